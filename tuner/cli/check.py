@@ -1,0 +1,60 @@
+"""`tuner check FILE`: every mistake at once, else the plan of the search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tuner.search.plan import Prepared
+
+
+def command(
+    file: str = typer.Argument(help="Experiment file, or the name of a shipped one."),
+    time: bool = typer.Option(False, "--time", help="Train the default configuration once, and say how long it takes."),
+) -> None:
+    """Validate an experiment and print its plan; nothing is written.
+
+    \b
+      tuner check my.yaml
+      tuner check my.yaml --time
+    """
+    from tuner.cli.console import clock, console, cores
+    from tuner.cli.spaces import find
+    from tuner.search.plan import prepare
+
+    prepared = prepare(find(file))
+    to = console()
+    for warning in prepared.warnings:
+        to.print(warning, markup=False, soft_wrap=True)
+    for line in _plan(prepared):
+        to.print(line, markup=False, soft_wrap=True)
+    if time:
+        from tuner.search.timing import time_one_trial
+
+        estimate, workers = time_one_trial(prepared, "cpu"), cores()
+        to.print(f"one trial of one chain took {estimate.trial:.2f} s: the search about "
+                 f"{clock(estimate.search / workers)} on {workers} worker(s), if all are like it")  # fmt: skip
+
+
+def _plan(prepared: Prepared) -> list[str]:
+    from tuner.spec import grid
+
+    experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
+    shape = "×".join(str(n) for n in dataset.features.shape[1:])
+    better = "higher" if prepared.metric.maximize else "lower"
+    return [
+        f"data      {dataset.name}: {len(dataset):,} rows of {shape}, {dataset.task}",
+        f"metric    {prepared.metric.name}, {better} is better",
+        f"sampler   {experiment.search.sampler}, {experiment.trials:,} trials per chain"
+        + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
+        f"space     {len(experiment.space.parameters)} parameters"
+        + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
+        f"chains    {', '.join(c.name for c in chains)}",
+        f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
+        f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"
+        + (f", {len(chains[0].test):,} test" if len(chains[0].test) else ""),
+        f"work      {experiment.trials:,} trials × {sum(len(c.folds) for c in chains)} folds = "
+        f"{prepared.trainings:,} trainings, then up to {2 * (len(chains) - 1)} refits",
+    ]

@@ -1,0 +1,104 @@
+"""`tuner report study.db`: the honest score, ranked tables, learning curves."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tuner.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuner.report.results import Results
+    from tuner.spec.records import TrialRecord
+
+
+class Format(enum.StrEnum):
+    """What the report can be written as."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    top: int = typer.Option(10, "--top", min=1, help="Rows of the ranking."),
+    chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
+    trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
+    format: Format = typer.Option(Format.table, "--format", help="csv holds the ranking; json holds everything."),
+    output: Path | None = typer.Option(None, "--output", help="Write to this file instead of the terminal."),
+) -> None:
+    """Show what a study found; also while it is being searched.
+
+    \b
+      tuner report study.db
+      tuner report study.db --top 30 --format csv --output ranking.csv
+      tuner report study.db --chain outer-2 --trial 17
+    """
+    from tuner.cli.console import console
+    from tuner.report import tables
+    from tuner.report.results import load
+
+    results = load(study, name)
+    results.chain(chain)
+    if format is Format.table:
+        to = console(as_text=output is not None)
+        with to.capture() as captured:
+            _draw(to, results, top, chain, trial)
+        text = captured.get().rstrip("\n")
+    elif format is Format.json:
+        text = tables.as_json(results, top, chain)
+    elif format is Format.csv:
+        text = tables.as_csv(tables.ranking(results, top, chain))
+    else:
+        text = tables.as_markdown(results, top, chain)
+    if output is None:
+        typer.echo(text)
+    else:
+        _write(output, text)
+
+
+def _draw(to: Console, results: Results, top: int, chain: str, number: int | None) -> None:
+    from rich.text import Text
+
+    from tuner.cli.console import draw
+    from tuner.report import tables
+    from tuner.report.curves import plots
+
+    for line in tables.title(results):
+        to.print(line, markup=False, style="dim")
+    for place, line in enumerate(tables.headline(results)):
+        to.print(line, markup=False, style="bold" if place == 0 else "")
+    to.print()
+    for table in (tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)):
+        if table.rows:
+            draw(to, table)
+    trial = _trial(results, chain, number)
+    if trial is not None and trial.curves.score:
+        to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
+        to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))
+    elif trial is not None:
+        to.print(f"trial {trial.number} of {chain} has no curves: {trial.reason}", markup=False)
+
+
+def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:
+    if number is None:
+        return next(iter(results.ranking(chain)), None)
+    trials = results.chain(chain).trials
+    if number >= len(trials):
+        raise UsageError(f"{chain} has no trial {number}", f"trials 0 … {len(trials) - 1} are finished")
+    return trials[number]
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror}", "name another --output") from error

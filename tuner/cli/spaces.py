@@ -1,0 +1,24 @@
+"""Where the shipped search spaces are, and which file a word on the command line means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped spaces by name: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    folder = next(f for f in (package / "search_spaces", package.parent / "search_spaces") if f.is_dir())
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(word: str) -> Path:
+    """The file of that name; where there is none, the shipped space of that name."""
+    path = Path(word)
+    return path if path.exists() else shipped().get(word, path)
+
+
+def first_words(path: Path) -> str:
+    """What a space says of itself: its second comment line."""
+    comments = [line[1:].strip() for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    return comments[1] if len(comments) > 1 else ""

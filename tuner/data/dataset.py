@@ -1,0 +1,104 @@
+"""The one type that data has after loading: features, targets, and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.errors import DataError
+from tuner.spec.settings import Settings
+
+Task = Literal["classification", "regression"]
+Layout = Literal["flat", "sequence", "image"]
+Rows = NDArray[np.int64]
+LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # by the number of dimensions
+
+
+class DatasetSettings(Settings):
+    """What every source offers: how each lane prepares its features from its own training rows."""
+
+    scale: Literal["standard", "none"] = Field("standard", description="standard: zero mean, unit variance")
+    impute: Literal["none", "mean", "median"] = Field(
+        "none",
+        description="fill missing numbers; categories take the most frequent; none: missing is an error",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to learn from. Missing feature values are NaN; a category is a run of one-hot columns.
+
+    features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image;
+    targets: int64 (N,) class codes, or float32 (N, M) outputs.
+    """
+
+    name: str
+    task: Task
+    features: NDArray[np.float32]
+    targets: NDArray[np.int64] | NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    categories: tuple[slice, ...] = ()
+    scale: str = "standard"
+    impute: str = "none"
+
+    @property
+    def layout(self) -> Layout:
+        """flat, sequence or image, by the number of dimensions."""
+        return LAYOUTS[self.features.ndim]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model must give: C classes or M outputs."""
+        return len(self.classes) or self.targets.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def fingerprint(self) -> str:
+        """A hash of everything that training can see."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.features, self.targets):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        digest.update(repr((self.task, self.classes, self.categories, self.scale, self.impute)).encode())
+        return digest.hexdigest()
+
+
+Loader = Callable[..., Dataset]
+
+
+def check(dataset: Dataset) -> Dataset:
+    """Refuse what cannot be trained on; the message names the first offending place."""
+    features, targets = dataset.features, dataset.targets
+    if len(dataset) == 0:
+        raise DataError(f"{dataset.name}: no rows")
+    if features[0].size == 0:
+        raise DataError(f"{dataset.name}: no features")
+    infinite = np.argwhere(np.isinf(features))
+    if len(infinite):
+        raise DataError(f"{dataset.name}: {_place(dataset, infinite[0])} is infinite", "correct or drop it")
+    missing = np.argwhere(np.isnan(features))
+    if len(missing) and dataset.impute == "none":
+        text = f"{dataset.name}: {len(missing):,} values are missing, the first at {_place(dataset, missing[0])}"
+        raise DataError(text, "fill them per fold with impute: mean or impute: median")
+    if dataset.task == "classification" and len(dataset.classes) < 2:
+        raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
+    if dataset.task == "regression" and not np.isfinite(targets).all():
+        row = int(np.argwhere(~np.isfinite(targets))[0][0])
+        raise DataError(f"{dataset.name}: the target of row {row + 1} is missing or infinite", "drop that row")
+    return dataset
+
+
+def _place(dataset: Dataset, index: NDArray[np.int64]) -> str:
+    axis = 1 if dataset.layout == "image" else -1
+    column = int(index[axis])
+    name = dataset.feature_names[column] if column < len(dataset.feature_names) else str(column)
+    return f"row {int(index[0]) + 1}, column '{name}'"

@@ -1,0 +1,75 @@
+"""Imputation and scaling, fitted on one lane's training rows and applied as numbers: nothing else leaks in.
+
+Preparing is `(fill missing − shift) · scale` per feature. One-hot columns keep shift 0; a category that the training
+rows do not show gets scale 0, so the model never meets it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Dataset, Rows
+
+Statistic = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """Per-feature statistics of one lane, shaped to broadcast over features (…, D) or (…, C, H, W); targets (M,)."""
+
+    fill: Statistic
+    shift: Statistic
+    scale: Statistic
+    target_shift: Statistic
+    target_scale: Statistic
+
+
+def fit(dataset: Dataset, rows: Rows) -> Preparation:
+    """The statistics of these rows alone."""
+    channels = _channels(dataset, rows)
+    fill = _fill(dataset, channels)
+    filled = np.where(np.isnan(channels), fill, channels)
+    shift, scale = np.zeros(filled.shape[1]), np.ones(filled.shape[1])
+    if dataset.scale == "standard":
+        shift, scale = _standard(filled)
+    for columns in dataset.categories:
+        shift[columns] = 0.0
+        scale[columns] = filled[:, columns].any(axis=0)
+    target_shift, target_scale = np.zeros(dataset.outputs), np.ones(dataset.outputs)
+    if dataset.task == "regression":
+        target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64))
+    image = dataset.layout == "image"
+    as_features = [a.reshape(-1, 1, 1) if image else a for a in (fill, shift, scale)]
+    return Preparation(*(a.astype(np.float32) for a in (*as_features, target_shift, target_scale)))
+
+
+def _channels(dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
+    """The rows as one table (rows · steps or pixels, D): statistics are per feature or channel."""
+    features = dataset.features[rows].astype(np.float64)
+    if dataset.layout == "image":
+        features = np.moveaxis(features, 1, -1)
+    return features.reshape(-1, features.shape[-1])
+
+
+def _fill(dataset: Dataset, channels: NDArray[np.float64]) -> NDArray[np.float64]:
+    missing = np.isnan(channels)
+    if not missing.any():
+        return np.zeros(channels.shape[1])
+    known = ~missing.all(axis=0)
+    fill = np.zeros(channels.shape[1])
+    middle = np.nanmedian if dataset.impute == "median" else np.nanmean
+    fill[known] = middle(channels[:, known], axis=0)
+    for columns in dataset.categories:
+        counts = np.nansum(channels[:, columns], axis=0)
+        fill[columns] = np.arange(len(counts)) == counts.argmax()
+    return fill
+
+
+def _standard(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and 1/sd (population sd, as scikit-learn's StandardScaler); a constant keeps scale 1."""
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+    constant = sd <= 1e-12 * np.maximum(np.abs(mean), 1.0)
+    return mean, 1.0 / np.where(constant, 1.0, sd)

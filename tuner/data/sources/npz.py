@@ -1,0 +1,59 @@
+"""An NPZ file of arrays: features (N, D), (N, T, D) or (N, C, H, W), and a target; pickled arrays are refused."""
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings
+from tuner.data.targets import TaskChoice, targets
+from tuner.errors import DataError, did_you_mean
+
+
+class Settings(DatasetSettings):
+    name: Literal["npz"] = "npz"
+    path: str = Field(description="the file, relative to the experiment file")
+    features: str = Field("X", description="the array of features")
+    target: str = Field("y", description="the array of targets")
+    task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Read both arrays; nothing in the file is executed."""
+    path = folder / settings.path
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} is a single array, not an NPZ archive", "write it with numpy.savez")
+            features = _array(archive, settings.features, path)
+            target = _array(archive, settings.target, path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        reason = "holds pickled objects" if "pickle" in str(error) else f"cannot be read as NPZ: {error}"
+        raise DataError(f"{path} {reason}", "write plain arrays with numpy.savez") from error
+    if features.ndim not in LAYOUTS or features.dtype.kind not in "biuf":
+        text = f"{path}: '{settings.features}' is {features.dtype} of shape {features.shape}"
+        raise DataError(text, "numbers of shape (N, D), (N, T, D) or (N, C, H, W)")
+    if len(features) != len(target):
+        raise DataError(f"{path}: {len(features)} rows of features but {len(target)} of targets")
+    task, codes, classes = targets(target, settings.task, path.name)
+    return Dataset(
+        name=path.name,
+        task=task,
+        features=features.astype(np.float32),
+        targets=codes,
+        feature_names=(),
+        target_names=(settings.target,),
+        classes=classes,
+        scale=settings.scale,
+        impute=settings.impute,
+    )
+
+
+def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
+    if key not in archive.files:
+        raise DataError(f"{path} has no array '{key}'", did_you_mean(key, archive.files))
+    return archive[key]

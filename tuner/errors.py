@@ -1,0 +1,80 @@
+"""What can go wrong for a user: every expected error is a `TunerError` and says the thing, the place and the cure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TunerError(Exception):
+    """A mistake or limit that the user can act on; `hint` says what to do. Anything else is a bug."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def report(self) -> str:
+        """The text for the terminal: one `error:` line, then the hint."""
+        return f"error: {self.message}" + (f"\n  = {self.hint}" if self.hint else "")
+
+
+class UsageError(TunerError):
+    """The command line does not make sense."""
+
+    exit_code = 2
+
+
+class ExperimentError(TunerError):
+    """The experiment file has mistakes; `message` holds them all, each already placed with line and caret."""
+
+    exit_code = 2
+
+    def report(self) -> str:
+        return self.message
+
+
+class DataError(TunerError):
+    """The data cannot be read, or does not fit what the experiment asks of it."""
+
+    exit_code = 2
+
+
+class LimitReached(TunerError):
+    """A limit was reached with work left; the same command goes on."""
+
+    exit_code = 3
+
+
+class StorageError(TunerError):
+    """The study file cannot be read or written."""
+
+    exit_code = 4
+
+
+class NoResultError(TunerError):
+    """The search ended without a usable result."""
+
+    exit_code = 5
+
+
+class StudyBusy(TunerError):
+    """Another run holds the study (sysexits' EX_TEMPFAIL: try later)."""
+
+    exit_code = 75
+
+
+def closest(word: str, options: Iterable[str]) -> str | None:
+    """The option that `word` was most likely meant to be, or None."""
+    found = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest option, else the options, a dozen at most."""
+    options = list(options)
+    near = closest(word, options)
+    more = ", …" if len(options) > 12 else ""
+    return f"did you mean '{near}'?" if near else f"one of: {', '.join(options[:12])}{more}"

@@ -1,0 +1,13 @@
+"""Lane layers: torch's layers with the lane as dimension 0, so that one step trains K models.
+
+Every layer equals torch's own, lane by lane, and draws what is random (weights, dropout masks) from one stream per
+lane: what a lane learns does not depend on which lanes stand beside it.
+"""
+
+from tuner.models.layers.activation import ACTIVATIONS, Activation
+from tuner.models.layers.dropout import Dropout
+from tuner.models.layers.lanes import Lanes, Shapes
+from tuner.models.layers.linear import Linear
+from tuner.models.layers.recurrent import Recurrent
+
+__all__ = ["ACTIVATIONS", "Activation", "Dropout", "Lanes", "Linear", "Recurrent", "Shapes"]

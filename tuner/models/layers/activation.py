@@ -1,0 +1,22 @@
+"""Activation functions by name; elementwise, so lanes need nothing of their own."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import nn
+
+Activation = Literal["relu", "tanh", "sigmoid", "leaky_relu", "elu", "selu", "gelu", "swish", "mish"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "swish": nn.SiLU,
+    "mish": nn.Mish,
+}
+assert tuple(ACTIVATIONS) == get_args(Activation)

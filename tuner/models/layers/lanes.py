@@ -1,0 +1,40 @@
+"""What a model is built from: the shapes of the data, and the random streams of its lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tuner.seeds import seed_of
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """One row of the data: `inputs` (D,), (T, D) or (C, H, W); `outputs` numbers to give."""
+
+    inputs: tuple[int, ...]
+    outputs: int
+
+
+class Lanes:
+    """K lanes by their seeds; each draws its initial weights from a stream of its own."""
+
+    def __init__(self, seeds: tuple[int, ...], device: torch.device | str = "cpu") -> None:
+        self.seeds = seeds
+        self.device = torch.device(device)
+        self._initial = self.generators("weights", "cpu")
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def generators(self, purpose: str, device: torch.device | str | None = None) -> list[torch.Generator]:
+        """One fresh stream per lane for `purpose`, on the lanes' device unless told."""
+        where = self.device if device is None else torch.device(device)
+        return [torch.Generator(where).manual_seed(seed_of(seed, purpose)) for seed in self.seeds]
+
+    def uniform(self, *shape: int, bound: float) -> Tensor:
+        """(K, *shape) drawn from U(−bound, bound), lane by lane."""
+        draws = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in self._initial]
+        return torch.stack(draws).to(self.device)

@@ -1,0 +1,63 @@
+"""The results of a study as pandas DataFrames; reads the file only, and never imports torch.
+
+>>> import tuner.report
+>>> tuner.report.trials("study.db")         # one row per trial and chain
+>>> tuner.report.outer_folds("study.db")    # one row per outer fold
+>>> tuner.report.curves("study.db")         # one row per chain, trial, fold and epoch
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.report import tables
+from tuner.report.results import Results
+from tuner.report.results import load as _load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Results", "curves", "load", "outer_folds", "trials"]
+
+
+def load(path: str | Path, name: str | None = None) -> Results:
+    """The study `name` of a file; every number of the report is a property of it."""
+    return _load(Path(path), name)
+
+
+def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
+    """One row per trial of every chain, failed ones too: state, score, effort, and each parameter by its path."""
+    import pandas as pd
+
+    rows = [
+        {"chain": chain, "trial": t.number, "state": t.state, "score": t.score, "spread": tables.spread(t),
+         "weights": t.parameters, "epochs": t.epochs, "seconds": t.seconds, "reason": t.reason, **t.values}
+        for chain, stored in load(path, name).chains.items()
+        for t in stored.trials
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def outer_folds(path: str | Path, name: str | None = None) -> pd.DataFrame:
+    """One row per outer fold: the winner, its inner and outer score, default, dummy, and the chosen values."""
+    import pandas as pd
+
+    table = tables.outer_folds(load(path, name))
+    return pd.DataFrame(table.rows, columns=list(table.columns))
+
+
+def curves(path: str | Path, name: str | None = None) -> pd.DataFrame:
+    """One row per chain, trial, inner fold and epoch: training loss, validation loss, validation score."""
+    import pandas as pd
+
+    rows = [
+        (chain, t.number, fold, epoch, *values)
+        for chain, stored in load(path, name).chains.items()
+        for t in stored.trials
+        for fold, series in enumerate(zip(t.curves.train_loss, t.curves.loss, t.curves.score, strict=True), 1)
+        for epoch, values in enumerate(zip(*series, strict=True), 1)
+        if values[2] is not None
+    ]
+    columns = ["chain", "trial", "fold", "epoch", "train_loss", "validation_loss", "validation_score"]
+    return pd.DataFrame(rows, columns=columns)

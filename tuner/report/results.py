@@ -1,0 +1,168 @@
+"""What a study says: the honest score, what was chosen where, and the ranking; as frozen values, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import StorageError, UsageError, did_you_mean
+from tuner.report.statistics import Interval, corrected_interval
+from tuner.spec.records import RefitRecord, TrialRecord, ranked
+from tuner.store import StoredChain, StoredStudy, read
+
+
+@dataclass(frozen=True)
+class OuterFold:
+    """One outer fold: its winner, and what winner, default and dummy score on its test rows."""
+
+    name: str
+    rows: int
+    test: int
+    winner: TrialRecord | None
+    refit: RefitRecord | None
+    default: RefitRecord | None
+    dummy: float | None
+
+    @property
+    def score(self) -> float | None:
+        """The outer-test score of the winner."""
+        return self.refit.score if self.refit else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tuned model against another on the same outer folds; `gain` is positive where tuning is better."""
+
+    mean: float
+    gain: Interval
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the interval of the gain excludes 0."""
+        return self.gain.half is not None and abs(self.gain.mean) > self.gain.half
+
+
+class Results:
+    """A study, read once; every number of the report is a property."""
+
+    def __init__(self, study: StoredStudy) -> None:
+        self.name, self.header, self.chains = study.name, study.header, study.chains
+        self.metric: str = study.header["metric"]
+        self.maximize: bool = study.header["maximize"]
+        self.total: int = study.header["trials"]
+
+    @cached_property
+    def folds(self) -> tuple[OuterFold, ...]:
+        """Every outer fold of the plan, finished or not."""
+        return tuple(self._fold(chain) for chain in self.header["chains"] if chain["test"])
+
+    def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
+        stored = self.chains[chain["name"]]
+        winner = next(iter(ranked(stored.trials, self.maximize)), None) if self._searched(stored) else None
+        refit = stored.refits.get(winner.number) if winner else None
+        default = stored.refits.get(0)
+        return OuterFold(chain["name"], chain["rows"], chain["test"], winner, refit, default, chain["dummy"])
+
+    def _searched(self, stored: StoredChain) -> bool:
+        return len(stored.trials) >= self.total or bool(stored.refits)
+
+    @cached_property
+    def scored(self) -> tuple[OuterFold, ...]:
+        """The outer folds with a test score."""
+        return tuple(fold for fold in self.folds if fold.score is not None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chain has its trials and every outer fold its score."""
+        enough = all(len(chain.trials) >= self.total for chain in self.chains.values())
+        return enough and len(self.scored) == len(self.folds)
+
+    @property
+    def flat(self) -> bool:
+        """Whether there are no outer folds, so that the score is the search's own."""
+        return not self.folds
+
+    @property
+    def final(self) -> StoredChain:
+        """The chain on all rows, which chooses the configuration to deploy."""
+        return self.chains["final"]
+
+    @cached_property
+    def score(self) -> Interval | None:
+        """Mean outer-test score with its corrected interval."""
+        return self._interval([fold.score for fold in self.scored if fold.score is not None])
+
+    @cached_property
+    def inner_best(self) -> float | None:
+        """Mean over the scored outer folds of the score that each search itself saw."""
+        seen = [fold.winner.score for fold in self.scored if fold.winner and fold.winner.score is not None]
+        return sum(seen) / len(seen) if seen else None
+
+    @cached_property
+    def optimism(self) -> float | None:
+        """By how much the inner best flatters: positive where it promises more than the outer test keeps."""
+        if self.score is None or self.inner_best is None:
+            return None
+        return (self.inner_best - self.score.mean) * (1 if self.maximize else -1)
+
+    @cached_property
+    def against_default(self) -> Comparison | None:
+        """Tuned against the default configuration, paired over the outer folds."""
+        return self._compare([(f.score, f.default.score if f.default else None) for f in self.scored])
+
+    @cached_property
+    def against_dummy(self) -> Comparison | None:
+        """Tuned against a predictor that ignores the features, paired over the outer folds."""
+        return self._compare([(f.score, f.dummy) for f in self.scored])
+
+    def _compare(self, pairs: Sequence[tuple[float | None, float | None]]) -> Comparison | None:
+        both = [(a, b) for a, b in pairs if a is not None and b is not None]
+        sign = 1 if self.maximize else -1
+        gain = self._interval([sign * (a - b) for a, b in both])
+        return Comparison(sum(b for _, b in both) / len(both), gain) if gain else None
+
+    def _interval(self, values: Sequence[float]) -> Interval | None:
+        if not values:
+            return None
+        share = sum(f.test / f.rows for f in self.folds) / len(self.folds)
+        return corrected_interval(values, share)
+
+    def ranking(self, chain: str = "final") -> list[TrialRecord]:
+        """The complete trials of a chain, best first."""
+        return ranked(self.chain(chain).trials, self.maximize)
+
+    def chain(self, name: str) -> StoredChain:
+        """A chain by name."""
+        if name not in self.chains:
+            raise UsageError(f"no chain '{name}' in the study '{self.name}'", did_you_mean(name, self.chains))
+        return self.chains[name]
+
+    def failures(self) -> dict[str, int]:
+        """How many trials and refits failed, by reason, most frequent first."""
+        counts: dict[str, int] = {}
+        for chain in self.chains.values():
+            reasons = [t.reason for t in chain.trials] + [r.reason for r in chain.refits.values()]
+            for reason in reasons:
+                if reason is not None:
+                    counts[reason] = counts.get(reason, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def finished(self) -> int:
+        """Trials finished over all chains."""
+        return sum(len(chain.trials) for chain in self.chains.values())
+
+
+def load(path: Path, name: str | None = None) -> Results:
+    """The results of the study `name`; it may be left out where the file holds only one."""
+    studies = read(path)
+    if not studies:
+        raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
+    if name is None and len(studies) > 1:
+        raise UsageError(f"{path} holds {len(studies)} studies: {', '.join(studies)}", "choose one with --name")
+    name = name or next(iter(studies))
+    if name not in studies:
+        raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
+    return Results(studies[name])

@@ -1,0 +1,224 @@
+"""The report as plain tables and sentences, and their forms: JSON, CSV, Markdown. Terminal colours are the CLI's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuner.report.results import Comparison, Results
+from tuner.report.statistics import Interval
+from tuner.spec.records import TrialRecord
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column names, and rows of plain values; columns from `fixed` on are searched parameters."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    fixed: int
+
+
+def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
+    """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched."""
+    trials = results.ranking(chain)
+    searched = [p for p in results.header["parameters"] if any(p in t.values for t in trials)]
+    fixed = ("rank", "trial", results.metric, "± folds", "weights", "epochs", "seconds")
+    rows = tuple(
+        (
+            rank,
+            t.number,
+            t.score,
+            spread(t),
+            t.parameters,
+            t.epochs,
+            round(t.seconds, 2),
+            *_values(t, searched),
+        )
+        for rank, t in enumerate(trials[:top], start=1)
+    )
+    deploys = ": the first is the one to deploy" if chain == "final" else ""
+    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched)), rows, len(fixed))
+
+
+def outer_folds(results: Results) -> Table:
+    """What was chosen in each outer fold, and what it scored on rows that the search never saw."""
+    names = [p for p in results.header["parameters"] if any(f.winner and p in f.winner.values for f in results.folds)]
+    fixed = ("outer fold", "trial", "inner", "outer test", "default", "dummy", "epochs")
+    rows = tuple(
+        (fold.name, fold.winner.number if fold.winner else None, fold.winner.score if fold.winner else None,
+         fold.score, fold.default.score if fold.default else None, fold.dummy,
+         fold.refit.epochs if fold.refit else None,
+         *(_values(fold.winner, names) if fold.winner else [None] * len(names)))
+        for fold in results.folds
+    )  # fmt: skip
+    return Table("Chosen in each outer fold", (*fixed, *short_names(names)), rows, len(fixed))
+
+
+def failures(results: Results) -> Table:
+    """Why trials failed, and how many."""
+    return Table("Failures", ("reason", "trials"), tuple(results.failures().items()), 2)
+
+
+def spread(trial: TrialRecord) -> float | None:
+    """Standard deviation of a trial's score over its inner folds."""
+    return statistics.stdev(trial.fold_scores) if len(trial.fold_scores) > 1 else None
+
+
+def short_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Each path by its last word, or by as many as tell it from the others."""
+
+    def tail(path: str, words: int) -> str:
+        return ".".join(path.split(".")[-words:])
+
+    names = []
+    for path in paths:
+        words = 1
+        while words < path.count(".") + 1 and sum(tail(p, words) == tail(path, words) for p in paths) > 1:
+            words += 1
+        names.append(tail(path, words))
+    return tuple(names)
+
+
+def _values(trial: TrialRecord, paths: Sequence[str]) -> list[Cell]:
+    return [trial.values.get(path) for path in paths]
+
+
+def title(results: Results) -> list[str]:
+    """What was searched, in a line."""
+    header = results.header
+    data, better = header["dataset"], "higher" if results.maximize else "lower"
+    shape = "×".join(str(n) for n in data["shape"])
+    nested = f"{len(results.folds)} outer folds and the final chain" if results.folds else "a flat search"
+    return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better); "
+            f"{header['sampler']}, {results.total} trials for {nested}"]  # fmt: skip
+
+
+def headline(results: Results) -> list[str]:
+    """The report's first lines, in words: the score to quote, and what to think of it."""
+    lines = []
+    if results.flat:
+        best = next(iter(results.ranking()), None)
+        if best is not None and best.score is not None:
+            lines.append(f"{results.metric} {best.score:.4g}: optimistic, not an estimate of new data "
+                         "(outer: none: the same folds chose and scored it)")  # fmt: skip
+    elif results.score is None:
+        lines.append("no outer fold has been scored yet")
+    else:
+        folds = results.header["chains"][0]
+        share = folds["rows"] / (folds["rows"] + folds["test"])
+        lines.append(
+            f"{results.metric} {interval(results.score)} on rows that the search never saw "
+            f"(tuning and training on {share:.0%} of the rows, {len(results.scored)} outer folds)"
+        )
+        if results.inner_best is not None and results.optimism is not None:
+            flatters = "too good" if results.optimism > 0 else "below what the test gave"
+            lines.append(f"the search itself saw {results.inner_best:.4g}: {abs(results.optimism):.2g} {flatters}")
+        for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
+            if comparison is not None:
+                lines.append(verdict(comparison, other))
+    if not results.complete:
+        asked = results.total * len(results.chains)
+        lines.append(f"PARTIAL: {results.finished()} of {asked} trials, {len(results.scored)} of "
+                     f"{len(results.folds)} outer folds scored; the same search command goes on")  # fmt: skip
+    return lines
+
+
+def interval(value: Interval) -> str:
+    """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)"."""
+    if value.half is None:
+        return f"{value.mean:.4g} (one fold: no interval)"
+    return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval {value.low:.4g} … {value.high:.4g})"
+
+
+def verdict(comparison: Comparison, other: str) -> str:
+    """Tuned against default or dummy, in a sentence."""
+    what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
+    gain = comparison.gain
+    amount = f"{gain.mean:+.2g}" + ("" if gain.half is None else f" ± {gain.half:.2g}")
+    said = f"tuning gained {amount}" if comparison.distinguishable else f"not distinguishable ({amount})"
+    return f"against {what} ({comparison.mean:.4g}): {said}"
+
+
+def as_json(results: Results, top: int | None, chain: str) -> str:
+    """The whole report for programs; `seconds` are the only values that differ between two equal runs."""
+
+    def table(value: Table) -> list[dict[str, Cell]]:
+        return [dict(zip(value.columns, row, strict=True)) for row in value.rows]
+
+    def compared(value: Comparison | None) -> Any:
+        return None if value is None else asdict(value) | {"distinguishable": value.distinguishable}
+
+    report: Mapping[str, Any] = {
+        "name": results.name,
+        "dataset": results.header["dataset"],
+        "metric": results.metric,
+        "maximize": results.maximize,
+        "complete": results.complete,
+        "score": None if results.score is None else asdict(results.score)
+        | {"low": results.score.low, "high": results.score.high},
+        "inner_best": results.inner_best,
+        "optimism": results.optimism,
+        "against_default": compared(results.against_default),
+        "against_dummy": compared(results.against_dummy),
+        "outer_folds": table(outer_folds(results)),
+        "ranking": table(ranking(results, top, chain)),
+        "deploy": deploy(results),
+        "failures": results.failures(),
+    }  # fmt: skip
+    return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def deploy(results: Results) -> dict[str, Any] | None:
+    """The configuration to deploy: the winner of the final chain."""
+    best = next(iter(results.ranking()), None)
+    return best.configuration if best else None
+
+
+def as_csv(table: Table) -> str:
+    """One table as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return out.getvalue().rstrip("\n")
+
+
+def as_markdown(results: Results, top: int | None, chain: str) -> str:
+    """Headline and tables as Markdown."""
+    parts = [
+        f"# {_escaped(results.name)}",
+        *title(results),
+        "\n".join(f"* {said}" for said in headline(results)),
+    ]
+    for table in (outer_folds(results), ranking(results, top, chain), failures(results)):
+        if table.rows:
+            lines = [
+                table.columns,
+                ["---"] * len(table.columns),
+                *([text(c) for c in row] for row in table.rows),
+            ]
+            body = "\n".join("| " + " | ".join(_escaped(str(c)) for c in line) + " |" for line in lines)
+            parts += [f"## {table.title}", body]
+    return "\n\n".join(parts)
+
+
+def _escaped(word: str) -> str:
+    return word.replace("|", "\\|").replace("<", "&lt;")
+
+
+def text(cell: Cell) -> str:
+    """A value as a reader wants it: four significant digits, a dash for nothing."""
+    if cell is None:
+        return "–"
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,181 @@
+"""From a file to everything that a search needs: experiment, data, splits, and the header that the study keeps."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuner.data.dataset import Dataset, check
+from tuner.data.resampling import NestedPlan, plan
+from tuner.errors import TunerError, UsageError
+from tuner.search.catalogue import catalogue, model, source
+from tuner.spec.experiment import Experiment, load
+from tuner.spec.space import Choice
+from tuner.training.metrics import DEFAULT, METRICS, Metric
+
+SCHEMA = 1
+RECORDED = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An experiment with its data loaded and its rows cut."""
+
+    experiment: Experiment
+    dataset: Dataset
+    plan: NestedPlan
+    metric: Metric
+    warnings: tuple[str, ...]
+
+    @property
+    def trainings(self) -> int:
+        """Lanes to be trained over all trials, refits aside."""
+        return self.experiment.trials * sum(len(chain.folds) for chain in self.plan.chains)
+
+
+def prepare(path: Path) -> Prepared:
+    """Read, load, cut and check; raises with every mistake that each step can see."""
+    experiment = load(path, catalogue())
+    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+    try:
+        dataset = check(source(name).load(experiment.dataset, experiment.folder))
+    except TunerError as error:
+        raise experiment.error("dataset", error.message, error.hint) from error
+    metric = _metric(experiment, dataset)
+    _check_layout(experiment, dataset)
+    try:
+        cut = plan(experiment.resampling, dataset)
+    except TunerError as error:
+        raise experiment.error("resampling", error.message, error.hint) from error
+    return Prepared(experiment, dataset, cut, metric, (*experiment.warnings, *_warnings(experiment, cut)))
+
+
+def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
+    metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
+    if metric.task != dataset.task:
+        fitting = ", ".join(m.name for m in METRICS.values() if m.task == dataset.task)
+        text = f"{metric.name} is a metric of {metric.task}, and {dataset.name} is a {dataset.task}"
+        raise experiment.error("metric", text, f"one of: {fitting}")
+    return metric
+
+
+def _check_layout(experiment: Experiment, dataset: Dataset) -> None:
+    names = [
+        p.domain.options for p in experiment.space.parameters if p.path == "model" and isinstance(p.domain, Choice)
+    ]
+    fixed = [f.value for f in experiment.space.fixed if f.path == "model.name"]
+    for name in (*(n for options in names for n in options), *fixed):
+        layouts = model(name).LAYOUTS
+        if dataset.layout not in layouts:
+            shape = "×".join(str(n) for n in dataset.features.shape[1:])
+            text = (
+                f"model '{name}' reads {' or '.join(layouts)} rows; {dataset.name} has {dataset.layout} rows of {shape}"
+            )
+            raise experiment.error("model", text, "another model, or another layout of the dataset")
+
+
+def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:
+    least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
+    sizes = [o for p in experiment.space.parameters if p.target == "training.batch_size"
+             for o in (p.domain.options if isinstance(p.domain, Choice) else (p.domain.high,))]  # fmt: skip
+    sizes += [f.value for f in experiment.space.fixed if f.target == "training.batch_size"]
+    largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
+    if (
+        "batch_size" in experiment.document.root.entries.get("training", experiment.document.root).entries
+        and largest > least
+    ):
+        text = f"a batch of {largest:.0f} rows is larger than the {least} training rows of a fold: it means full batch"
+        return [experiment.error("training.batch_size", text).message.replace(": error: ", ": warning: ", 1)]
+    return []
+
+
+def header(prepared: Prepared, name: str) -> dict[str, Any]:
+    """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
+    experiment, dataset = prepared.experiment, prepared.dataset
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "text": experiment.document.text,
+        "identity": experiment.identity(),
+        "trials": experiment.trials,
+        "sampler": experiment.search.sampler,
+        "task": dataset.task,
+        "metric": prepared.metric.name,
+        "maximize": prepared.metric.maximize,
+        "dataset": {
+            "name": dataset.name,
+            "rows": len(dataset),
+            "shape": list(dataset.features.shape[1:]),
+            "classes": len(dataset.classes),
+            "fingerprint": dataset.fingerprint(),
+        },
+        "splits": prepared.plan.digest(),
+        "parameters": [p.path for p in experiment.space.parameters],
+        "chains": [
+            {
+                "name": c.name,
+                "rows": len(c.rows),
+                "test": len(c.test),
+                "folds": len(c.folds),
+                "dummy": dummy_score(prepared, c.rows, c.test),
+            }
+            for c in prepared.plan.chains
+        ],
+        "versions": {name: version(name) for name in RECORDED} | {"python": platform.python_version()},
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def dummy_score(prepared: Prepared, rows: np.ndarray, test: np.ndarray) -> float | None:
+    """What ignoring the features scores on the test rows: class shares, or the mean target, of the training rows."""
+    if not len(test):
+        return None
+    dataset, targets = prepared.dataset, prepared.dataset.targets
+    if dataset.task == "classification":
+        counts = np.bincount(targets[rows].astype(np.int64), minlength=dataset.outputs)
+        guess = np.log(np.maximum(counts, 1e-9) / len(rows))
+    else:
+        guess = targets[rows].astype(np.float64).mean(axis=0)
+    outputs = torch.from_numpy(np.tile(guess, (len(test), 1)))
+    mask = torch.ones(len(test), dtype=torch.bool)
+    return float(prepared.metric.function(outputs, torch.from_numpy(targets[test]), mask))
+
+
+def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between a study and the experiment that wants to go on with it, in words."""
+    old, new = stored["identity"], now["identity"]
+    keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
+    if not found and stored["dataset"]["fingerprint"] != now["dataset"]["fingerprint"]:
+        found = ["the data itself: its content is not what the study was started with"]
+    if not found and stored["splits"] != now["splits"]:
+        found = ["the splits: the same rows are cut differently (another scikit-learn?)"]
+    return found
+
+
+def _short(value: Any) -> str:
+    text = "(absent)" if value is None else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def devices(wish: str) -> list[str]:
+    """The devices that workers are spread over; asked for and absent is an error, never silently the CPU."""
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
+    kind, _, index = wish.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdigit())):
+        raise UsageError(f"unknown device '{wish}'", "one of: auto, cpu, cuda, cuda:0, mps")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if int(index or 0) >= count:
+        text = f"--device {wish}: this machine has {count} such device(s)"
+        raise UsageError(text, "--device cpu, or auto")
+    return [wish]

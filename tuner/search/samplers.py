@@ -1,0 +1,147 @@
+"""Who proposes configurations: the default first, then grid cells in order, or Optuna's random, TPE or GP sampler.
+
+Every proposal is seeded by the study's seed and the trial's number (for samplers that learn also by the chain), so
+it does not matter which process asks, when, or after how many restarts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from tuner.errors import NoResultError
+from tuner.seeds import seed_of
+from tuner.spec import grid
+from tuner.spec.records import TrialRecord
+from tuner.spec.space import Choice, Domain, Parameter, Space, Value, Values
+
+MOST_ATTEMPTS = 1000  # draws per trial before a search space counts as excluded by its constraints
+LEARNING = ("tpe", "gp")
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """The domain in Optuna's words."""
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.options)
+    if domain.integer:
+        return IntDistribution(int(domain.low), int(domain.high), domain.log, int(domain.step or 1))
+    high = domain.high
+    if domain.step is not None:
+        high = float(domain.cell(domain.size() - 1) or 0.0)  # the last step, which Optuna would warn about
+    return FloatDistribution(domain.low, high, domain.log, domain.step)
+
+
+class Proposer:
+    """Proposes the trials of one chain and learns from those that are finished."""
+
+    def __init__(self, space: Space, sampler: str, seed: int, chain: str, maximize: bool) -> None:
+        self.space, self.sampler, self.seed, self.chain = space, sampler, seed, chain
+        self.maximize = maximize
+        self.learns = sampler in LEARNING
+        self._distributions = {p.path: distribution(p.domain) for p in space.parameters}
+        self._cells: list[Values] = []
+        self._rest = _sequence(space) if sampler == "grid" else iter(())
+        self._study = optuna.create_study(direction="maximize" if maximize else "minimize")
+        self._worst: float | None = None
+
+    def propose(self, number: int) -> Values | None:
+        """The configuration of trial `number`, or None if the grid has no more cells."""
+        if self.sampler == "grid":
+            self._cells += itertools.islice(self._rest, max(0, number + 1 - len(self._cells)))
+            return self._cells[number] if number < len(self._cells) else None
+        if number == 0 and self.space.admits(default := self.space.default()):
+            return default
+        for attempt in range(MOST_ATTEMPTS):
+            values = self._draw(number, attempt)
+            if self.space.admits(values):
+                return values
+        raise NoResultError(
+            f"no configuration satisfies the constraints in {MOST_ATTEMPTS:,} draws", "loosen the constraints"
+        )
+
+    def _draw(self, number: int, attempt: int) -> Values:
+        purpose = (self.seed, number, attempt, *((self.chain,) if self.learns else ()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna marks grouped TPE as experimental on every draw
+            self._study.sampler = _sampler(self.sampler, seed_of(*purpose) % 2**32)
+            trial = self._study.ask()
+            values = self.space.walk(lambda parameter: self._suggest(trial, parameter))
+            # not kept: samplers ignore failed trials, so what was merely proposed leaves no trace in later draws
+            self._study.tell(trial, state=TrialState.FAIL)
+        return values
+
+    def _suggest(self, trial: Trial, parameter: Parameter) -> Value:
+        path, domain = parameter.path, parameter.domain
+        if isinstance(domain, Choice):
+            chosen: Value = trial.suggest_categorical(path, domain.options)
+            return chosen
+        wanted = self._distributions[path]
+        if isinstance(wanted, IntDistribution):
+            return trial.suggest_int(path, wanted.low, wanted.high, step=wanted.step, log=wanted.log)
+        assert isinstance(wanted, FloatDistribution)
+        return domain.nearest(trial.suggest_float(path, wanted.low, wanted.high, step=wanted.step, log=wanted.log))
+
+    def learn(self, record: TrialRecord) -> None:
+        """Tell the sampler how a trial ended; call in order of trial numbers.
+
+        A failed trial counts as infeasible for TPE and as the worst score so far for GP, so both avoid its like;
+        told as failed, both would forget it and fail again beside it.
+        """
+        if not self.learns:
+            return
+        if record.score is not None:
+            worse = min if self.maximize else max
+            self._worst = record.score if self._worst is None else worse(self._worst, record.score)
+        if record.state != "failed":
+            self._study.add_trial(self.frozen(record))
+        elif self.sampler == "tpe" or self._worst is not None:
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState.COMPLETE,
+                    value=0.0 if self._worst is None else self._worst,
+                    params=record.values,
+                    distributions=self._of(record),
+                    constraints={"failed": 1.0} if self.sampler == "tpe" else None,
+                )
+            )
+
+    def frozen(self, record: TrialRecord) -> FrozenTrial:
+        """The record as Optuna's own tools see it."""
+        return create_trial(
+            state=STATES[record.state],
+            value=record.score if record.state == "complete" else None,
+            params=record.values,
+            distributions=self._of(record),
+            intermediate_values=dict(enumerate(record.means, start=1)),
+        )
+
+    def _of(self, record: TrialRecord) -> dict[str, BaseDistribution]:
+        return {path: self._distributions[path] for path in record.values}
+
+
+def _sampler(name: str, seed: int) -> BaseSampler:
+    if name == "tpe":
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=False)
+    return GPSampler(seed=seed, deterministic_objective=False) if name == "gp" else RandomSampler(seed=seed)
+
+
+def _sequence(space: Space) -> Iterator[Values]:
+    """The default's cell first, then every other admissible cell in order."""
+    default = space.default(on_grid=True)
+    if space.admits(default):
+        yield default
+    yield from (cell for cell in grid.cells(space) if cell != default and space.admits(cell))

@@ -1,0 +1,36 @@
+"""How long a search will take, from one timed trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuner.errors import NoResultError
+from tuner.search.chain import Chain
+from tuner.search.plan import Prepared
+from tuner.search.samplers import Proposer
+from tuner.search.trial import Runner, TrialJob
+from tuner.spec.records import TrialRecord
+from tuner.store import StoredChain
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one trial of one chain, and of the whole search in one process."""
+
+    trial: float
+    search: float
+
+
+def time_one_trial(prepared: Prepared, device: str) -> Estimate:
+    """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
+    experiment, plan = prepared.experiment, prepared.plan.chains[0]
+    seed = experiment.search.seed
+    proposer = Proposer(experiment.space, experiment.search.sampler, seed, plan.name, prepared.metric.maximize)
+    job = Chain(plan, proposer, 1, seed, 1, StoredChain()).next_job()
+    assert isinstance(job, TrialJob)
+    runner = Runner(prepared.dataset, prepared.metric.name, device)
+    record = [runner.run(job) for _ in range(2)][-1]
+    assert isinstance(record, TrialRecord)
+    if record.state == "failed":
+        raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")
+    return Estimate(record.seconds, record.seconds / len(plan.folds) * prepared.trainings)

@@ -1,0 +1,96 @@
+"""Reads a range of numbers, `{low: …, high: …, log: …, step: …, points: …}`, into a `Range`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from tuner.errors import did_you_mean
+from tuner.spec.space import Range
+from tuner.spec.yaml_file import Node, Problem, at
+
+KEYS = ("low", "high", "log", "step", "points")
+MAX_INTEGER = 2**53  # beyond it a float, and so Optuna's storage, cannot tell neighbours apart
+
+Wrong = Callable[[Problem], None]
+
+
+def unknown_keys(node: Node, allowed: tuple[str, ...], path: str) -> Iterator[Problem]:
+    """A problem for each key that is not allowed here, the near miss named."""
+    for key, entry in node.entries.items():
+        if key not in allowed:
+            where = f" in {path}" if path else ""
+            yield at(entry.key or entry, f"unknown key '{key}'{where}", did_you_mean(key, allowed))
+
+
+def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:
+    """The range that `node` describes, or None; what is wrong with it goes to `wrong`."""
+    entries = node.entries
+    numbers = {key: _number(entries, key, path, integer=integer, wrong=wrong) for key in ("low", "high", "step")}
+    points = _number(entries, "points", path, integer=True, wrong=wrong)
+    for key in ("low", "high"):
+        if key not in entries:
+            wrong(at(node, f"{path} needs {key}", "a range is {low: …, high: …}; a list is a choice"))
+    low, high, step = numbers.values()
+    log = _flag(entries, "log", path, wrong)
+    if low is None or high is None:
+        return None
+    found = list(_contradictions(entries, path, low, high, log, step, points, integer=integer))
+    for problem in found:
+        wrong(problem)
+    if not found and low > 0 and high / low >= 1000 and not (log or step or integer):
+        text = f"{path} spans {math.log10(high / low):.0f} decades without log: small values are hardly ever tried"
+        wrong(at(node, text, "add log: true", warning=True))
+    return Range(low, high, integer, log, step, None if points is None else int(points))
+
+
+def _contradictions(
+    entries: dict[str, Node],
+    path: str,
+    low: float,
+    high: float,
+    log: bool,
+    step: float | None,
+    points: float | None,
+    *,
+    integer: bool,
+) -> Iterator[Problem]:
+    for key, value in (("low", low), ("high", high)):
+        if integer and abs(value) > MAX_INTEGER:
+            yield at(entries[key], f"{path}.{key} is beyond 2^53, where whole numbers lose their digits")
+    if low > high:
+        yield at(entries["low"], f"{path}: low {low:g} is greater than high {high:g}", "swap them")
+    if log and low <= 0:
+        hint = "for zero or a log range, write a low above 0 and or: 0"
+        yield at(entries["low"], f"{path}: a log range needs low > 0, not {low:g}", hint)
+    if step is not None and step <= 0:
+        yield at(entries["step"], f"{path}.step must be greater than 0")
+    if points is not None and not 1 <= points <= 10_000:
+        yield at(entries["points"], f"{path}.points must be 1 … 10,000")
+    given = [key for key in ("log", "step", "points") if key in entries and (key != "log" or log)]
+    for first, second in pairwise(given):
+        if "step" in (first, second):
+            yield at(entries[second], f"{path} has both {first} and {second}", "keep one of them")
+
+
+def _number(entries: dict[str, Node], key: str, path: str, *, integer: bool, wrong: Wrong) -> float | None:
+    node = entries.get(key)
+    if node is None:
+        return None
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, int if integer else int | float):
+        wrong(at(node, f"{path}.{key} must be a {'whole ' if integer else ''}number, not {node.text()}"))
+        return None
+    if not math.isfinite(value):
+        wrong(at(node, f"{path}.{key} must be finite, not {value}"))
+        return None
+    return value
+
+
+def _flag(entries: dict[str, Node], key: str, path: str, wrong: Wrong) -> bool:
+    node = entries.get(key)
+    if node is not None and not isinstance(node.value, bool):
+        wrong(at(node, f"{path}.{key} must be true or false, not {node.text()}"))
+        return False
+    return node is not None and node.value is True

@@ -1,0 +1,297 @@
+"""Reads the settings tree of an experiment against its typed settings: what is fixed, what is open, what is wrong.
+
+A value is fixed, a list is a choice, `low`/`high` is a range, `choose` opens a branch. Every mistake is collected,
+with its place; nothing is raised here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from tuner.errors import did_you_mean
+from tuner.spec.expressions import Expression, ExpressionError, parse
+from tuner.spec.ranges import KEYS, read_range, unknown_keys
+from tuner.spec.settings import (
+    Alternatives,
+    Settings,
+    accepts,
+    alternatives,
+    complaint,
+    literals,
+    name_of,
+    subsettings,
+)
+from tuner.spec.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value
+from tuner.spec.yaml_file import Node, Problem, at
+
+EVERYWHERE = Condition()
+
+
+class Reader:
+    """Walks nodes and settings side by side; gathers `parameters`, `fixed` and `problems`."""
+
+    def __init__(self) -> None:
+        self.parameters: list[Parameter] = []
+        self.fixed: list[Fixed] = []
+        self.problems: list[Problem] = []
+        self.names: set[str] = set()  # every setting that the file could give, under path and target
+        self.whens: list[tuple[Expression, Node]] = []
+        self.searchable = True
+
+    def wrong(self, node: Node, message: str, hint: str | None = None) -> None:
+        """Note a mistake at `node`."""
+        self.problems.append(at(node, message, hint))
+
+    def component(
+        self, node: Node, among: Alternatives, path: str, target: str, condition: Condition = EVERYWHERE
+    ) -> None:
+        """One of several named settings: `name`, `{name: …, setting: …}`, `{choose: {…}}` or a list of names."""
+        entries = node.entries
+        if isinstance(node.value, str):
+            self._named(node, node, among, path, target, condition)
+        elif isinstance(node.value, list):
+            options = {str(item.plain()): replace(item, value={}) for item in node.value}
+            self._branch(node, options, among, path, target, condition)
+        elif "choose" in entries:
+            self._keys(node, ("choose",), path)
+            choose = entries["choose"]
+            if isinstance(choose.value, list):
+                options = {str(item.plain()): replace(item, value={}) for item in choose.value}
+            else:
+                options = choose.entries
+            self._branch(choose, options, among, path, target, condition)
+        elif "name" in entries:
+            name = entries["name"]
+            if isinstance(name.value, str):
+                self._named(name, node, among, path, target, condition)
+            else:
+                self.wrong(name, f"{path}.name must be one name, not {name.text()}",
+                           f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}")  # fmt: skip
+        else:
+            self.wrong(node.key or node, f"{path} needs a name", f"one of: {', '.join(among)}")
+
+    def _named(self, name: Node, node: Node, among: Alternatives, path: str, target: str, condition: Condition) -> None:
+        cls = among.get(str(name.value))
+        if cls is None:
+            self.wrong(name, f"unknown {_last(path)} {name.text()}", did_you_mean(str(name.value), among))
+            return
+        body = node if isinstance(node.value, dict) else replace(node, value={})
+        self.settings(body, cls, path, target, condition)
+
+    def _branch(
+        self,
+        node: Node,
+        options: dict[str, Node],
+        among: Alternatives,
+        path: str,
+        target: str,
+        condition: Condition,
+    ) -> None:
+        if not self._open(node, path):
+            return
+        if not options:
+            self.wrong(node, f"{path}: choose needs at least one of: {', '.join(among)}")
+        for name, option in options.items():
+            if name not in among:
+                self.wrong(option.key or option, f"unknown {_last(path)} '{name}'", did_you_mean(name, among))
+        known = tuple(name for name in options if name in among)
+        if not known:
+            return
+        self.parameters.append(Parameter(path, f"{target}.name", Choice(known), condition, known[0], selector=True))
+        for name in known:
+            option = options[name]
+            if isinstance(option.value, dict) or option.value is None:
+                body = option if option.value is not None else replace(option, value={})
+                inside = condition.under(path, name)
+                self.settings(body, among[name], f"{path}.{name}", target, inside, chosen=True)
+            else:
+                self.wrong(option, f"{path}.{name} must be a mapping of settings, not {option.text()}")
+
+    def settings(
+        self,
+        node: Node,
+        cls: type[Settings],
+        path: str,
+        target: str,
+        condition: Condition = EVERYWHERE,
+        *,
+        chosen: bool = False,
+    ) -> None:
+        """A mapping of settings of one class; what it leaves out takes its default."""
+        if not isinstance(node.value, dict):
+            self.wrong(node, f"{path or 'an experiment'} must be a mapping of settings, not {node.text()}")
+            return
+        hidden = {"name"} if chosen else set()
+        self._keys(node, [name for name in cls.model_fields if name not in hidden], path)
+        for name, field in cls.model_fields.items():
+            place, goal = _join(path, name), _join(target, name)
+            self.names |= {place, goal}
+            if name == "name" and name_of(cls):
+                if not chosen:
+                    self.fixed.append(Fixed(place, goal, name_of(cls), condition))
+            elif name in node.entries:
+                self._field(node.entries[name], cls, name, place, goal, condition)
+            elif field.is_required():
+                self.wrong(node.key or node, f"{_join(path, name)} is missing", field.description)
+            else:
+                self._default(field.get_default(call_default_factory=True), place, goal, condition)
+
+    def _default(self, value: Any, path: str, target: str, condition: Condition) -> None:
+        if isinstance(value, Settings):
+            for name in type(value).model_fields:
+                self._default(getattr(value, name), f"{path}.{name}", f"{target}.{name}", condition)
+        else:
+            self.fixed.append(Fixed(path, target, value, condition))
+
+    def _field(self, node: Node, cls: type[Settings], name: str, path: str, target: str, condition: Condition) -> None:
+        field = cls.model_fields[name]
+        among, inner = alternatives(field), subsettings(field)
+        if among and not (node.value is None and accepts(field, type(None))):
+            self.component(node, among, path, target, condition)
+        elif inner is not None and isinstance(node.value, dict):
+            self.settings(node, inner, path, target, condition)
+        elif isinstance(node.value, dict):
+            self._range(node, cls, name, path, target, condition)
+        elif isinstance(node.value, list) and not self._is_list_value(field, node):
+            self._choice(node, node.value, cls, name, path, target, condition)
+        elif self._fits(node, cls, name, path):
+            self.fixed.append(Fixed(path, target, node.plain(), condition))
+
+    @staticmethod
+    def _is_list_value(field: FieldInfo, node: Node) -> bool:
+        nested = isinstance(node.value, list) and any(isinstance(item.value, list) for item in node.value)
+        return accepts(field, list) and not nested
+
+    def _choice(
+        self,
+        node: Node,
+        items: list[Node],
+        cls: type[Settings],
+        name: str,
+        path: str,
+        target: str,
+        condition: Condition,
+    ) -> None:
+        if not self._open(node, path):
+            return
+        if not items:
+            self.wrong(node, f"{path} has no choices", "a list is a choice: give it at least one value")
+            return
+        fits = [self._fits(item, cls, name, path) for item in items]
+        if any(isinstance(item.value, list | dict) for item in items):
+            self.wrong(node, f"{path}: a choice is among plain values")
+        if not all(fits):
+            return
+        options: list[Value] = []
+        for item in items:
+            if any(o == item.value and type(o) is type(item.value) for o in options):
+                self.wrong(item, f"{path} offers {item.text()} twice")
+            options.append(item.plain())
+        default = cls.model_fields[name].get_default()
+        self.parameters.append(Parameter(path, target, Choice(tuple(options)), condition, _known(default)))
+
+    def _range(self, node: Node, cls: type[Settings], name: str, path: str, target: str, condition: Condition) -> None:
+        field, entries = cls.model_fields[name], node.entries
+        if "choose" in entries:
+            self.wrong(node, f"{path} has no alternatives with settings of their own",
+                       "a list is a choice among values")  # fmt: skip
+            return
+        if not self._open(node, path):
+            return
+        if "choice" in entries:
+            self._keys(node, ("choice", "when"), path)
+            condition = self._when(entries.get("when"), condition, path, target, field)
+            items = entries["choice"].value
+            self._choice(
+                entries["choice"],
+                items if isinstance(items, list) else [],
+                cls,
+                name,
+                path,
+                target,
+                condition,
+            )
+            return
+        if not (accepts(field, int) or accepts(field, float)):
+            words = literals(field)
+            hint = f"a list of: {', '.join(map(str, words))}" if words else None
+            self.wrong(node, f"{path} is not a number, so it has no range", hint)
+            return
+        self._keys(node, (*KEYS, "or", "when"), path)
+        before = len(self.problems)
+        domain = read_range(node, path, integer=not accepts(field, float), wrong=self.problems.append)
+        if domain is not None:
+            for key in ("low", "high"):
+                self._fits(entries[key], cls, name, path)
+        default = _known(field.get_default())
+        condition = self._when(entries.get("when"), condition, path, target, field)
+        if "or" in entries and self._fits(entries["or"], cls, name, path):
+            other = entries["or"].plain()
+            selector = Parameter(
+                f"{path}.or", target, Choice((other, RANGE_OPTION)), condition,
+                other if default == other else RANGE_OPTION, selector=True,
+            )  # fmt: skip
+            self.parameters.append(selector)
+            condition = condition.under(selector.path, RANGE_OPTION)
+        if domain is not None and len(self.problems) == before:
+            self.parameters.append(Parameter(path, target, domain, condition, default))
+
+    def _when(self, node: Node | None, condition: Condition, path: str, target: str, field: FieldInfo) -> Condition:
+        """The condition with `when` added; where it does not hold, the setting takes its default."""
+        if node is None:
+            return condition
+        expression = self.expression(node)
+        if expression is None:
+            return condition
+        self.whens.append((expression, node))
+        self.fixed.append(Fixed(path, target, _known(field.get_default()), condition))
+        return Condition(condition.selected, expression)
+
+    def expression(self, node: Node) -> Expression | None:
+        """Parse a text node, noting what is wrong with it."""
+        if not isinstance(node.value, str):
+            self.wrong(node, f"an expression is text, not {node.text()}", 'quote it: "model.num_layers > 1"')
+            return None
+        try:
+            return parse(node.value)
+        except ExpressionError as error:
+            self.wrong(node, str(error))
+            return None
+
+    def _fits(self, node: Node, cls: type[Settings], name: str, path: str) -> bool:
+        value = node.plain()
+        complaining = complaint(cls, name, value)
+        if isinstance(value, float) and not math.isfinite(value):
+            complaining = "must be finite"
+        if complaining is None:
+            return True
+        words = [str(w) for w in literals(cls.model_fields[name])]
+        hint = did_you_mean(value, words) if isinstance(value, str) and words else None
+        self.wrong(node, f"{path} {complaining}, not {node.text()}", hint)
+        return False
+
+    def _open(self, node: Node, path: str) -> bool:
+        if not self.searchable:
+            self.wrong(node, f"{path} is not searched, so it must be one value")
+        return self.searchable
+
+    def _keys(self, node: Node, allowed: Iterable[str], path: str) -> None:
+        self.problems += unknown_keys(node, tuple(allowed), path)
+
+
+def _known(default: Any) -> Value:
+    return None if default is PydanticUndefined else default
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]

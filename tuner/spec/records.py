@@ -1,0 +1,102 @@
+"""What came out: one record per trial and per refit, frozen, as JSON in the study; and which trial wins."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tuner.spec.space import Values
+
+State = Literal["complete", "pruned", "failed"]
+FoldCurve = tuple[float | None, ...]  # per epoch; None after a fold has stopped early
+
+
+@dataclass(frozen=True)
+class FoldCurves:
+    """Per fold and epoch: training loss, validation loss, validation score."""
+
+    train_loss: tuple[FoldCurve, ...] = ()
+    loss: tuple[FoldCurve, ...] = ()
+    score: tuple[FoldCurve, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One configuration scored on all inner folds of its chain, or why it could not be.
+
+    `score` is the mean of `fold_scores`, each at the epoch that counts (`best_epochs`). `means` is, per epoch, the
+    mean over folds of the score that would have counted had training ended there.
+    """
+
+    number: int
+    state: State
+    values: Values
+    configuration: dict[str, Any]
+    seconds: float
+    score: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    best_epochs: tuple[int, ...] = ()
+    means: tuple[float, ...] = ()
+    curves: FoldCurves = FoldCurves()
+    parameters: int | None = None
+    reason: str | None = None
+    details: str | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.means)
+
+
+@dataclass(frozen=True)
+class RefitRecord:
+    """A configuration trained on all rows of a chain and scored once on its outer-test rows, or why not."""
+
+    number: int
+    epochs: int
+    seconds: float
+    score: float | None = None
+    train_loss: tuple[float, ...] = ()
+    reason: str | None = None
+    details: str | None = None
+
+
+def to_json(record: TrialRecord | RefitRecord) -> str:
+    """Compact JSON; floats keep every digit."""
+    return json.dumps(asdict(record), separators=(",", ":"), allow_nan=False)
+
+
+def trial_from_json(text: str) -> TrialRecord:
+    """The inverse of `to_json` for a trial."""
+    raw = json.loads(text)
+    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in raw.pop("curves").items()}
+    raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means")}
+    return TrialRecord(**raw, curves=FoldCurves(**curves))
+
+
+def refit_from_json(text: str) -> RefitRecord:
+    """The inverse of `to_json` for a refit."""
+    raw = json.loads(text)
+    return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"])})
+
+
+def ranked(trials: Iterable[TrialRecord], maximize: bool) -> list[TrialRecord]:
+    """The complete trials, best first; of equals, the earlier one."""
+    complete = [t for t in trials if t.state == "complete" and t.score is not None]
+    sign = -1.0 if maximize else 1.0
+    return sorted(complete, key=lambda t: (sign * (t.score or 0.0), t.number))
+
+
+def refit_epochs(trial: TrialRecord) -> int:
+    """How long to refit: the median of the inner folds' best epochs, rounded up; the test rows choose nothing."""
+    return -int(-statistics.median(trial.best_epochs) // 1)
+
+
+def to_refit(trials: Sequence[TrialRecord], maximize: bool) -> tuple[TrialRecord, ...]:
+    """What a finished chain trains on all its rows: its winner, and the default configuration (trial 0)."""
+    order = ranked(trials, maximize)
+    chosen = {t.number: t for t in (*order[:1], *(t for t in order if t.number == 0))}
+    return tuple(chosen.values())

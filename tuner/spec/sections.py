@@ -1,0 +1,102 @@
+"""The settled sections of an experiment: resampling, search and limits, each a typed setting."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from tuner.spec.settings import Settings
+
+FoldCount = Annotated[int, Field(ge=2, le=1000)]
+
+
+class OuterFolds(Settings):
+    """Outer folds, cut anew for every repeat."""
+
+    folds: FoldCount = Field(5, description="outer folds per repeat")
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="how often the rows are cut anew")
+
+
+class InnerFolds(Settings):
+    """Inner folds of every chain, or one hold-out split."""
+
+    folds: FoldCount | None = Field(None, description="inner folds per repeat")
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="how often a chain's rows are cut anew")
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="one split instead of folds: this share of a chain's rows validates"
+    )
+
+
+class Resampling(Settings):
+    """How the rows are cut."""
+
+    outer: FoldCount | Literal["none"] | OuterFolds = Field(
+        5, description="outer folds, {folds, repeats}, or none for a flat search (its score is optimistic)"
+    )
+    inner: FoldCount | Literal["shared"] | InnerFolds = Field(
+        "shared",
+        description="shared (the other outer parts), a number of folds, {folds, repeats} or {holdout}",
+    )
+    stratify: bool | Literal["auto"] = Field("auto", description="keep class shares in every fold; auto: by task")
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(0, description="seed of the cuts")
+
+
+SAMPLERS = {
+    "grid": "every cell of the grid, in order; ranges need points or step",
+    "random": "independent draws; the n-th is the same in every chain (Bergstra & Bengio 2012)",
+    "tpe": "tree-structured Parzen estimator: learns from the chain's finished trials (Bergstra et al. 2011)",
+    "gp": "Gaussian process: learns as well; for few, costly trials and few parameters",
+}
+
+
+class Search(Settings):
+    """How configurations are proposed."""
+
+    sampler: Literal["grid", "random", "tpe", "gp"] = Field("tpe", description="who proposes configurations")
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="total per chain; default 30, for grid all cells"
+    )
+    seed: Annotated[int, Field(ge=0, le=2**53)] = Field(0, description="seed of proposals and trainings")
+    batch: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="trials proposed at a time per chain (tpe, gp); more keeps more workers busy"
+    )
+
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def seconds(text: str) -> float:
+    """A duration such as 7h, 90m, 1h30m or 45s, in seconds."""
+    match = _DURATION.fullmatch(text.replace(" ", ""))
+    if not match or not any(match.groups()):
+        raise ValueError("a duration such as 7h, 90m, 1h30m or 45s")
+    days, hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + rest
+
+
+def _duration(text: str) -> str:
+    if seconds(text) <= 0:
+        raise ValueError("a duration above 0")
+    return text
+
+
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('a time of day such as "07:00"')
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+class Limits(Settings):
+    """When to stop with work left; the same command then goes on."""
+
+    time: Duration | None = Field(None, description="longest run, such as 7h or 90m")
+    until: Annotated[str, AfterValidator(_clock)] | None = Field(None, description="stop at this local time")
+    trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
+    failures: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="give up a chain after this many failed trials in a row"
+    )

@@ -1,0 +1,151 @@
+"""The base of every typed setting, and what can be asked of one: its alternatives, its bounds, its default.
+
+A settings class stands next to the model or trainer that uses it. It declares type, bounds, default and one line of
+help per setting; the experiment file, `tuner list` and the samplers all read them from here.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+
+class Settings(BaseModel):
+    """Frozen, strict (no text for a number) and closed (no unknown key)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Alternatives = Mapping[str, type[Settings]]
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, `Annotated` taken off; a plain type is a union of one."""
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return tuple(m for arg in typing.get_args(annotation) for m in members(arg))
+    return (annotation,)
+
+
+def is_settings(annotation: Any) -> bool:
+    """Whether a member of a union is a settings class."""
+    return isinstance(annotation, type) and issubclass(annotation, Settings)
+
+
+def name_of(cls: type[Settings]) -> str | None:
+    """The word that selects this class among alternatives (its `name: Literal[...]`), or None."""
+    field = cls.model_fields.get("name")
+    if field is None or typing.get_origin(field.annotation) is not Literal:
+        return None
+    return str(typing.get_args(field.annotation)[0])
+
+
+def alternatives(field: FieldInfo) -> Alternatives:
+    """The named settings classes that a field can hold: {"adam": Adam, "sgd": Sgd}; empty for a plain value."""
+    classes = [m for m in members(field.annotation) if is_settings(m)]
+    return {name: cls for cls in classes if (name := name_of(cls)) is not None}
+
+
+def subsettings(field: FieldInfo) -> type[Settings] | None:
+    """The one unnamed settings class that a field can hold (`early_stopping`), or None."""
+    return next((m for m in members(field.annotation) if is_settings(m) and name_of(m) is None), None)
+
+
+def accepts(field: FieldInfo, kind: type) -> bool:
+    """Whether values of `kind` (int, float, list) are among those a field can hold."""
+    kinds = {typing.get_origin(m) or m for m in members(field.annotation)}
+    return kind in kinds or (kind is list and tuple in kinds)
+
+
+def literals(field: FieldInfo) -> tuple[Any, ...]:
+    """The words that a field can hold."""
+    return tuple(a for m in members(field.annotation) if typing.get_origin(m) is Literal for a in typing.get_args(m))
+
+
+@cache
+def _adapter(cls: type[Settings], name: str) -> TypeAdapter[Any]:
+    field = cls.model_fields[name]
+    annotation: Any = field.annotation
+    if field.metadata:
+        annotation = Annotated[(annotation, *field.metadata)]
+    return TypeAdapter(annotation, config=ConfigDict(strict=True))
+
+
+def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
+    """What is wrong with `value` for the setting `name`, as "must be …", or None."""
+    try:
+        if isinstance(value, list):
+            value = tuple(value)
+        _adapter(cls, name).validate_python(value)
+    except ValidationError as error:
+        wishes = [_wish(problem) for problem in error.errors()]
+        wishes.sort(key=lambda wish: wish.startswith(("a ", "an ")))  # a broken bound says more than a wrong type
+        bounds = [w for w in wishes if not w.startswith(("a ", "an ", "one of"))]
+        return "must be " + " or ".join(dict.fromkeys(bounds or wishes))
+    return None
+
+
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "finite_number": "finite",
+    "none_required": "null",
+    "tuple_type": "a list",
+    "model_type": "a mapping of settings",
+    "dict_type": "a mapping of settings",
+    "model_attributes_type": "a mapping of settings",
+}
+_BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+_SIGNS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def _wish(problem: Mapping[str, Any]) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind in _BOUNDS:
+        key = _BOUNDS[kind]
+        return f"{_SIGNS[key]} {context[key]:g}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def describe(field: FieldInfo) -> tuple[str, str]:
+    """Type and bounds of a setting in words, for `tuner list`: ("integer", "1 … 4096")."""
+    words = {int: "integer", float: "number", str: "text", bool: "true/false", type(None): "null"}
+    kinds, bounds = [], {}
+    metadata = list(field.metadata)
+    for raw in _raw_members(field.annotation):
+        base = members(raw)[0]
+        if typing.get_origin(raw) is Annotated:
+            for extra in typing.get_args(raw)[1:]:
+                metadata += extra.metadata if isinstance(extra, FieldInfo) else [extra]
+        if typing.get_origin(base) is Literal:
+            kinds += [str(a) for a in typing.get_args(base)]
+        elif is_settings(base):
+            kinds.append(name_of(base) or "settings")
+        else:
+            kinds.append(words.get(typing.get_origin(base) or base, "list"))
+    for item in metadata:
+        for key, sign in (("ge", ""), ("gt", "> "), ("le", ""), ("lt", "< ")):
+            if getattr(item, key, None) is not None:
+                bounds["low" if key in ("ge", "gt") else "high"] = f"{sign}{getattr(item, key):g}"
+    span = f"{bounds.get('low', '')} … {bounds.get('high', '')}".strip() if bounds else ""
+    return " | ".join(kinds), span
+
+
+def _raw_members(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return tuple(m for arg in typing.get_args(annotation) for m in _raw_members(arg))
+    return (annotation,)

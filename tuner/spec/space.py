@@ -1,0 +1,207 @@
+"""The search space as a frozen value: parameters with domains and conditions, in an order that can be walked.
+
+A *parameter* is an open leaf of the settings tree, named by its path. Its *target* is where its value lands in the
+configuration: `training.optimizer.adam.learning_rate` lands at `training.optimizer.learning_rate`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.spec.expressions import Expression
+
+Value = str | int | float | bool | None
+Values = dict[str, Value]  # parameter path → value, active parameters only
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, without an order."""
+
+    options: tuple[Value, ...]
+
+    def size(self) -> int:
+        """How many options there are."""
+        return len(self.options)
+
+    def cell(self, index: int) -> Value:
+        """The `index`-th option, in the file's order."""
+        return self.options[index]
+
+    def words(self) -> str:
+        """The domain as a reader wants it."""
+        return " | ".join(str(option) for option in self.options)
+
+    def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
+        """The value itself if it is an option, else the first one."""
+        return next((o for o in self.options if o == value and type(o) is type(value)), self.options[0])
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of numbers, both bounds included; on a step, or on a logarithmic scale."""
+
+    low: float
+    high: float
+    integer: bool
+    log: bool = False
+    step: float | None = None
+    points: int | None = None
+
+    def size(self) -> int:
+        """How many cells the range has in a grid: every `step`, or `points` of them; with neither, none."""
+        if self.step is not None:
+            return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return len(self._points())
+
+    def cell(self, index: int) -> Value:
+        """The `index`-th cell, in order of value."""
+        if self.step is not None:
+            return self._round(self.low + index * self.step)
+        return self._points()[index]
+
+    def _points(self) -> tuple[Value, ...]:
+        """`points` values evenly over the range, or evenly in ratio over a log range; both bounds included."""
+        if self.points is None:
+            return ()
+        if self.points == 1 or self.low == self.high:
+            return (self._round(self.low),)
+        shares = [i / (self.points - 1) for i in range(1, self.points - 1)]
+        if self.log:
+            inner = [self.low * (self.high / self.low) ** share for share in shares]
+        else:
+            inner = [self.low + (self.high - self.low) * share for share in shares]
+        return tuple(dict.fromkeys(self._round(v) for v in (self.low, *inner, self.high)))
+
+    def words(self) -> str:
+        """The domain as a reader wants it."""
+        words = [f"{self.low:g} … {self.high:g}"]
+        words += ["log"] if self.log else []
+        words += [f"step {self.step:g}"] if self.step is not None else []
+        words += [f"{self.points} points"] if self.points is not None else []
+        return ", ".join(words)
+
+    def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
+        """The number of this range that is nearest to `value` (nearest in ratio on a log range)."""
+        number = float(value) if isinstance(value, int | float) else self.low
+        number = min(max(number, self.low), self.high)
+        if on_grid and self.points is not None and self.step is None:
+            scale: Callable[[Any], float] = math.log if self.log else float
+            return min(self._points(), key=lambda cell: abs(scale(cell) - scale(number)))
+        if self.step is not None:
+            number = self.low + round((number - self.low) / self.step) * self.step
+            number = number if number <= self.high + 1e-12 else number - self.step
+        return self._round(number)
+
+    def _round(self, number: float) -> int | float:
+        # 12 digits: 0.1 + 0.2 is 0.3 for the user, and the same number in every process
+        if self.integer:
+            return round(number)
+        return min(max(float(f"{number:.12g}"), self.low), self.high)
+
+
+Domain = Choice | Range
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Where a setting exists: the selectors above it took these options, and `when` holds."""
+
+    selected: tuple[tuple[str, str], ...] = ()
+    when: Expression | None = None
+
+    def under(self, path: str, option: str) -> Condition:
+        """The condition of what stands inside `option` of the selector `path`."""
+        return Condition((*self.selected, (path, option)), self.when)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An open leaf: what can be chosen, where, and what the setting's own default would be."""
+
+    path: str
+    target: str
+    domain: Domain
+    condition: Condition
+    default: Value
+    selector: bool = False  # decides which other settings exist
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A settled leaf: given in the file, or a default."""
+
+    path: str
+    target: str
+    value: Any
+    condition: Condition
+
+
+RANGE_OPTION = "range"  # what the selector of a range with `or:` says when the range is used
+
+
+@dataclass(frozen=True)
+class Space:
+    """All parameters in an order in which each stands after those that its condition reads."""
+
+    parameters: tuple[Parameter, ...]
+    fixed: tuple[Fixed, ...]
+    constraints: tuple[Expression, ...] = ()
+
+    def walk(self, choose: Callable[[Parameter], Value]) -> Values:
+        """Decide every parameter that exists, in order; `choose` is asked for those only."""
+        values: Values = {}
+        for parameter in self.parameters:
+            if self.active(parameter.condition, values):
+                values[parameter.path] = choose(parameter)
+        return values
+
+    def active(self, condition: Condition, values: Mapping[str, Value]) -> bool:
+        """Whether a setting exists, given the parameters decided so far."""
+        if any(values.get(path) != option for path, option in condition.selected):
+            return False
+        return condition.when is None or condition.when.holds(self.scope(values), absent=False)
+
+    def scope(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """What expressions may read: each decided or fixed setting under its path and under its target."""
+        scope: dict[str, Any] = {}
+        for fixed in self.fixed:
+            if fixed.condition.when is None and self.active(fixed.condition, values):
+                scope[fixed.path] = scope[fixed.target] = fixed.value
+        for parameter in self.parameters:
+            if parameter.path in values:
+                value = values[parameter.path]
+                scope[parameter.path] = value
+                if not (parameter.selector and value == RANGE_OPTION):
+                    scope[parameter.target] = value
+        return scope
+
+    def admits(self, values: Mapping[str, Value]) -> bool:
+        """Whether every constraint holds; one that names a setting of another branch does not apply."""
+        scope = self.scope(values)
+        return all(constraint.holds(scope, absent=True) for constraint in self.constraints)
+
+    def default(self, *, on_grid: bool = False) -> Values:
+        """The default configuration: each parameter at the value of its domain nearest to the setting's default."""
+        return self.walk(lambda parameter: parameter.domain.nearest(parameter.default, on_grid=on_grid))
+
+    def configuration(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """The settings tree with every leaf settled: {"model": {"name": "mlp", …}, "training": {…}}."""
+        tree: dict[str, Any] = {}
+        for fixed in self.fixed:
+            if self.active(fixed.condition, values):
+                _put(tree, fixed.target, fixed.value)
+        for parameter in self.parameters:
+            if parameter.path in values and values[parameter.path] != RANGE_OPTION:
+                _put(tree, parameter.target, values[parameter.path])
+        return tree
+
+
+def _put(tree: dict[str, Any], target: str, value: Any) -> None:
+    *above, leaf = target.split(".")
+    for key in above:
+        tree = tree.setdefault(key, {})
+    tree[leaf] = value

@@ -1,0 +1,90 @@
+"""A lane as a value, and how lanes shuffle, batch and share stacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuner.data.dataset import Rows
+from tuner.data.resampling import disjoint
+from tuner.seeds import seed_of
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """One independent training: its rows, the row sets that it is evaluated on, its seed."""
+
+    train: Rows
+    evaluations: tuple[Rows, ...]
+    seed: int
+
+    def check(self) -> None:
+        """No row both trains and evaluates."""
+        disjoint(self.train, *self.evaluations)
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """A lane's epoch: `steps` batches of at most `width` rows. Depends on that lane alone."""
+
+    steps: int
+    width: int
+
+
+def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
+    """Nearly equal batches, like `numpy.array_split`: every row once, no tiny last batch.
+
+    The width is a multiple of 8 where that is free, so that folds which differ by a row share a stack.
+    """
+    size = rows if batch_size == "full" else min(int(batch_size), rows)
+    steps = math.ceil(rows / size)
+    padded = math.ceil(math.ceil(rows / steps) / 8) * 8
+    return BatchPlan(steps, padded if batch_size == "full" else min(padded, int(batch_size)))
+
+
+def stacks_of(lanes: Sequence[Lane], batch_size: int | str) -> list[list[int]]:
+    """The lanes, by position, in groups that can train in lockstep: same steps, same width, same number of sets."""
+    groups: dict[tuple[BatchPlan, int], list[int]] = {}
+    for position, lane in enumerate(lanes):
+        key = (batch_plan(len(lane.train), batch_size), len(lane.evaluations))
+        groups.setdefault(key, []).append(position)
+    return list(groups.values())
+
+
+class Batches:
+    """The shuffled batches of K lanes with one batch plan, epoch after epoch."""
+
+    def __init__(self, lanes: Sequence[Lane], batch_size: int | str, device: torch.device) -> None:
+        plan = batch_plan(len(lanes[0].train), batch_size)
+        self.steps, self.device = plan.steps, device
+        self._rows = [torch.from_numpy(lane.train) for lane in lanes]
+        self._generators = [torch.Generator().manual_seed(seed_of(lane.seed, "order")) for lane in lanes]
+        slots = [_slots(len(lane.train), plan) for lane in lanes]
+        self._slots = [torch.from_numpy(slot) for slot, _ in slots]
+        counts = torch.from_numpy(np.stack([used for _, used in slots], axis=1))  # (S, K, B), 1 for a real row
+        sizes = counts.sum(dim=2, keepdim=True)
+        self.weights = (counts / sizes).to(device)  # (S, K, B): a batch's loss is the mean over its rows
+        self.shares = (sizes[:, :, 0] / sizes.sum(dim=0).T).to(device)  # (S, K): a batch's share of its epoch
+
+    def epoch(self) -> Tensor:
+        """Row numbers (S, K, B), shuffled anew by each lane's own stream; padding repeats a row, weight 0."""
+        orders = [
+            rows[torch.randperm(len(rows), generator=g)][slots]
+            for rows, g, slots in zip(self._rows, self._generators, self._slots, strict=True)
+        ]
+        return torch.stack(orders, dim=1).to(self.device)
+
+
+def _slots(rows: int, plan: BatchPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the shuffled order (S, B), and 1 where a position is a row of the batch, else 0."""
+    positions = np.zeros((plan.steps, plan.width), dtype=np.int64)
+    used = np.zeros((plan.steps, plan.width), dtype=np.float32)
+    for step, batch in enumerate(np.array_split(np.arange(rows), plan.steps)):
+        positions[step, : len(batch)] = batch
+        used[step, : len(batch)] = 1.0
+    return positions, used

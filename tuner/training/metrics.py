@@ -1,0 +1,98 @@
+"""Metrics of many sets of rows at once: outputs (…, V, C), targets (…, V) or (…, V, M), mask (…, V) → (…).
+
+They equal scikit-learn's of the same name on each set. Computed in float64 on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+Function = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score: what it is called, the task it is for, whether more is better, and how it is computed."""
+
+    name: str
+    task: str
+    maximize: bool
+    function: Function
+    meaning: str
+
+
+def _counts(outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per class: rows hit, rows predicted, rows true; each (…, C)."""
+    classes = outputs.shape[-1]
+    true = F.one_hot(targets, classes) * mask[..., None]
+    predicted = F.one_hot(outputs.argmax(dim=-1), classes) * mask[..., None]
+    return (true * predicted).sum(-2).double(), predicted.sum(-2).double(), true.sum(-2).double()
+
+
+def accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Share of rows whose highest logit is the true class."""
+    hits = (outputs.argmax(dim=-1) == targets) & mask
+    return hits.sum(-1).double() / mask.sum(-1)
+
+
+def macro_f1(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """F1 per class, averaged over the classes that are true or predicted in the set."""
+    hit, predicted, true = _counts(outputs, targets, mask)
+    present = (predicted + true) > 0
+    f1 = 2 * hit / (predicted + true).clamp(min=1)
+    return (f1 * present).sum(-1) / present.sum(-1)
+
+
+def balanced_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Recall per class, averaged over the classes that are true in the set."""
+    hit, _, true = _counts(outputs, targets, mask)
+    return (hit / true.clamp(min=1)).sum(-1) / (true > 0).sum(-1)
+
+
+def log_loss(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Mean −log probability of the true class."""
+    chosen = outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
+    return -(chosen * mask).sum(-1) / mask.sum(-1)
+
+
+def _mean_error(errors: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the rows of a set, per output: (…, V, M) → (…, M)."""
+    return (errors * mask[..., None]).sum(-2) / mask.sum(-1)[..., None]
+
+
+def rmse(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Root of the mean squared error per output, averaged over the outputs."""
+    return _mean_error((outputs.double() - targets.double()).square(), mask).sqrt().mean(-1)
+
+
+def mae(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return _mean_error((outputs.double() - targets.double()).abs(), mask).mean(-1)
+
+
+def r2(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """1 − squared error / variance per output, averaged; a constant target gives 1 if met exactly, else 0."""
+    targets = targets.double()
+    error = _mean_error((outputs.double() - targets).square(), mask)
+    spread = _mean_error((targets - _mean_error(targets, mask)[..., None, :]).square(), mask)
+    ratio = error / spread.where(spread > 0, 1.0)
+    return (1 - ratio.where(spread > 0, (error > 0).double())).mean(-1)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "classification", True, accuracy, "share of rows classified correctly"),
+        Metric("macro_f1", "classification", True, macro_f1, "F1 per class, averaged over classes"),
+        Metric("balanced_accuracy", "classification", True, balanced_accuracy, "recall per class, averaged"),
+        Metric("log_loss", "classification", False, log_loss, "mean −log probability of the true class"),
+        Metric("rmse", "regression", False, rmse, "root mean squared error, in the target's units"),
+        Metric("mae", "regression", False, mae, "mean absolute error, in the target's units"),
+        Metric("r2", "regression", True, r2, "share of the target's variance explained"),
+    )
+}
+DEFAULT = {"classification": "accuracy", "regression": "rmse"}
