@@ -16,12 +16,12 @@ from tuner.cli import check, init, report, search
 from tuner.cli import list as list_
 from tuner.errors import TunerError
 
-HELP = """Search the hyperparameters of a neural network by nested cross-validation, and report an honest score.
+HELP = """Tune a neural network by nested cross-validation; report an honest score.
 
 \b
-  tuner init                          write the shipped search spaces into ./spaces
-  tuner search spaces/rnn.yaml        search; everything goes into study.db; run again to go on
-  tuner report study.db               the honest score, ranked tables, learning curves
+  tuner init                    write the shipped search spaces into ./spaces
+  tuner search spaces/rnn.yaml  search into study.db; run again to go on
+  tuner report study.db         honest score, ranked tables, learning curves
 """
 
 app = typer.Typer(name="tuner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -54,9 +54,9 @@ def draw(to: Console, table: Table) -> None:
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    from tuner.report.tables import text
+    from tuner.report.tables import cells as written
 
-    cells = [[text(cell) for cell in row] for row in table.rows]
+    cells = written(table)
     columns = list(table.columns)
     numeric = [all(isinstance(row[i], int | float | None) for row in table.rows) for i in range(len(columns))]
     needed = sum(max(len(column), *(len(row[i]) for row in cells)) + 2 for i, column in enumerate(columns))

@@ -20,14 +20,14 @@ class What(enum.StrEnum):
 
     models = "models"
     datasets = "datasets"
-    training = "training"
+    settings = "settings"
     samplers = "samplers"
     metrics = "metrics"
     spaces = "spaces"
 
 
 def command(
-    what: What = typer.Argument(help="models, datasets, training, samplers, metrics or spaces."),
+    what: What = typer.Argument(help="models, datasets, settings, samplers, metrics or spaces."),
 ) -> None:
     """List what an experiment can name, with type, bounds, default and meaning of every setting.
 
@@ -38,7 +38,7 @@ def command(
     from tuner.cli.console import console
 
     to = console()
-    {"models": _models, "datasets": _datasets, "training": _training, "samplers": _samplers,
+    {"models": _models, "datasets": _datasets, "settings": _general, "samplers": _samplers,
      "metrics": _metrics, "spaces": _spaces}[what](to)  # fmt: skip
 
 
@@ -61,10 +61,18 @@ def _members(to: Console, package: str) -> None:
         _component(to, name, registry.summary(package, name), registry.load(package, name).Settings)
 
 
-def _training(to: Console) -> None:
+def _general(to: Console) -> None:
+    from tuner.spec.sections import Limits, Resampling, Search
     from tuner.training.settings import TrainingSettings
 
-    _component(to, "training", "How a configuration is trained, whatever the model.", TrainingSettings)
+    sections: dict[str, type[Settings]] = {
+        "training": TrainingSettings,
+        "resampling": Resampling,
+        "search": Search,
+        "limits": Limits,
+    }
+    for name, settings in sections.items():
+        _component(to, name, _first_line(settings), settings)
 
 
 def _component(to: Console, name: str, summary: str, settings: type[Settings]) -> None:
@@ -76,8 +84,12 @@ def _component(to: Console, name: str, summary: str, settings: type[Settings]) -
         inner = subsettings(field)
         for word, cls in (alternatives(field) or ({"": inner} if inner else {})).items():
             path = f"{key}.{word}" if word else key
-            to.print(f"[bold]{path}[/bold]  {(cls.__doc__ or '').strip().partition(chr(10))[0]}")
+            to.print(f"[bold]{name}.{path}[/bold]  {_first_line(cls)}")
             _settings(to, cls)
+
+
+def _first_line(settings: type[Settings]) -> str:
+    return (settings.__doc__ or "").strip().partition("\n")[0]
 
 
 def _settings(to: Console, settings: type[Settings]) -> None:

@@ -53,6 +53,8 @@ def command(
         with to.capture() as captured:
             _draw(to, results, top, chain, trial)
         text = captured.get().rstrip("\n")
+        if not to.is_terminal:
+            text = "\n".join(line.rstrip() for line in text.splitlines())
     elif format is Format.json:
         text = tables.as_json(results, top, chain)
     elif format is Format.csv:

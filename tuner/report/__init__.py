@@ -32,7 +32,7 @@ def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
 
     rows = [
         {"chain": chain, "trial": t.number, "state": t.state, "score": t.score, "spread": tables.spread(t),
-         "weights": t.parameters, "epochs": t.epochs, "seconds": t.seconds, "reason": t.reason, **t.values}
+         "parameters": t.parameters, "epochs": t.epochs, "seconds": t.seconds, "reason": t.reason, **tables.decided(t)}
         for chain, stored in load(path, name).chains.items()
         for t in stored.trials
     ]  # fmt: skip

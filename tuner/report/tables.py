@@ -13,6 +13,7 @@ from typing import Any
 from tuner.report.results import Comparison, Results
 from tuner.report.statistics import Interval
 from tuner.spec.records import TrialRecord
+from tuner.spec.space import OR, RANGE_OPTION, Values
 
 Cell = str | int | float | None
 
@@ -30,8 +31,8 @@ class Table:
 def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
     """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched."""
     trials = results.ranking(chain)
-    searched = [p for p in results.header["parameters"] if any(p in t.values for t in trials)]
-    fixed = ("rank", "trial", results.metric, "± folds", "weights", "epochs", "seconds")
+    searched = _searched(results, trials)
+    fixed = ("rank", "trial", results.metric, "spread", "parameters", "epochs", "seconds")
     rows = tuple(
         (
             rank,
@@ -51,7 +52,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
 
 def outer_folds(results: Results) -> Table:
     """What was chosen in each outer fold, and what it scored on rows that the search never saw."""
-    names = [p for p in results.header["parameters"] if any(f.winner and p in f.winner.values for f in results.folds)]
+    names = _searched(results, [fold.winner for fold in results.folds if fold.winner])
     fixed = ("outer fold", "trial", "inner", "outer test", "default", "dummy", "epochs")
     rows = tuple(
         (fold.name, fold.winner.number if fold.winner else None, fold.winner.score if fold.winner else None,
@@ -88,8 +89,20 @@ def short_names(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
+    """The settings that these trials decided, in the file's order; a range with `or:` is one setting."""
+    paths = dict.fromkeys(path.removesuffix(OR) for path in results.header["parameters"])
+    return [path for path in paths if any(path in decided(trial) for trial in trials)]
+
+
+def decided(trial: TrialRecord) -> Values:
+    """What a trial decided, by setting: of a range with `or:`, the number that it took."""
+    either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
+    return {path: either[path] for path in dict.fromkeys(p.removesuffix(OR) for p in trial.values)}
+
+
 def _values(trial: TrialRecord, paths: Sequence[str]) -> list[Cell]:
-    return [trial.values.get(path) for path in paths]
+    return [decided(trial).get(path) for path in paths]
 
 
 def title(results: Results) -> list[str]:
@@ -204,7 +217,7 @@ def as_markdown(results: Results, top: int | None, chain: str) -> str:
             lines = [
                 table.columns,
                 ["---"] * len(table.columns),
-                *([text(c) for c in row] for row in table.rows),
+                *cells(table),
             ]
             body = "\n".join("| " + " | ".join(_escaped(str(c)) for c in line) + " |" for line in lines)
             parts += [f"## {table.title}", body]
@@ -215,10 +228,17 @@ def _escaped(word: str) -> str:
     return word.replace("|", "\\|").replace("<", "&lt;")
 
 
-def text(cell: Cell) -> str:
-    """A value as a reader wants it: four significant digits, a dash for nothing."""
+def cells(table: Table) -> list[list[str]]:
+    """The values as a reader wants them: four significant digits, measured ones aligned, a dash for nothing."""
+    measured = [c != "seconds" and i < table.fixed for i, c in enumerate(table.columns)]
+    return [[_text(cell, aligned) for cell, aligned in zip(row, measured, strict=True)] for row in table.rows]
+
+
+def _text(cell: Cell, aligned: bool) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, bool):
         return str(cell).lower()
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:#.4g}" if aligned and abs(cell) < 1000 else f"{cell:.4g}"

@@ -27,7 +27,7 @@ from tuner.spec.settings import (
     name_of,
     subsettings,
 )
-from tuner.spec.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value
+from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value
 from tuner.spec.yaml_file import Node, Problem, at
 
 EVERYWHERE = Condition()
@@ -234,7 +234,7 @@ class Reader:
         if "or" in entries and self._fits(entries["or"], cls, name, path):
             other = entries["or"].plain()
             selector = Parameter(
-                f"{path}.or", target, Choice((other, RANGE_OPTION)), condition,
+                path + OR, target, Choice((other, RANGE_OPTION)), condition,
                 other if default == other else RANGE_OPTION, selector=True,
             )  # fmt: skip
             self.parameters.append(selector)

@@ -132,7 +132,7 @@ def describe(field: FieldInfo) -> tuple[str, str]:
             for extra in typing.get_args(raw)[1:]:
                 metadata += extra.metadata if isinstance(extra, FieldInfo) else [extra]
         if typing.get_origin(base) is Literal:
-            kinds += [str(a) for a in typing.get_args(base)]
+            kinds += [a if str(a).isidentifier() else repr(a) for a in typing.get_args(base)]
         elif is_settings(base):
             kinds.append(name_of(base) or "settings")
         else:
@@ -140,7 +140,7 @@ def describe(field: FieldInfo) -> tuple[str, str]:
     for item in metadata:
         for key, sign in (("ge", ""), ("gt", "> "), ("le", ""), ("lt", "< ")):
             if getattr(item, key, None) is not None:
-                bounds["low" if key in ("ge", "gt") else "high"] = f"{sign}{getattr(item, key):g}"
+                bounds["low" if key in ("ge", "gt") else "high"] = f"{sign}{getattr(item, key):,}"
     span = f"{bounds.get('low', '')} … {bounds.get('high', '')}".strip() if bounds else ""
     return " | ".join(kinds), span
 

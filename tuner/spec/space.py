@@ -140,6 +140,7 @@ class Fixed:
     condition: Condition
 
 
+OR = ".or"  # ends the path of the selector of a range with `or:`
 RANGE_OPTION = "range"  # what the selector of a range with `or:` says when the range is used
 
 
