@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typer._click.exceptions import ClickException
 
 from tuner.cli import check, init, report, search
 from tuner.cli import list as list_
+from tuner.cli.console import forget_stdout
 from tuner.errors import TunerError
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
@@ -63,15 +63,15 @@ def run(arguments: Sequence[str]) -> int:
         if message := error.format_message():
             _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
         code = error.exit_code
-    except (typer.Exit, SystemExit) as error:
-        return int(getattr(error, "exit_code", getattr(error, "code", 0)) or 0)
+    except typer.Exit as error:
+        return error.exit_code
     except Interrupted as error:
         _say(
             f"interrupted by {signal.Signals(error.number).name}: what was finished is saved; the same command goes on"
         )
         code = 128 + error.number
-    except BrokenPipeError:  # `| head -1` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
+        forget_stdout()
         return 0
     except Exception as error:
         _say(f"error: a bug in tuner: {type(error).__name__}: {error}\n  = run again with --debug and report it")

@@ -26,6 +26,11 @@ def console(*, as_text: bool = False) -> Console:
     return Console(width=width(), highlight=False, emoji=False)
 
 
+def forget_stdout() -> None:
+    """Go on without a reader: what is printed from now on goes nowhere, and flushing it at exit fails no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def width() -> int:
     """Columns to use: the terminal's, and 100 where there is none."""
     wished = os.environ.get("COLUMNS", "")

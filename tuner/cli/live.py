@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tuner.cli.console import clock, console
+from tuner.cli.console import clock, console, forget_stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +62,13 @@ class Live:
         self._print(f"done: tuner report {quote(str(self._wishes.study))}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        if self._console.is_terminal:
+            self._console.print(text, markup=False, soft_wrap=True)
+            return
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # the reader has left; the search goes on
+            forget_stdout()
 
     def _view(self, tick: Tick) -> Table:
         from rich.markup import escape

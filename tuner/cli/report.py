@@ -72,12 +72,12 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
 
     from tuner.cli.console import draw
     from tuner.report import tables
-    from tuner.report.curves import plots
+    from tuner.report.plots import plots
 
     for line in tables.title(results):
-        to.print(line, markup=False, style="dim")
+        to.print(line, markup=False, style="dim", soft_wrap=not to.is_terminal)
     for place, line in enumerate(tables.headline(results)):
-        to.print(line, markup=False, style="bold" if place == 0 else "")
+        to.print(line, markup=False, style="bold" if place == 0 else "", soft_wrap=not to.is_terminal)
     to.print()
     for table in (tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)):
         if table.rows:

@@ -1,0 +1,1 @@
+"""Data: sources, the one `Dataset` type, preparation per lane, and splits."""

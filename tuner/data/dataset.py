@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,10 @@ class Dataset:
         return digest.hexdigest()
 
 
-Loader = Callable[..., Dataset]
+def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """The values in the precision of training; what is too large becomes infinite, which `check` refuses."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)
 
 
 def check(dataset: Dataset) -> Dataset:

@@ -35,6 +35,7 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
     shift, scale = np.zeros(filled.shape[1]), np.ones(filled.shape[1])
     if dataset.scale == "standard":
         shift, scale = _standard(filled)
+    scale[np.isnan(channels).all(axis=0)] = 0.0  # unknown in training: the model never meets it
     for columns in dataset.categories:
         shift[columns] = 0.0
         scale[columns] = filled[:, columns].any(axis=0)
@@ -55,21 +56,20 @@ def _channels(dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
 
 
 def _fill(dataset: Dataset, channels: NDArray[np.float64]) -> NDArray[np.float64]:
-    missing = np.isnan(channels)
-    if not missing.any():
-        return np.zeros(channels.shape[1])
-    known = ~missing.all(axis=0)
     fill = np.zeros(channels.shape[1])
+    if dataset.impute == "none":
+        return fill
+    known = ~np.isnan(channels).all(axis=0)
     middle = np.nanmedian if dataset.impute == "median" else np.nanmean
     fill[known] = middle(channels[:, known], axis=0)
     for columns in dataset.categories:
         counts = np.nansum(channels[:, columns], axis=0)
-        fill[columns] = np.arange(len(counts)) == counts.argmax()
+        fill[columns] = (np.arange(len(counts)) == counts.argmax()) & (counts > 0)
     return fill
 
 
 def _standard(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and 1/sd (population sd, as scikit-learn's StandardScaler); a constant keeps scale 1."""
     mean, sd = values.mean(axis=0), values.std(axis=0)
-    constant = sd <= 1e-12 * np.maximum(np.abs(mean), 1.0)
+    constant = sd <= 1e-12 * np.abs(mean)
     return mean, 1.0 / np.where(constant, 1.0, sd)

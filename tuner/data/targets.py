@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Task
+from tuner.data.dataset import Task, as_float32
 from tuner.errors import DataError
 
 TaskChoice = Literal["auto", "classification", "regression"]
@@ -26,7 +26,7 @@ def targets(
     task = infer(values) if wish == "auto" else wish
     if task == "regression":
         try:
-            numbers = values.astype(np.float32)
+            numbers = as_float32(values)
         except (ValueError, TypeError) as error:
             bad = next((v for v in values.ravel() if not _is_number(v)), values.ravel()[0])
             raise DataError(f"{where}: the target {bad!r} is not a number", "task: classification") from error

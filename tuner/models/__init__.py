@@ -1,0 +1,1 @@
+"""One model family per file: `Settings`, `LAYOUTS`, and `build(settings, shapes, lanes)`."""

@@ -30,13 +30,13 @@ class RNN(nn.Module):
         super().__init__()
         size, hidden = shapes.inputs[-1], settings.hidden_size
         directions = 2 if settings.bidirectional else 1
-        self.forwards, self.backwards = nn.ModuleList(), nn.ModuleList()
+        self.forwards, self.backwards, self.dropouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for _ in range(settings.num_layers):
             self.forwards.append(Recurrent(settings.cell, size, hidden, lanes))
             if settings.bidirectional:
                 self.backwards.append(Recurrent(settings.cell, size, hidden, lanes))
+            self.dropouts.append(Dropout(settings.dropout, lanes))
             size = hidden * directions
-        self.dropout = Dropout(settings.dropout, lanes)
         self.head = Linear(size, shapes.outputs, lanes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,8 +48,8 @@ class RNN(nn.Module):
                 last = torch.cat([last, back[:, :, -1]], dim=-1)
                 ahead = torch.cat([ahead, back.flip(2)], dim=-1)
             if number + 1 < len(self.forwards):
-                x = self.dropout(ahead)
-        out: Tensor = self.head(self.dropout(last))
+                x = self.dropouts[number](ahead)
+        out: Tensor = self.head(self.dropouts[-1](last))
         return out
 
 

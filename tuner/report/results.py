@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,11 @@ class Results:
     @cached_property
     def score(self) -> Interval | None:
         """Mean outer-test score with its corrected interval."""
-        return self._interval([fold.score for fold in self.scored if fold.score is not None])
+        found = self._interval([fold.score for fold in self.scored if fold.score is not None])
+        least, most = self.header["bounds"]
+        return found and replace(
+            found, least=-math.inf if least is None else least, most=math.inf if most is None else most
+        )
 
     @cached_property
     def inner_best(self) -> float | None:

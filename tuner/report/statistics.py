@@ -12,20 +12,24 @@ from scipy.special import stdtrit
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its two-sided confidence interval; `half` is None where one value allows none."""
+    """A mean and its two-sided confidence interval; `half` is None where one value allows none.
+
+    Its bounds stay within what the quantity can be: an accuracy is at most 1."""
 
     mean: float
     half: float | None
+    least: float = -math.inf
+    most: float = math.inf
 
     @property
     def low(self) -> float | None:
         """Lower bound."""
-        return None if self.half is None else self.mean - self.half
+        return None if self.half is None else max(self.mean - self.half, self.least)
 
     @property
     def high(self) -> float | None:
         """Upper bound."""
-        return None if self.half is None else self.mean + self.half
+        return None if self.half is None else min(self.mean + self.half, self.most)
 
 
 def corrected_interval(scores: Sequence[float], test_share: float, confidence: float = 0.95) -> Interval:

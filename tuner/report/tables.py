@@ -7,7 +7,7 @@ import io
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.report.results import Comparison, Results
@@ -47,7 +47,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
         for rank, t in enumerate(trials[:top], start=1)
     )
     deploys = ": the first is the one to deploy" if chain == "final" else ""
-    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched)), rows, len(fixed))
+    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched, fixed)), rows, len(fixed))
 
 
 def outer_folds(results: Results) -> Table:
@@ -61,7 +61,7 @@ def outer_folds(results: Results) -> Table:
          *(_values(fold.winner, names) if fold.winner else [None] * len(names)))
         for fold in results.folds
     )  # fmt: skip
-    return Table("Chosen in each outer fold", (*fixed, *short_names(names)), rows, len(fixed))
+    return Table("Chosen in each outer fold", (*fixed, *short_names(names, fixed)), rows, len(fixed))
 
 
 def failures(results: Results) -> Table:
@@ -74,8 +74,8 @@ def spread(trial: TrialRecord) -> float | None:
     return statistics.stdev(trial.fold_scores) if len(trial.fold_scores) > 1 else None
 
 
-def short_names(paths: Sequence[str]) -> tuple[str, ...]:
-    """Each path by its last word, or by as many as tell it from the others."""
+def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
+    """Each path by its last word, or by as many as tell it from the others and from the columns `taken`."""
 
     def tail(path: str, words: int) -> str:
         return ".".join(path.split(".")[-words:])
@@ -83,7 +83,9 @@ def short_names(paths: Sequence[str]) -> tuple[str, ...]:
     names = []
     for path in paths:
         words = 1
-        while words < path.count(".") + 1 and sum(tail(p, words) == tail(path, words) for p in paths) > 1:
+        while words < path.count(".") + 1 and (
+            tail(path, words) in taken or sum(tail(p, words) == tail(path, words) for p in paths) > 1
+        ):
             words += 1
         names.append(tail(path, words))
     return tuple(names)
@@ -167,8 +169,13 @@ def as_json(results: Results, top: int | None, chain: str) -> str:
     def table(value: Table) -> list[dict[str, Cell]]:
         return [dict(zip(value.columns, row, strict=True)) for row in value.rows]
 
+    def spanned(value: Interval | None) -> Any:
+        return value and {"mean": value.mean, "half": value.half, "low": value.low, "high": value.high}
+
     def compared(value: Comparison | None) -> Any:
-        return None if value is None else asdict(value) | {"distinguishable": value.distinguishable}
+        return value and {
+            "mean": value.mean, "gain": spanned(value.gain), "distinguishable": value.distinguishable
+        }  # fmt: skip
 
     report: Mapping[str, Any] = {
         "name": results.name,
@@ -176,8 +183,7 @@ def as_json(results: Results, top: int | None, chain: str) -> str:
         "metric": results.metric,
         "maximize": results.maximize,
         "complete": results.complete,
-        "score": None if results.score is None else asdict(results.score)
-        | {"low": results.score.low, "high": results.score.high},
+        "score": spanned(results.score),
         "inner_best": results.inner_best,
         "optimism": results.optimism,
         "against_default": compared(results.against_default),

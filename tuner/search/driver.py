@@ -57,13 +57,14 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
+    where = devices(wishes.device)
     with lock(wishes.study):
         store, name = Store(wishes.study), wishes.name or prepared.experiment.name
         now = _open_study(store, prepared, wishes, name)
         stored = read(wishes.study)[name].chains
         chains = [_chain(prepared, i, now["trials"], stored) for i in range(len(prepared.plan.chains))]
         if not all(chain.done for chain in chains):
-            executor = _executor(prepared, wishes)
+            executor = _executor(prepared, wishes, where)
             try:
                 _drive(chains, executor, store, name, prepared.experiment.limits, listener)
             finally:
@@ -93,6 +94,8 @@ def _open_study(store: Store, prepared: Prepared, wishes: Wishes, name: str) -> 
             f"the study '{name}' in {wishes.study} was started with another experiment: " + "; ".join(differences[:8]),
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
+    # a total below what is finished cannot be had any more
+    now["trials"] = max(now["trials"], *(len(chain.trials) for chain in found.chains.values()))
     if found.header["trials"] != now["trials"]:
         store.write_header(name, {**found.header, "trials": now["trials"]})
     return now
@@ -106,8 +109,7 @@ def _chain(prepared: Prepared, index: int, total: int, stored: Mapping[str, Stor
     return Chain(plan, proposer, total, search.seed, search.batch, stored[plan.name], seconds(limit) if limit else None)
 
 
-def _executor(prepared: Prepared, wishes: Wishes) -> Executor:
-    where = devices(wishes.device)
+def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     if wishes.workers == 0:
         return Inline(prepared.dataset, prepared.metric.name, where[0])
     search = prepared.experiment.search

@@ -109,6 +109,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
+        "bounds": list(prepared.metric.bounds),
         "dataset": {
             "name": dataset.name,
             "rows": len(dataset),

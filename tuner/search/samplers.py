@@ -27,6 +27,7 @@ from tuner.spec.records import TrialRecord
 from tuner.spec.space import Choice, Domain, Parameter, Space, Value, Values
 
 MOST_ATTEMPTS = 1000  # draws per trial before a search space counts as excluded by its constraints
+LEARNED_ATTEMPTS = 5
 LEARNING = ("tpe", "gp")
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -75,9 +76,11 @@ class Proposer:
 
     def _draw(self, number: int, attempt: int) -> Values:
         purpose = (self.seed, number, attempt, *((self.chain,) if self.learns else ()))
+        # a learner would go on proposing the same excluded place
+        name = self.sampler if attempt < LEARNED_ATTEMPTS else "random"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna marks grouped TPE as experimental on every draw
-            self._study.sampler = _sampler(self.sampler, seed_of(*purpose) % 2**32)
+            self._study.sampler = _sampler(name, seed_of(*purpose) % 2**32)
             trial = self._study.ask()
             values = self.space.walk(lambda parameter: self._suggest(trial, parameter))
             # not kept: samplers ignore failed trials, so what was merely proposed leaves no trace in later draws

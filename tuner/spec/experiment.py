@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.errors import ExperimentError, did_you_mean
 from tuner.spec import grid
-from tuner.spec.expressions import Expression, ExpressionError
+from tuner.spec.expressions import Absent, Expression, ExpressionError
 from tuner.spec.reader import Reader
 from tuner.spec.sections import Limits, Resampling, Search
 from tuner.spec.settings import Alternatives, Settings
@@ -118,7 +118,7 @@ def load(path: Path, catalogue: Catalogue) -> Experiment:
         search=search,
         limits=_settled(document, Limits, sections.get("limits", {}), "limits"),
     )
-    problems = [*problems, *_search_problems(experiment)]
+    problems = [*problems, *_search_problems(experiment), *_evaluable(experiment, reader)]
     errors = [p for p in problems if not p.warning]
     if errors:
         raise ExperimentError(document.render(errors))
@@ -221,22 +221,25 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
         for parameter, _ in ((p, d) for p, d in ranges if d.points):
             text = f"{parameter.path}: points is for the grid sampler; {search.sampler} draws from the whole range"
             problems.append(at(_node(root, parameter.path), text, warning=True))
-    if not any(not p.warning for p in problems):
-        problems += _evaluable(experiment)
     return problems
 
 
-def _evaluable(experiment: Experiment) -> list[Problem]:
-    """Try the constraints on the default configuration: operands that do not fit are told before any training."""
-    space, root = experiment.space, experiment.document.root
-    try:
-        if not space.admits(space.default(on_grid=experiment.search.sampler == "grid")):
-            text = "the default configuration breaks a constraint, so there will be no comparison with it"
-            return [at(root.entries["constraints"], text, warning=True)]
-    except ExpressionError as error:
-        node = root.entries.get("constraints", root)
-        return [at(node, str(error))]
-    return []
+def _evaluable(experiment: Experiment, reader: Reader) -> list[Problem]:
+    """Try every expression on the default configuration: operands that do not fit are told before any training."""
+    space, problems = experiment.space, []
+    default = space.default()
+    scope = space.scope(default)
+    for expression, node in reader.whens:
+        try:
+            expression.value(scope)
+        except ExpressionError as error:
+            problems.append(at(node, str(error)))
+        except Absent:
+            pass
+    if not problems and not space.admits(default):
+        text = "the default configuration breaks a constraint, so there will be no comparison with it"
+        problems.append(at(experiment.document.root.entries["constraints"], text, warning=True))
+    return problems
 
 
 def _node(root: Node, path: str) -> Node:

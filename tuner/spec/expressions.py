@@ -58,11 +58,15 @@ class Expression:
             raise ExpressionError(f"'{self.text}' cannot be worked out: {error}") from error
 
     def holds(self, scope: Mapping[str, Any], *, absent: bool) -> bool:
-        """Whether it is true; `absent` is the answer where it names a setting that is not there."""
+        """Whether it is true; `absent` is the answer where it names a setting that is not there.
+
+        What cannot be worked out (a division by zero) does not hold."""
         try:
             return bool(self.value(scope))
         except Absent:
             return absent
+        except ExpressionError:
+            return False
 
 
 def parse(text: str) -> Expression:
@@ -74,7 +78,11 @@ def parse(text: str) -> Expression:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"'{text}' is not an expression: {getattr(error, 'msg', error)}") from error
     names: dict[str, None] = {}
-    _check(tree, names)
+    try:
+        _check(tree, names)
+        ast.unparse(tree)  # what is too deep for this is too deep to be worked out
+    except RecursionError as error:
+        raise ExpressionError("an expression this deep cannot be read") from error
     return Expression(text, tree, tuple(names))
 
 
@@ -135,6 +143,11 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
         case ast.UnaryOp(op=unary, operand=operand):
             return _UNARY[type(unary)](_evaluate(operand, scope))
         case ast.Compare(left=left, ops=ops, comparators=rest):
-            values = [_evaluate(part, scope) for part in (left, *rest)]
-            return all(_COMPARE[type(o)](values[i], values[i + 1]) for i, o in enumerate(ops))
+            before = _evaluate(left, scope)
+            for comparison, part in zip(ops, rest, strict=True):  # stops early, as Python does
+                after = _evaluate(part, scope)
+                if not _COMPARE[type(comparison)](before, after):
+                    return False
+                before = after
+            return True
     raise AssertionError(f"parse() lets no {type(node).__name__} through")

@@ -66,6 +66,8 @@ def _contradictions(
         yield at(entries["low"], f"{path}: a log range needs low > 0, not {low:g}", hint)
     if step is not None and step <= 0:
         yield at(entries["step"], f"{path}.step must be greater than 0")
+    elif step is not None and step > high - low >= 0:
+        yield at(entries["step"], f"{path}.step {step:g} is wider than the range")
     if points is not None and not 1 <= points <= 10_000:
         yield at(entries["points"], f"{path}.points must be 1 … 10,000")
     given = [key for key in ("log", "step", "points") if key in entries and (key != "log" or log)]

@@ -27,7 +27,7 @@ from tuner.spec.settings import (
     name_of,
     subsettings,
 )
-from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value
+from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal
 from tuner.spec.yaml_file import Node, Problem, at
 
 EVERYWHERE = Condition()
@@ -56,15 +56,11 @@ class Reader:
         if isinstance(node.value, str):
             self._named(node, node, among, path, target, condition)
         elif isinstance(node.value, list):
-            options = {str(item.plain()): replace(item, value={}) for item in node.value}
-            self._branch(node, options, among, path, target, condition)
+            self._branch(node, self._by_name(node.value, path), among, path, target, condition)
         elif "choose" in entries:
             self._keys(node, ("choose",), path)
             choose = entries["choose"]
-            if isinstance(choose.value, list):
-                options = {str(item.plain()): replace(item, value={}) for item in choose.value}
-            else:
-                options = choose.entries
+            options = self._by_name(choose.value, path) if isinstance(choose.value, list) else choose.entries
             self._branch(choose, options, among, path, target, condition)
         elif "name" in entries:
             name = entries["name"]
@@ -75,6 +71,15 @@ class Reader:
                            f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}")  # fmt: skip
         else:
             self.wrong(node.key or node, f"{path} needs a name", f"one of: {', '.join(among)}")
+
+    def _by_name(self, items: list[Node], path: str) -> dict[str, Node]:
+        """A list of names as branches that take their defaults."""
+        options: dict[str, Node] = {}
+        for item in items:
+            if str(item.plain()) in options:
+                self.wrong(item, f"{path} offers {item.text()} twice")
+            options[str(item.plain())] = replace(item, value={})
+        return options
 
     def _named(self, name: Node, node: Node, among: Alternatives, path: str, target: str, condition: Condition) -> None:
         cls = among.get(str(name.value))
@@ -143,6 +148,7 @@ class Reader:
                 self._default(field.get_default(call_default_factory=True), place, goal, condition)
 
     def _default(self, value: Any, path: str, target: str, condition: Condition) -> None:
+        self.names |= {path, target}
         if isinstance(value, Settings):
             for name in type(value).model_fields:
                 self._default(getattr(value, name), f"{path}.{name}", f"{target}.{name}", condition)
@@ -190,7 +196,7 @@ class Reader:
             return
         options: list[Value] = []
         for item in items:
-            if any(o == item.value and type(o) is type(item.value) for o in options):
+            if any(equal(option, item.plain()) for option in options):
                 self.wrong(item, f"{path} offers {item.text()} twice")
             options.append(item.plain())
         default = cls.model_fields[name].get_default()
@@ -224,7 +230,7 @@ class Reader:
             self.wrong(node, f"{path} is not a number, so it has no range", hint)
             return
         self._keys(node, (*KEYS, "or", "when"), path)
-        before = len(self.problems)
+        before = self._errors()
         domain = read_range(node, path, integer=not accepts(field, float), wrong=self.problems.append)
         if domain is not None:
             for key in ("low", "high"):
@@ -239,7 +245,7 @@ class Reader:
             )  # fmt: skip
             self.parameters.append(selector)
             condition = condition.under(selector.path, RANGE_OPTION)
-        if domain is not None and len(self.problems) == before:
+        if domain is not None and self._errors() == before:
             self.parameters.append(Parameter(path, target, domain, condition, default))
 
     def _when(self, node: Node | None, condition: Condition, path: str, target: str, field: FieldInfo) -> Condition:
@@ -263,6 +269,9 @@ class Reader:
         except ExpressionError as error:
             self.wrong(node, str(error))
             return None
+
+    def _errors(self) -> int:
+        return sum(not problem.warning for problem in self.problems)
 
     def _fits(self, node: Node, cls: type[Settings], name: str, path: str) -> bool:
         value = node.plain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from tuner.spec.settings import Settings
 
@@ -27,6 +27,12 @@ class InnerFolds(Settings):
     holdout: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="one split instead of folds: this share of a chain's rows validates"
     )
+
+    @model_validator(mode="after")
+    def _either(self) -> InnerFolds:
+        if self.folds is not None and self.holdout is not None:
+            raise ValueError("inner: folds and holdout exclude each other")
+        return self
 
 
 class Resampling(Settings):

@@ -115,7 +115,8 @@ def _wish(problem: Mapping[str, Any]) -> str:
         return _TYPES[kind]
     if kind in _BOUNDS:
         key = _BOUNDS[kind]
-        return f"{_SIGNS[key]} {context[key]:g}"
+        bound = context[key]
+        return f"{_SIGNS[key]} {bound:g}" if isinstance(bound, float) else f"{_SIGNS[key]} {bound}"
     if kind == "literal_error":
         return f"one of {context['expected']}"
     return str(problem["msg"]).removeprefix("Value error, ")

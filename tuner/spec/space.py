@@ -9,12 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tuner.spec.expressions import Expression
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # parameter path → value, active parameters only
+
+
+def equal(one: Value, other: Value) -> bool:
+    """Whether two values are the same setting: 1 and 1.0 are, 1 and true are not."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Choice:
 
     def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
         """The value itself if it is an option, else the first one."""
-        return next((o for o in self.options if o == value and type(o) is type(value)), self.options[0])
+        return next((option for option in self.options if equal(option, value)), self.options[0])
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,10 @@ class Range:
 
     def cell(self, index: int) -> Value:
         """The `index`-th cell, in order of value."""
-        if self.step is not None:
-            return self._round(self.low + index * self.step)
-        return self._points()[index]
+        if self.step is None:
+            return self._points()[index]
+        exact = Decimal(repr(self.low)) + index * Decimal(repr(self.step))  # 0.1 + 0.2 is 0.3 for the user
+        return int(exact) if self.integer else float(exact)
 
     def _points(self) -> tuple[Value, ...]:
         """`points` values evenly over the range, or evenly in ratio over a log range; both bounds included."""
@@ -92,12 +99,11 @@ class Range:
             scale: Callable[[Any], float] = math.log if self.log else float
             return min(self._points(), key=lambda cell: abs(scale(cell) - scale(number)))
         if self.step is not None:
-            number = self.low + round((number - self.low) / self.step) * self.step
-            number = number if number <= self.high + 1e-12 else number - self.step
+            return self.cell(min(round((number - self.low) / self.step), self.size() - 1))
         return self._round(number)
 
     def _round(self, number: float) -> int | float:
-        # 12 digits: 0.1 + 0.2 is 0.3 for the user, and the same number in every process
+        # 12 digits: short to read, and the same number in every process
         if self.integer:
             return round(number)
         return min(max(float(f"{number:.12g}"), self.low), self.high)
@@ -196,7 +202,7 @@ class Space:
             if self.active(fixed.condition, values):
                 _put(tree, fixed.target, fixed.value)
         for parameter in self.parameters:
-            if parameter.path in values and values[parameter.path] != RANGE_OPTION:
+            if parameter.path in values and not (parameter.selector and values[parameter.path] == RANGE_OPTION):
                 _put(tree, parameter.target, values[parameter.path])
         return tree
 

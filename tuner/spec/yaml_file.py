@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,18 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from tuner.errors import ExperimentError
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000  # aliases counted as often as they are used: 324 bytes of them can mean 3 GB
 MAX_DEPTH = 40
+MOST_DIGITS = 300
+CORE = "tag:yaml.org,2002:"
+TAGS = {"map", "seq", "str", "int", "float", "bool", "null", "timestamp"}  # a date is read as text
 
 Scalar = str | int | float | bool | None
 
@@ -53,7 +57,7 @@ class Node:
             return "a list"
         if isinstance(self.value, str):
             return f"'{self.value}'" if len(self.value) <= 60 else f"'{self.value[:57]}…'"
-        return "null" if self.value is None else str(self.value).lower()
+        return "null" if self.value is None else str(self.value).lower()[:60]
 
 
 @dataclass(frozen=True, order=True)
@@ -89,18 +93,21 @@ class Document:
 def read(path: Path) -> Document:
     """Read the file; raise `ExperimentError` if it is not one YAML mapping."""
     text = _text(path)
+    yaml = YAML(typ="rt", pure=True)
     try:
-        yaml = YAML(typ="rt", pure=True)
+        _check_depth(yaml, text)
         roots = list(yaml.compose_all(text))
+    except _Limit as error:
+        raise ExperimentError(render(path, text, [error.problem])) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line, mark.column) if mark else (0, 0)
-        message = " ".join(str(error.problem or error.context or "not YAML").split())
-        raise ExperimentError(render(path, text, [Problem(line, column, f"not valid YAML: {message}")])) from error
+        raise ExperimentError(render(path, text, [_broken(error)])) from error
+    except ReaderError as error:
+        before = text[: error.position]
+        column = len(before) - before.rfind("\n") - 1
+        problem = Problem(before.count("\n"), column, "not valid YAML: a control character", "delete it")
+        raise ExperimentError(render(path, text, [problem])) from error
     except YAMLError as error:
         raise ExperimentError(f"{path}: error: not valid YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise ExperimentError(f"{path}: error: nested deeper than {MAX_DEPTH} levels") from error
     if len(roots) != 1 or not isinstance(roots[0], MappingNode):
         what = f"{len(roots)} documents" if len(roots) > 1 else "no mapping"
         raise ExperimentError(
@@ -108,10 +115,40 @@ def read(path: Path) -> Document:
             "  = start from a shipped one: tuner init"
         )
     problems: list[Problem] = []
-    root = _Converter(problems).convert(roots[0], depth=0)
+    try:
+        root = _Converter(problems).convert(roots[0])
+    except _Limit as error:
+        problems = [error.problem]
     if problems:
         raise ExperimentError(render(path, text, problems))
     return Document(path, text, root)
+
+
+class _Limit(Exception):
+    """The file is larger than any experiment; what follows would be noise."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _check_depth(yaml: YAML, text: str) -> None:
+    """Stop at the first event that is too deep: composing thousands of brackets takes seconds."""
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            mark = event.start_mark
+            raise _Limit(Problem(mark.line, mark.column, f"nested deeper than {MAX_DEPTH} levels"))
+
+
+def _broken(error: MarkedYAMLError) -> Problem:
+    message = " ".join(str(error.problem or error.context or "not YAML").split())
+    unfinished = "end of stream" in message and error.context_mark is not None
+    mark = error.context_mark if unfinished else error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    hint = "close the quote or bracket" if unfinished else "indent with spaces" if "\\t" in message else None
+    return Problem(line, column, f"not valid YAML: {message}", hint)
 
 
 def _text(path: Path) -> str:
@@ -165,24 +202,25 @@ class _Converter:
         self.problems = problems
         self.count = 0
 
-    def convert(self, raw: Any, depth: int, key: Node | None = None) -> Node:
+    def convert(self, raw: Any, depth: int = 0, key: Node | None = None) -> Node:
         place = (raw.start_mark.line, raw.start_mark.column)
         self.count += 1
-        if depth > MAX_DEPTH or self.count > MAX_NODES:
-            if self.count <= MAX_NODES:
-                self.problems.append(Problem(*place, f"nested deeper than {MAX_DEPTH} levels"))
-            elif not any("values" in p.message for p in self.problems):
-                self.problems.append(Problem(*place, f"more than {MAX_NODES:,} values (aliases expanded)"))
-            return Node(None, *place, key=key)
+        if self.count > MAX_NODES:
+            raise _Limit(Problem(*place, f"more than {MAX_NODES:,} values (aliases expanded)"))
+        if depth > MAX_DEPTH:
+            raise _Limit(Problem(*place, f"nested deeper than {MAX_DEPTH} levels, by an alias inside itself"))
         same_line = raw.start_mark.line == raw.end_mark.line
         width = max(1, raw.end_mark.column - raw.start_mark.column) if same_line else 1
-        value: Any
-        if isinstance(raw, MappingNode):
+        tag = str(raw.tag).removeprefix(CORE)
+        value: Any = None
+        if tag not in TAGS:
+            self.problems.append(Problem(*place, f"the tag {raw.tag} is not allowed here"))
+        elif isinstance(raw, MappingNode):
             value = dict(self._entries(raw, depth))
         elif isinstance(raw, SequenceNode):
             value = [self.convert(item, depth + 1) for item in raw.value]
         else:
-            value = self._scalar(raw)
+            value = self._scalar(raw, tag, str(raw.value))
         return Node(value, *place, width=width, key=key)
 
     def _entries(self, raw: MappingNode, depth: int) -> Iterator[tuple[str, Node]]:
@@ -200,33 +238,36 @@ class _Converter:
             seen[name] = key
             yield name, self.convert(raw_value, depth + 1, key)
 
-    def _scalar(self, raw: ScalarNode) -> Scalar:
-        tag, text = str(raw.tag).rpartition(":")[2], str(raw.value)
-        if not str(raw.tag).startswith("tag:yaml.org,2002:") or tag.startswith("python/"):
-            self.problems.append(
-                Problem(raw.start_mark.line, raw.start_mark.column, f"the tag {raw.tag} is not allowed here")
-            )
+    def _scalar(self, raw: ScalarNode, tag: str, text: str) -> Scalar:
+        try:
+            return {"int": _integer, "float": _float, "bool": _bool, "null": lambda _: None}.get(tag, str)(text)
+        except ValueError as error:
+            self.problems.append(Problem(raw.start_mark.line, raw.start_mark.column, str(error)))
             return None
-        if tag == "int":
-            return _integer(text)
-        if tag == "float":
-            return _float(text)
-        if tag == "bool":
-            return text.lower() == "true"
-        return None if tag == "null" else text
 
 
-def _integer(text: str) -> int | str:
-    digits = text.replace("_", "")
-    if re.fullmatch(r"0x[0-9a-fA-F]+", digits):
-        return int(digits, 16)
-    if re.fullmatch(r"0o[0-7]+", digits):
-        return int(digits, 8)
-    return int(digits) if re.fullmatch(r"[-+]?[0-9]{1,400}", digits) else text
+def _integer(text: str) -> int:
+    digits = text.replace("_", "").lower()
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits)} digits; at most {MOST_DIGITS} are read")
+    base = {"0x": 16, "0o": 8}.get(digits[:2])
+    try:
+        return int(digits[2:], base) if base else int(digits)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a whole number") from None
 
 
 def _float(text: str) -> float:
     word = text.replace("_", "").lower()
     if word.endswith(".inf"):
         return -math.inf if word.startswith("-") else math.inf
-    return math.nan if word == ".nan" else float(word)
+    try:
+        return math.nan if word == ".nan" else float(word)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a number") from None
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"'{text}' is not true or false")
+    return text.lower() == "true"

@@ -1,0 +1,1 @@
+"""Training of lanes in lockstep: batches, losses, metrics, optimizers, early stopping."""

@@ -23,6 +23,7 @@ class Metric:
     maximize: bool
     function: Function
     meaning: str
+    bounds: tuple[float | None, float | None]  # what it can be at least and at most
 
 
 def _counts(outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,13 +87,13 @@ def r2(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "classification", True, accuracy, "share of rows classified correctly"),
-        Metric("macro_f1", "classification", True, macro_f1, "F1 per class, averaged over classes"),
-        Metric("balanced_accuracy", "classification", True, balanced_accuracy, "recall per class, averaged"),
-        Metric("log_loss", "classification", False, log_loss, "mean −log probability of the true class"),
-        Metric("rmse", "regression", False, rmse, "root mean squared error, in the target's units"),
-        Metric("mae", "regression", False, mae, "mean absolute error, in the target's units"),
-        Metric("r2", "regression", True, r2, "share of the target's variance explained"),
+        Metric("accuracy", "classification", True, accuracy, "share of rows classified correctly", (0, 1)),
+        Metric("macro_f1", "classification", True, macro_f1, "F1 per class, averaged over classes", (0, 1)),
+        Metric("balanced_accuracy", "classification", True, balanced_accuracy, "recall per class, averaged", (0, 1)),
+        Metric("log_loss", "classification", False, log_loss, "mean −log probability of the true class", (0, None)),
+        Metric("rmse", "regression", False, rmse, "root mean squared error, in the target's units", (0, None)),
+        Metric("mae", "regression", False, mae, "mean absolute error, in the target's units", (0, None)),
+        Metric("r2", "regression", True, r2, "share of the target's variance explained", (None, 1)),
     )
 }
 DEFAULT = {"classification": "accuracy", "regression": "rmse"}

@@ -1,0 +1,1 @@
+"""One data source per file: `Settings`, and `load(settings, folder) -> Dataset`."""

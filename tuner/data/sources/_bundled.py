@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import sklearn.datasets
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset, DatasetSettings, as_float32
 
 
 def bundled(name: str, settings: DatasetSettings, shape: tuple[int, ...] | None = None) -> Dataset:
     """scikit-learn's `load_NAME`; `shape` is one row's shape where it is not flat."""
     bunch = getattr(sklearn.datasets, f"load_{name}")()
-    features = np.asarray(bunch.data, dtype=np.float32)
+    features = as_float32(bunch.data)
     target = np.asarray(bunch.target)
     classes = tuple(str(c) for c in bunch.target_names) if "target_names" in bunch and target.ndim == 1 else ()
     outputs = tuple(str(n) for n in bunch.target_names) if target.ndim == 2 else ("target",)

@@ -1,13 +1,14 @@
 """An NPZ file of arrays: features (N, D), (N, T, D) or (N, C, H, W), and a target; pickled arrays are refused."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings
+from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings, as_float32
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
@@ -24,29 +25,34 @@ def load(settings: Settings, folder: Path) -> Dataset:
     """Read both arrays; nothing in the file is executed."""
     path = folder / settings.path
     try:
+        with path.open("rb") as file:
+            archived = zipfile.is_zipfile(file)
+        if not archived:
+            raise DataError(f"{path} cannot be read as NPZ: it is not an archive", "write it with numpy.savez")
         with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} is a single array, not an NPZ archive", "write it with numpy.savez")
             features = _array(archive, settings.features, path)
             target = _array(archive, settings.target, path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
         reason = "holds pickled objects" if "pickle" in str(error) else f"cannot be read as NPZ: {error}"
         raise DataError(f"{path} {reason}", "write plain arrays with numpy.savez") from error
     if features.ndim not in LAYOUTS or features.dtype.kind not in "biuf":
         text = f"{path}: '{settings.features}' is {features.dtype} of shape {features.shape}"
         raise DataError(text, "numbers of shape (N, D), (N, T, D) or (N, C, H, W)")
-    if len(features) != len(target):
-        raise DataError(f"{path}: {len(features)} rows of features but {len(target)} of targets")
+    if target.ndim == 0 or len(features) != len(target):
+        rows = len(target) if target.ndim else "no"
+        raise DataError(f"{path}: {len(features)} rows of features but {rows} of targets")
     task, codes, classes = targets(target, settings.task, path.name)
     return Dataset(
         name=path.name,
         task=task,
-        features=features.astype(np.float32),
+        features=as_float32(features),
         targets=codes,
         feature_names=(),
-        target_names=(settings.target,),
+        target_names=tuple(f"{settings.target}[{i}]" for i in range(target[0].size))
+        if target[0].size > 1
+        else (settings.target,),
         classes=classes,
         scale=settings.scale,
         impute=settings.impute,

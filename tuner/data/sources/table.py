@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset, DatasetSettings, as_float32
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
@@ -74,10 +74,23 @@ def _read(path: Path, settings: Settings) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+        raise DataError(f"{path} is not UTF-8 (byte {_wrong_byte(path)})", "save it as UTF-8") from error
     except (OSError, ValueError, csv.Error) as error:  # pandas' and pyarrow's parser errors are ValueErrors
-        raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise DataError(f"{path} is not a readable table: {reason}") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        text = f"{path.name} is not a readable table: rows have more fields than the header"
+        raise DataError(text, f"name every column, or end no row with {separator!r}")
     return pd.DataFrame({str(c).strip(): _typed(frame[c]) for c in frame.columns})
+
+
+def _wrong_byte(path: Path) -> int:
+    """Where the file stops being UTF-8; the reader's own error counts from the start of a chunk."""
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _check_header(path: Path, separator: str) -> None:
@@ -126,7 +139,7 @@ def _feature(column: pd.Series, where: str) -> tuple[NDArray[np.float32], tuple[
     if pd.api.types.is_datetime64_any_dtype(column):
         raise DataError(f"{where} holds dates", "drop it, or turn it into numbers")
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return column.to_numpy(dtype=np.float32, na_value=np.nan)[:, None], ()
+        return as_float32(column.to_numpy(dtype=np.float64, na_value=np.nan))[:, None], ()
     missing = column.isna().to_numpy()
     labels = column.astype(str).to_numpy(dtype=str)
     levels = np.unique(labels[~missing])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tuner.models.layers.lanes import Lanes
 
-MASKS_AT_ONCE = 2**18  # elements per lane drawn in one call: calls per lane and step would cost more than the numbers
+MASKS_AT_ONCE = 2**16  # elements per lane drawn in one call: calls per lane and step would cost more than the numbers
 
 
 class Dropout(nn.Module):
@@ -21,7 +21,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float, lanes: Lanes) -> None:
         super().__init__()
         self.p = p
-        self._generators = lanes.generators("dropout")
+        self._generators = lanes.for_dropout()
         self._masks: Iterator[Tensor] = iter(())
         self._shape: tuple[int, ...] = ()
 

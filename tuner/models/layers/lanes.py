@@ -25,6 +25,7 @@ class Lanes:
         self.seeds = seeds
         self.device = torch.device(device)
         self._initial = self.generators("weights", "cpu")
+        self._dropouts = 0
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -33,6 +34,11 @@ class Lanes:
         """One fresh stream per lane for `purpose`, on the lanes' device unless told."""
         where = self.device if device is None else torch.device(device)
         return [torch.Generator(where).manual_seed(seed_of(seed, purpose)) for seed in self.seeds]
+
+    def for_dropout(self) -> list[torch.Generator]:
+        """The streams of the model's next dropout layer: no two layers drop the same units."""
+        self._dropouts += 1
+        return self.generators(f"dropout {self._dropouts}")
 
     def uniform(self, *shape: int, bound: float) -> Tensor:
         """(K, *shape) drawn from U(−bound, bound), lane by lane."""

@@ -1,0 +1,198 @@
+"""Workers that die, stall or are stopped; searches that cannot succeed, or run into a limit."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+from helpers import (
+    DIVERGING,
+    all_gone,
+    descendants,
+    inside,
+    read_trials,
+    search,
+    start,
+    stop,
+    tables,
+    write_space,
+)
+
+from tuner.report import load
+from tuner.search.chain import Chain
+from tuner.search.executors import Inline, Processes
+from tuner.search.plan import prepare
+from tuner.search.samplers import Proposer
+from tuner.store import StoredChain
+
+ENDLESS = {"epochs": 1_000_000, "early_stopping": None, "batch_size": 1}
+
+
+def first_job(prepared):
+    plan = prepared.plan.chains[0]
+    return Chain(
+        plan, Proposer(prepared.experiment.space, "random", 0, plan.name, True), 1, 0, 1, StoredChain()
+    ).next_job()
+
+
+def work(executor):
+    """What comes back, however long it takes."""
+    while not (done := executor.wait(0.2)):
+        pass
+    return done
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """An experiment whose trials do not end by themselves, and one worker to try it."""
+    prepared = prepare(write_space(tmp_path, training=ENDLESS))
+    executor = Processes(prepared.dataset, "accuracy", ["cpu"], 1)
+    yield prepared, executor
+    executor.close()
+
+
+def until_training(executor):
+    while not (executor.running() and executor.running()[0].epoch):
+        time.sleep(0.01)
+
+
+def test_a_killed_worker_fails_its_trial_with_the_reason_and_is_replaced(endless, tmp_path):
+    prepared, executor = endless
+    (worker,) = multiprocessing.active_children()
+    executor.submit(first_job(prepared))
+    assert executor.free == 0
+    until_training(executor)
+    os.kill(worker.pid, signal.SIGKILL)
+    ((job, record),) = work(executor)
+    assert (record.number, record.state, record.score) == (job.number, "failed", None)
+    assert record.reason == "the worker process died (SIGKILL)"
+    assert executor.free == 1
+    short = first_job(prepare(write_space(tmp_path)))
+    executor.submit(short)
+    ((_, after),) = work(executor)
+    inline = Inline(prepared.dataset, "accuracy", "cpu")
+    inline.submit(short)
+    ((_, same),) = inline.wait(0)
+    assert replace(after, seconds=0) == replace(same, seconds=0)
+    assert after.state == "complete"
+
+
+def test_a_worker_killed_while_idle_is_replaced(endless):
+    prepared, executor = endless
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join()
+    executor.submit(first_job(prepared))
+    ((_, record),) = work(executor)
+    assert record.state == "failed" and "died" in record.reason
+    executor.submit(first_job(prepared))
+    until_training(executor)
+
+
+def test_close_ends_workers_in_the_middle_of_a_trial(endless):
+    prepared, executor = endless
+    (worker,) = multiprocessing.active_children()
+    executor.submit(first_job(prepared))
+    until_training(executor)
+    executor.close()
+    assert all_gone({worker.pid})
+
+
+def test_a_trial_over_its_time_stops_by_itself(endless):
+    prepared, executor = endless
+    executor.submit(replace(first_job(prepared), time_limit=0.2))
+    ((_, record),) = work(executor)
+    assert record.state == "failed"
+    assert "took longer than limits.trial_time (0.2 s), in epoch" in record.reason
+
+
+@pytest.mark.slow
+def test_a_trial_that_does_not_stop_by_itself_is_killed(endless):
+    prepared, executor = endless
+    (worker,) = multiprocessing.active_children()
+    executor.submit(replace(first_job(prepared), time_limit=0.5))
+    os.kill(worker.pid, signal.SIGSTOP)
+    ((_, record),) = work(executor)
+    assert record.reason == "took longer than limits.trial_time (0.5 s), and was killed"
+    assert executor.free == 1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_search_whose_every_trial_fails_exits_5_with_the_reasons(tmp_path, workers):
+    path, study = write_space(tmp_path, **DIVERGING, search={"trials": 2}), tmp_path / "study.db"
+    code, _, err = inside("search", path, "--study", study, "--workers", workers)
+    assert code == 5
+    assert err.startswith("error: every trial of outer-1, outer-2, outer-3, final failed: ")
+    assert set(load(study).failures()) and all(reason in err for reason in load(study).failures())
+    code, out, err = inside("report", study)
+    assert (code, err) == (0, "")
+    assert "Failures" in out
+
+
+def test_too_many_failures_in_a_row_give_up(tmp_path):
+    path = write_space(tmp_path, **DIVERGING, search={"trials": 50}, limits={"failures": 3})
+    code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", 0)
+    assert code == 5
+    assert "3 trials of outer-1 failed in a row" in err
+    assert 3 <= load(tmp_path / "study.db").finished() <= 12
+
+
+def test_a_time_limit_exits_3_and_the_same_command_goes_on(tmp_path):
+    path, study = (
+        write_space(tmp_path, search={"sampler": "random", "trials": 5000}, limits={"time": "0.5s"}),
+        tmp_path / "s.db",
+    )
+    counts = []
+    for _ in range(2):
+        code, _, err = inside("search", path, "--study", study, "--workers", 0)
+        assert code == 3
+        assert err.startswith("error: the time limit was reached") and "the same command goes on" in err
+        counts.append(load(study).finished())
+    assert 0 < counts[0] < counts[1] < 20_000
+    assert "PARTIAL" in inside("report", study)[1]
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_a_real_search_does_not_end_it(tmp_path):
+    path = write_space(tmp_path, training={"epochs": 60, "batch_size": 4, "early_stopping": None}, search={"trials": 4})
+    process = start(path, tmp_path / "study.db")
+    read_trials(process, 2)
+    os.kill(max(descendants(process.pid)), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    results = load(tmp_path / "study.db")
+    assert results.complete
+    assert list(results.failures()) == ["the worker process died (SIGKILL)"]
+    assert "the worker process died (SIGKILL)" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "group"),
+    [
+        (signal.SIGINT, 130, True),
+        (signal.SIGINT, 130, False),
+        (signal.SIGTERM, 143, False),
+        (signal.SIGTERM, 143, True),
+    ],
+)
+def test_a_signal_saves_says_so_and_the_same_command_goes_on(tmp_path, number, code, group):
+    path = write_space(tmp_path, training={"epochs": 60, "batch_size": 8, "early_stopping": None}, search={"trials": 4})
+    stopped, whole = tmp_path / "stopped.db", tmp_path / "whole.db"
+    process = start(path, stopped)
+    read_trials(process, 3)
+    below = descendants(process.pid)
+    if group:  # Ctrl-C at a terminal reaches the workers as well
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=5)
+    else:
+        _, err = stop(process, number)
+    assert process.returncode == code
+    assert err == f"interrupted by {number.name}: what was finished is saved; the same command goes on\n"
+    assert all_gone(below)
+    assert 3 <= load(stopped).finished() < 16
+    search(path, stopped)
+    search(path, whole)
+    assert tables(stopped) == tables(whole)

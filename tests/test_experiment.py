@@ -1,0 +1,175 @@
+"""A whole experiment: its sections, its defaults, its identity, and a reader that no mutation breaks."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.cli.spaces import shipped
+from tuner.errors import ExperimentError
+from tuner.search.catalogue import catalogue
+from tuner.spec import grid
+from tuner.spec.experiment import flatten, load
+
+CATALOGUE = catalogue()
+HEAD = "dataset: {name: iris}\nmodel: {name: mlp, num_layers: [1, 2]}\n"
+SHIPPED = {name: path.read_text("utf-8") for name, path in shipped().items()}
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory):
+    """Loads an experiment from text."""
+    folder = tmp_path_factory.mktemp("experiments")
+
+    def read(text, file="e.yaml"):
+        (folder / file).write_text(text, encoding="utf-8")
+        return load(folder / file, CATALOGUE)
+
+    return read
+
+
+def test_what_is_left_out_has_a_default(reading):
+    experiment = reading(HEAD, "night.yaml")
+    assert (experiment.name, experiment.metric, experiment.trials) == ("night", None, 30)
+    assert (experiment.search.sampler, experiment.search.seed, experiment.search.batch) == ("tpe", 0, 1)
+    assert (experiment.resampling.outer, experiment.resampling.inner) == (5, "shared")
+    assert experiment.limits.time is experiment.limits.failures is None
+    assert experiment.folder.name.startswith("experiments")
+    assert experiment.warnings == ()
+
+
+def test_a_configuration_is_a_whole_settings_tree(reading):
+    space = reading(HEAD).space
+    tree = space.configuration(space.default())
+    assert tree["model"] == {"name": "mlp", "hidden_size": 64, "num_layers": 1, "activation": "relu", "dropout": 0.0}
+    assert CATALOGUE.training.model_validate(tree["training"]) == CATALOGUE.training()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_space_makes_valid_settings(reading, name):
+    experiment = reading(SHIPPED[name])
+    tree = experiment.space.configuration(experiment.space.default())
+    model = CATALOGUE.models[tree["model"]["name"]]
+    assert flatten(model.model_validate(tree["model"]).model_dump()) == flatten(tree["model"])
+    assert CATALOGUE.training.model_validate(tree["training"])
+    assert experiment.space.admits(experiment.space.default())
+
+
+def test_the_default_configuration_takes_zero_where_zero_is_offered(reading):
+    space = reading("dataset: iris\nmodel: {name: mlp, dropout: [0.5, 0]}\n").space
+    assert space.default() == {"model.dropout": 0}
+
+
+def test_trials_of_a_grid_are_its_cells(reading):
+    text = "dataset: iris\nmodel: {name: mlp, num_layers: [1, 2], hidden_size: {low: 2, high: 8, points: 3}}\n"
+    assert reading(text + "search: {sampler: grid}").trials == 6
+    assert reading(text + "search: {sampler: grid, trials: 99}").trials == 6
+    short = reading(text + "search: {sampler: grid, trials: 4}")
+    assert short.trials == 4
+    assert "the grid has 6 cells, and trials: 4 covers only the first of them" in short.warnings[0]
+
+
+def test_a_when_is_walked_after_what_it_reads(reading):
+    text = 'dataset: iris\nmodel: {name: mlp, hidden_size: {low: 2, high: 8, points: 3, when: "model.num_layers > 1"}, '
+    space = reading(text + "num_layers: [1, 2]}\nsearch: {sampler: grid}").space
+    assert [p.path for p in space.parameters] == ["model.num_layers", "model.hidden_size"]
+    assert grid.size(space) == 1 + 3
+    assert space.configuration({"model.num_layers": 1})["model"]["hidden_size"] == 64
+
+
+def test_points_are_for_the_grid(reading):
+    (warning,) = reading("dataset: iris\nmodel: {name: mlp, hidden_size: {low: 2, high: 8, points: 3}}").warnings
+    assert re.match(r".*e.yaml:2:33: warning: model.hidden_size: points is for the grid sampler; tpe draws", warning)
+
+
+def test_a_default_that_breaks_a_constraint_is_a_warning(reading):
+    (warning,) = reading(HEAD + 'constraints: ["model.num_layers > 1"]').warnings
+    assert "the default configuration breaks a constraint, so there will be no comparison with it" in warning
+
+
+def test_a_warning_does_not_take_the_setting_away(reading):
+    experiment = reading(HEAD + "training: {optimizer: {name: adam, learning_rate: {low: 1e-4, high: 1.0}}}")
+    assert "spans 4 decades without log" in experiment.warnings[0]
+    assert "training.optimizer.learning_rate" in experiment.space.default()
+
+
+def test_an_error_is_placed_at_its_entry(reading):
+    error = reading("model: mlp\ndataset:\n  name: iris\n").error("dataset.name", "gone", "look")
+    assert error.report().endswith(
+        "e.yaml:3:3: error: gone\n   |\n 3 |   name: iris\n   |   ^^^^\n   = look"
+    )  # fmt: skip
+
+
+BASE = HEAD + "search: {sampler: random, trials: 5, seed: 1}\n"
+SAME = {
+    "comments": "# hello\n" + BASE,
+    "order": "search: {seed: 1, sampler: random, trials: 5}\nmodel: {num_layers: [1, 2], name: mlp}\n"
+    "dataset: {name: iris}\n",
+    "total": BASE.replace("trials: 5", "trials: 500"),
+    "no total": BASE.replace("trials: 5, ", ""),
+    "name": BASE + "name: other\n",
+    "limits": BASE + "limits: {time: 7h}\n",
+    "spelling": "dataset: {'name': 'iris'}\nmodel:\n  name: mlp\n  num_layers:\n    - 1\n    - 0x2\n"
+    "search:\n  sampler: random\n  trials: 5\n  seed: 1\n",
+}  # fmt: skip
+OTHER = {
+    "seed": BASE.replace("seed: 1", "seed: 2"),
+    "sampler": BASE.replace("random", "tpe"),
+    "order of a choice": BASE.replace("[1, 2]", "[2, 1]"),
+    "setting": BASE + "training: {epochs: 3}\n",
+    "dataset": BASE.replace("iris", "wine"),
+}
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME)
+def test_what_leaves_an_experiment_the_same(reading, text):
+    assert reading(text).identity() == reading(BASE).identity()
+
+
+@pytest.mark.parametrize("text", OTHER.values(), ids=OTHER)
+def test_what_makes_it_another(reading, text):
+    assert reading(text).identity() != reading(BASE).identity()
+
+
+TREES = st.recursive(
+    st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, min_size=1, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), TREES, max_size=3))
+def test_flatten_can_be_undone(tree):
+    rebuilt = {}
+    for path, leaf in flatten(tree).items():
+        *above, last = path.split(".")
+        inner = rebuilt
+        for key in above:
+            inner = inner.setdefault(key, {})
+        inner[last] = leaf
+    assert rebuilt == tree
+
+
+TOKENS = ["null", "[]", "{}", "-1", "0", "1e400", ".nan", "'x'", "[1, [2]]", "{low: 1}", "{choose: }", "&a *a", ": ",
+          "- ", "\n", "{name: rnn}", "{choice: 3, when: 4}", "true", "!!float x",
+          "{low: 1, high: 2, or: {}, when: '1 +'}", "9" * 320]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.sampled_from(sorted(SHIPPED)), st.data())
+def test_no_mutation_of_a_file_breaks_the_reader(reading, name, data):
+    text = SHIPPED[name]
+    words = [m.span() for m in re.finditer(r"[\w.]+|\[[^\]]*\]|\{[^{}]*\}|[{}\[\]:]", text)]
+    for _ in range(data.draw(st.integers(1, 2))):
+        start, end = data.draw(st.sampled_from(words))
+        text = text[:start] + data.draw(st.sampled_from(TOKENS)) + text[end:]
+    try:
+        experiment = reading(text)
+    except ExperimentError as error:
+        assert re.match(r".*e\.yaml(:\d+:\d+)?: error: ", error.report())
+    else:
+        assert Path(experiment.folder).is_dir()
+        assert experiment.trials >= 1

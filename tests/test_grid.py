@@ -1,0 +1,72 @@
+"""The grid: its size and its cells equal brute force, and a grid of any size costs nothing to look at."""
+
+from itertools import islice
+
+from hypothesis import assume, given, settings
+from random_spaces import all_cells, combinations, frozen, spaces
+
+from tuner.spec import grid
+from tuner.spec.expressions import parse
+from tuner.spec.space import Choice, Condition, Fixed, Parameter, Range, Space
+
+MANY = settings(deadline=None, max_examples=70)
+ALWAYS = Condition()
+
+
+@MANY
+@given(spaces(countable=True))
+def test_size_and_cells_equal_brute_force(space):
+    assume(combinations(space) <= 3000)
+    cells = [frozen(cell) for cell in grid.cells(space)]
+    assert len(cells) == len(set(cells)) == grid.size(space)
+    assert set(cells) == all_cells(space)
+
+
+@MANY
+@given(spaces(countable=True))
+def test_cells_are_the_same_each_time(space):
+    assert list(islice(grid.cells(space), 50)) == list(islice(grid.cells(space), 50))
+
+
+def test_the_last_parameter_is_the_fastest():
+    space = Space(
+        (
+            Parameter("a", "a", Choice(("x", "y")), ALWAYS, "x"),
+            Parameter("b", "b", Range(1, 3, True, step=1), ALWAYS, 1),
+        ),
+        (),
+    )
+    assert [tuple(c.values()) for c in grid.cells(space)] == [
+        ("x", 1),
+        ("x", 2),
+        ("x", 3),
+        ("y", 1),
+        ("y", 2),
+        ("y", 3),
+    ]
+
+
+def test_a_space_without_parameters_has_one_cell():
+    space = Space((), (Fixed("a", "a", 1, ALWAYS),))
+    assert grid.size(space) == 1
+    assert list(grid.cells(space)) == [{}]
+
+
+def test_ten_to_the_twelve_cells_are_counted_and_started_at_once():
+    parameters = tuple(Parameter(f"p{i}", f"p{i}", Range(0, 999, True, step=1), ALWAYS, 0) for i in range(4))
+    space = Space(parameters, ())
+    assert grid.size(space) == 10**12
+    assert list(islice(grid.cells(space), 1001))[-1] == {"p0": 0, "p1": 0, "p2": 1, "p3": 0}
+
+
+def test_only_active_combinations_count():
+    when = Condition((), parse("n > 1"))
+    space = Space(
+        (
+            Parameter("n", "n", Range(1, 3, True, step=1), ALWAYS, 1),
+            Parameter("d", "d", Range(0.0, 1.0, False, points=5), when, 0.0),
+        ),
+        (Fixed("d", "d", 0.0, ALWAYS),),
+    )
+    assert grid.controlling(space) == {"n"}
+    assert grid.size(space) == 1 + 2 * 5

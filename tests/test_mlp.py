@@ -1,0 +1,60 @@
+"""The multilayer perceptron equals nn.Sequential of torch's layers, lane by lane, for every layout and depth."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tuner.models import mlp
+from tuner.models.layers import Dropout, Lanes, Linear, Shapes
+
+
+def torch_network(net, wish, inputs, outputs, lane):
+    """nn.Linear and activations with one lane's weights."""
+    activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[wish.activation]
+    sizes = [inputs, *[wish.hidden_size] * wish.num_layers, outputs]
+    layers = [nn.Flatten()]
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), activation()]
+    own = nn.Sequential(*layers[:-1]).double()
+    mine = [m for m in net if isinstance(m, Linear)]
+    theirs = [m for m in own if isinstance(m, nn.Linear)]
+    for ours, layer in zip(mine, theirs, strict=True):
+        layer.load_state_dict({"weight": ours.weight[lane].detach(), "bias": ours.bias[lane].detach()})
+    return own, theirs, mine
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    layers=st.integers(0, 3),
+    activation=st.sampled_from(["relu", "tanh", "gelu"]),
+    lanes=st.integers(1, 4),
+    batch=st.integers(1, 4),
+)
+def test_the_network_equals_torchs_lane_by_lane(shape, layers, activation, lanes, batch):
+    wish = mlp.Settings(hidden_size=5, num_layers=layers, activation=activation)
+    net = mlp.build(wish, Shapes(tuple(shape), 3), Lanes(tuple(range(lanes)))).double()
+    x = torch.randn(lanes, batch, *shape, dtype=torch.double)
+    out = net(x)
+    assert out.shape == (lanes, batch, 3)
+    out.square().sum().backward()
+    for k in range(lanes):
+        own, theirs, mine = torch_network(net, wish, math.prod(shape), 3, k)
+        own_out = own(x[k])
+        own_out.square().sum().backward()
+        torch.testing.assert_close(out[k], own_out, rtol=1e-9, atol=1e-12)
+        for ours, layer in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(ours.weight.grad[k], layer.weight.grad, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(ours.bias.grad[k], layer.bias.grad, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("dropout", "layers", "count"), [(0.0, 2, 0), (0.5, 2, 2), (0.5, 0, 0)])
+def test_dropout_follows_each_hidden_layer_and_never_the_output(dropout, layers, count):
+    net = mlp.build(mlp.Settings(num_layers=layers, dropout=dropout), Shapes((4,), 3), Lanes((1, 2)))
+    assert sum(isinstance(m, Dropout) for m in net) == count
+    assert isinstance(net[-1], Linear)

@@ -1,0 +1,189 @@
+"""Splits equal scikit-learn's, the shared partition is plain set algebra, and nothing ever overlaps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from tuner.data.dataset import Dataset
+from tuner.data.resampling import ChainPlan, Fold, NestedPlan, plan
+from tuner.errors import DataError
+from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
+
+
+def toy(rows=61, classes=3, counts=None):
+    """Classes in random order; `counts` says how many rows each has."""
+    counts = counts or [rows // classes + (i < rows % classes) for i in range(classes)]
+    targets = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts))
+    x = np.zeros((len(targets), 2), np.float32)
+    return Dataset("toy", "classification", x, targets, (), ("y",), tuple("abcdefgh"[: len(counts)]))
+
+
+def amounts(rows=61):
+    return Dataset("toy", "regression", np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32), (), ("y",))
+
+
+def same(ours, theirs):
+    assert len(ours) == len(theirs)
+    for mine, expected in zip(ours, theirs, strict=True):
+        assert sorted(mine.tolist()) == sorted(expected.tolist())
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("kind", ["stratified", "plain", "regression"])
+def test_outer_folds_equal_sklearns(kind, seed):
+    dataset = amounts() if kind == "regression" else toy()
+    wish = Resampling(outer=4, seed=seed, stratify=False if kind == "plain" else "auto")
+    splitter = StratifiedKFold if kind == "stratified" else KFold
+    splits = list(splitter(4, shuffle=True, random_state=seed).split(dataset.features, dataset.targets))
+    chains = plan(wish, dataset).chains
+    assert [c.name for c in chains] == ["outer-1", "outer-2", "outer-3", "outer-4", "final"]
+    same([c.rows for c in chains[:-1]], [train for train, _ in splits])
+    same([c.test for c in chains[:-1]], [test for _, test in splits])
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 6])
+def test_the_shared_partition_uses_exactly_the_other_parts(count):
+    *outer, final = plan(Resampling(outer=count), toy()).chains
+    parts = [frozenset(c.test.tolist()) for c in outer]
+    everything = frozenset(range(61))
+    assert frozenset.union(*parts) == everything and sum(map(len, parts)) == 61
+    for chain, own in zip(outer, parts, strict=True):
+        found = {(frozenset(f.validation.tolist()), frozenset(f.train.tolist())) for f in chain.folds}
+        assert found == {(part, everything - own - part) for part in parts if part != own}
+    found = {(frozenset(f.validation.tolist()), frozenset(f.train.tolist())) for f in final.folds}
+    assert found == {(part, everything - part) for part in parts}
+    trainings = {f.train.tobytes() for c in (*outer, final) for f in c.folds}
+    assert len(trainings) == count * (count - 1) // 2 + count
+
+
+def test_two_outer_folds_leave_no_partition_to_share():
+    with pytest.raises(DataError, match="outer: 2 leaves one part, so the inner folds cannot share the partition"):
+        plan(Resampling(outer=2), toy())
+    assert len(plan(Resampling(outer=2, inner=3), toy()).chains) == 3
+
+
+INNER = st.one_of(
+    st.just("shared"),
+    st.integers(2, 4),
+    st.builds(InnerFolds, folds=st.integers(2, 3), repeats=st.integers(1, 3)),
+    st.builds(InnerFolds, holdout=st.sampled_from([0.2, 0.5]), repeats=st.integers(1, 3)),
+)
+OUTER = st.one_of(
+    st.integers(3, 5), st.just("none"), st.builds(OuterFolds, folds=st.integers(3, 4), repeats=st.integers(1, 3))
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(OUTER, INNER, st.booleans(), st.integers(0, 2**32 - 1))
+def test_train_validation_and_test_are_disjoint_and_cover_all_rows(outer, inner, stratify, seed):
+    for chain in plan(Resampling(outer=outer, inner=inner, stratify=stratify, seed=seed), toy()).chains:
+        test = set(chain.test.tolist())
+        for fold in chain.folds:
+            train, validation = set(fold.train.tolist()), set(fold.validation.tolist())
+            assert len(train) == len(fold.train) and len(validation) == len(fold.validation)
+            assert not train & validation and not (train | validation) & test
+            assert train | validation == set(chain.rows.tolist())
+            assert train | validation | test == set(range(61))
+
+
+@pytest.mark.parametrize(("inner", "folds"), [(3, 3), (InnerFolds(folds=3, repeats=2), 6)])
+def test_inner_folds_validate_every_row_once_a_repeat(inner, folds):
+    for chain in plan(Resampling(outer=4, inner=inner), toy()).chains:
+        assert len(chain.folds) == folds
+        for first in range(0, folds, 3):
+            validated = np.concatenate([f.validation for f in chain.folds[first : first + 3]])
+            assert sorted(validated.tolist()) == sorted(chain.rows.tolist())
+
+
+def test_outer_repeats_cut_anew_and_test_every_row_once_each():
+    *outer, _ = plan(Resampling(outer=OuterFolds(folds=3, repeats=2)), toy()).chains
+    assert len(outer) == 6
+    for repeat in (outer[:3], outer[3:]):
+        assert sorted(np.concatenate([c.test for c in repeat]).tolist()) == list(range(61))
+    assert not {c.test.tobytes() for c in outer[:3]} & {c.test.tobytes() for c in outer[3:]}
+
+
+def test_outer_none_leaves_the_final_chain_alone():
+    (final,) = plan(Resampling(outer="none", inner=3), toy()).chains
+    assert final.name == "final" and len(final.folds) == 3 and len(final.test) == 0
+    assert len(final.rows) == 61
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_a_holdout_has_its_share_and_its_class_shares(share):
+    dataset = toy(60)
+    for chain in plan(Resampling(outer=3, inner=InnerFolds(holdout=share)), dataset).chains:
+        (fold,) = chain.folds
+        assert len(fold.validation) == pytest.approx(share * len(chain.rows), abs=1)
+        counts = np.bincount(dataset.targets[fold.validation], minlength=3)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_stratified_folds_differ_by_one_row_per_class_at_most():
+    dataset = toy(counts=[31, 20, 10])
+    counts = np.array(
+        [np.bincount(dataset.targets[c.test], minlength=3) for c in plan(Resampling(), dataset).chains[:-1]]
+    )
+    assert (counts.max(axis=0) - counts.min(axis=0) <= 1).all()
+
+
+ERRORS = {
+    "rare class": (
+        Resampling(),
+        toy(counts=[30, 30, 4]),
+        "class 'c' has 4 rows, fewer than 5 folds",
+        "stratify: false",
+    ),
+    "few rows": (Resampling(outer=10), amounts(9), "9 rows cannot be cut into 10 folds", "fewer folds, or more rows"),
+    "no classes": (
+        Resampling(stratify=True),
+        amounts(),
+        "needs classes, and this is a regression",
+        "leave stratify out",
+    ),
+    "rare inside": (
+        Resampling(outer=3, inner=5),
+        toy(counts=[30, 30, 6]),
+        "class 'c' has 4 rows",
+        "merge rare classes",
+    ),
+    "small holdout": (Resampling(inner=InnerFolds(holdout=0.01)), toy(), "inner holdout 0.01: ", "take a larger share"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_cut_that_cannot_be_made_says_why_and_what_to_do(case):
+    wish, dataset, message, hint = ERRORS[case]
+    with pytest.raises(DataError) as caught:
+        plan(wish, dataset)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_rare_class_may_be_cut_without_stratifying():
+    assert len(plan(Resampling(stratify=False), toy(counts=[30, 30, 4])).chains) == 6
+
+
+def test_the_digest_is_the_same_again_and_changes_when_one_row_moves():
+    whole = plan(Resampling(), toy())
+    assert whole.digest() == plan(Resampling(), toy()).digest()
+    assert whole.digest() != plan(Resampling(seed=1), toy()).digest()
+    chain = whole.chains[0]
+    fold = chain.folds[0]
+    moved = Fold(fold.train[1:], np.append(fold.validation, fold.train[0]))
+    others = (*whole.chains[1:],)
+    assert NestedPlan((replace(chain, folds=(moved, *chain.folds[1:])), *others)).digest() != whole.digest()
+
+
+@pytest.mark.parametrize("where", ["validation", "test"])
+def test_an_overlap_is_found_wherever_it_is(where):
+    validation = np.array([2, 3] if where == "validation" else [3, 4])
+    chain = ChainPlan("outer-1", np.arange(5), (Fold(np.arange(3), validation),), np.array([5, 6]))
+    if where == "test":
+        chain = replace(chain, test=np.array([4, 5]))
+    with pytest.raises(AssertionError, match="overlap"):
+        chain.check()

@@ -1,0 +1,111 @@
+"""The same command goes on to the total; another experiment is never mixed in."""
+
+import pytest
+from helpers import inside, report_json, search, tables, write_space
+
+
+def raw(study, *args):
+    code, out, err = inside("report", study, *args)
+    assert code == 0, err
+    return out
+
+
+def refused(path, study, *args):
+    """The sentence of a refusal, and that the study is untouched by it."""
+    before = study.read_bytes()
+    code, _, err = inside("search", path, "--study", study, "--workers", 0, *args)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert study.read_bytes() == before
+    return err
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """An experiment file and its finished search of two trials."""
+    path, study = write_space(tmp_path, search={"trials": 2}), tmp_path / "study.db"
+    search(path, study)
+    return path, study
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_raising_the_total_equals_asking_for_it_at_once(tmp_path, sampler):
+    path = write_space(tmp_path, search={"sampler": sampler, "trials": 4})
+    raised, whole = tmp_path / "raised.db", tmp_path / "whole.db"
+    search(path, raised)
+    search(path, raised, "--trials", 12 if sampler == "tpe" else 6)
+    search(path, whole, "--trials", 12 if sampler == "tpe" else 6)
+    assert tables(raised) == tables(whole)
+
+
+def test_the_total_of_the_file_can_be_raised_too(begun, tmp_path):
+    _, study = begun
+    search(write_space(tmp_path, search={"trials": 3}), study)
+    search(write_space(tmp_path, search={"trials": 3}), tmp_path / "whole.db")
+    assert tables(study) == tables(tmp_path / "whole.db")
+
+
+@pytest.mark.parametrize("total", [1, 2])
+def test_a_total_that_is_reached_trains_nothing_and_changes_no_report(begun, total):
+    path, study = begun
+    before = [raw(study, "--format", form) for form in ("json", "csv", "table")]
+    said = search(path, study, "--trials", total)
+    assert " trial " not in said
+    assert [raw(study, "--format", form) for form in ("json", "csv", "table")] == before
+
+
+def test_a_changed_file_is_refused_with_the_keys_and_both_ways_out(begun, tmp_path):
+    _, study = begun
+    changed = write_space(tmp_path, training={"epochs": 5}, search={"trials": 2, "seed": 9})
+    said = refused(changed, study)
+    for part in ("training.epochs: 4 → 5", "search.seed: 1 → 9", "--name", "--fresh"):
+        assert part in said
+    assert "hidden_size" not in said
+
+
+def test_limits_and_name_are_no_change(begun, tmp_path):
+    _, study = begun
+    before = report_json(study)
+    search(write_space(tmp_path, limits={"time": "1h"}, search={"trials": 2}), study)
+    assert report_json(study) == before
+
+
+def test_comments_and_the_order_of_keys_are_no_change(begun, tmp_path):
+    path, study = begun
+    path.write_text("# a remark\n" + path.read_text())
+    search(path, study)
+
+
+def test_another_name_keeps_both(begun, tmp_path):
+    _, study = begun
+    before = report_json(study)
+    changed = write_space(tmp_path, "changed.yaml", training={"epochs": 5}, search={"trials": 2})
+    search(changed, study, "--name", "other")
+    code, _, err = inside("report", study)
+    assert code == 2
+    assert "tiny, other" in err and "--name" in err
+    assert report_json(study, "--name", "tiny") == before
+    search(changed, tmp_path / "alone.db", "--name", "other")
+    assert tables(study, "--name", "other") == tables(tmp_path / "alone.db")
+
+
+def test_fresh_deletes_that_study_only_and_equals_a_new_file(begun, tmp_path):
+    path, study = begun
+    search(path, study, "--name", "other")
+    other = report_json(study, "--name", "other")
+    changed = write_space(tmp_path, training={"epochs": 5}, search={"trials": 2})
+    search(changed, study, "--fresh")
+    search(changed, tmp_path / "new.db")
+    assert tables(study, "--name", "tiny") == tables(tmp_path / "new.db")
+    assert report_json(study, "--name", "other") == other
+
+
+def test_a_changed_data_file_is_refused(tmp_path):
+    data, study = tmp_path / "data.csv", tmp_path / "study.db"
+    rows = [f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(60)]
+    data.write_text("\n".join(["x,y,label", *rows]))
+    path = write_space(tmp_path, dataset={"name": "table", "path": "data.csv", "target": "label"}, search={"trials": 1})
+    search(path, study)
+    data.write_text("\n".join(["x,y,label", *rows[:-1], "6.5,2,b"]))
+    said = refused(path, study)
+    assert "data" in said and "--name" in said and "--fresh" in said

@@ -1,0 +1,48 @@
+"""The interval of the report against SciPy's Student t and against a number worked by hand."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.report.statistics import Interval, corrected_interval
+
+
+def test_a_worked_number():
+    """Mean 0.85, variance 0.00625, five folds: √((1/5 + 1/4) · 0.00625) = 0.0530330, times t(4) = 2.7764451."""
+    interval = corrected_interval([0.9, 0.8, 0.85, 0.95, 0.75], 0.25)
+    assert interval.mean == pytest.approx(0.85)
+    assert interval.half == pytest.approx(0.1472432, abs=1e-6)
+    assert (interval.low, interval.high) == pytest.approx((0.7027568, 0.9972432), abs=1e-6)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.floats(-100, 100), min_size=2, max_size=12),
+    st.floats(0, 2),
+    st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+)
+def test_the_corrected_resampled_t_interval(scores, share, confidence):
+    interval = corrected_interval(scores, share, confidence)
+    count, variance = len(scores), np.var(scores, ddof=1)
+    half = scipy.stats.t.ppf((1 + confidence) / 2, count - 1) * np.sqrt((1 / count + share) * variance)
+    assert interval.mean == pytest.approx(np.mean(scores), abs=1e-9)
+    assert interval.half == pytest.approx(half, rel=1e-6, abs=1e-9)
+
+
+def test_without_overlap_it_is_the_classical_interval():
+    scores = [1.0, 2.0, 4.0, 8.0]
+    low, high = scipy.stats.t.interval(0.95, 3, np.mean(scores), scipy.stats.sem(scores))
+    interval = corrected_interval(scores, 0.0)
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+
+
+def test_one_score_allows_no_interval():
+    interval = corrected_interval([0.7], 0.25)
+    assert interval == Interval(0.7, None)
+    assert (interval.low, interval.high) == (None, None)
+
+
+def test_equal_scores_leave_no_doubt():
+    assert corrected_interval([0.5, 0.5, 0.5], 0.5) == Interval(0.5, 0.0)

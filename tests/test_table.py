@@ -1,0 +1,159 @@
+"""Tables: numbers, categories and missing values as a plain reading gives them; each bad file is told in a sentence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuner.data.dataset import check
+from tuner.data.sources import table
+from tuner.errors import DataError
+
+PLAIN = "size,colour,label\n1.5,red,a\n,blue,NA\n2,red,b\n"
+
+
+def load(folder, content, name="t.csv", encoding="utf-8", **wish):
+    raw = content if isinstance(content, bytes) else content.encode(encoding)
+    (folder / name).write_bytes(raw)
+    return table.load(table.Settings(path=name, **{"target": "label", **wish}), folder)
+
+
+def refused(folder, content, **wish):
+    with pytest.raises(DataError) as caught:
+        load(folder, content, **wish)
+    return caught.value.report()
+
+
+def assert_plain(dataset):
+    np.testing.assert_array_equal(dataset.features, [[1.5, 0, 1], [np.nan, 1, 0], [2, 0, 1]])
+    assert dataset.feature_names == ("size", "colour=blue", "colour=red")
+    assert dataset.categories == (slice(1, 3),)
+    assert dataset.classes == ("NA", "a", "b") and dataset.targets.tolist() == [1, 0, 2]
+
+
+WRITTEN = {
+    "comma": (PLAIN, {}),
+    "semicolon": (PLAIN.replace(",", ";"), {"separator": ";"}),
+    "tsv": (PLAIN.replace(",", "\t"), {"name": "t.tsv"}),
+    "bom": ("\ufeff" + PLAIN, {}),
+    "windows": (PLAIN.replace("\n", "\r\n"), {}),
+    "spaces": (PLAIN.replace(",", " , "), {}),
+    "quotes": (PLAIN.replace("red", '"red"').replace("size", '"size"'), {}),
+    "dropped": (PLAIN.replace("\n", ",9\n").replace("label,9", "label,id"), {"drop": "id"}),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_the_same_table_however_it_is_written(tmp_path, case):
+    content, wish = WRITTEN[case]
+    assert_plain(load(tmp_path, content, **wish))
+
+
+def test_a_missing_category_is_missing_in_all_its_columns(tmp_path):
+    dataset = load(tmp_path, "c,d,label\nx,1,a\n,2,b\ny,3,a\n")
+    np.testing.assert_array_equal(dataset.features, [[1, 0, 1], [np.nan, np.nan, 2], [0, 1, 3]])
+
+
+@pytest.mark.parametrize("word", ["", "NA", "NaN", "n/a", "NULL", "?", "None"])
+def test_words_for_missing_do_not_turn_numbers_into_categories(tmp_path, word):
+    dataset = load(tmp_path, f"x,z,label\n1,1,a\n{word},2,b\n3,3,a\n")
+    np.testing.assert_array_equal(dataset.features[:, 0], [1, np.nan, 3])
+
+
+def test_missing_features_are_told_unless_imputed(tmp_path):
+    with pytest.raises(DataError, match="1 values are missing, the first at row 2, column 'size'"):
+        check(load(tmp_path, PLAIN))
+    check(load(tmp_path, PLAIN, impute="mean"))
+
+
+def test_several_targets_are_outputs(tmp_path):
+    dataset = load(tmp_path, "x,u,v\n1,2,3.5\n4,5,6\n", target=("u", "v"))
+    np.testing.assert_array_equal(dataset.targets, [[2, 3.5], [5, 6]])
+    assert (dataset.task, dataset.target_names, dataset.feature_names) == ("regression", ("u", "v"), ("x",))
+
+
+def test_numbers_decide_the_task_and_task_overrides(tmp_path):
+    few = "x,label\n" + "".join(f"{i},{i % 3}\n" for i in range(30))
+    many = "x,label\n" + "".join(f"{i},{i}\n" for i in range(30))
+    assert load(tmp_path, few).classes == ("0", "1", "2")
+    assert load(tmp_path, many).task == "regression"
+    assert load(tmp_path, few, task="regression").targets.dtype == np.float32
+    assert len(load(tmp_path, many, task="classification").classes) == 30
+
+
+FRAMES = {
+    "numbers": pd.DataFrame({"x": [1.5, np.nan, 3], "n": [1, 2, 3], "label": ["a", "b", "a"]}),
+    "nullable": pd.DataFrame({"x": [1.5, np.nan, 3], "n": [1, 2, 3], "label": ["a", "b", "a"]}).convert_dtypes(),
+    "categories": pd.DataFrame({"x": [1.5, None, 3], "n": [1, 2, 3], "label": pd.Categorical(["a", "b", "a"])}),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_parquet_round_trip(tmp_path, case):
+    FRAMES[case].to_parquet(tmp_path / "t.parquet")
+    dataset = table.load(table.Settings(path="t.parquet", target="label"), tmp_path)
+    np.testing.assert_array_equal(dataset.features, [[1.5, 1], [np.nan, 2], [3, 3]])
+    assert dataset.classes == ("a", "b") and dataset.targets.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [(pd.array([10, 2, 2], dtype="Int64"), "classification", ("2", "10")),
+     (pd.array([0.5, 2.5, 1.5], dtype="Float64"), "regression", ())],
+)  # fmt: skip
+def test_nullable_numbers_in_parquet_are_numbers_as_targets(tmp_path, values, task, classes):
+    pd.DataFrame({"x": [1, 2, 3], "label": values}).to_parquet(tmp_path / "t.parquet")
+    dataset = table.load(table.Settings(path="t.parquet", target="label"), tmp_path)
+    assert (dataset.task, dataset.classes) == (task, classes)
+
+
+REFUSED = {
+    "empty": ("", ["t.csv has 0 column(s) when split at ','"]),
+    "header only": ("x,label\n", ["t.csv has a header but no rows"]),
+    "semicolons": (PLAIN.replace(",", ";"), ["t.csv has 1 column(s) when split at ','", "dataset.separator: ';'"]),
+    "duplicate": ("x,x,label\n1,2,a\n", ["t.csv has two columns called 'x'", "rename one of them"]),
+    "ragged": ("x,label\n1,a\n2,b,c\n", ["is not a readable table", "line 3"]),
+    "long rows": ("x,z,label\n1,2,a,\n3,4,b,\n", ["is not a readable table"]),
+    "short row": ("x,z,label\n1,2,a\n3\n", ["the target 'label' of data row 2 is missing (1 rows)"]),
+    "missing target": ("x,label\n1,a\n2,\n3,\n", ["the target 'label' of data row 2 is missing (2 rows)"]),
+    "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
+    "no feature": ("label,b\nx,1\n", ["no column is left as a feature"]),
+    "binary": (bytes(range(256)) * 4, ["t.csv"]),
+    "NUL": (b"\0\0\0,\0\n" * 9, ["holds NUL bytes, so it is not a CSV file"]),
+    "latin-1": ("x,label\n1,caf\xe9\n".encode("latin-1"), ["is not UTF-8 (byte 13)", "save it as UTF-8"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_file_is_told_in_a_sentence(tmp_path, case):
+    content, texts = REFUSED[case]
+    wish = {"drop": "b"} if case == "no feature" else {}
+    message = refused(tmp_path, content, **wish)
+    for text in texts:
+        assert text in message
+    assert message.startswith("error: ") and message.count("\n") <= 1
+
+
+def test_a_short_row_is_missing_values_and_not_a_new_category(tmp_path):
+    dataset = load(tmp_path, "label,x,z\na,1,2\nb,3\na,5,6\n")
+    np.testing.assert_array_equal(dataset.features, [[1, 2], [3, np.nan], [5, 6]])
+
+
+def test_the_place_of_a_wrong_byte_is_right_in_a_long_file(tmp_path):
+    start = b"x,label\n" + b"1,a\n" * 100_000
+    assert f"(byte {len(start) + 2})" in refused(tmp_path, start + b"1,\xe9\n")
+
+
+def test_free_text_and_dates_are_refused(tmp_path):
+    ids = "id,x,label\n" + "".join(f"name{i},1,{'ab'[i % 2]}\n" for i in range(201))
+    assert "column 'id' has 201 different texts" in refused(tmp_path, ids)
+    pd.DataFrame({"d": pd.to_datetime(["2020-01-01"] * 2), "label": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column 'd' holds dates"):
+        table.load(table.Settings(path="t.parquet", target="label"), tmp_path)
+
+
+def test_files_that_cannot_be_opened(tmp_path):
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
+    (tmp_path / "folder.csv").mkdir()
+    for name, text in (("none.csv", "no such file"), ("bad.parquet", "not a readable table"), ("folder.csv", "table")):
+        with pytest.raises(DataError, match=text):
+            table.load(table.Settings(path=name, target="label"), tmp_path)

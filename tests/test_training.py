@@ -1,0 +1,311 @@
+"""Training equals a plain torch loop; a stack of K lanes equals K stacks of one, score by score."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tuner.data.dataset import Dataset
+from tuner.models import mlp, rnn
+from tuner.training.early_stopping import progress
+from tuner.training.lane_data import Table
+from tuner.training.lanes import Batches, Lane
+from tuner.training.loop import Diverged, build_stacks, train, train_blind
+from tuner.training.metrics import METRICS
+from tuner.training.optimizers import Adam, Sgd
+from tuner.training.settings import EarlyStopping, TrainingSettings
+from tuner.training.stack import Recipe
+
+CPU = torch.device("cpu")
+
+
+def classes(rows=60, shape=(5,), count=3):
+    """Noisy classes, learnable in part, so that scores move and early stopping has something to do."""
+    random = np.random.default_rng(3)
+    targets = random.integers(0, count, rows)
+    features = random.normal(size=(rows, *shape)).astype(np.float32)
+    features.reshape(rows, -1)[:, :2] += targets[:, None]
+    return Table(Dataset("toy", "classification", features, targets, (), ("y",), tuple("abc"[:count])), CPU)
+
+
+def amounts(rows=50, features=4, outputs=2):
+    random = np.random.default_rng(4)
+    x = random.normal(2, 3, (rows, features)).astype(np.float32)
+    y = (x @ random.normal(size=(features, outputs)) + random.normal(size=(rows, outputs))).astype(np.float32)
+    return Table(Dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z")), CPU)
+
+
+def lanes_of(table, sizes):
+    """Overlapping folds of unequal size, each with the other rows to validate on."""
+    total = len(table.dataset)
+    lanes = []
+    for number, size in enumerate(sizes):
+        order = np.random.default_rng(number).permutation(total)
+        lanes.append(Lane(np.sort(order[:size]), (np.sort(order[size:]),), 100 + number))
+    return lanes
+
+
+def recipe(model, metric="accuracy", **training):
+    module = {"mlp": mlp, "rnn": rnn}[model.name]
+    return Recipe(lambda s, k: module.build(model, s, k), TrainingSettings(**training), METRICS[metric])
+
+
+def go_on(epoch, mean):
+    return True
+
+
+SMALL = mlp.Settings(hidden_size=8, num_layers=2)
+MODELS = {
+    "mlp": (SMALL, (5,)),
+    **{c: (rnn.Settings(cell=c, hidden_size=5, num_layers=2), (3, 4)) for c in ("rnn", "gru", "lstm")},
+}
+
+
+def assert_same_curves(together, k, alone, j=0):
+    """A lane that stopped earlier than its neighbours has NaN from there on."""
+    assert together.best[k] == alone.best[j]
+    for name in ("train_loss", "loss", "score"):
+        theirs, mine = getattr(alone, name)[j], getattr(together, name)[k]
+        np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=2e-4, atol=2e-5, err_msg=name)
+        assert np.isnan(mine[..., theirs.shape[-1] :]).all()
+
+
+def slow_if(slow, *values):
+    return pytest.param(*values, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+@pytest.mark.parametrize(
+    ("name", "dropout", "batch_size"),
+    [
+        slow_if(name != "mlp" and dropout and batch_size == 1, name, dropout, batch_size)
+        for name, dropout, batch_size in product(MODELS, (0.0, 0.4), (1, 8, "full"))
+    ],
+)
+def test_a_stack_equals_its_lanes_trained_alone(name, dropout, batch_size, patience):
+    model, shape = MODELS[name]
+    table = classes(24, shape)
+    lanes = lanes_of(table, [16, 15, 12])
+    stopping = EarlyStopping(patience=patience) if patience else None
+    epochs = 1 if batch_size == 1 else 5
+    how = recipe(model.model_copy(update={"dropout": dropout}), epochs=epochs, batch_size=batch_size,
+                 early_stopping=stopping, optimizer=Adam(learning_rate=0.01))  # fmt: skip
+    together = train(how, lanes, table, go_on).curves
+    for k, lane in enumerate(lanes):
+        assert_same_curves(together, k, train(how, [lane], table, go_on).curves)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_order_of_lanes_does_not_matter(dropout):
+    table = classes()
+    lanes = lanes_of(table, [40, 41, 39, 25])
+    how = recipe(SMALL.model_copy(update={"dropout": dropout}), epochs=6, batch_size=8)
+    forward, backward = train(how, lanes, table, go_on).curves, train(how, lanes[::-1], table, go_on).curves
+    for k in range(4):
+        assert_same_curves(forward, k, backward, 3 - k)
+
+
+def plain_model(stack, activation):
+    """nn.Linear layers with the weights of a stack's only lane."""
+    parameters = list(stack.model.parameters())
+    layers = []
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        layer = nn.Linear(weight.shape[2], weight.shape[1])
+        layer.load_state_dict({"weight": weight[0].detach().clone(), "bias": bias[0].detach().clone()})
+        layers += [layer, activation]
+    return nn.Sequential(*layers[:-1])
+
+
+def by_hand(model, optimizer, loss, x, y, lane, batch_size, epochs):
+    """A loop as in torch's tutorials; the order of the rows is the lane's."""
+    batches = Batches([lane], batch_size, CPU)
+    training, validation = [], []
+    for _ in range(epochs):
+        total = 0.0
+        for rows, weights in zip(batches.epoch(), batches.weights, strict=True):
+            batch = rows[0][weights[0] > 0]
+            value = loss(model(x[batch]), y[batch])
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            total += value.item() * len(batch)
+        training.append(total / len(lane.train))
+        with torch.no_grad():
+            rows = torch.from_numpy(lane.evaluations[0])
+            validation.append(loss(model(x[rows]), y[rows]).item())
+    return training, validation
+
+
+OPTIMIZERS = {
+    "adam": (Adam(learning_rate=0.01), lambda p, d: torch.optim.Adam(p, 0.01, weight_decay=d)),
+    "sgd": (Sgd(learning_rate=0.05), lambda p, d: torch.optim.SGD(p, 0.05, weight_decay=d)),
+    "momentum": (Sgd(learning_rate=0.02, momentum=0.9), lambda p, d: torch.optim.SGD(p, 0.02, 0.9, weight_decay=d)),
+}
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_training_equals_a_plain_torch_loop(task, optimizer, batch_size):
+    table = classes() if task == "classification" else amounts()
+    metric, loss = {"classification": ("log_loss", nn.CrossEntropyLoss()), "regression": ("rmse", nn.MSELoss())}[task]
+    (lane,) = lanes_of(table, [33])
+    settings, build = OPTIMIZERS[optimizer]
+    how = recipe(SMALL, metric, epochs=4, batch_size=batch_size, weight_decay=0.01, optimizer=settings)
+    ((stack, _),) = build_stacks(how, [lane], table)
+    model = plain_model(stack, nn.ReLU())
+    x, y = scaled(table.dataset.features, lane.train), table.targets
+    if task == "regression":
+        y = scaled(table.dataset.targets, lane.train)
+    training, validation = by_hand(model, build(model.parameters(), 0.01), loss, x, y, lane, batch_size, 4)
+    curves = train(how, [lane], table, go_on).curves
+    np.testing.assert_allclose(curves.train_loss[0], training, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(curves.loss[0, 0], validation, rtol=1e-4, atol=1e-5)
+
+
+def scaled(values, train_rows):
+    values = values.astype(np.float64)
+    rows = values[train_rows]
+    return torch.from_numpy(((values - rows.mean(axis=0)) / rows.std(axis=0)).astype(np.float32))
+
+
+def test_regression_is_scored_in_the_targets_own_units():
+    table = amounts()
+    (lane,) = lanes_of(table, [35])
+    how = recipe(mlp.Settings(num_layers=0), "rmse", epochs=200, batch_size="full", optimizer=Adam(learning_rate=0.05))
+    score = train(how, [lane], table, go_on).curves.score[0, 0, -1]
+    x, y = table.dataset.features, table.dataset.targets.astype(np.float64)
+    design = np.c_[np.ones(len(x)), x]
+    weights, *_ = np.linalg.lstsq(design[lane.train], y[lane.train], rcond=None)
+    errors = (design @ weights - y)[lane.evaluations[0]]
+    assert score == pytest.approx(np.sqrt((errors**2).mean(axis=0)).mean(), rel=1e-3)
+
+
+def test_several_row_sets_are_scored_as_if_each_were_the_only_one():
+    table = classes()
+    rows = np.random.default_rng(0).permutation(60)
+    sets = (rows[40:45], rows[45:60])
+    how = recipe(SMALL, "log_loss", epochs=4, batch_size=8)
+    both = train(how, [Lane(rows[:40], sets, 5)], table, go_on).curves
+    for number, one in enumerate(sets):
+        alone = train(how, [Lane(rows[:40], (one,), 5)], table, go_on).curves
+        np.testing.assert_allclose(both.score[0, number], alone.score[0, 0], rtol=1e-5)
+        np.testing.assert_allclose(both.loss[0, number], alone.loss[0, 0], rtol=1e-5)
+
+
+def overfitting(patience):
+    stopping = EarlyStopping(patience=patience) if patience else None
+    how = recipe(mlp.Settings(hidden_size=64, num_layers=2), "log_loss", epochs=25, batch_size=8,
+                 early_stopping=stopping, optimizer=Adam(learning_rate=0.02))  # fmt: skip
+    table = classes()
+    return train(how, lanes_of(table, [30, 31, 45]), table, go_on)
+
+
+def test_early_stopping_leaves_each_lane_with_the_weights_of_its_best_epoch():
+    trained = overfitting(3)
+    assert len(set(trained.curves.best[:, 0])) > 1, "the lanes should differ, or the test shows nothing"
+    assert (trained.curves.best[:, 0] < 25 - 3).all()
+    for stack, positions in trained.stacks:
+        _, score = stack.evaluate()
+        np.testing.assert_allclose(score, trained.curves.counting[positions], rtol=1e-6)
+        np.testing.assert_allclose(score, np.nanmin(trained.curves.score[positions], axis=-1), rtol=1e-6)
+
+
+def test_without_patience_the_last_epoch_counts():
+    trained = overfitting(None)
+    assert (trained.curves.best == 25).all()
+    assert (trained.curves.counting == trained.curves.score[..., -1]).all()
+    for stack, positions in trained.stacks:
+        np.testing.assert_allclose(stack.evaluate()[1], trained.curves.score[positions][..., -1], rtol=1e-6)
+
+
+def test_the_judge_hears_the_mean_that_would_count_and_can_end_the_training():
+    heard = []
+
+    def judge(epoch, mean):
+        heard.append(mean)
+        return epoch < 4
+
+    table = classes()
+    how = recipe(SMALL, "log_loss", epochs=10, batch_size=8, early_stopping=EarlyStopping(patience=5))
+    trained = train(how, lanes_of(table, [30, 31, 45]), table, judge)
+    scores = trained.curves.score[:, 0]
+    assert scores.shape == (3, 4)
+    assert not trained.complete
+    np.testing.assert_allclose(heard, [scores[:, : e + 1].min(axis=1).mean() for e in range(4)], rtol=1e-12)
+
+
+def test_a_refit_is_the_same_training_scored_once_at_its_end():
+    table = classes()
+    (lane,) = lanes_of(table, [40])
+    how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
+    epochs = []
+    losses, scores = train_blind(how, lane, table, 6, epochs.append)
+    curves = train(how, [lane], table, go_on).curves
+    assert losses.tolist() == curves.train_loss[0].tolist()
+    assert scores.tolist() == curves.score[0, :, -1].tolist()
+    assert epochs == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_training_again_is_bit_for_bit_the_same():
+    first, second = overfitting(3).curves, overfitting(3).curves
+    for name in ("train_loss", "loss", "score", "best"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+@pytest.mark.parametrize("start", [train, train_blind])
+def test_a_diverging_training_says_what_stopped_being_a_number_and_when(start):
+    table = amounts()
+    lanes = lanes_of(table, [30, 31])
+    how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
+    with pytest.raises(Diverged, match=r"^the (training|validation) loss is not a finite number in epoch \d+$"):
+        if start is train:
+            train(how, lanes, table, go_on)
+        else:
+            train_blind(how, lanes[0], table, 60, lambda epoch: None)
+
+
+def test_parameters_counts_one_lane():
+    trained = overfitting(None)
+    assert trained.parameters == (5 * 64 + 64) + (64 * 64 + 64) + (64 * 3 + 3)
+
+
+def slow_progress(curve, patience, maximize):
+    """Epoch by epoch, as one would explain it."""
+    best, best_epoch, waited, running = None, 1, 0, True
+    for epoch, score in enumerate(curve, start=1):
+        if not running or np.isnan(score):
+            continue
+        if best is None or (score > best if maximize else score < best):
+            best, best_epoch, waited = score, epoch, 0
+        else:
+            waited += 1
+        running = waited < patience
+    return best_epoch, running
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_progress_equals_a_slow_reference(maximize):
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        lanes, epochs, patience = random.integers(1, 4), random.integers(1, 15), int(random.integers(1, 6))
+        scores = random.integers(0, 6, (lanes, 2, epochs)).astype(float)  # few values, so that there are ties
+        cut_where_ended(scores, patience, maximize)
+        best, running = progress(scores, patience, maximize)
+        for index in np.ndindex(lanes, 2):
+            assert (best[index], running[index]) == slow_progress(scores[index], patience, maximize)
+
+
+def cut_where_ended(scores, patience, maximize):
+    for index in np.ndindex(scores.shape[:-1]):
+        for epoch in range(1, scores.shape[-1]):
+            if not slow_progress(scores[index][:epoch], patience, maximize)[1]:
+                scores[index][epoch:] = np.nan
+
+
+def test_progress_without_patience_counts_the_last_epoch_and_never_ends():
+    best, running = progress(np.random.default_rng(0).normal(size=(3, 2, 7)), None, True)
+    assert (best == 7).all()
+    assert running.all()
