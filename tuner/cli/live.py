@@ -75,7 +75,7 @@ class Live:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        running = {r.job.chain: r for r in tick.running}
+        running = {name: r for r in tick.running for name in r.job.serves}
         total = sum(c.total for c in tick.chains)
         done = sum(len(c.trials) for c in tick.chains)
         table = Table(box=None, pad_edge=False)

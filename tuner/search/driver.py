@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 from tuner.errors import LimitReached, NoResultError, UsageError
 from tuner.search.chain import Chain
 from tuner.search.executors import Executor, Inline, Processes, Running
+from tuner.search.group import Group, make_groups
 from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.samplers import LEARNING, Proposer
-from tuner.spec.records import RefitRecord, TrialRecord
+from tuner.search.trial import Record
+from tuner.spec.records import RefitRecord
 from tuner.spec.sections import Limits, seconds
-from tuner.store import Store, StoredChain, lock, read
+from tuner.store import Store, lock, read
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -26,7 +28,7 @@ class Finished:
     """A trial or refit is done and written."""
 
     chain: Chain
-    record: TrialRecord | RefitRecord
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
         store, name = Store(wishes.study), wishes.name or prepared.experiment.name
         now = _open_study(store, prepared, wishes, name)
         stored = read(wishes.study)[name].chains
-        chains = [_chain(prepared, i, now["trials"], stored) for i in range(len(prepared.plan.chains))]
+        chains = [Chain(plan, now["trials"], prepared.metric.maximize, stored[plan.name])
+                  for plan in prepared.plan.chains]  # fmt: skip
         if not all(chain.done for chain in chains):
             executor = _executor(prepared, wishes, where)
             try:
-                _drive(chains, executor, store, name, prepared.experiment.limits, listener)
+                _drive(_groups(prepared, chains), executor, store, name, prepared.experiment.limits, listener)
             finally:
                 executor.close()
         if chains[0].total < now["trials"]:  # a grid whose constraints leave fewer cells than its size
@@ -101,60 +104,63 @@ def _open_study(store: Store, prepared: Prepared, wishes: Wishes, name: str) -> 
     return now
 
 
-def _chain(prepared: Prepared, index: int, total: int, stored: Mapping[str, StoredChain]) -> Chain:
-    experiment, plan = prepared.experiment, prepared.plan.chains[index]
-    search = experiment.search
-    proposer = Proposer(experiment.space, search.sampler, search.seed, plan.name, prepared.metric.maximize)
-    limit = experiment.limits.trial_time
-    return Chain(plan, proposer, total, search.seed, search.batch, stored[plan.name], seconds(limit) if limit else None)
+def _groups(prepared: Prepared, chains: list[Chain]) -> list[Group]:
+    experiment = prepared.experiment
+    search, limit = experiment.search, experiment.limits.trial_time
+    proposers = {
+        chain.name: Proposer(experiment.space, search.sampler, search.seed, chain.name, chain.maximize)
+        for chain in chains
+    }
+    return make_groups(chains, proposers, search, seconds(limit) if limit else None)
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     if wishes.workers == 0:
         return Inline(prepared.dataset, prepared.metric.name, where[0])
     search = prepared.experiment.search
-    useful = len(prepared.plan.chains) * search.batch if search.sampler in LEARNING else wishes.workers
+    useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else wishes.workers
     return Processes(prepared.dataset, prepared.metric.name, where, min(wishes.workers, useful))
 
 
 def _drive(
-    chains: list[Chain], executor: Executor, store: Store, name: str, limits: Limits, listener: Listener
+    groups: list[Group], executor: Executor, store: Store, name: str, limits: Limits, listener: Listener
 ) -> None:
     deadline = _deadline(limits)
-    by_name = {chain.name: chain for chain in chains}
-    while True:
-        idle = _give_out(chains, executor)
-        if idle and all(chain.done for chain in chains):
-            return
-        for job, record in executor.wait(TICK):
-            chain = by_name[job.chain]
-            for ready in chain.accept(record):
-                _write(store, name, chain, ready)
-                listener(Finished(chain, ready))
+    chains = tuple(chain for group in groups for chain in group.chains)
+
+    def write(group: Group, ready: list[tuple[Chain, Record]]) -> None:
+        for chain, record in ready:
+            if isinstance(record, RefitRecord):
+                store.add_refit(name, chain.name, record)
+            else:
+                store.add_trial(name, chain.name, record, group.frozen(record))
+            listener(Finished(chain, record))
             _check_failures(chain, limits)
-        listener(Tick(tuple(chains), tuple(executor.running())))
+
+    in_flight: dict[int, Group] = {}
+    for group in groups:
+        write(group, group.settle())
+    while not all(chain.done for chain in chains):
+        _give_out(groups, executor, in_flight)
+        for job, outcome in executor.wait(TICK):
+            group = in_flight.pop(id(job))
+            write(group, group.accept(job, outcome))
+        listener(Tick(chains, tuple(executor.running())))
         if time.monotonic() > deadline and not all(chain.done for chain in chains):
             raise LimitReached("the time limit was reached with work left", "the same command goes on")
 
 
-def _give_out(chains: list[Chain], executor: Executor) -> bool:
-    """Fill the free workers, the chain with the fewest trials first; returns whether nothing is in flight."""
-    waiting = list(chains)
+def _give_out(groups: list[Group], executor: Executor, in_flight: dict[int, Group]) -> None:
+    """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
+    waiting = list(groups)
     while executor.free and waiting:
-        chain = min(waiting, key=lambda c: (not c.searched, c.asked))  # a refit first: it completes a fold
-        job = chain.next_job()
+        group = min(waiting, key=lambda g: (not g.searched, g.asked))
+        job = group.next_job()
         if job is None:
-            waiting.remove(chain)
+            waiting.remove(group)
         else:
             executor.submit(job)
-    return len(waiting) == 0
-
-
-def _write(store: Store, name: str, chain: Chain, record: TrialRecord | RefitRecord) -> None:
-    if isinstance(record, RefitRecord):
-        store.add_refit(name, chain.name, record)
-    else:
-        store.add_trial(name, chain.name, record, chain.frozen(record))
+            in_flight[id(job)] = group
 
 
 def _check_failures(chain: Chain, limits: Limits) -> None:

@@ -19,7 +19,7 @@ import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
 
 from tuner.data.dataset import Dataset
-from tuner.search.trial import Job, Record, Runner, TrialJob, failure
+from tuner.search.trial import Job, Outcome, Runner, TrialJob, failure
 
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
 
@@ -39,7 +39,7 @@ class Executor(Protocol):
     @property
     def free(self) -> int: ...
     def submit(self, job: Job) -> None: ...
-    def wait(self, timeout: float) -> list[tuple[Job, Record]]: ...
+    def wait(self, timeout: float) -> list[tuple[Job, Outcome]]: ...
     def running(self) -> list[Running]: ...
     def close(self) -> None: ...
 
@@ -60,7 +60,7 @@ class Inline:
         """Keep the job for the next `wait`."""
         self._job = job
 
-    def wait(self, timeout: float) -> list[tuple[Job, Record]]:
+    def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """Run it."""
         job, self._job = self._job, None
         return [(job, self._runner.run(job))] if job else []
@@ -107,11 +107,11 @@ class Processes:
         with contextlib.suppress(OSError):  # it died while idle: wait() finds its end and reports the job
             worker.pipe.send(job)
 
-    def wait(self, timeout: float) -> list[tuple[Job, Record]]:
+    def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
         busy = {w.pipe: w for w in self._workers if w.job is not None}
         ready = wait([*busy, *(w.process.sentinel for w in busy.values())], timeout)
-        done: list[tuple[Job, Record]] = []
+        done: list[tuple[Job, Outcome]] = []
         for pipe, worker in busy.items():
             job = worker.job
             assert job is not None
@@ -141,17 +141,17 @@ class Processes:
     def _overdue(worker: _Worker, job: TrialJob) -> bool:
         return job.time_limit is not None and time.monotonic() - worker.since > job.time_limit + GRACE
 
-    def _collect(self, worker: _Worker, job: Job) -> Record:
+    def _collect(self, worker: _Worker, job: Job) -> Outcome:
         try:
-            record: Record = worker.pipe.recv()
+            outcome: Outcome = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             code = worker.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            record = failure(job, f"the worker process died ({how})", time.monotonic() - worker.since)
+            outcome = failure(job, f"the worker process died ({how})", time.monotonic() - worker.since)
             self._replace(worker)
         worker.job = None
-        return record
+        return outcome
 
     def _replace(self, worker: _Worker) -> None:
         worker.process.kill()

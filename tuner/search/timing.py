@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tuner.errors import NoResultError
 from tuner.search.chain import Chain
+from tuner.search.group import Group
 from tuner.search.plan import Prepared
 from tuner.search.samplers import Proposer
 from tuner.search.trial import Runner, TrialJob
@@ -26,10 +27,11 @@ def time_one_trial(prepared: Prepared, device: str) -> Estimate:
     experiment, plan = prepared.experiment, prepared.plan.chains[0]
     seed = experiment.search.seed
     proposer = Proposer(experiment.space, experiment.search.sampler, seed, plan.name, prepared.metric.maximize)
-    job = Chain(plan, proposer, 1, seed, 1, StoredChain()).next_job()
+    chain = Chain(plan, 1, prepared.metric.maximize, StoredChain())
+    job = Group([chain], proposer, experiment.search).next_job()
     assert isinstance(job, TrialJob)
     runner = Runner(prepared.dataset, prepared.metric.name, device)
-    record = [runner.run(job) for _ in range(2)][-1]
+    record = [runner.run(job) for _ in range(2)][-1][plan.name]
     assert isinstance(record, TrialRecord)
     if record.state == "failed":
         raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from tuner import registry
 from tuner.data.dataset import Dataset, Rows
 from tuner.data.resampling import disjoint
+from tuner.search.stopping import Thresholds
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.space import Values
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.loop import Diverged, Trained, train, train_blind
+from tuner.training.loop import Curves, Diverged, Trained, train, train_blind
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -31,16 +32,30 @@ Heard = Callable[[int], object]
 
 
 @dataclass(frozen=True, eq=False)
-class TrialJob:
-    """Score one configuration on inner folds; `held_out` are the rows that no lane may touch."""
+class ChainView:
+    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them."""
 
     chain: str
+    views: tuple[int, ...]
+    held_out: Rows
+    thresholds: Thresholds | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrialJob:
+    """Score one configuration on the inner folds of one chain, or of several that share its trainings."""
+
     number: int
     values: Values
     configuration: dict[str, Any]
     lanes: tuple[Lane, ...]
-    held_out: Rows
+    chains: tuple[ChainView, ...]
     time_limit: float | None = None
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The chains that wait for it."""
+        return tuple(view.chain for view in self.chains)
 
     @property
     def epochs(self) -> int:
@@ -58,9 +73,15 @@ class RefitJob:
     lane: Lane
     epochs: int
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The chain that waits for it."""
+        return (self.chain,)
+
 
 Job = TrialJob | RefitJob
 Record = TrialRecord | RefitRecord
+Outcome = dict[str, Record]  # by chain
 
 
 class TooLong(Exception):
@@ -75,7 +96,7 @@ class Runner:
         self._metric = METRICS[metric]
         self._table = Table(dataset, torch.device(device))
 
-    def run(self, job: Job, heard: Heard = lambda epoch: None) -> Record:
+    def run(self, job: Job, heard: Heard = lambda epoch: None) -> Outcome:
         """Run one job; whatever goes wrong inside becomes a record with the reason. `heard` is told every epoch."""
         start = time.perf_counter()
         try:
@@ -86,53 +107,97 @@ class Runner:
         except Exception as error:
             return failure(job, explain(error), time.perf_counter() - start, traceback.format_exc())
         finally:
-            if torch.cuda.is_available() and self._table.device.type == "cuda":
+            if self._table.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, start: float) -> TrialRecord:
-        for lane in job.lanes:
-            disjoint(lane.train, *lane.evaluations, job.held_out)
-        means: list[float] = []
+    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, start: float) -> Outcome:
+        _check_held_out(job)
+        watches = [_Watch(view, self._metric.maximize) for view in job.chains]
 
-        def judge(epoch: int, mean: float) -> bool:
-            means.append(plain(mean))
+        def judge(epoch: int, curves: Curves) -> NDArray[np.bool_]:
             heard(epoch)
             if job.time_limit is not None and time.perf_counter() - start > job.time_limit:
                 raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
-            return True
+            wanted = np.zeros(len(curves.lanes), dtype=bool)
+            for watch in watches:
+                if watch.wants(epoch, curves):
+                    wanted[list(watch.chain.views)] = True
+            return wanted
 
         trained = train(recipe, job.lanes, self._table, judge)
-        return _record(job, trained, means, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return {watch.chain.chain: watch.record(job, trained, seconds) for watch in watches}
 
-    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, start: float) -> RefitRecord:
+    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, start: float) -> Outcome:
         losses, scores = train_blind(recipe, job.lane, self._table, job.epochs, heard)
         seconds = time.perf_counter() - start
-        return RefitRecord(job.number, job.epochs, seconds, float(scores[0]), tuple(plain(v) for v in losses))
+        record = RefitRecord(job.number, job.epochs, seconds, plain(scores[0]), tuple(plain(v) for v in losses))
+        return {job.chain: record}
 
 
-def _record(job: TrialJob, trained: Trained, means: list[float], seconds: float) -> TrialRecord:
-    curves = trained.curves
-    scores = tuple(float(v) for v in curves.counting[:, 0])
-    return TrialRecord(
-        number=job.number,
-        state="complete",
-        values=job.values,
-        configuration=job.configuration,
-        seconds=seconds,
-        score=float(np.mean(scores)),
-        fold_scores=scores,
-        best_epochs=tuple(int(e) for e in curves.best[:, 0]),
-        means=tuple(means),
-        curves=FoldCurves(_rows(curves.train_loss), _rows(curves.loss[:, 0]), _rows(curves.score[:, 0])),
-        parameters=trained.parameters,
-    )
+class _Watch:
+    """Follows a trial for one chain: its means per epoch, and whether the chain still wants it."""
+
+    def __init__(self, chain: ChainView, maximize: bool) -> None:
+        self.chain, self._maximize = chain, maximize
+        self._means: list[float] = []
+        self._pruned = False
+        self._reason: str | None = None
+
+    def wants(self, epoch: int, curves: Curves) -> bool:
+        """Note the epoch's mean; False once a fold broke or the mean fell behind the threshold."""
+        views = list(self.chain.views)
+        broken = [curves.broken[view] for view in views if view in curves.broken]
+        if broken and not self._pruned and self._reason is None:
+            self._reason = broken[0][1]
+        if self._pruned or self._reason is not None:
+            return False
+        last = np.count_nonzero(~np.isnan(curves.score[views]).all(axis=0))
+        if last > len(self._means):
+            self._means.append(plain(float(curves.counting[views].mean())))
+            limits = self.chain.thresholds
+            self._pruned = limits is not None and limits.prunes(self._means, self._maximize)
+        return not self._pruned
+
+    def record(self, job: TrialJob, trained: Trained, seconds: float) -> TrialRecord:
+        """What the chain keeps of the trial."""
+        curves, views, epochs = trained.curves, list(self.chain.views), len(self._means)
+        failed = TrialRecord(
+            job.number,
+            "failed",
+            job.values,
+            job.configuration,
+            seconds,
+            means=tuple(self._means),
+            parameters=trained.parameters,
+            reason=self._reason,
+        )
+        if self._reason is not None:
+            return failed
+        score, loss = curves.score[views, :epochs], curves.loss[views, :epochs]
+        train_loss = np.where(np.isnan(score), np.nan, curves.train_loss[curves.lanes[views], :epochs])
+        kept = replace(failed, curves=FoldCurves(_rows(train_loss), _rows(loss), _rows(score)))
+        if self._pruned:
+            return replace(kept, state="pruned")
+        scores = tuple(float(v) for v in curves.counting[views])
+        best = tuple(int(e) for e in curves.best[views])
+        return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
 
 
-def failure(job: Job, reason: str, seconds: float, details: str | None = None) -> Record:
-    """The record of a job that could not be done."""
+def _check_held_out(job: TrialJob) -> None:
+    """Train ∩ validation ∩ test = ∅, before every training."""
+    views = [(lane.train, rows) for lane in job.lanes for rows in lane.evaluations]
+    for chain in job.chains:
+        for view in chain.views:
+            disjoint(*views[view], chain.held_out)
+
+
+def failure(job: Job, reason: str, seconds: float, details: str | None = None) -> Outcome:
+    """The records of a job that could not be done."""
     if isinstance(job, RefitJob):
-        return RefitRecord(job.number, job.epochs, seconds, reason=reason, details=details)
-    return TrialRecord(job.number, "failed", job.values, job.configuration, seconds, reason=reason, details=details)
+        return {job.chain: RefitRecord(job.number, job.epochs, seconds, reason=reason, details=details)}
+    record = TrialRecord(job.number, "failed", job.values, job.configuration, seconds, reason=reason, details=details)
+    return {view.chain: record for view in job.chains}
 
 
 def explain(error: Exception) -> str:
@@ -146,8 +211,8 @@ def explain(error: Exception) -> str:
 
 
 def plain(value: float) -> float:
-    """A float rounded to seven digits, what float32 knows: short to store, the same wherever it is read."""
-    return float(f"{value:.7g}")
+    """A float rounded to nine digits, all that float32 knows: short to store, the same wherever it is read."""
+    return float(f"{value:.9g}")
 
 
 def _rows(curves: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:

@@ -57,6 +57,43 @@ SAMPLERS = {
 }
 
 
+class NoPruner(Settings):
+    """Every trial trains to its end."""
+
+    name: Literal["none"] = "none"
+
+
+Warmup = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Median(Settings):
+    """Stop a trial whose best score so far is worse than the median of the chain's complete trials at that epoch."""
+
+    name: Literal["median"] = "median"
+    warmup_epochs: Warmup = Field(0, description="epochs of each trial before it can be stopped")
+    warmup_trials: Warmup = Field(5, description="complete trials before any can be stopped")
+
+
+class Percentile(Settings):
+    """The same with another share than half: only the best `percentile` per cent go on."""
+
+    name: Literal["percentile"] = "percentile"
+    percentile: float = Field(25.0, gt=0, lt=100, description="share of the complete trials to be among, in per cent")
+    warmup_epochs: Warmup = Field(0, description="epochs of each trial before it can be stopped")
+    warmup_trials: Warmup = Field(5, description="complete trials before any can be stopped")
+
+
+class Halving(Settings):
+    """Asynchronous successive halving (Li et al. 2020): at epochs first · factorⁿ only the best 1/factor go on."""
+
+    name: Literal["halving"] = "halving"
+    first: Annotated[int, Field(ge=1)] = Field(1, description="epoch of the first comparison")
+    factor: Annotated[int, Field(ge=2, le=100)] = Field(3, description="one in this many goes on")
+
+
+Pruner = NoPruner | Median | Percentile | Halving
+
+
 class Search(Settings):
     """How configurations are proposed."""
 
@@ -65,8 +102,9 @@ class Search(Settings):
         None, description="total per chain; default 30, for grid all cells"
     )
     seed: Annotated[int, Field(ge=0, le=2**53)] = Field(0, description="seed of proposals and trainings")
-    batch: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1, description="trials proposed at a time per chain (tpe, gp); more keeps more workers busy"
+    pruner: Pruner = Field(NoPruner(), discriminator="name", description="who stops bad trials early")
+    batch: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="trials in a round; each learns from the rounds before. Default 1, with grid and random 8"
     )
 
 

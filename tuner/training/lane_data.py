@@ -25,10 +25,11 @@ class Table:
 
 
 class LaneData:
-    """Batches of K lanes; `rows` are (…, K, B) row numbers."""
+    """Batches of K lanes; `rows` are (…, K, B) row numbers, `row_size` the numbers in a row."""
 
     def __init__(self, table: Table, lanes: Sequence[Lane]) -> None:
         self._table = table
+        self.row_size = table.features[0].numel()
         fitted = [fit(table.dataset, lane.train) for lane in lanes]
         stacked = {
             f.name: torch.from_numpy(np.stack([getattr(p, f.name) for p in fitted])).to(table.device)
@@ -40,6 +41,11 @@ class LaneData:
         self._fill, self._shift, self._scale = by_row
         self._target_shift = stacked["target_shift"][:, None]  # (K, 1, M)
         self._target_scale = stacked["target_scale"][:, None]
+
+    def select(self, lanes: Tensor) -> None:
+        """Go on with these lanes only."""
+        for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale"):
+            setattr(self, name, getattr(self, name)[lanes])
 
     def features(self, rows: Tensor) -> Tensor:
         """Prepared features (…, K, B, *row shape)."""

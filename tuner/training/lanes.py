@@ -71,6 +71,15 @@ class Batches:
         self.weights = (counts / sizes).to(device)  # (S, K, B): a batch's loss is the mean over its rows
         self.shares = (sizes[:, :, 0] / sizes.sum(dim=0).T).to(device)  # (S, K): a batch's share of its epoch
 
+    def select(self, index: Tensor) -> None:
+        """Go on with these lanes only."""
+        chosen = index.tolist()
+        self._rows = [self._rows[i] for i in chosen]
+        self._generators = [self._generators[i] for i in chosen]
+        self._slots = [self._slots[i] for i in chosen]
+        here = index.to(self.device)
+        self.weights, self.shares = self.weights[:, here], self.shares[:, here]
+
     def epoch(self) -> Tensor:
         """Row numbers (S, K, B), shuffled anew by each lane's own stream; padding repeats a row, weight 0."""
         orders = [

@@ -16,29 +16,36 @@ from tuner.training.lanes import Lane, stacks_of
 from tuner.training.stack import Recipe, Stack
 
 Curve = NDArray[np.float64]
-Judge = Callable[[int, float], bool]
-
-
-class Diverged(Exception):
-    """A loss or a score is no longer a number."""
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Per epoch: training loss of each lane (K, E); loss and score of each lane on each of its row sets (K, S, E).
+    """Per epoch: training loss of each lane (K, E); loss and score of each view (V, E).
 
-    A lane that stopped early has NaN after its last epoch. `best` (K, S) is the epoch that counts, from 1.
+    A *view* is a lane evaluated on one of its row sets; `lanes` (V,) are the views' lanes, in order. A view that has
+    stopped is NaN after its last epoch; `broken` says of a view that is no longer a number in which epoch, and why.
+    `best` (V,) is the epoch that counts, from 1.
     """
 
+    lanes: NDArray[np.int64]
     train_loss: Curve
     loss: Curve
     score: Curve
     best: NDArray[np.int64]
+    broken: dict[int, tuple[int, str]]
 
     @property
     def counting(self) -> Curve:
-        """The scores (K, S) at the epochs that count."""
-        return np.take_along_axis(self.score, self.best[..., None] - 1, axis=-1)[..., 0]
+        """The scores (V,) at the epochs that count."""
+        return np.take_along_axis(self.score, self.best[:, None] - 1, axis=1)[:, 0]
+
+
+Judge = Callable[[int, Curves], Mask]
+
+
+class Diverged(Exception):
+    """A loss or a score is no longer a number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,45 +55,44 @@ class Trained:
     Of a lane with several row sets, the best epoch is that of the first."""
 
     curves: Curves
-    stacks: tuple[tuple[Stack, list[int]], ...]  # each with the positions of its lanes
-    complete: bool  # False where the judge ended it
+    stacks: tuple[Stack, ...]
 
     @property
     def parameters(self) -> int:
         """Weights and biases of one lane."""
-        return self.stacks[0][0].parameter_count()
+        return self.stacks[0].parameter_count()
 
 
-def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table) -> tuple[tuple[Stack, list[int]], ...]:
-    """The lanes in as few stacks as can go in lockstep, each stack with the positions of its lanes."""
+def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table) -> tuple[Stack, ...]:
+    """The lanes in as few stacks as can go in lockstep."""
     for lane in lanes:
         lane.check()
     groups = stacks_of(lanes, recipe.settings.batch_size)
-    return tuple((Stack(recipe, [lanes[i] for i in group], table), group) for group in groups)
+    return tuple(Stack(recipe, [lanes[i] for i in group], group, table) for group in groups)
 
 
 def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge) -> Trained:
-    """Train every lane for up to `epochs` epochs, evaluating after each. Raises `Diverged`.
+    """Train every lane for up to `epochs` epochs, evaluating after each.
 
-    After each epoch `judge` hears the mean over lanes and sets of the score that would count if training ended now;
-    it answers whether to go on.
+    After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
+    while any of its views is wanted and has patience left.
     """
     stacks = build_stacks(recipe, lanes, table)
-    diary = _Diary(recipe, len(lanes), len(lanes[0].evaluations))
-    patient = recipe.settings.early_stopping is not None
-    go_on = True
-    while go_on and diary.epoch < recipe.settings.epochs and diary.running.any():
-        for stack, positions in stacks:
-            if diary.running[positions].any():
-                diary.write(positions, stack.train_epoch(), *stack.evaluate())
+    diary = _Diary(recipe, lanes)
+    while diary.epoch < recipe.settings.epochs and diary.running.any():
+        for stack in stacks:
+            if diary.lane_runs(stack.positions).any():
+                diary.write(stack.positions, stack.train_epoch(), *stack.evaluate())
         curves = diary.close_epoch()
-        if patient:
-            for stack, positions in stacks:
-                stack.keep(torch.from_numpy(curves.best[positions, 0] == diary.epoch))
-        go_on = judge(diary.epoch, float(curves.counting.mean()))
-    for stack, _ in stacks:
+        if diary.patience is not None:
+            for stack in stacks:
+                stack.keep(torch.from_numpy(diary.improved(stack.positions)))
+        diary.running &= judge(diary.epoch, curves)
+        for stack in stacks:
+            stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
+    for stack in stacks:
         stack.restore()
-    return Trained(diary.curves(), stacks, complete=go_on)
+    return Trained(diary.curves(), stacks)
 
 
 def train_blind(
@@ -96,54 +102,83 @@ def train_blind(
 
     Returns the training loss per epoch (E,) and the scores (S,). Raises `Diverged`.
     """
-    ((stack, _),) = build_stacks(recipe, [lane], table)
+    (stack,) = build_stacks(recipe, [lane], table)
     losses = np.empty(epochs)
     for epoch in range(epochs):
         losses[epoch] = stack.train_epoch().item()
-        _must_be_finite(losses[epoch], "training loss", epoch + 1)
+        if not np.isfinite(losses[epoch]):
+            raise Diverged(not_finite("training loss", epoch + 1))
         heard(epoch + 1)
     scores = stack.evaluate()[1][0].double().numpy()
-    _must_be_finite(scores, "test score", epochs)
+    if not np.isfinite(scores).all():
+        raise Diverged(not_finite("test score", epochs))
     return losses, scores
 
 
-class _Diary:
-    """Writes the curves of all lanes, epoch by epoch, and knows which still run."""
+def not_finite(what: str, epoch: int) -> str:
+    """The reason of a trial that diverged."""
+    return f"the {what} is not a finite number in epoch {epoch}"
 
-    def __init__(self, recipe: Recipe, lanes: int, sets: int) -> None:
+
+class _Diary:
+    """Writes the curves of all views, epoch by epoch, and knows which still run."""
+
+    def __init__(self, recipe: Recipe, lanes: Sequence[Lane]) -> None:
         settings = recipe.settings
         self.maximize = recipe.metric.maximize
         self.patience = settings.early_stopping.patience if settings.early_stopping else None
         self.epoch = 0
-        self.running = np.ones((lanes, sets), dtype=bool)
-        self.best = np.ones((lanes, sets), dtype=np.int64)
-        self._train_loss = np.full((lanes, settings.epochs), np.nan)
-        self._loss = np.full((lanes, sets, settings.epochs), np.nan)
+        self.broken: dict[int, tuple[int, str]] = {}
+        self.lanes = np.repeat(np.arange(len(lanes)), [len(lane.evaluations) for lane in lanes])
+        self.running = np.ones(len(self.lanes), dtype=bool)
+        self.best = np.ones(len(self.lanes), dtype=np.int64)
+        self._train_loss = np.full((len(lanes), settings.epochs), np.nan)
+        self._loss = np.full((len(self.lanes), settings.epochs), np.nan)
         self._score = self._loss.copy()
 
+    def lane_runs(self, positions: Sequence[int]) -> Mask:
+        """Whether the lanes at `positions` have a view that still runs."""
+        return np.isin(positions, self.lanes[self.running])
+
+    def improved(self, positions: Sequence[int]) -> Mask:
+        """Whether the epoch just closed is the best one so far of the lanes' first views."""
+        first = np.searchsorted(self.lanes, positions)
+        return np.asarray((self.best[first] == self.epoch) & self.running[first])
+
     def write(self, positions: list[int], train_loss: Tensor, loss: Tensor, score: Tensor) -> None:
-        """The next epoch of the lanes at `positions`; a row set that has stopped is left as it was."""
-        running = self.running[positions]
-        self._train_loss[positions, self.epoch] = np.where(running.any(axis=1), train_loss.cpu().numpy(), np.nan)
-        self._loss[positions, :, self.epoch] = np.where(running, loss.numpy(), np.nan)
-        self._score[positions, :, self.epoch] = np.where(running, score.numpy(), np.nan)
+        """The next epoch of the lanes at `positions`; a view that has stopped is left as it was."""
+        views = np.concatenate([np.flatnonzero(self.lanes == position) for position in positions])
+        running = self.running[views]
+        for curve, values in ((self._loss, loss), (self._score, score)):
+            curve[views, self.epoch] = np.where(running, values.numpy().reshape(-1), np.nan)
+        self._train_loss[positions, self.epoch] = np.where(self.lane_runs(positions), train_loss.cpu().numpy(), np.nan)
 
     def close_epoch(self) -> Curves:
-        """Check that all is finite, and find who goes on."""
+        """Find which views broke, and which have patience left."""
         now = self.epoch
         self.epoch += 1
-        _must_be_finite(self._train_loss[self.running.any(axis=1), now], "training loss", self.epoch)
-        _must_be_finite(self._loss[self.running, now], "validation loss", self.epoch)
-        _must_be_finite(self._score[self.running, now], "validation score", self.epoch)
-        self.best, self.running = progress(self._score[..., : self.epoch], self.patience, self.maximize)
+        columns = (
+            ("training loss", self._train_loss[self.lanes, now]),
+            ("validation loss", self._loss[:, now]),
+            ("validation score", self._score[:, now]),
+        )
+        for what, values in columns:
+            for view in np.flatnonzero(self.running & ~np.isfinite(values)):
+                self.broken.setdefault(int(view), (self.epoch, not_finite(what, self.epoch)))
+        best, going = progress(self._score[:, : self.epoch], self.patience, self.maximize)
+        self.best = np.where(self.running, best, self.best)
+        self.running &= going
+        self.running[list(self.broken)] = False
         return self.curves()
 
     def curves(self) -> Curves:
         """All that has been written."""
         upto = slice(self.epoch)
-        return Curves(self._train_loss[:, upto], self._loss[..., upto], self._score[..., upto], self.best)
-
-
-def _must_be_finite(values: Curve | float, what: str, epoch: int) -> None:
-    if not np.isfinite(values).all():
-        raise Diverged(f"the {what} is not a finite number in epoch {epoch}")
+        return Curves(
+            self.lanes,
+            self._train_loss[:, upto],
+            self._loss[:, upto],
+            self._score[:, upto],
+            self.best,
+            dict(self.broken),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuner.models.layers import Lanes, Shapes
+from tuner.models.layers import Dropout, Lanes, Shapes
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane
 from tuner.training.losses import BY_TASK
@@ -19,6 +20,7 @@ from tuner.training.settings import TrainingSettings
 Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
 EVALUATE_AT_ONCE = 2**22
+WORTH_LEAVING = 0.75
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,15 @@ class Recipe:
 
 
 class Stack:
-    """K models, their optimizer and their data; moved on one epoch at a time."""
+    """K models, their optimizer and their data; moved on one epoch at a time.
 
-    def __init__(self, recipe: Recipe, lanes: Sequence[Lane], table: Table) -> None:
+    `positions` are the places of its lanes among all lanes of the trial. By convention every parameter and buffer of
+    a model, and every state of its optimizer, has the lane as dimension 0; so lanes can leave.
+    """
+
+    def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
+        self.positions = list(positions)
+        self._places = torch.arange(len(lanes))  # of the present lanes among those of the start
         self._metric, self._loss = recipe.metric, BY_TASK[table.dataset.task]
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         shapes = Shapes(tuple(table.features.shape[1:]), table.dataset.outputs)
@@ -50,8 +58,7 @@ class Stack:
         self.model.train()
         rows = self._batches.epoch()
         total = rows.new_zeros(rows.shape[1], dtype=torch.float32)
-        row_size = self._data.features(rows[:1, :, :1])[0, 0].numel()
-        at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * row_size))
+        at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._data.row_size))
         for start in range(0, len(rows), at_once):
             chunk = rows[start : start + at_once]
             features, targets = self._data.features(chunk), self._data.targets(chunk)
@@ -60,9 +67,10 @@ class Stack:
         return total
 
     def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        losses = self._loss(self.model(x), y, weights)
+        losses = (self._loss(self.model(x), y) * weights).sum(dim=1)
         self._optimizer.zero_grad()
-        losses.sum().backward()  # type: ignore[no-untyped-call]  # lanes share no weight, so each gets the gradient of its own loss
+        # lanes share no weight, so each gets the gradient of its own loss
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return losses.detach()
 
@@ -72,15 +80,13 @@ class Stack:
         self.model.eval()
         lanes, sets, size = self._sets.shape
         rows = self._sets.view(lanes, sets * size)
+        at_once = max(8, EVALUATE_AT_ONCE // (lanes * self._data.row_size) // 8 * 8)
         outputs, losses = [], []
-        row_size = self._data.features(rows[:, :1])[0].numel()
-        for chunk in torch.split(rows, max(1, EVALUATE_AT_ONCE // (lanes * row_size)), dim=1):
+        for chunk in torch.split(rows, at_once, dim=1):
             out = self.model(self._data.features(chunk))
-            flat = (lanes * chunk.shape[1], 1)
-            losses.append(self._loss(out.flatten(0, 1)[:, None], self._data.targets(chunk).flatten(0, 1)[:, None],
-                                     out.new_ones(flat)).view(lanes, -1))  # fmt: skip
+            losses.append(self._loss(out, self._data.targets(chunk)))
             outputs.append(self._data.in_units(out))
-        loss = torch.cat(losses, dim=1).view(lanes, sets, size) * self._mask
+        loss = torch.cat(losses, dim=1).view(lanes, sets, size).double() * self._mask  # padding changes no digit
         labels = self._data.labels(rows)
         score = self._metric.function(
             torch.cat(outputs, dim=1).view(lanes, sets, size, -1).cpu(),
@@ -94,15 +100,37 @@ class Stack:
         """Keep the weights of the lanes in `better` (K,) as their best so far."""
         if not self._best:
             self._best = [p.detach().clone() for p in self.model.parameters()]
-        better = better.to(self._sets.device)
+        chosen = torch.nonzero(better)[:, 0]
         for best, now in zip(self._best, self.model.parameters(), strict=True):
-            torch.where(better.view(-1, *[1] * (now.ndim - 1)), now, best, out=best)
+            best[self._places[chosen]] = now[chosen]
+
+    @torch.no_grad()
+    def release(self, running: Tensor) -> None:
+        """Let the lanes leave that run (K,) no more, once a quarter of the stack can: moving weights costs too."""
+        if running.sum() > WORTH_LEAVING * len(running) or not running.any():
+            return
+        index = torch.nonzero(running)[:, 0]
+        here = index.to(self._sets.device)
+        for parameter in self.model.parameters():
+            parameter.data, parameter.grad = parameter.data[here], None
+            state = self._optimizer.state[parameter]
+            state |= {key: value[here] for key, value in state.items() if torch.is_tensor(value) and value.ndim}
+        for module in self.model.modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                setattr(module, name, buffer[here])
+            if isinstance(module, Dropout):
+                module.select(index.tolist())
+        self._batches.select(index)
+        self._data.select(here)
+        self._sets, self._mask = self._sets[here], self._mask[here]
+        self._places = self._places[index]
+        self.positions = [self.positions[i] for i in index.tolist()]
 
     @torch.no_grad()
     def restore(self) -> None:
         """Put back each lane's best weights."""
         for best, now in zip(self._best, self.model.parameters(), strict=False):
-            now.copy_(best)
+            now.data = best
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""
@@ -110,8 +138,11 @@ class Stack:
 
 
 def _padded_sets(lanes: Sequence[Lane], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row numbers (K, S, V) and where they count; a shorter set is padded with a row that does not."""
-    size = max(len(rows) for lane in lanes for rows in lane.evaluations)
+    """Row numbers (K, S, V) and where they count; a shorter set is padded with a row that does not.
+
+    V is a multiple of 8: then BLAS gives a row the same result, to the bit, whatever rows stand beside it.
+    """
+    size = math.ceil(max(len(rows) for lane in lanes for rows in lane.evaluations) / 8) * 8
     shape = (len(lanes), len(lanes[0].evaluations), size)
     padded, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
     for k, lane in enumerate(lanes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -35,6 +35,12 @@ class Dropout(nn.Module):
             self._masks = self._draw(x)
             mask = next(self._masks)
         return x * mask
+
+    def select(self, lanes: Sequence[int]) -> None:
+        """Go on with these lanes only."""
+        self._generators = [self._generators[lane] for lane in lanes]
+        self._masks = iter([mask[list(lanes)] for mask in self._masks])
+        self._shape = (len(lanes), *self._shape[1:])
 
     def _draw(self, x: Tensor) -> Iterator[Tensor]:
         steps = max(1, MASKS_AT_ONCE // x[0].numel())

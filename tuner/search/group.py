@@ -1,0 +1,176 @@
+"""A group of chains that one trial serves: it decides what to run next, and takes back what came of it.
+
+Samplers that learn have one chain a group. Grid and random propose the same configurations to every chain, so chains
+that share trainings form one group, and each configuration is trained for all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from optuna.trial import FrozenTrial
+
+from tuner.data.dataset import Rows
+from tuner.search.chain import Chain
+from tuner.search.samplers import Proposer
+from tuner.search.sharing import layout, sharing
+from tuner.search.stopping import thresholds
+from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJob
+from tuner.seeds import seed_of
+from tuner.spec.records import RefitRecord, TrialRecord, refit_epochs
+from tuner.spec.sections import NoPruner, Search
+from tuner.training.lanes import Lane
+
+ROUND = 8  # trials of a round where only the pruner learns: enough for many workers, few enough to learn from
+
+
+class Group:
+    """Trials are proposed in rounds, each from the rounds before it; so results never depend on timing."""
+
+    def __init__(
+        self, chains: Sequence[Chain], proposer: Proposer, search: Search, time_limit: float | None = None
+    ) -> None:
+        self.chains, self._proposer, self._search = tuple(chains), proposer, search
+        self._layout = layout([chain.plan for chain in chains])
+        self._time_limit = time_limit
+        patient = not isinstance(search.pruner, NoPruner)
+        self._round = (search.batch or (1 if proposer.learns else ROUND)) if proposer.learns or patient else None
+        self._asked = self._finished
+        self._early: dict[int, Outcome] = {}  # finished before a trial of a smaller number
+        self._refitting: set[tuple[str, int]] = set()
+        self._learned = 0
+        self._learn()
+
+    @property
+    def total(self) -> int:
+        """Trials to be made."""
+        return self.chains[0].total
+
+    @property
+    def asked(self) -> int:
+        """How many trials have been given out or are finished."""
+        return self._asked
+
+    @property
+    def _finished(self) -> int:
+        """Trials that every chain has; after a kill between two writes some chains may have one more."""
+        return min(len(chain.trials) for chain in self.chains)
+
+    @property
+    def searched(self) -> bool:
+        """Whether all trials are finished."""
+        return self._finished >= self.total
+
+    def next_job(self) -> Job | None:
+        """The next job that does not have to wait for one in flight."""
+        if self.searched:
+            return self._next_refit()
+        number = self._asked
+        if number >= self.total:
+            return None
+        start = number if self._round is None else number - number % self._round
+        if self._round is not None and self._finished < start:
+            return None
+        values = self._proposer.propose(number)
+        if values is None:  # a grid whose constraints leave fewer cells than its size
+            for chain in self.chains:
+                chain.total = number
+            return self.next_job()
+        self._asked += 1
+        configuration = self._proposer.space.configuration(values)
+        lanes = tuple(Lane(rows.train, rows.evaluations, self._seed(number, rows.train)) for rows in self._layout.lanes)
+        views = tuple(self._view(chain, start, configuration["training"]["epochs"]) for chain in self.chains)
+        return TrialJob(number, values, configuration, lanes, views, self._time_limit)
+
+    def _view(self, chain: Chain, start: int, epochs: int) -> ChainView:
+        limits = thresholds(self._search.pruner, chain.trials[:start], epochs, chain.maximize)
+        return ChainView(chain.name, self._layout.views[chain.name], chain.plan.test, limits)
+
+    def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
+        """Take a finished job back; returns what may now be written, in order."""
+        if isinstance(job, RefitJob):
+            return [self._refitted(chain, outcome[chain.name]) for chain in self.chains if chain.name in outcome]
+        self._early[job.number] = outcome
+        ready: list[tuple[Chain, Record]] = []
+        while self._finished in self._early:
+            number = self._finished
+            finished = self._early.pop(number)
+            for chain in self.chains:
+                record = finished[chain.name]
+                if len(chain.trials) == number and isinstance(record, TrialRecord):
+                    chain.trials.append(record)
+                    ready.append((chain, record))
+        self._learn()
+        return ready + self.settle()
+
+    def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
+        assert isinstance(record, RefitRecord)
+        chain.refits[record.number] = record
+        return chain, record
+
+    def _learn(self) -> None:
+        """Tell the sampler of the rounds that are complete."""
+        if not self._proposer.learns or self._round is None:
+            return
+        upto = self._finished - self._finished % self._round
+        for trial in self.chains[0].trials[self._learned : upto]:
+            self._proposer.learn(trial)
+        self._learned = max(self._learned, upto)
+
+    def _next_refit(self) -> Job | None:
+        for chain in self.chains:
+            for trial in chain.missing_refits():
+                if (chain.name, trial.number) not in self._refitting:
+                    self._refitting.add((chain.name, trial.number))
+                    rows = chain.plan.rows
+                    lane = Lane(rows, (chain.plan.test,), self._seed(trial.number, rows))
+                    return RefitJob(chain.name, trial.number, trial.configuration, lane, refit_epochs(trial))
+        return None
+
+    def settle(self) -> list[tuple[Chain, Record]]:
+        """Refits that another chain has trained: same rows, same seed, scored on the same rows at the same epoch."""
+        found = []
+        for chain in self.chains if self.searched else ():
+            for trial in chain.missing_refits():
+                record = self._elsewhere(chain, trial)
+                if record is not None:
+                    found.append(self._refitted(chain, record))
+        return found
+
+    def _elsewhere(self, chain: Chain, trial: TrialRecord) -> RefitRecord | None:
+        epochs = refit_epochs(trial)
+        for other in self.chains:
+            for index, fold in enumerate(other.plan.folds):
+                if _same(fold.train, chain.plan.rows) and _same(fold.validation, chain.plan.test):
+                    curves = other.trials[trial.number].curves
+                    scores = curves.score[index][:epochs] if curves.score else ()
+                    if len(scores) == epochs and scores[-1] is not None:
+                        losses = tuple(v for v in curves.train_loss[index][:epochs] if v is not None)
+                        return RefitRecord(trial.number, epochs, 0.0, scores[-1], losses)
+        return None
+
+    def frozen(self, record: TrialRecord) -> FrozenTrial:
+        """The record as Optuna's own tools see it."""
+        return self._proposer.frozen(record)
+
+    def _seed(self, number: int, rows: Rows) -> int:
+        """The same rows under the same trial are the same training, whichever chain asks."""
+        return seed_of(self._search.seed, number, rows)
+
+
+def _same(one: Rows, other: Rows) -> bool:
+    return len(one) == len(other) and bool((one == other).all())
+
+
+def make_groups(
+    chains: Sequence[Chain], proposers: Mapping[str, Proposer], search: Search, time_limit: float | None
+) -> list[Group]:
+    """The chains in groups; `proposers` by chain name."""
+    by_name = {chain.name: chain for chain in chains}
+    plans = [chain.plan for chain in chains]
+    learns = next(iter(proposers.values())).learns
+    together = [[plan] for plan in plans] if learns else sharing(plans)
+    return [
+        Group([by_name[plan.name] for plan in members], proposers[members[0].name], search, time_limit)
+        for members in together
+    ]

@@ -1,0 +1,63 @@
+"""Which trainings answer which folds: equal training rows under one trial are one training, whoever asks.
+
+In a nested plan that shares its partition, the model trained without the parts {i, j} serves outer fold i (validated
+on j) and outer fold j (validated on i); the model trained without {i} is fold i of the final chain and the refit of
+outer fold i. So K(K−1)/2 + K trainings answer a configuration in every chain, instead of K(K−1) + K and the refits.
+Nothing here knows of parts: rows are compared, so any plan shares what it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuner.data.dataset import Rows
+from tuner.data.resampling import ChainPlan
+
+
+@dataclass(frozen=True, eq=False)
+class LaneRows:
+    """One training: its rows, and the row sets that it is evaluated on."""
+
+    train: Rows
+    evaluations: tuple[Rows, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The trainings of a trial, and for each chain the view (lane · set, counted through) of each of its folds."""
+
+    lanes: tuple[LaneRows, ...]
+    views: dict[str, tuple[int, ...]]
+
+
+def layout(chains: Sequence[ChainPlan]) -> Layout:
+    """The fewest trainings that answer every fold of these chains."""
+    rows: dict[bytes, Rows] = {}
+    sets: dict[bytes, dict[bytes, Rows]] = {}
+    for chain in chains:
+        for fold in chain.folds:
+            key = fold.train.tobytes()
+            rows[key] = fold.train
+            sets.setdefault(key, {})[fold.validation.tobytes()] = fold.validation
+    lanes = tuple(LaneRows(rows[key], tuple(sets[key].values())) for key in rows)
+    order = [(key, evaluation) for key in rows for evaluation in sets[key]]
+    place = {view: index for index, view in enumerate(order)}
+    views = {
+        chain.name: tuple(place[fold.train.tobytes(), fold.validation.tobytes()] for fold in chain.folds)
+        for chain in chains
+    }
+    return Layout(lanes, views)
+
+
+def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:
+    """The chains in groups that share trainings, refits too; a chain that shares none stands alone."""
+    found: list[tuple[set[bytes], list[ChainPlan]]] = []
+    for chain in chains:
+        keys = {fold.train.tobytes() for fold in chain.folds} | ({chain.rows.tobytes()} if len(chain.test) else set())
+        joined, members = keys, [chain]
+        for other in [entry for entry in found if entry[0] & keys]:
+            found.remove(other)
+            joined, members = joined | other[0], other[1] + members
+        found.append((joined, members))
+    return [members for _, members in found]
