@@ -23,30 +23,35 @@ from helpers import (
 from tuner.report import load
 from tuner.search.chain import Chain
 from tuner.search.executors import Inline, Processes
+from tuner.search.forkserver import start_forkserver
+from tuner.search.group import Group
 from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
+from tuner.spec.sections import Search
 from tuner.store import StoredChain
 
 ENDLESS = {"epochs": 1_000_000, "early_stopping": None, "batch_size": 1}
 
 
 def first_job(prepared):
-    plan = prepared.plan.chains[0]
-    return Chain(
-        plan, Proposer(prepared.experiment.space, "random", 0, plan.name, True), 1, 0, 1, StoredChain()
-    ).next_job()
+    plan, space = prepared.plan.chains[0], prepared.experiment.space
+    chain = Chain(plan, 1, True, StoredChain())
+    return Group([chain], Proposer(space, "random", 0, plan.name, True), Search(sampler="random")).next_job()
 
 
 def work(executor):
-    """What comes back, however long it takes."""
+    """The one job that comes back, however long it takes, and the record of its one chain."""
     while not (done := executor.wait(0.2)):
         pass
-    return done
+    ((job, outcome),) = done
+    assert tuple(outcome) == job.serves == ("outer-1",)
+    return job, outcome["outer-1"]
 
 
 @pytest.fixture
 def endless(tmp_path):
     """An experiment whose trials do not end by themselves, and one worker to try it."""
+    start_forkserver()  # as the command does: workers are forked with torch loaded
     prepared = prepare(write_space(tmp_path, training=ENDLESS))
     executor = Processes(prepared.dataset, "accuracy", ["cpu"], 1)
     yield prepared, executor
@@ -65,16 +70,16 @@ def test_a_killed_worker_fails_its_trial_with_the_reason_and_is_replaced(endless
     assert executor.free == 0
     until_training(executor)
     os.kill(worker.pid, signal.SIGKILL)
-    ((job, record),) = work(executor)
+    job, record = work(executor)
     assert (record.number, record.state, record.score) == (job.number, "failed", None)
     assert record.reason == "the worker process died (SIGKILL)"
     assert executor.free == 1
     short = first_job(prepare(write_space(tmp_path)))
     executor.submit(short)
-    ((_, after),) = work(executor)
+    _, after = work(executor)
     inline = Inline(prepared.dataset, "accuracy", "cpu")
     inline.submit(short)
-    ((_, same),) = inline.wait(0)
+    _, same = work(inline)
     assert replace(after, seconds=0) == replace(same, seconds=0)
     assert after.state == "complete"
 
@@ -85,7 +90,7 @@ def test_a_worker_killed_while_idle_is_replaced(endless):
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     executor.submit(first_job(prepared))
-    ((_, record),) = work(executor)
+    _, record = work(executor)
     assert record.state == "failed" and "died" in record.reason
     executor.submit(first_job(prepared))
     until_training(executor)
@@ -103,7 +108,7 @@ def test_close_ends_workers_in_the_middle_of_a_trial(endless):
 def test_a_trial_over_its_time_stops_by_itself(endless):
     prepared, executor = endless
     executor.submit(replace(first_job(prepared), time_limit=0.2))
-    ((_, record),) = work(executor)
+    _, record = work(executor)
     assert record.state == "failed"
     assert "took longer than limits.trial_time (0.2 s), in epoch" in record.reason
 
@@ -114,7 +119,7 @@ def test_a_trial_that_does_not_stop_by_itself_is_killed(endless):
     (worker,) = multiprocessing.active_children()
     executor.submit(replace(first_job(prepared), time_limit=0.5))
     os.kill(worker.pid, signal.SIGSTOP)
-    ((_, record),) = work(executor)
+    _, record = work(executor)
     assert record.reason == "took longer than limits.trial_time (0.5 s), and was killed"
     assert executor.free == 1
 

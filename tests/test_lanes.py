@@ -112,3 +112,14 @@ def test_a_lane_that_evaluates_a_training_row_is_refused():
     with pytest.raises(AssertionError, match="rows of training, validation and test overlap"):
         leaking.check()
     lane(5).check()
+
+
+def test_lanes_that_go_on_are_shuffled_and_weighed_as_before():
+    lanes = [lane(21, seed=1), lane(20, seed=2, start=50), lane(22, seed=3, start=90)]
+    stay, leave = Batches(lanes, 8, CPU), Batches(lanes, 8, CPU)
+    stay.epoch(), leave.epoch()
+    leave.select(torch.tensor([0, 2]))
+    leave.select(torch.tensor([1]))
+    assert torch.equal(leave.epoch(), stay.epoch()[:, [2]])
+    assert torch.equal(leave.weights, stay.weights[:, [2]])
+    assert torch.equal(leave.shares, stay.shares[:, [2]])

@@ -119,3 +119,14 @@ def test_layers_that_share_a_model_have_streams_of_their_own():
     first, second = Dropout(0.5, lanes), Dropout(0.5, lanes)
     x = torch.ones(2, 30, 30)
     assert not torch.equal(first(x), second(x)), "two dropout layers dropped exactly the same units"
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("shape", [(5, 4), (600, 600)])  # many masks drawn ahead, or one at a time
+def test_lanes_that_go_on_keep_their_masks(before, shape):
+    layer, others = Dropout(0.4, Lanes((1, 2, 3))), masks((1, 2, 3), before + 2, shape)
+    for step in range(before):
+        assert torch.equal(layer(torch.ones(3, *shape)), others[:, step])
+    layer.select([0, 2])
+    for step in range(before, before + 2):
+        assert torch.equal(layer(torch.ones(2, *shape)), others[[0, 2], step])

@@ -11,51 +11,42 @@ from tuner.training.losses import cross_entropy, mse
 from tuner.training.optimizers import Adam, Sgd
 
 
-def random_weights(random, lanes, batch):
-    weights = random.random((lanes, batch))
-    weights[:, -2:] = 0.0  # padding
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
-def test_cross_entropy_is_sklearns_log_loss_with_sample_weights():
+def test_cross_entropy_is_sklearns_log_loss_row_by_row():
     random = np.random.default_rng(0)
-    outputs, targets, weights = (
-        random.normal(size=(3, 8, 4)),
-        random.integers(0, 4, (3, 8)),
-        random_weights(random, 3, 8),
-    )
-    losses = cross_entropy(*map(torch.from_numpy, (outputs, targets, weights)))
-    for k in range(3):
-        expected = sk.log_loss(targets[k], softmax(outputs[k], axis=1), sample_weight=weights[k], labels=range(4))
-        assert losses[k].item() == pytest.approx(expected, rel=1e-12)
+    outputs, targets = random.normal(size=(3, 8, 4)), random.integers(0, 4, (3, 8))
+    losses = cross_entropy(torch.from_numpy(outputs), torch.from_numpy(targets))
+    expected = [
+        [sk.log_loss([target], softmax(row)[None], labels=range(4)) for target, row in zip(*lane, strict=True)]
+        for lane in zip(targets, outputs, strict=True)
+    ]
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
 
 
-def test_mse_is_sklearns_mean_squared_error_with_sample_weights():
+def test_mse_is_sklearns_mean_squared_error_row_by_row():
     random = np.random.default_rng(1)
-    outputs, targets, weights = (
-        random.normal(size=(3, 8, 2)),
-        random.normal(size=(3, 8, 2)),
-        random_weights(random, 3, 8),
-    )
-    losses = mse(*map(torch.from_numpy, (outputs, targets, weights)))
-    for k in range(3):
-        expected = sk.mean_squared_error(targets[k], outputs[k], sample_weight=weights[k])
-        assert losses[k].item() == pytest.approx(expected, rel=1e-12)
+    outputs, targets = random.normal(size=(3, 8, 2)), random.normal(size=(3, 8, 2))
+    losses = mse(torch.from_numpy(outputs), torch.from_numpy(targets))
+    expected = [
+        [sk.mean_squared_error(target, row) for target, row in zip(*lane, strict=True)]
+        for lane in zip(targets, outputs, strict=True)
+    ]
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, mse])
-def test_padding_never_counts_in_loss_or_gradient(loss):
+def test_a_rows_loss_and_its_gradient_are_that_rows_alone(loss):
     random = np.random.default_rng(2)
     targets = random.integers(0, 4, (2, 6)) if loss is cross_entropy else random.normal(size=(2, 6, 4))
-    weights = torch.from_numpy(random_weights(random, 2, 6))
+    targets = torch.from_numpy(targets)
     outputs = torch.from_numpy(random.normal(size=(2, 6, 4))).requires_grad_()
-    value = loss(outputs, torch.from_numpy(targets), weights)
-    value.sum().backward()
-    assert (outputs.grad[:, -2:] == 0).all()
-    assert (outputs.grad[:, :-2] != 0).all()
+    losses = loss(outputs, targets)
+    assert losses.shape == (2, 6)
+    losses[1, 3].backward()
+    touched = (outputs.grad != 0).any(dim=-1)
+    assert touched.nonzero().tolist() == [[1, 3]]
     other = outputs.detach().clone()
-    other[:, -2:] += 100.0
-    assert torch.equal(loss(other, torch.from_numpy(targets), weights), value.detach())
+    other[1, 3] += torch.arange(4.0)
+    assert (loss(other, targets) != losses.detach()).nonzero().tolist() == [[1, 3]]
 
 
 SETTINGS = {

@@ -16,7 +16,7 @@ from helpers import command, inside, search, write_space
 from helpers import tuner as real
 
 import tuner.report
-from tuner.report.curves import band
+from tuner.report.plots import band
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -58,6 +58,11 @@ def nadeau_bengio(values):
     return np.mean(values), scipy.stats.t.ppf(0.975, 2) * error
 
 
+def clipped(value):
+    """An accuracy is never below 0 nor above 1."""
+    return min(1.0, max(0.0, value))
+
+
 def test_the_headline_numbers_by_hand(finished):
     trials, refits = trials_of(finished), refits_of(finished)
     chains = ["outer-1", "outer-2", "outer-3"]
@@ -69,7 +74,8 @@ def test_the_headline_numbers_by_hand(finished):
     mean, half = nadeau_bengio(scores)
     found = report["score"]
     assert (found["mean"], found["half"]) == pytest.approx((mean, half))
-    assert (found["low"], found["high"]) == pytest.approx((mean - half, mean + half))
+    low, high = clipped(mean - half), clipped(mean + half)
+    assert (found["low"], found["high"]) == pytest.approx((low, high))
     assert report["inner_best"] == pytest.approx(seen)
     assert report["optimism"] == pytest.approx(seen - mean)
     gain, width = nadeau_bengio(np.subtract(scores, defaults))
@@ -80,7 +86,7 @@ def test_the_headline_numbers_by_hand(finished):
     assert against["distinguishable"] == (abs(gain) > width)
     assert report["complete"] is True
     first = told(finished).splitlines()[1:]
-    assert f"accuracy {mean:.4g} ± {half:.2g} (95 % interval {mean - half:.4g} … {mean + half:.4g})" in " ".join(first)
+    assert f"accuracy {mean:.4g} ± {half:.2g} (95 % interval {low:.4g} … {high:.4g})" in " ".join(first)
 
 
 def test_the_ranking_by_hand(finished):

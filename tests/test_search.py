@@ -27,7 +27,7 @@ def changes(sampler):
 @pytest.mark.parametrize(
     ("sampler", "counts"),
     [
-        ("grid", (0, 2)),
+        pytest.param("grid", (0, 2), marks=pytest.mark.slow),
         ("random", (0, 1)),
         ("tpe", (0, 2)),
         pytest.param("tpe", (0, 1, 3), marks=pytest.mark.slow),
@@ -42,7 +42,7 @@ def test_any_number_of_workers_gives_the_same_tables(tmp_path, sampler, counts):
 
 
 def test_batches_keep_the_tables_independent_of_workers(tmp_path):
-    path = write_space(tmp_path, search={"trials": 5, "batch": 3})
+    path = write_space(tmp_path, search={"trials": 4, "batch": 3})
     for workers in (0, 2):
         search(path, tmp_path / f"{workers}.db", workers=workers)
     assert tables(tmp_path / "0.db") == tables(tmp_path / "2.db")

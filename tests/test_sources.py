@@ -83,7 +83,8 @@ REFUSED = {
     "key": ({"x": X, "y": np.arange(4)}, "has no array 'X'"),
     "dimensions": ({"X": np.zeros(4), "y": np.arange(4)}, "'X' is float64 of shape (4,)"),
     "text": ({"X": np.array([["a"]] * 4), "y": np.arange(4)}, "'X' is <U1 of shape (4, 1)"),
-    "scalar target": ({"X": X, "y": np.array(3)}, "the target is empty"),
+    "no columns": ({"X": X, "y": np.zeros((4, 0))}, "the target is empty"),
+    "scalar target": ({"X": X, "y": np.array(3)}, "4 rows of features but none of targets"),
 }
 
 
@@ -116,7 +117,7 @@ def test_a_text_file_is_not_called_pickled(tmp_path):
 
 def test_a_single_array_and_an_absent_file_are_named(tmp_path):
     np.save(tmp_path / "one.npy", np.zeros((3, 2)))
-    with pytest.raises(DataError, match="is a single array, not an NPZ archive"):
+    with pytest.raises(DataError, match="cannot be read as NPZ: it is not an archive"):
         npz.load(npz.Settings(path="one.npy"), tmp_path)
     with pytest.raises(DataError, match="no such file"):
         npz.load(npz.Settings(path="none.npz"), tmp_path)

@@ -1,75 +1,25 @@
 """Training equals a plain torch loop; a stack of K lanes equals K stacks of one, score by score."""
 
+import re
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from toys import CPU, SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
 
-from tuner.data.dataset import Dataset
 from tuner.models import mlp, rnn
 from tuner.training.early_stopping import progress
-from tuner.training.lane_data import Table
 from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import Diverged, build_stacks, train, train_blind
-from tuner.training.metrics import METRICS
 from tuner.training.optimizers import Adam, Sgd
-from tuner.training.settings import EarlyStopping, TrainingSettings
-from tuner.training.stack import Recipe
+from tuner.training.settings import EarlyStopping
 
-CPU = torch.device("cpu")
-
-
-def classes(rows=60, shape=(5,), count=3):
-    """Noisy classes, learnable in part, so that scores move and early stopping has something to do."""
-    random = np.random.default_rng(3)
-    targets = random.integers(0, count, rows)
-    features = random.normal(size=(rows, *shape)).astype(np.float32)
-    features.reshape(rows, -1)[:, :2] += targets[:, None]
-    return Table(Dataset("toy", "classification", features, targets, (), ("y",), tuple("abc"[:count])), CPU)
-
-
-def amounts(rows=50, features=4, outputs=2):
-    random = np.random.default_rng(4)
-    x = random.normal(2, 3, (rows, features)).astype(np.float32)
-    y = (x @ random.normal(size=(features, outputs)) + random.normal(size=(rows, outputs))).astype(np.float32)
-    return Table(Dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z")), CPU)
-
-
-def lanes_of(table, sizes):
-    """Overlapping folds of unequal size, each with the other rows to validate on."""
-    total = len(table.dataset)
-    lanes = []
-    for number, size in enumerate(sizes):
-        order = np.random.default_rng(number).permutation(total)
-        lanes.append(Lane(np.sort(order[:size]), (np.sort(order[size:]),), 100 + number))
-    return lanes
-
-
-def recipe(model, metric="accuracy", **training):
-    module = {"mlp": mlp, "rnn": rnn}[model.name]
-    return Recipe(lambda s, k: module.build(model, s, k), TrainingSettings(**training), METRICS[metric])
-
-
-def go_on(epoch, mean):
-    return True
-
-
-SMALL = mlp.Settings(hidden_size=8, num_layers=2)
 MODELS = {
     "mlp": (SMALL, (5,)),
     **{c: (rnn.Settings(cell=c, hidden_size=5, num_layers=2), (3, 4)) for c in ("rnn", "gru", "lstm")},
 }
-
-
-def assert_same_curves(together, k, alone, j=0):
-    """A lane that stopped earlier than its neighbours has NaN from there on."""
-    assert together.best[k] == alone.best[j]
-    for name in ("train_loss", "loss", "score"):
-        theirs, mine = getattr(alone, name)[j], getattr(together, name)[k]
-        np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=2e-4, atol=2e-5, err_msg=name)
-        assert np.isnan(mine[..., theirs.shape[-1] :]).all()
 
 
 def slow_if(slow, *values):
@@ -94,7 +44,7 @@ def test_a_stack_equals_its_lanes_trained_alone(name, dropout, batch_size, patie
                  early_stopping=stopping, optimizer=Adam(learning_rate=0.01))  # fmt: skip
     together = train(how, lanes, table, go_on).curves
     for k, lane in enumerate(lanes):
-        assert_same_curves(together, k, train(how, [lane], table, go_on).curves)
+        assert_same_view(together, k, train(how, [lane], table, go_on).curves)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -104,7 +54,7 @@ def test_the_order_of_lanes_does_not_matter(dropout):
     how = recipe(SMALL.model_copy(update={"dropout": dropout}), epochs=6, batch_size=8)
     forward, backward = train(how, lanes, table, go_on).curves, train(how, lanes[::-1], table, go_on).curves
     for k in range(4):
-        assert_same_curves(forward, k, backward, 3 - k)
+        assert_same_view(forward, k, backward, 3 - k)
 
 
 def plain_model(stack, activation):
@@ -154,7 +104,7 @@ def test_training_equals_a_plain_torch_loop(task, optimizer, batch_size):
     (lane,) = lanes_of(table, [33])
     settings, build = OPTIMIZERS[optimizer]
     how = recipe(SMALL, metric, epochs=4, batch_size=batch_size, weight_decay=0.01, optimizer=settings)
-    ((stack, _),) = build_stacks(how, [lane], table)
+    (stack,) = build_stacks(how, [lane], table)
     model = plain_model(stack, nn.ReLU())
     x, y = scaled(table.dataset.features, lane.train), table.targets
     if task == "regression":
@@ -162,7 +112,7 @@ def test_training_equals_a_plain_torch_loop(task, optimizer, batch_size):
     training, validation = by_hand(model, build(model.parameters(), 0.01), loss, x, y, lane, batch_size, 4)
     curves = train(how, [lane], table, go_on).curves
     np.testing.assert_allclose(curves.train_loss[0], training, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(curves.loss[0, 0], validation, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(curves.loss[0], validation, rtol=1e-4, atol=1e-5)
 
 
 def scaled(values, train_rows):
@@ -175,7 +125,7 @@ def test_regression_is_scored_in_the_targets_own_units():
     table = amounts()
     (lane,) = lanes_of(table, [35])
     how = recipe(mlp.Settings(num_layers=0), "rmse", epochs=200, batch_size="full", optimizer=Adam(learning_rate=0.05))
-    score = train(how, [lane], table, go_on).curves.score[0, 0, -1]
+    score = train(how, [lane], table, go_on).curves.score[0, -1]
     x, y = table.dataset.features, table.dataset.targets.astype(np.float64)
     design = np.c_[np.ones(len(x)), x]
     weights, *_ = np.linalg.lstsq(design[lane.train], y[lane.train], rcond=None)
@@ -191,8 +141,7 @@ def test_several_row_sets_are_scored_as_if_each_were_the_only_one():
     both = train(how, [Lane(rows[:40], sets, 5)], table, go_on).curves
     for number, one in enumerate(sets):
         alone = train(how, [Lane(rows[:40], (one,), 5)], table, go_on).curves
-        np.testing.assert_allclose(both.score[0, number], alone.score[0, 0], rtol=1e-5)
-        np.testing.assert_allclose(both.loss[0, number], alone.loss[0, 0], rtol=1e-5)
+        assert_same_view(both, number, alone, rtol=1e-5)
 
 
 def overfitting(patience):
@@ -203,38 +152,56 @@ def overfitting(patience):
     return train(how, lanes_of(table, [30, 31, 45]), table, go_on)
 
 
-def test_early_stopping_leaves_each_lane_with_the_weights_of_its_best_epoch():
+@pytest.mark.parametrize("worth_leaving", [0.0, 0.75])
+def test_early_stopping_leaves_each_lane_with_the_weights_of_its_best_epoch(monkeypatch, worth_leaving):
+    monkeypatch.setattr("tuner.training.stack.WORTH_LEAVING", worth_leaving)
     trained = overfitting(3)
-    assert len(set(trained.curves.best[:, 0])) > 1, "the lanes should differ, or the test shows nothing"
-    assert (trained.curves.best[:, 0] < 25 - 3).all()
-    for stack, positions in trained.stacks:
-        _, score = stack.evaluate()
-        np.testing.assert_allclose(score, trained.curves.counting[positions], rtol=1e-6)
-        np.testing.assert_allclose(score, np.nanmin(trained.curves.score[positions], axis=-1), rtol=1e-6)
+    curves = trained.curves
+    assert len(set(curves.best)) > 1, "the lanes should differ, or the test shows nothing"
+    assert (curves.best < 25 - 3).all()
+    for stack in trained.stacks:
+        score = stack.evaluate()[1][:, 0]
+        np.testing.assert_allclose(score, curves.counting[stack.positions], rtol=1e-6)
+        np.testing.assert_allclose(score, np.nanmin(curves.score[stack.positions], axis=-1), rtol=1e-6)
 
 
 def test_without_patience_the_last_epoch_counts():
     trained = overfitting(None)
     assert (trained.curves.best == 25).all()
     assert (trained.curves.counting == trained.curves.score[..., -1]).all()
-    for stack, positions in trained.stacks:
-        np.testing.assert_allclose(stack.evaluate()[1], trained.curves.score[positions][..., -1], rtol=1e-6)
+    for stack in trained.stacks:
+        score = stack.evaluate()[1][:, 0]
+        np.testing.assert_allclose(score, trained.curves.score[stack.positions, -1], rtol=1e-6)
 
 
-def test_the_judge_hears_the_mean_that_would_count_and_can_end_the_training():
+def test_the_judge_sees_the_scores_that_would_count_and_can_end_the_training():
     heard = []
 
-    def judge(epoch, mean):
-        heard.append(mean)
-        return epoch < 4
+    def judge(epoch, curves):
+        heard.append(curves.counting)
+        return np.full(3, epoch < 4)
 
     table = classes()
     how = recipe(SMALL, "log_loss", epochs=10, batch_size=8, early_stopping=EarlyStopping(patience=5))
-    trained = train(how, lanes_of(table, [30, 31, 45]), table, judge)
-    scores = trained.curves.score[:, 0]
+    scores = train(how, lanes_of(table, [30, 31, 45]), table, judge).curves.score
     assert scores.shape == (3, 4)
-    assert not trained.complete
-    np.testing.assert_allclose(heard, [scores[:, : e + 1].min(axis=1).mean() for e in range(4)], rtol=1e-12)
+    np.testing.assert_array_equal(heard, [scores[:, : e + 1].min(axis=1) for e in range(4)])
+
+
+def test_a_view_that_is_no_longer_wanted_ends_and_the_others_do_not_notice():
+    table = classes()
+    lanes = lanes_of(table, [30, 31, 45], sets=2)
+    how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
+    ends = np.array([1, 6, 6, 2, 3, 3])
+
+    undisturbed = train(how, lanes, table, go_on).curves
+    curves = train(how, lanes, table, lambda epoch, curves: epoch < ends).curves
+    assert np.isfinite(curves.score).sum(axis=1).tolist() == curves.best.tolist() == ends.tolist()
+    assert np.isfinite(curves.train_loss).sum(axis=1).tolist() == [6, 6, 3]
+    for name in ("train_loss", "loss", "score"):
+        mine, theirs = getattr(curves, name), getattr(undisturbed, name)
+        written = np.isfinite(mine)
+        np.testing.assert_allclose(mine[written], theirs[written], rtol=1e-5)
 
 
 def test_a_refit_is_the_same_training_scored_once_at_its_end():
@@ -245,7 +212,7 @@ def test_a_refit_is_the_same_training_scored_once_at_its_end():
     losses, scores = train_blind(how, lane, table, 6, epochs.append)
     curves = train(how, [lane], table, go_on).curves
     assert losses.tolist() == curves.train_loss[0].tolist()
-    assert scores.tolist() == curves.score[0, :, -1].tolist()
+    assert scores.tolist() == curves.score[:, -1].tolist()
     assert epochs == [1, 2, 3, 4, 5, 6]
 
 
@@ -255,16 +222,25 @@ def test_the_same_training_again_is_bit_for_bit_the_same():
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
-@pytest.mark.parametrize("start", [train, train_blind])
-def test_a_diverging_training_says_what_stopped_being_a_number_and_when(start):
+REASON = r"^the (training|validation) loss is not a finite number in epoch \d+$"
+
+
+def test_a_diverging_training_says_of_every_view_what_stopped_being_a_number_and_when():
     table = amounts()
-    lanes = lanes_of(table, [30, 31])
     how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
-    with pytest.raises(Diverged, match=r"^the (training|validation) loss is not a finite number in epoch \d+$"):
-        if start is train:
-            train(how, lanes, table, go_on)
-        else:
-            train_blind(how, lanes[0], table, 60, lambda epoch: None)
+    curves = train(how, lanes_of(table, [30, 31], sets=2), table, go_on).curves
+    assert sorted(curves.broken) == [0, 1, 2, 3]
+    assert curves.loss.shape[1] == max(epoch for epoch, _ in curves.broken.values()) < 60
+    for epoch, reason in curves.broken.values():
+        assert re.match(REASON, reason)
+        assert reason.endswith(f" {epoch}")
+
+
+def test_a_diverging_refit_raises():
+    table = amounts()
+    how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
+    with pytest.raises(Diverged, match=REASON):
+        train_blind(how, lanes_of(table, [30])[0], table, 60, lambda epoch: None)
 
 
 def test_parameters_counts_one_lane():

@@ -1,0 +1,88 @@
+"""The README cannot lie: its commands run, its example passes the check, its floors and flags exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from helpers import inside, tuner
+
+from tuner import errors, report
+
+ROOT = Path(errors.__file__).parent
+README = ROOT.parent.joinpath("README.md").read_text("utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every line that starts with the command, as arguments."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("tuner ")]
+
+
+def test_the_two_set_ups_are_one_line_each():
+    """Fresh checkout to main job, and to passing tests: what one would paste."""
+    main, tests = (block.splitlines() for block in blocks("sh")[:2])
+    assert len(main) == len(tests) == 1
+    steps = [line[0].split(" && ") for line in (main, tests)]
+    assert [step[0] for step in steps] == ["python3 -m venv .venv"] * 2
+    assert all(step[1].startswith(".venv/bin/pip install ") for step in steps)
+    assert ".venv/bin/tuner search quick" in steps[0]
+    assert ".venv/bin/pytest" in steps[1] and ".venv/bin/pytest -m slow" in steps[1]
+
+
+@pytest.mark.slow
+def test_every_command_runs_in_order_in_a_fresh_folder(tmp_path):
+    told = {}
+    for arguments in commands():
+        done = tuner(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+        told[arguments[0]] = done.stdout
+    assert {*told} == {"init", "check", "list", "search", "report"}
+    shown = blocks("text")[0].splitlines()
+    assert told["report"].splitlines()[0] == shown[0]
+    titles = [line for line in shown if line.startswith(("Chosen", "Ranking"))]
+    assert len(titles) == 2 and set(titles) <= set(told["report"].splitlines())
+
+
+def test_the_example_file_passes_the_check(tmp_path):
+    (example,) = blocks("yaml")
+    path = tmp_path / "example.yaml"
+    path.write_text(example, encoding="utf-8")
+    code, out, err = inside("check", path)
+    assert (code, err) == (0, "")
+    assert "warning" not in out and "digits" in out
+
+
+def test_the_floors_drawn_are_the_folders_that_exist():
+    drawn = [line for line in README.splitlines() if re.match(r" {4}\d  \w", line)]
+    assert [line.split()[0] for line in drawn] == list("6543210")
+    named = [name for line in drawn for name in re.findall(r"(?<!\S)(\w+/|\w+\.py)(?=\s|$)", line)]
+    folders = [f"{path.name}/" for path in ROOT.iterdir() if path.joinpath("__init__.py").exists()]
+    files = [path.name for path in ROOT.glob("*.py") if not path.name.startswith("__")]
+    # a floor's sentence may name a folder again
+    assert {*named} == {*folders, *files}
+
+
+def test_every_flag_exists():
+    flags = set(re.findall(r"(?<![\w-])--[a-z]+\b", README))
+    helps = "".join(inside(verb, "--help")[1] for verb in ("search", "report", "check"))
+    assert {"--trials", "--fresh", "--chain"} <= flags
+    assert all(re.search(rf"(?<![\w-]){flag}\b", helps) for flag in flags)
+
+
+def test_every_exit_code_of_the_readme_and_no_other():
+    sentence = README.partition("Exit codes: ")[2].partition("\n\n")[0]
+    codes = {int(code) for code in re.findall(r"\b\d+\b", sentence)}
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    raised = {kind.exit_code for kind in classes if hasattr(kind, "exit_code")}
+    assert raised | {0, 1, 130, 143} == codes
+
+
+@pytest.mark.parametrize("name", ["trials", "outer_folds", "curves"])
+def test_the_data_frames_named_exist(finished, name):
+    assert f"`tuner.report.{name}(" in README or f"`.{name}`" in README
+    assert len(getattr(report, name)(finished)) > 0
