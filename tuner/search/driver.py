@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from tuner.search.samplers import LEARNING, Proposer
 from tuner.search.trial import Record
 from tuner.spec.records import RefitRecord
 from tuner.spec.sections import Limits, seconds
-from tuner.store import Store, lock, read
+from tuner.store import Entry, Store, StoredChain, StoredStudy, lock, read
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -59,39 +60,37 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
-    where = devices(wishes.device)
+    where, name = devices(wishes.device), wishes.name or prepared.experiment.name
     with lock(wishes.study):
-        store, name = Store(wishes.study), wishes.name or prepared.experiment.name
-        now = _open_study(store, prepared, wishes, name)
-        stored = read(wishes.study)[name].chains
-        chains = [Chain(plan, now["trials"], prepared.metric.maximize, stored[plan.name])
-                  for plan in prepared.plan.chains]  # fmt: skip
-        if not all(chain.done for chain in chains):
-            executor = _executor(prepared, wishes, where)
-            try:
-                _drive(_groups(prepared, chains), executor, store, name, prepared.experiment.limits, listener)
-            finally:
+        found, now = _stored(prepared, wishes, name)
+        chains = [
+            Chain(plan, now["trials"], prepared.metric.maximize, found.chains[plan.name] if found else StoredChain())
+            for plan in prepared.plan.chains
+        ]
+        driver = _Driver(prepared, wishes, chains, listener)
+        executor = _executor(prepared, wishes, where) if not driver.done else None
+        try:
+            if executor:
+                driver.give_out(executor)  # the workers begin while the study's tables are made
+            with closing(_open(wishes, name, found, now, prepared.metric.maximize)) as store:
+                if executor:
+                    driver.run(executor, store, name)
+                if chains[0].total < now["trials"]:  # a grid whose constraints leave fewer cells than its size
+                    store.write_header(name, {**now, "trials": chains[0].total})
+        finally:
+            if executor:
                 executor.close()
-        if chains[0].total < now["trials"]:  # a grid whose constraints leave fewer cells than its size
-            store.write_header(name, {**now, "trials": chains[0].total})
-    failed = [chain.name for chain in chains if not any(t.state == "complete" for t in chain.trials)]
-    if failed:
-        reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
-        text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
-        raise NoResultError(text, "smaller learning rates or models; details: tuner report")
+    _check_result(chains)
 
 
-def _open_study(store: Store, prepared: Prepared, wishes: Wishes, name: str) -> dict[str, Any]:
-    """Make the study or check that it is the same experiment; returns its header with the total of this run."""
+def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
+    """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
-    if wishes.trials is not None:
-        now["trials"] = wishes.trials
-    if wishes.fresh:
-        store.delete(name)
-    found = read(wishes.study).get(name)
+    now["trials"] = wishes.trials or now["trials"]
+    exists = wishes.study.exists() and wishes.study.stat().st_size
+    found = read(wishes.study).get(name) if exists and not wishes.fresh else None
     if found is None:
-        store.create(name, now, prepared.metric.maximize)
-        return now
+        return None, now
     if differences := changes(found.header, now):
         raise UsageError(
             f"the study '{name}' in {wishes.study} was started with another experiment: " + "; ".join(differences[:8]),
@@ -99,9 +98,26 @@ def _open_study(store: Store, prepared: Prepared, wishes: Wishes, name: str) -> 
         )
     # a total below what is finished cannot be had any more
     now["trials"] = max(now["trials"], *(len(chain.trials) for chain in found.chains.values()))
-    if found.header["trials"] != now["trials"]:
+    return found, now
+
+
+def _open(wishes: Wishes, name: str, found: StoredStudy | None, now: dict[str, Any], maximize: bool) -> Store:
+    store = Store(wishes.study)
+    if wishes.fresh:
+        store.delete(name)
+    if found is None:
+        store.create(name, now, maximize)
+    elif found.header["trials"] != now["trials"]:
         store.write_header(name, {**found.header, "trials": now["trials"]})
-    return now
+    return store
+
+
+def _check_result(chains: list[Chain]) -> None:
+    failed = [chain.name for chain in chains if chain.best() is None]
+    if failed:
+        reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
+        text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
+        raise NoResultError(text, "smaller learning rates or models; details: tuner report")
 
 
 def _groups(prepared: Prepared, chains: list[Chain]) -> list[Group]:
@@ -122,45 +138,56 @@ def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     return Processes(prepared.dataset, prepared.metric.name, where, min(wishes.workers, useful))
 
 
-def _drive(
-    groups: list[Group], executor: Executor, store: Store, name: str, limits: Limits, listener: Listener
-) -> None:
-    deadline = _deadline(limits)
-    chains = tuple(chain for group in groups for chain in group.chains)
+class _Driver:
+    """Gives out jobs, takes them back, writes what came of them, and tells the listener."""
 
-    def write(group: Group, ready: list[tuple[Chain, Record]]) -> None:
-        for chain, record in ready:
-            if isinstance(record, RefitRecord):
-                store.add_refit(name, chain.name, record)
+    def __init__(self, prepared: Prepared, wishes: Wishes, chains: list[Chain], listener: Listener) -> None:
+        self._chains, self._listener = tuple(chains), listener
+        self._limits = prepared.experiment.limits
+        self._deadline = _deadline(self._limits)
+        self._groups = _groups(prepared, chains)
+        self._in_flight: dict[int, Group] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return all(chain.done for chain in self._chains)
+
+    def run(self, executor: Executor, store: Store, name: str) -> None:
+        """Until nothing is left, or a limit is reached."""
+        for group in self._groups:
+            self._write(store, name, group, group.settle())
+        while not self.done:
+            self.give_out(executor)
+            for job, outcome in executor.wait(TICK):
+                group = self._in_flight.pop(id(job))
+                self._write(store, name, group, group.accept(job, outcome))
+            self._listener(Tick(self._chains, tuple(executor.running())))
+            if time.monotonic() > self._deadline and not self.done:
+                raise LimitReached("the time limit was reached with work left", "the same command goes on")
+
+    def give_out(self, executor: Executor) -> None:
+        """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
+        waiting = list(self._groups)
+        while executor.free and waiting:
+            group = min(waiting, key=lambda g: (not g.searched, g.asked))
+            job = group.next_job()
+            if job is None:
+                waiting.remove(group)
             else:
-                store.add_trial(name, chain.name, record, group.frozen(record))
-            listener(Finished(chain, record))
-            _check_failures(chain, limits)
+                executor.submit(job)
+                self._in_flight[id(job)] = group
 
-    in_flight: dict[int, Group] = {}
-    for group in groups:
-        write(group, group.settle())
-    while not all(chain.done for chain in chains):
-        _give_out(groups, executor, in_flight)
-        for job, outcome in executor.wait(TICK):
-            group = in_flight.pop(id(job))
-            write(group, group.accept(job, outcome))
-        listener(Tick(chains, tuple(executor.running())))
-        if time.monotonic() > deadline and not all(chain.done for chain in chains):
-            raise LimitReached("the time limit was reached with work left", "the same command goes on")
+    def _write(self, store: Store, name: str, group: Group, ready: list[tuple[Chain, Record]]) -> None:
+        if ready:
+            store.write(name, [_entry(group, chain, record) for chain, record in ready])
+        for chain, record in ready:
+            self._listener(Finished(chain, record))
+            _check_failures(chain, self._limits)
 
 
-def _give_out(groups: list[Group], executor: Executor, in_flight: dict[int, Group]) -> None:
-    """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
-    waiting = list(groups)
-    while executor.free and waiting:
-        group = min(waiting, key=lambda g: (not g.searched, g.asked))
-        job = group.next_job()
-        if job is None:
-            waiting.remove(group)
-        else:
-            executor.submit(job)
-            in_flight[id(job)] = group
+def _entry(group: Group, chain: Chain, record: Record) -> Entry:
+    return Entry(chain.name, record, None if isinstance(record, RefitRecord) else group.frozen(record))
 
 
 def _check_failures(chain: Chain, limits: Limits) -> None:

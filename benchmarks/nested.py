@@ -1,0 +1,75 @@
+"""The same nested answer (5 × 4 folds, refits, final search; 8 configurations) from us and from peers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.timing import in_turns, median, run, table
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = {
+    "mlp": "{name: mlp, hidden_size: [32, 64]}",
+    "gru": "{name: rnn, cell: gru, hidden_size: [32, 64]}",
+    "lstm": "{name: rnn, cell: lstm, hidden_size: [32, 64]}",
+}
+SPACE = """
+name: bench
+dataset: {{name: digits, layout: {layout}}}
+model: {model}
+training:
+  epochs: 15
+  batch_size: 32
+  weight_decay: {decay}
+  optimizer: {{name: adam, learning_rate: {rate}}}
+resampling: {{outer: 5}}
+search: {search}
+"""
+
+
+def space(model: str, **changes: str) -> str:
+    """The experiment file of a model."""
+    given = {"decay": "[0.0, 1e-3]", "rate": "[1e-3, 1e-2]", "search": "{sampler: grid}"} | changes
+    layout = "flat" if model == "mlp" else "rows"
+    return SPACE.format(model=given.pop("model", MODELS.get(model, "")), layout=layout, **given)
+
+
+def ours(folder: str, text: str) -> list[str]:
+    """The command that searches `text`, from nothing, in `folder`."""
+    (Path(folder) / "space.yaml").write_text(text)
+    tuner = shutil.which("tuner", path=str(Path(sys.executable).parent)) or "tuner"
+    return ["sh", "-c", f"rm -f study.db && '{tuner}' search space.yaml --workers 2"]
+
+
+def outer_score(folder: str) -> float:
+    """The mean outer score of the study there."""
+    out = run([sys.executable, "-m", "tuner", "report", "study.db", "--format", "json"], folder)[1]
+    return float(json.loads(out)["score"]["mean"])
+
+
+def peers_score(command: list[str]) -> float:
+    """The mean outer score that a peer prints."""
+    scores = json.loads(run(command, str(ROOT))[1].strip().splitlines()[-1])["outer"]
+    return sum(scores) / len(scores)
+
+
+def main(rounds: int = 3) -> None:
+    """Print seconds, ratios and scores."""
+    rows = []
+    for model in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            commands = {"ours": ours(folder, space(model))}
+            commands["by hand"] = [sys.executable, "-m", "benchmarks.peers.handwritten", model]
+            if model == "mlp":
+                commands["scikit-learn"] = [sys.executable, "-m", "benchmarks.peers.scikit"]
+            folders = {name: folder if name == "ours" else str(ROOT) for name in commands}
+            seconds = in_turns(commands, folders, rounds)
+            mine, score = median(seconds["ours"]), outer_score(folder)
+            for peer in list(commands)[1:]:
+                theirs = median(seconds[peer])
+                rows.append((model, peer, mine, theirs, theirs / mine, score, peers_score(commands[peer])))
+    columns = ("model", "against", "ours, s", "theirs, s", "ratio", "our outer score", "theirs")
+    table("Nested search, whole processes", columns, rows)
