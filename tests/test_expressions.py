@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tuner.spec.expressions import Absent, ExpressionError, parse
 
-MANY = settings(deadline=None, max_examples=120)
+MANY = settings(deadline=None, max_examples=60)
 SCOPE = {"a": 3, "b": 0, "m.x": 2.5, "m.word": "relu", "m.n.flag": True, "none": None}
 NAMESPACE = {
     "a": 3, "b": 0, "none": None,

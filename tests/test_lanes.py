@@ -25,7 +25,7 @@ def real_rows(batches):
     return [rows[0][weights[0] > 0].tolist() for rows, weights in zip(batches.epoch(), batches.weights, strict=True)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(rows=ROWS, batch=BATCH, epochs=st.integers(1, 3))
 def test_every_row_is_seen_exactly_once_an_epoch(rows, batch, epochs):
     batches = Batches([lane(rows, start=7)], batch, CPU)
@@ -34,7 +34,7 @@ def test_every_row_is_seen_exactly_once_an_epoch(rows, batch, epochs):
         assert sorted(seen) == list(range(7, 7 + rows))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(rows=ROWS, batch=BATCH)
 def test_batches_are_nearly_equal_and_as_many_as_the_size_asks_for(rows, batch):
     batches = Batches([lane(rows)], batch, CPU)

@@ -52,6 +52,7 @@ def test_lanes_that_leave_change_no_curve(leaving, model, shape, optimizer):
     for worth in (DEFAULT, AT_ONCE):
         leave = leaving(worth, *how)
         assert len(leave.stacks) == 1
+        assert leave.curves.broken == {}, "to end early is not to break"
         assert len(leave.stacks[0].positions) < len(stay.stacks[0].positions) == 6
         for view in range(6):
             assert_same_view(leave.curves, view, stay.curves, view, rtol=1e-4)
@@ -67,6 +68,7 @@ def test_the_judge_can_make_lanes_leave_in_any_order(leaving):
     how = dropping(SMALL, early_stopping=None, epochs=8), lanes_of(table, [24] * 4, sets=2), table, judge
     stay, leave = leaving(STAYING, *how).curves, leaving(AT_ONCE, *how).curves
     assert np.isfinite(leave.score).sum(axis=1).tolist() == ends.tolist()
+    assert leave.broken == {}
     for view in range(8):
         assert_same_view(leave, view, stay, view, rtol=1e-4)
 

@@ -3,13 +3,15 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import optuna
 import pytest
 from helpers import inside, search, tables, write_space
 
 from tuner.report import load
-from tuner.store import lock
+from tuner.spec.records import RefitRecord
+from tuner.store import Entry, Store, lock, read
 
 
 def refused(*args):
@@ -40,6 +42,41 @@ def test_optuna_sees_the_ranges_that_were_searched(finished):
     rate = study.trials[0].distributions["training.optimizer.learning_rate"]
     assert rate == optuna.distributions.FloatDistribution(0.001, 0.3, log=True)
     assert study.trials[0].distributions["model.hidden_size"] == optuna.distributions.IntDistribution(2, 16, log=True)
+
+
+def test_optuna_sees_who_was_pruned_and_who_failed(tmp_path):
+    """Learning rates up to 100 on a regression: some trials diverge, and the median stops others."""
+    optimizer = {"name": "sgd", "learning_rate": {"low": 0.001, "high": 100, "log": True}}
+    path = write_space(
+        tmp_path,
+        dataset={"name": "diabetes"},
+        training={"batch_size": 32, "optimizer": optimizer, "early_stopping": None},
+        search={"sampler": "random", "trials": 16, "pruner": {"name": "median", "warmup_trials": 2}},
+    )
+    search(path, tmp_path / "study.db")
+    seen = set()
+    for chain, stored in load(tmp_path / "study.db").chains.items():
+        study = optuna.load_study(study_name=f"tiny/{chain}", storage=f"sqlite:///{tmp_path / 'study.db'}")
+        states = [{"FAIL": "failed"}.get(t.state.name, t.state.name.lower()) for t in study.trials]
+        assert states == [t.state for t in stored.trials]
+        assert [t.params for t in study.trials] == [t.values for t in stored.trials]
+        seen |= set(states)
+    assert seen == {"complete", "pruned", "failed"}
+
+
+def test_what_is_written_together_is_written_whole_or_not_at_all(finished, tmp_path):
+    study = tmp_path / "study.db"
+    study.write_bytes(finished.read_bytes())
+    before = tables(study)
+    good = RefitRecord(77, 1, 0.1, 0.5)
+    store = Store(study)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.write("tiny", [Entry("outer-1", good), Entry("outer-2", replace(good, score=float("nan")))])
+    assert tables(study) == before
+    assert all(77 not in chain.refits for chain in read(study)["tiny"].chains.values())
+    store.write("tiny", [Entry("outer-1", good), Entry("outer-2", good)])
+    store.close()
+    assert [chain.refits.get(77) for chain in read(study)["tiny"].chains.values()] == [good, good, None, None]
 
 
 def test_the_journal_mode_lets_the_file_be_copied_alone(finished, tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tuner.errors import ExperimentError
 from tuner.spec.yaml_file import Node, Problem, at, read, render
 
-FEW = settings(deadline=None, max_examples=80)
+FEW = settings(deadline=None, max_examples=50)
 LETTERS = st.text(st.characters(max_codepoint=0x24F, exclude_categories=["Cc"]), max_size=8)
 NUMBERS = st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False)
 TREES = st.recursive(

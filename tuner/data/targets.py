@@ -21,7 +21,7 @@ def targets(
 
     Text, true/false and at most 20 different whole numbers are classes; other numbers are amounts.
     """
-    if values.ndim == 0 or len(values) == 0:
+    if values.ndim == 0 or values.size == 0:
         raise DataError(f"{where}: the target is empty")
     task = infer(values) if wish == "auto" else wish
     if task == "regression":

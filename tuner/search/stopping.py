@@ -36,16 +36,17 @@ def thresholds(pruner: Pruner, trials: Sequence[TrialRecord], epochs: int, maxim
     if isinstance(pruner, Halving):
         return Thresholds(tuple(_rung(pruner, trials, epoch, maximize) for epoch in range(1, epochs + 1)), False)
     complete = [trial.means for trial in trials if trial.state == "complete"]
-    if len(complete) < pruner.warmup_trials:
+    if not complete or len(complete) < pruner.warmup_trials:
         return None
     share = pruner.percentile if isinstance(pruner, Percentile) else 50.0
     share = 100.0 - share if maximize else share
-    values: list[float | None] = []
-    for epoch in range(1, epochs + 1):
-        there = [means[epoch - 1] for means in complete if len(means) >= epoch]
-        asked = epoch > pruner.warmup_epochs and there
-        values.append(float(np.percentile(there, share)) if asked else None)
-    return Thresholds(tuple(values), True)
+    longest = max(map(len, complete))
+    table = np.full((len(complete), longest), np.nan)
+    for row, means in zip(table, complete, strict=True):
+        row[: len(means)] = means
+    limits = np.nanpercentile(table, share, axis=0).tolist()
+    asked = [limit if epoch > pruner.warmup_epochs else None for epoch, limit in enumerate(limits, start=1)]
+    return Thresholds((*asked, *[None] * (epochs - longest)), True)
 
 
 def _rung(pruner: Halving, trials: Sequence[TrialRecord], epoch: int, maximize: bool) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -42,10 +43,12 @@ class LaneData:
         self._target_shift = stacked["target_shift"][:, None]  # (K, 1, M)
         self._target_scale = stacked["target_scale"][:, None]
 
-    def select(self, lanes: Tensor) -> None:
-        """Go on with these lanes only."""
+    def select(self, lanes: Tensor) -> LaneData:
+        """The same for these lanes only."""
+        chosen = copy.copy(self)
         for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale"):
-            setattr(self, name, getattr(self, name)[lanes])
+            setattr(chosen, name, getattr(self, name)[lanes])
+        return chosen
 
     def features(self, rows: Tensor) -> Tensor:
         """Prepared features (…, K, B, *row shape)."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.models.layers import Dropout, Lanes, Shapes
+from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane
 from tuner.training.losses import BY_TASK
@@ -36,7 +37,7 @@ class Stack:
     """K models, their optimizer and their data; moved on one epoch at a time.
 
     `positions` are the places of its lanes among all lanes of the trial. By convention every parameter and buffer of
-    a model, and every state of its optimizer, has the lane as dimension 0; so lanes can leave.
+    a model has the lane as dimension 0; so lanes can leave.
     """
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
@@ -47,11 +48,13 @@ class Stack:
         shapes = Shapes(tuple(table.features.shape[1:]), table.dataset.outputs)
         self.model = recipe.build(shapes, random).to(table.device)
         settings = recipe.settings
-        self._optimizer = settings.optimizer.build(self.model.parameters(), settings.weight_decay)
+        self._flat = FlatWeights(self.model)
+        self._optimizer = settings.optimizer.build([self._flat.weights], settings.weight_decay)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
         self._sets, self._mask = _padded_sets(lanes, table.device)
-        self._best: list[Tensor] = []
+        self._best: Tensor | None = None
+        self._start = (self.positions, self._data, self._sets, self._mask)
 
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
@@ -68,9 +71,10 @@ class Stack:
 
     def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         losses = (self._loss(self.model(x), y) * weights).sum(dim=1)
-        self._optimizer.zero_grad()
+        self._flat.forget_gradients()
         # lanes share no weight, so each gets the gradient of its own loss
         losses.sum().backward()  # type: ignore[no-untyped-call]
+        self._flat.gather_gradients()
         self._optimizer.step()
         return losses.detach()
 
@@ -98,11 +102,11 @@ class Stack:
     @torch.no_grad()
     def keep(self, better: Tensor) -> None:
         """Keep the weights of the lanes in `better` (K,) as their best so far."""
-        if not self._best:
-            self._best = [p.detach().clone() for p in self.model.parameters()]
+        now = self._flat.weights.data
+        if self._best is None:
+            self._best = now.clone()
         chosen = torch.nonzero(better)[:, 0]
-        for best, now in zip(self._best, self.model.parameters(), strict=True):
-            best[self._places[chosen]] = now[chosen]
+        self._best[self._places[chosen]] = now[chosen]
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
@@ -111,30 +115,30 @@ class Stack:
             return
         index = torch.nonzero(running)[:, 0]
         here = index.to(self._sets.device)
-        for parameter in self.model.parameters():
-            parameter.data, parameter.grad = parameter.data[here], None
-            state = self._optimizer.state[parameter]
-            state |= {key: value[here] for key, value in state.items() if torch.is_tensor(value) and value.ndim}
+        self._flat.replace(self._flat.weights.data[here])
+        state = self._optimizer.state[self._flat.weights]
+        state |= {key: value[here] for key, value in state.items() if torch.is_tensor(value) and value.ndim}
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
             if isinstance(module, Dropout):
                 module.select(index.tolist())
         self._batches.select(index)
-        self._data.select(here)
+        self._data = self._data.select(here)
         self._sets, self._mask = self._sets[here], self._mask[here]
         self._places = self._places[index]
         self.positions = [self.positions[i] for i in index.tolist()]
 
-    @torch.no_grad()
     def restore(self) -> None:
-        """Put back each lane's best weights."""
-        for best, now in zip(self._best, self.model.parameters(), strict=False):
-            now.data = best
+        """Put back each lane's best weights, also of the lanes that have left."""
+        if self._best is not None:
+            self._flat.replace(self._best)
+            self.positions, self._data, self._sets, self._mask = self._start
+            self._places = torch.arange(len(self.positions))
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""
-        return sum(p[0].numel() for p in self.model.parameters())
+        return self._flat.per_lane()
 
 
 def _padded_sets(lanes: Sequence[Lane], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -147,6 +151,7 @@ def _padded_sets(lanes: Sequence[Lane], device: torch.device) -> tuple[Tensor, T
     padded, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
     for k, lane in enumerate(lanes):
         for s, rows in enumerate(lane.evaluations):
+            padded[k, s] = rows[0]  # a row of its own: no other lane's rows ever run through it
             padded[k, s, : len(rows)] = rows
             mask[k, s, : len(rows)] = True
     return torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device)

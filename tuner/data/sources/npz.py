@@ -41,7 +41,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         text = f"{path}: '{settings.features}' is {features.dtype} of shape {features.shape}"
         raise DataError(text, "numbers of shape (N, D), (N, T, D) or (N, C, H, W)")
     if target.ndim == 0 or len(features) != len(target):
-        rows = len(target) if target.ndim else "no"
+        rows = len(target) if target.ndim else "none"
         raise DataError(f"{path}: {len(features)} rows of features but {rows} of targets")
     task, codes, classes = targets(target, settings.task, path.name)
     return Dataset(
