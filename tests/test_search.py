@@ -28,7 +28,7 @@ def changes(sampler):
     ("sampler", "counts"),
     [
         pytest.param("grid", (0, 2), marks=pytest.mark.slow),
-        ("random", (0, 1)),
+        pytest.param("random", (0, 1), marks=pytest.mark.slow),
         ("tpe", (0, 2)),
         pytest.param("tpe", (0, 1, 3), marks=pytest.mark.slow),
         pytest.param("gp", (0, 2), marks=pytest.mark.slow),

@@ -233,7 +233,7 @@ def test_killed_again_and_again_it_goes_on_identically(tmp_path):
     assert written(tmp_path / "killed.db") == written(tmp_path / "whole.db")
 
 
-@pytest.mark.parametrize("finished", [0, 7, 8, 11])
+@pytest.mark.parametrize("finished", [slow(0), 7, 8, slow(11)])
 @pytest.mark.parametrize("ahead", [("outer-1",), ("outer-2", "final")])
 def test_chains_of_unequal_length_go_on_to_the_same_records(tmp_path, finished, ahead):
     """Some chains have one trial more than others: it is trained again, and told only to those that lack it."""

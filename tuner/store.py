@@ -10,8 +10,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import sqlite3
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +27,17 @@ from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.spec.records import RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
 HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 MAGIC = b"SQLite format 3\0"
 SCHEMA = 12  # of Optuna's tables
+TRIAL_TABLES = (
+    "trial_user_attributes", "trial_system_attributes", "trial_params", "trial_values", "trial_intermediate_values",
+    "trial_heartbeats",
+)  # fmt: skip
+STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 WRITERS = ("sqlalchemy", "optuna", "alembic")
 _ERRORS = (sqlite3.Error, OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError)
 
@@ -66,7 +72,7 @@ def read(path: Path) -> dict[str, StoredStudy]:
     """Every tuner study of the file, read-only; never creates or changes anything."""
     check_file(path)
     try:
-        with closing(_connect(path, read_only=True)) as db:
+        with _reading(path) as db:
             headers = db.execute(
                 "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
                 "WHERE a.key = ? ORDER BY s.study_id",
@@ -92,8 +98,8 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dic
             "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
             (study, REFIT + "%"),
         )
-        done = [refit_from_json(json.loads(text)) for (text,) in refits]
-        records = tuple(trial_from_json(json.loads(text)) for (text,) in trials)
+        done = [refit_from_json(text) for (text,) in refits]
+        records = tuple(trial_from_json(text) for (text,) in trials)
         chains[chain["name"]] = StoredChain(records, {refit.number: refit for refit in done})
     return chains
 
@@ -110,12 +116,35 @@ def check_file(path: Path) -> None:
     if start != MAGIC:
         raise StorageError(f"{path} is not a study: not an SQLite file", "name another file with --study")
     try:
-        with closing(_connect(path, read_only=True)) as db:
+        with _reading(path) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
         raise StorageError(f"{path} is damaged: {error}", "restore it from a copy") from error
     if not tables >= TABLES:
         raise StorageError(f"{path} is an SQLite file of something else", "name another file with --study")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
+
+    then a copy of both is read, and the file is left to the next search."""
+    with closing(_connect(path, read_only=True)) as db:
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            journal = path.with_name(path.name + "-journal")
+            if not journal.exists():
+                raise
+        else:
+            yield db
+            return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "study.db"
+        shutil.copyfile(path, copy)
+        shutil.copyfile(journal, copy.with_name("study.db-journal"))
+        with closing(_connect(copy)) as db:
+            yield db
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -158,7 +187,7 @@ class Store:
             if path.exists() and path.stat().st_size:
                 check_file(path)
             else:
-                _optuna(path)
+                _make(path)
             self._db = _connect(path)
             (version,) = self._db.execute("SELECT schema_version FROM version_info").fetchone()
         if version != SCHEMA:
@@ -180,7 +209,7 @@ class Store:
 
     def write_header(self, name: str, header: Mapping[str, Any]) -> None:
         """Replace the header."""
-        study = self._study(name, header["chains"][-1]["name"])
+        study = self._study(f"{name}/{header['chains'][-1]['name']}")
         with self._transaction():
             self._db.execute(
                 "UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
@@ -188,21 +217,28 @@ class Store:
             )
 
     def delete(self, name: str) -> None:
-        """Remove every study of this name."""
-        with _storage_errors(self.path):
-            storage = _optuna(self.path)
-            for study in storage.get_all_studies():
-                if study.study_name.rpartition("/")[0] == name:
-                    storage.delete_study(study._study_id)
-            storage.remove_session()
+        """Remove the study of this name; other tools' studies stay."""
+        with self._transaction():
+            chains = self._db.execute(
+                "SELECT a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+                "WHERE a.key = ? AND s.study_name LIKE ? || '/%'",
+                (HEADER, name),
+            ).fetchall()
+            names = [f"{name}/{chain['name']}" for (header,) in chains for chain in json.loads(header)["chains"]]
+            for study in (self._study(full) for full in names):
+                trials = "(SELECT trial_id FROM trials WHERE study_id = ?)"
+                for table in TRIAL_TABLES:
+                    self._db.execute(f"DELETE FROM {table} WHERE trial_id IN {trials}", (study,))
+                for table in STUDY_TABLES:
+                    self._db.execute(f"DELETE FROM {table} WHERE study_id = ?", (study,))
 
     def write(self, name: str, entries: Sequence[Entry]) -> None:
         """Write finished trials and refits, all of them or none."""
         with self._transaction():
             for entry in entries:
-                study = self._study(name, entry.chain)
+                study = self._study(f"{name}/{entry.chain}")
                 if entry.trial is None:
-                    key, value = f"{REFIT}{entry.record.number}", json.dumps(to_json(entry.record))
+                    key, value = f"{REFIT}{entry.record.number}", to_json(entry.record)
                     self._insert("study_user_attributes", study_id=study, key=key, value_json=value)
                 else:
                     self._write_trial(study, entry.record, entry.trial)
@@ -223,17 +259,16 @@ class Store:
         for step, value in trial.intermediate_values.items():
             self._insert("trial_intermediate_values", trial_id=row, step=step, intermediate_value=value,
                          intermediate_value_type="FINITE")  # fmt: skip
-        record_json = json.dumps(to_json(record))
-        self._insert("trial_user_attributes", trial_id=row, key=RECORD, value_json=record_json)
+        self._insert("trial_user_attributes", trial_id=row, key=RECORD, value_json=to_json(record))
 
     def _insert(self, table: str, **values: Any) -> int:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         done = self._db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()))
         return int(done.lastrowid or 0)
 
-    def _study(self, name: str, chain: str) -> int:
+    def _study(self, full_name: str) -> int:
         query = "SELECT study_id FROM studies WHERE study_name = ?"
-        (study,) = self._db.execute(query, (f"{name}/{chain}",)).fetchone()
+        (study,) = self._db.execute(query, (full_name,)).fetchone()
         return int(study)
 
     @contextmanager
@@ -243,14 +278,26 @@ class Store:
             yield
 
 
-def _optuna(path: Path) -> RDBStorage:
-    """Optuna's own view of the file; makes the tables where there are none."""
+def _make(path: Path) -> None:
+    """Let Optuna make its tables, beside the place and then into it: a file there is whole."""
     from optuna.storages import RDBStorage
 
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # a creator instead of a URL: no path can be misread as one
-        return RDBStorage("sqlite:///study.db", engine_kwargs={"creator": lambda: _connect(path)})
+        storage = RDBStorage("sqlite:///study.db", engine_kwargs={"creator": lambda: _connect(new)})
+        storage.remove_session()
+        storage.engine.dispose()
+    new.replace(path)
+
+
+def mend(path: Path) -> None:
+    """Roll back what a killed run had half written; hold the lock."""
+    if path.with_name(path.name + "-journal").exists():
+        with _storage_errors(path), closing(_connect(path)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import typer
-from typer._click.exceptions import ClickException
+from typer.exceptions import TyperException
 
 from tuner.cli import check, init, report, search
 from tuner.cli import list as list_
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     except TunerError as error:
         _say(error.report())
         code, trouble = error.exit_code, error
-    except ClickException as error:
+    except TyperException as error:
         if message := error.format_message():
             _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
         code = error.exit_code
@@ -92,7 +92,9 @@ def _signals() -> Iterator[None]:
             signal.signal(other, signal.SIG_DFL)
         raise Interrupted(number)
 
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # what is ignored stays ignored: nohup, and shells that put a job in the background
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, heard) for number in watched}
     try:
         yield

@@ -20,7 +20,7 @@ def command(
       tuner check my.yaml
       tuner check my.yaml --time
     """
-    from tuner.cli.console import clock, console, cores
+    from tuner.cli.console import clock, console
     from tuner.cli.spaces import find
     from tuner.search.plan import prepare
 
@@ -31,6 +31,7 @@ def command(
     for line in _plan(prepared):
         to.print(line, markup=False, soft_wrap=True)
     if time:
+        from tuner.search.driver import cores
         from tuner.search.timing import time_one_trial
 
         estimate, workers = time_one_trial(prepared, "cpu"), cores()
@@ -39,6 +40,7 @@ def command(
 
 
 def _plan(prepared: Prepared) -> list[str]:
+    from tuner.cli.live import work
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
@@ -55,6 +57,5 @@ def _plan(prepared: Prepared) -> list[str]:
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"
         + (f", {len(chains[0].test):,} test" if len(chains[0].test) else ""),
-        f"work      {experiment.trials:,} trials × {sum(len(c.folds) for c in chains)} folds = "
-        f"{prepared.trainings:,} trainings, then up to {2 * (len(chains) - 1)} refits",
+        f"work      {work(prepared, experiment.trials)}",
     ]

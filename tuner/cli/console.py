@@ -38,11 +38,6 @@ def width() -> int:
     return max(columns, 40)
 
 
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def clock(seconds: float) -> str:
     """Seconds as 45 s, 3:20 or 2:05:00."""
     whole = round(seconds)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tuner.cli.console import clock, console, forget_stdout
+from tuner.spec.records import TrialRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,7 +49,7 @@ class Live:
         from tuner.search.driver import Finished
 
         if isinstance(event, Finished):
-            self._finished += hasattr(event.record, "values")
+            self._finished += isinstance(event.record, TrialRecord)
             if self._live is None:
                 self._print(line(event, self._prepared.metric.name))
         elif self._live is not None:
@@ -108,21 +109,30 @@ class Live:
 def opening(prepared: Prepared, wishes: Wishes) -> str:
     """One line: what is about to happen."""
     experiment, chains = prepared.experiment, prepared.plan.chains
-    trials = wishes.trials or experiment.trials
-    outer, folds = len(chains) - 1, sum(len(chain.folds) for chain in chains)
+    trials, outer = wishes.trials or experiment.trials, len(chains) - 1
     nested = f"{outer} outer folds and the final chain" if outer else "one flat chain (optimistic score)"
     return (
         f"{wishes.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
         f"{prepared.metric.name}; {experiment.search.sampler}, {trials} trials for {nested}: "
-        f"{trials * folds:,} trainings"
+        f"{work(prepared, trials)}"
     )
+
+
+def work(prepared: Prepared, trials: int) -> str:
+    """ "30 trials × 25 folds = 750 trainings", or what is left of that where chains share trainings."""
+    folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
+    shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
+    made = f"{trials * folds:,} {'trainings' if not shared else 'scores'}"
+    return f"{trials:,} trials × {folds} folds = {made}{shared}"
 
 
 def line(event: Finished, metric: str) -> str:
     """One finished trial or refit, plain."""
     record, chain = event.record, event.chain
-    kind = "trial" if hasattr(record, "values") else "refit of trial"
-    if record.score is None:
+    kind = "trial" if isinstance(record, TrialRecord) else "refit of trial"
+    if isinstance(record, TrialRecord) and record.state == "pruned":
+        outcome = f"pruned, {metric} {record.means[-1]:.4g} was too far behind"
+    elif record.score is None:
         outcome = f"failed: {record.reason}"
     else:
         test = "" if kind == "trial" else "outer test "

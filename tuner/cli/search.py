@@ -13,7 +13,7 @@ def command(
     name: str | None = typer.Option(None, "--name", help="Name of the study; by default the experiment's."),
     trials: int | None = typer.Option(None, "--trials", min=1, help="Total per chain, instead of the file's."),
     workers: int | None = typer.Option(
-        None, "--workers", min=0, help="Worker processes; default: the cores. 0: in this process."
+        None, "--workers", min=0, help="Worker processes; default: the cores, or one per GPU. 0: in this process."
     ),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
     fresh: bool = typer.Option(False, "--fresh", help="Delete the study's trials and start over."),
@@ -26,7 +26,6 @@ def command(
       tuner search rnn
       tuner search my.yaml --study night.db --trials 60
     """
-    from tuner.cli.console import cores
     from tuner.cli.live import Live
     from tuner.cli.spaces import find
     from tuner.search.forkserver import start_forkserver
@@ -35,8 +34,7 @@ def command(
     path = find(file)
     if study.exists() and study.stat().st_size:
         check_file(study)  # before torch is loaded: a wrong file is told at once
-    workers = cores() if workers is None else workers
-    if workers:
+    if workers != 0:
         start_forkserver()
     from tuner.search.driver import Wishes, search
     from tuner.search.plan import prepare

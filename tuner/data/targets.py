@@ -23,6 +23,8 @@ def targets(
     """
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{where}: the target is empty")
+    if values.dtype.kind not in "biufUSO":
+        raise DataError(f"{where}: the target is {values.dtype}", "numbers, text or true/false")
     task = infer(values) if wish == "auto" else wish
     if task == "regression":
         try:

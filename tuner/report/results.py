@@ -64,7 +64,7 @@ class Results:
         stored = self.chains[chain["name"]]
         winner = next(iter(ranked(stored.trials, self.maximize)), None) if self._searched(stored) else None
         refit = stored.refits.get(winner.number) if winner else None
-        default = stored.refits.get(0)
+        default = stored.refits.get(0) if self.header["default"] else None
         return OuterFold(chain["name"], chain["rows"], chain["test"], winner, refit, default, chain["dummy"])
 
     def _searched(self, stored: StoredChain) -> bool:
@@ -79,7 +79,7 @@ class Results:
     def complete(self) -> bool:
         """Whether every chain has its trials and every outer fold its score."""
         enough = all(len(chain.trials) >= self.total for chain in self.chains.values())
-        return enough and len(self.scored) == len(self.folds)
+        return enough and all(fold.refit is not None or fold.winner is None for fold in self.folds)
 
     @property
     def flat(self) -> bool:
@@ -154,6 +154,17 @@ class Results:
                 if reason is not None:
                     counts[reason] = counts.get(reason, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def unscored(self) -> list[str]:
+        """Why outer folds that are finished have no score."""
+        return [f"{fold.name} ({fold.refit.reason})" for fold in self.folds if fold.refit and fold.refit.score is None]
+
+    def pruned(self) -> tuple[int, float]:
+        """(trials that were stopped early, share of all planned epochs that this saved)."""
+        trials = [t for chain in self.chains.values() for t in chain.trials if t.state != "failed"]
+        planned = [int(t.configuration["training"]["epochs"]) for t in trials]
+        stopped = [(all_, t.epochs) for all_, t in zip(planned, trials, strict=True) if t.state == "pruned"]
+        return len(stopped), sum(all_ - done for all_, done in stopped) / max(sum(planned), 1)
 
     def finished(self) -> int:
         """Trials finished over all chains."""

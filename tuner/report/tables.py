@@ -140,6 +140,13 @@ def headline(results: Results) -> list[str]:
         for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
             if comparison is not None:
                 lines.append(verdict(comparison, other))
+    pruned, saved = results.pruned()
+    if pruned:
+        lines.append(
+            f"{pruned} of {results.finished()} trials were stopped early, which saved {saved:.0%} of the epochs"
+        )
+    if missing := results.unscored():
+        lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there")
     if not results.complete:
         asked = results.total * len(results.chains)
         lines.append(f"PARTIAL: {results.finished()} of {asked} trials, {len(results.scored)} of "

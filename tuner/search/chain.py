@@ -8,11 +8,19 @@ from tuner.store import StoredChain
 
 
 class Chain:
-    """Trials in order of number, without a gap, and refits by trial number."""
+    """Trials in order of number, without a gap; those `early` that wait for one before them; refits by number.
 
-    def __init__(self, plan: ChainPlan, total: int, maximize: bool, stored: StoredChain) -> None:
-        self.plan, self.total, self.maximize = plan, total, maximize
-        self.trials: list[TrialRecord] = list(stored.trials)
+    `default` says whether trial 0 is the default configuration, and not a draw because that breaks a constraint.
+    """
+
+    def __init__(
+        self, plan: ChainPlan, total: int, maximize: bool, stored: StoredChain, *, default: bool = True
+    ) -> None:
+        self.plan, self.total, self.maximize, self.default = plan, total, maximize, default
+        self.trials: list[TrialRecord] = []
+        self.early = {trial.number: trial for trial in stored.trials}
+        while len(self.trials) in self.early:
+            self.trials.append(self.early.pop(len(self.trials)))
         self.refits: dict[int, RefitRecord] = dict(stored.refits)
 
     @property
@@ -34,17 +42,8 @@ class Chain:
         """What a chain that has been searched must still train on all its rows; nothing for `final`."""
         if not len(self.plan.test):
             return []
-        return [t for t in to_refit(self.trials, self.maximize) if t.number not in self.refits]
+        return [t for t in to_refit(self.trials, self.maximize, default=self.default) if t.number not in self.refits]
 
     def best(self) -> TrialRecord | None:
         """The winner so far."""
         return next(iter(ranked(self.trials, self.maximize)), None)
-
-    def failures_in_a_row(self) -> int:
-        """How many of the last trials failed one after another."""
-        count = 0
-        for trial in reversed(self.trials):
-            if trial.state != "failed":
-                break
-            count += 1
-        return count

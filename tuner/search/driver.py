@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from tuner.errors import LimitReached, NoResultError, UsageError
 from tuner.search.chain import Chain
 from tuner.search.executors import Executor, Inline, Processes, Running
 from tuner.search.group import Group, make_groups
 from tuner.search.plan import Prepared, changes, devices, header
-from tuner.search.samplers import LEARNING, Proposer
+from tuner.search.samplers import LEARNING
 from tuner.search.trial import Record
-from tuner.spec.records import RefitRecord
+from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.spec.sections import Limits, seconds
-from tuner.store import Entry, Store, StoredChain, StoredStudy, lock, read
+from tuner.store import Entry, Store, StoredChain, StoredStudy, lock, mend, read
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -50,7 +53,7 @@ class Wishes:
     study: Path
     name: str | None = None
     trials: int | None = None
-    workers: int = 1
+    workers: int | None = None  # by default the cores, on accelerators one for each; 0: in this process
     device: str = "auto"
     fresh: bool = False
 
@@ -60,33 +63,36 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
+    torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
     where, name = devices(wishes.device), wishes.name or prepared.experiment.name
-    with lock(wishes.study):
+    with lock(wishes.study), ExitStack() as stack:
+        mend(wishes.study)
         found, now = _stored(prepared, wishes, name)
-        chains = [
-            Chain(plan, now["trials"], prepared.metric.maximize, found.chains[plan.name] if found else StoredChain())
-            for plan in prepared.plan.chains
-        ]
-        driver = _Driver(prepared, wishes, chains, listener)
-        executor = _executor(prepared, wishes, where) if not driver.done else None
-        try:
-            if executor:
-                driver.give_out(executor)  # the workers begin while the study's tables are made
-            with closing(_open(wishes, name, found, now, prepared.metric.maximize)) as store:
-                if executor:
-                    driver.run(executor, store, name)
-                if chains[0].total < now["trials"]:  # a grid whose constraints leave fewer cells than its size
-                    store.write_header(name, {**now, "trials": chains[0].total})
-        finally:
-            if executor:
-                executor.close()
+        chains = _chains(prepared, now, found)
+        driver = _Driver(prepared, chains, listener)
+        executor = None
+        if not driver.done:
+            executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
+            driver.give_out(executor)  # the workers begin while the study's tables are made
+        store = stack.enter_context(closing(_open(wishes, name, found, now, prepared.metric.maximize)))
+        if executor:
+            driver.run(executor, store, name)
     _check_result(chains)
+
+
+def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | None) -> list[Chain]:
+    stored = found.chains if found else {}
+    return [
+        Chain(plan, now["trials"], prepared.metric.maximize, stored.get(plan.name, StoredChain()),
+              default=prepared.default)
+        for plan in prepared.plan.chains
+    ]  # fmt: skip
 
 
 def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
-    now["trials"] = wishes.trials or now["trials"]
+    now["trials"] = prepared.proposer("").available(wishes.trials or now["trials"])
     exists = wishes.study.exists() and wishes.study.stat().st_size
     found = read(wishes.study).get(name) if exists and not wishes.fresh else None
     if found is None:
@@ -120,32 +126,30 @@ def _check_result(chains: list[Chain]) -> None:
         raise NoResultError(text, "smaller learning rates or models; details: tuner report")
 
 
-def _groups(prepared: Prepared, chains: list[Chain]) -> list[Group]:
-    experiment = prepared.experiment
-    search, limit = experiment.search, experiment.limits.trial_time
-    proposers = {
-        chain.name: Proposer(experiment.space, search.sampler, search.seed, chain.name, chain.maximize)
-        for chain in chains
-    }
-    return make_groups(chains, proposers, search, seconds(limit) if limit else None)
-
-
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     if wishes.workers == 0:
         return Inline(prepared.dataset, prepared.metric.name, where[0])
+    workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
     search = prepared.experiment.search
-    useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else wishes.workers
-    return Processes(prepared.dataset, prepared.metric.name, where, min(wishes.workers, useful))
+    useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
+    return Processes(prepared.dataset, prepared.metric.name, where, min(workers, useful))
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Driver:
     """Gives out jobs, takes them back, writes what came of them, and tells the listener."""
 
-    def __init__(self, prepared: Prepared, wishes: Wishes, chains: list[Chain], listener: Listener) -> None:
+    def __init__(self, prepared: Prepared, chains: list[Chain], listener: Listener) -> None:
         self._chains, self._listener = tuple(chains), listener
-        self._limits = prepared.experiment.limits
-        self._deadline = _deadline(self._limits)
-        self._groups = _groups(prepared, chains)
+        limits, search = prepared.experiment.limits, prepared.experiment.search
+        self._most_failures = limits.failures
+        self._deadline = _deadline(limits)
+        trial_time = seconds(limits.trial_time) if limits.trial_time else None
+        self._groups = make_groups(chains, prepared.proposer, search, trial_time)
         self._in_flight: dict[int, Group] = {}
 
     @property
@@ -155,9 +159,10 @@ class _Driver:
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
         """Until nothing is left, or a limit is reached."""
-        for group in self._groups:
-            self._write(store, name, group, group.settle())
+        self._check_failures()
         while not self.done:
+            for group in self._groups:
+                self._write(store, name, group, group.settle())
             self.give_out(executor)
             for job, outcome in executor.wait(TICK):
                 group = self._in_flight.pop(id(job))
@@ -183,18 +188,18 @@ class _Driver:
             store.write(name, [_entry(group, chain, record) for chain, record in ready])
         for chain, record in ready:
             self._listener(Finished(chain, record))
-            _check_failures(chain, self._limits)
+        self._check_failures()
+
+    def _check_failures(self) -> None:
+        for chain in self._chains:
+            if self._most_failures is not None and failures_in_a_row(chain.trials) >= self._most_failures:
+                last = next(t.reason for t in reversed(chain.trials) if t.state == "failed")
+                text = f"{self._most_failures} trials of {chain.name} failed in a row, the last one: {last}"
+                raise NoResultError(text, "mend the search space; limits.failures sets this number")
 
 
 def _entry(group: Group, chain: Chain, record: Record) -> Entry:
     return Entry(chain.name, record, None if isinstance(record, RefitRecord) else group.frozen(record))
-
-
-def _check_failures(chain: Chain, limits: Limits) -> None:
-    if limits.failures is not None and chain.failures_in_a_row() >= limits.failures:
-        last = chain.trials[-1].reason
-        text = f"{limits.failures} trials of {chain.name} failed in a row, the last one: {last}"
-        raise NoResultError(text, "mend the search space; limits.failures sets this number")
 
 
 def _deadline(limits: Limits) -> float:

@@ -19,7 +19,8 @@ import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
 
 from tuner.data.dataset import Dataset
-from tuner.search.trial import Job, Outcome, Runner, TrialJob, failure
+from tuner.errors import LimitReached, UsageError
+from tuner.search.trial import Job, Outcome, Runner, explain, failure
 
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
 
@@ -31,6 +32,13 @@ class Running:
     job: Job
     epoch: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """A worker's word that it cannot work at all: no fault of any trial."""
+
+    reason: str
 
 
 class Executor(Protocol):
@@ -93,7 +101,13 @@ class Processes:
         tensors = [torch.from_numpy(array) for array in (dataset.features, dataset.targets)]
         shared = [tensor.share_memory_() for tensor in tensors]  # type: ignore[no-untyped-call]
         self._data = (replace(dataset, features=dataset.features[:0], targets=dataset.targets[:0]), *shared)
-        self._workers = [self._start(devices[i % len(devices)]) for i in range(workers)]
+        self._workers: list[_Worker] = []
+        try:
+            for number in range(workers):
+                self._workers.append(self._start(devices[number % len(devices)]))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def free(self) -> int:
@@ -103,8 +117,10 @@ class Processes:
     def submit(self, job: Job) -> None:
         """Hand the job to a free worker."""
         worker = next(w for w in self._workers if w.job is None)
+        if not worker.process.is_alive():  # it died while idle: no fault of this job
+            worker = self._replace(worker)
         worker.job, worker.since, worker.epoch.value = job, time.monotonic(), 0
-        with contextlib.suppress(OSError):  # it died while idle: wait() finds its end and reports the job
+        with contextlib.suppress(OSError):  # it died just now: wait() finds its end and reports the job
             worker.pipe.send(job)
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
@@ -117,7 +133,7 @@ class Processes:
             assert job is not None
             if pipe in ready or worker.process.sentinel in ready:
                 done.append((job, self._collect(worker, job)))
-            elif isinstance(job, TrialJob) and self._overdue(worker, job):
+            elif self._overdue(worker, job):
                 reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
                 done.append((job, failure(job, reason, time.monotonic() - worker.since)))
                 self._replace(worker)
@@ -138,26 +154,31 @@ class Processes:
         self._workers = []
 
     @staticmethod
-    def _overdue(worker: _Worker, job: TrialJob) -> bool:
+    def _overdue(worker: _Worker, job: Job) -> bool:
         return job.time_limit is not None and time.monotonic() - worker.since > job.time_limit + GRACE
 
     def _collect(self, worker: _Worker, job: Job) -> Outcome:
         try:
-            outcome: Outcome = worker.pipe.recv()
+            outcome: Outcome | NotStarted = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             code = worker.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             outcome = failure(job, f"the worker process died ({how})", time.monotonic() - worker.since)
             self._replace(worker)
+        if isinstance(outcome, NotStarted):
+            hint = "fewer --workers, or --device cpu"
+            raise UsageError(f"a worker cannot begin on {worker.device}: {outcome.reason}", hint)
         worker.job = None
         return outcome
 
-    def _replace(self, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker) -> _Worker:
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
-        self._workers[self._workers.index(worker)] = self._start(worker.device)
+        fresh = self._start(worker.device)
+        self._workers[self._workers.index(worker)] = fresh
+        return fresh
 
     def _start(self, device: str) -> _Worker:
         here, there = self._context.Pipe()
@@ -165,7 +186,10 @@ class Processes:
         process = self._context.Process(
             target=_work, args=(there, *self._data, self._metric, device, epoch), daemon=True
         )
-        process.start()
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            raise LimitReached(f"no worker process can be started: {error}", "the same command goes on") from error
         there.close()
         return _Worker(process, here, epoch, device)
 
@@ -180,10 +204,14 @@ def _work(
     epoch: Synchronized[int],
 ) -> None:
     """A worker's life: jobs in, records out, until the driver is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the driver hears them, and decides
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    runner = Runner(replace(dataset, features=features.numpy(), targets=targets.numpy()), metric, device)
+    try:
+        runner = Runner(replace(dataset, features=features.numpy(), targets=targets.numpy()), metric, device)
+    except Exception as error:
+        pipe.send(NotStarted(explain(error)))
+        return
 
     def heard(now: int, *_: float) -> None:
         epoch.value = now

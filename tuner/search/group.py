@@ -6,14 +6,14 @@ that share trainings form one group, and each configuration is trained for all o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial
 
 from tuner.data.dataset import Rows
 from tuner.search.chain import Chain
 from tuner.search.samplers import Proposer
-from tuner.search.sharing import layout, sharing
+from tuner.search.sharing import layout, together_in
 from tuner.search.stopping import thresholds
 from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.seeds import seed_of
@@ -35,8 +35,12 @@ class Group:
         self._time_limit = time_limit
         patient = not isinstance(search.pruner, NoPruner)
         self._round = (search.batch or (1 if proposer.learns else ROUND)) if proposer.learns or patient else None
+        # trials finished before one of a smaller number; written at once, and found again after a restart
+        self._early: dict[int, Outcome] = {
+            number: {chain.name: chain.early[number] for chain in chains} for number in chains[0].early
+        }
+        self._absorb()
         self._asked = self._finished
-        self._early: dict[int, Outcome] = {}  # finished before a trial of a smaller number
         self._refitting: set[tuple[str, int]] = set()
         self._learned = 0
         self._learn()
@@ -53,8 +57,8 @@ class Group:
 
     @property
     def _finished(self) -> int:
-        """Trials that every chain has; after a kill between two writes some chains may have one more."""
-        return min(len(chain.trials) for chain in self.chains)
+        """Trials of every chain, up to the first gap."""
+        return len(self.chains[0].trials)
 
     @property
     def searched(self) -> bool:
@@ -65,6 +69,8 @@ class Group:
         """The next job that does not have to wait for one in flight."""
         if self.searched:
             return self._next_refit()
+        while self._asked in self._early:
+            self._asked += 1
         number = self._asked
         if number >= self.total:
             return None
@@ -72,10 +78,6 @@ class Group:
         if self._round is not None and self._finished < start:
             return None
         values = self._proposer.propose(number)
-        if values is None:  # a grid whose constraints leave fewer cells than its size
-            for chain in self.chains:
-                chain.total = number
-            return self.next_job()
         self._asked += 1
         configuration = self._proposer.space.configuration(values)
         lanes = tuple(Lane(rows.train, rows.evaluations, self._seed(number, rows.train)) for rows in self._layout.lanes)
@@ -87,21 +89,22 @@ class Group:
         return ChainView(chain.name, self._layout.views[chain.name], chain.plan.test, limits)
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
-        """Take a finished job back; returns what may now be written, in order."""
+        """Take a finished job back; returns what is to be written."""
+        by_name = {chain.name: chain for chain in self.chains}
         if isinstance(job, RefitJob):
-            return [self._refitted(chain, outcome[chain.name]) for chain in self.chains if chain.name in outcome]
+            return [self._refitted(by_name[name], record) for name, record in outcome.items()]
         self._early[job.number] = outcome
-        ready: list[tuple[Chain, Record]] = []
+        self._absorb()
+        self._learn()
+        return [(by_name[name], record) for name, record in outcome.items()]
+
+    def _absorb(self) -> None:
         while self._finished in self._early:
-            number = self._finished
-            finished = self._early.pop(number)
+            finished = self._early.pop(self._finished)
             for chain in self.chains:
                 record = finished[chain.name]
-                if len(chain.trials) == number and isinstance(record, TrialRecord):
-                    chain.trials.append(record)
-                    ready.append((chain, record))
-        self._learn()
-        return ready + self.settle()
+                assert isinstance(record, TrialRecord)
+                chain.trials.append(record)
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)
@@ -120,11 +123,12 @@ class Group:
     def _next_refit(self) -> Job | None:
         for chain in self.chains:
             for trial in chain.missing_refits():
-                if (chain.name, trial.number) not in self._refitting:
+                if (chain.name, trial.number) not in self._refitting and self._elsewhere(chain, trial) is None:
                     self._refitting.add((chain.name, trial.number))
                     rows = chain.plan.rows
                     lane = Lane(rows, (chain.plan.test,), self._seed(trial.number, rows))
-                    return RefitJob(chain.name, trial.number, trial.configuration, lane, refit_epochs(trial))
+                    epochs = refit_epochs(trial)
+                    return RefitJob(chain.name, trial.number, trial.configuration, lane, epochs, self._time_limit)
         return None
 
     def settle(self) -> list[tuple[Chain, Record]]:
@@ -163,14 +167,13 @@ def _same(one: Rows, other: Rows) -> bool:
 
 
 def make_groups(
-    chains: Sequence[Chain], proposers: Mapping[str, Proposer], search: Search, time_limit: float | None
+    chains: Sequence[Chain], propose: Callable[[str], Proposer], search: Search, time_limit: float | None
 ) -> list[Group]:
-    """The chains in groups; `proposers` by chain name."""
+    """The chains in groups; `propose` makes the proposer of a chain."""
     by_name = {chain.name: chain for chain in chains}
     plans = [chain.plan for chain in chains]
-    learns = next(iter(proposers.values())).learns
-    together = [[plan] for plan in plans] if learns else sharing(plans)
+    together = together_in(plans, search.sampler)
     return [
-        Group([by_name[plan.name] for plan in members], proposers[members[0].name], search, time_limit)
+        Group([by_name[plan.name] for plan in members], propose(members[0].name), search, time_limit)
         for members in together
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +14,13 @@ import torch
 
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import NestedPlan, plan
-from tuner.errors import TunerError, UsageError
+from tuner.errors import ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
+from tuner.search.samplers import Proposer
+from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, load
 from tuner.spec.space import Choice
+from tuner.spec.yaml_file import at
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 
 SCHEMA = 1
@@ -32,12 +35,19 @@ class Prepared:
     dataset: Dataset
     plan: NestedPlan
     metric: Metric
+    default: bool  # whether trial 0 is the default configuration: it is not where that breaks a constraint
     warnings: tuple[str, ...]
 
     @property
-    def trainings(self) -> int:
-        """Lanes to be trained over all trials, refits aside."""
-        return self.experiment.trials * sum(len(chain.folds) for chain in self.plan.chains)
+    def lanes(self) -> int:
+        """Trainings per trial number over all chains, each counted once where chains share it; refits aside."""
+        together = together_in(self.plan.chains, self.experiment.search.sampler)
+        return sum(len(layout(chains).lanes) for chains in together)
+
+    def proposer(self, chain: str) -> Proposer:
+        """Who proposes the configurations of a chain."""
+        search = self.experiment.search
+        return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
 
 def prepare(path: Path) -> Prepared:
@@ -48,13 +58,47 @@ def prepare(path: Path) -> Prepared:
         dataset = check(source(name).load(experiment.dataset, experiment.folder))
     except TunerError as error:
         raise experiment.error("dataset", error.message, error.hint) from error
-    metric = _metric(experiment, dataset)
-    _check_layout(experiment, dataset)
+    metric, _, cut, default = _all_or_every_error(
+        lambda: _metric(experiment, dataset),
+        lambda: _check_layout(experiment, dataset),
+        lambda: _cut(experiment, dataset),
+        lambda: _check_constraints(experiment),
+    )
+    warnings = (*experiment.warnings, *_warnings(experiment, cut))
+    return Prepared(experiment, dataset, cut, metric, default, warnings)
+
+
+def _all_or_every_error(*steps: Callable[[], Any]) -> list[Any]:
+    """The value of every step; or, if any raises, the errors of all."""
+    values, errors = [], []
+    for step in steps:
+        try:
+            values.append(step())
+        except ExperimentError as error:
+            errors.append(error.message)
+    if errors:
+        raise ExperimentError("\n".join(errors))
+    return values
+
+
+def _cut(experiment: Experiment, dataset: Dataset) -> NestedPlan:
     try:
-        cut = plan(experiment.resampling, dataset)
+        return plan(experiment.resampling, dataset)
     except TunerError as error:
         raise experiment.error("resampling", error.message, error.hint) from error
-    return Prepared(experiment, dataset, cut, metric, (*experiment.warnings, *_warnings(experiment, cut)))
+
+
+def _check_constraints(experiment: Experiment) -> bool:
+    """Refuse constraints that exclude everything; returns whether they admit the default configuration."""
+    space, grid = experiment.space, experiment.search.sampler == "grid"
+    proposer = Proposer(space, "grid" if grid else "random", 0, "", maximize=True)
+    try:
+        if proposer.available(1):
+            return proposer.propose(0) == space.default(on_grid=grid)
+        error = NoResultError("no cell of the grid satisfies the constraints", "loosen the constraints")
+    except NoResultError as raised:
+        error = raised
+    raise experiment.error("constraints", error.message, error.hint)
 
 
 def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
@@ -82,18 +126,21 @@ def _check_layout(experiment: Experiment, dataset: Dataset) -> None:
 
 
 def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:
+    """Batches larger than what a fold trains on, if the file asks for them."""
+    training = experiment.document.root.entries.get("training")
+    node = training.entries.get("batch_size") if training else None
+    if node is None:
+        return []
+    space = experiment.space
+    sizes: list[Any] = [leaf.value for leaf in space.fixed if leaf.target == "training.batch_size"]
+    for domain in (p.domain for p in space.parameters if p.target == "training.batch_size"):
+        sizes += domain.options if isinstance(domain, Choice) else [domain.high]
     least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
-    sizes = [o for p in experiment.space.parameters if p.target == "training.batch_size"
-             for o in (p.domain.options if isinstance(p.domain, Choice) else (p.domain.high,))]  # fmt: skip
-    sizes += [f.value for f in experiment.space.fixed if f.target == "training.batch_size"]
     largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
-    if (
-        "batch_size" in experiment.document.root.entries.get("training", experiment.document.root).entries
-        and largest > least
-    ):
-        text = f"a batch of {largest:.0f} rows is larger than the {least} training rows of a fold: it means full batch"
-        return [experiment.error("training.batch_size", text).message.replace(": error: ", ": warning: ", 1)]
-    return []
+    if largest <= least:
+        return []
+    text = f"a batch of {largest:.0f} rows is larger than the {least} training rows of a fold: it means full batch"
+    return [experiment.document.render([at(node, text, warning=True)])]
 
 
 def header(prepared: Prepared, name: str) -> dict[str, Any]:
@@ -106,6 +153,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "identity": experiment.identity(),
         "trials": experiment.trials,
         "sampler": experiment.search.sampler,
+        "default": prepared.default,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
@@ -131,6 +179,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         ],
         "versions": {name: version(name) for name in RECORDED} | {"python": platform.python_version()},
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": 1,
     }
 
 

@@ -59,11 +59,18 @@ class Proposer:
         self._study = optuna.create_study(direction="maximize" if maximize else "minimize")
         self._worst: float | None = None
 
-    def propose(self, number: int) -> Values | None:
-        """The configuration of trial `number`, or None if the grid has no more cells."""
+    def available(self, total: int) -> int:
+        """How many of `total` trials there can be: a grid has only so many cells that its constraints admit."""
+        if self.sampler != "grid":
+            return total
+        self._cells += itertools.islice(self._rest, max(0, total - len(self._cells)))
+        return min(total, len(self._cells))
+
+    def propose(self, number: int) -> Values:
+        """The configuration of trial `number`; a grid has `available` of them."""
         if self.sampler == "grid":
-            self._cells += itertools.islice(self._rest, max(0, number + 1 - len(self._cells)))
-            return self._cells[number] if number < len(self._cells) else None
+            self.available(number + 1)
+            return self._cells[number]
         if number == 0 and self.space.admits(default := self.space.default()):
             return default
         for attempt in range(MOST_ATTEMPTS):

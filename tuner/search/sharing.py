@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tuner.data.dataset import Rows
 from tuner.data.resampling import ChainPlan
+from tuner.search.samplers import LEARNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +62,8 @@ def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:
             joined, members = joined | other[0], other[1] + members
         found.append((joined, members))
     return [members for _, members in found]
+
+
+def together_in(chains: Sequence[ChainPlan], sampler: str) -> list[list[ChainPlan]]:
+    """Which chains one trial serves: each alone for samplers that learn, else those that share trainings."""
+    return [[chain] for chain in chains] if sampler in LEARNING else sharing(chains)

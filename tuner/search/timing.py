@@ -8,7 +8,6 @@ from tuner.errors import NoResultError
 from tuner.search.chain import Chain
 from tuner.search.group import Group
 from tuner.search.plan import Prepared
-from tuner.search.samplers import Proposer
 from tuner.search.trial import Runner, TrialJob
 from tuner.spec.records import TrialRecord
 from tuner.store import StoredChain
@@ -24,15 +23,14 @@ class Estimate:
 
 def time_one_trial(prepared: Prepared, device: str) -> Estimate:
     """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
-    experiment, plan = prepared.experiment, prepared.plan.chains[0]
-    seed = experiment.search.seed
-    proposer = Proposer(experiment.space, experiment.search.sampler, seed, plan.name, prepared.metric.maximize)
+    plan = prepared.plan.chains[0]
     chain = Chain(plan, 1, prepared.metric.maximize, StoredChain())
-    job = Group([chain], proposer, experiment.search).next_job()
+    job = Group([chain], prepared.proposer(plan.name), prepared.experiment.search).next_job()
     assert isinstance(job, TrialJob)
     runner = Runner(prepared.dataset, prepared.metric.name, device)
     record = [runner.run(job) for _ in range(2)][-1][plan.name]
     assert isinstance(record, TrialRecord)
     if record.state == "failed":
         raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")
-    return Estimate(record.seconds, record.seconds / len(plan.folds) * prepared.trainings)
+    lanes = prepared.experiment.trials * prepared.lanes
+    return Estimate(record.seconds, record.seconds / len(plan.folds) * lanes)

@@ -72,6 +72,7 @@ class RefitJob:
     configuration: dict[str, Any]
     lane: Lane
     epochs: int
+    time_limit: float | None = None
 
     @property
     def serves(self) -> tuple[str, ...]:
@@ -126,7 +127,10 @@ class Runner:
 
         trained = train(recipe, job.lanes, self._table, judge)
         seconds = time.perf_counter() - start
-        return {watch.chain.chain: watch.record(job, trained, seconds) for watch in watches}
+        folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
+        return {
+            watch.chain.chain: watch.record(job, trained, seconds * len(watch.chain.views) / folds) for watch in watches
+        }
 
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, start: float) -> Outcome:
         losses, scores = train_blind(recipe, job.lane, self._table, job.epochs, heard)

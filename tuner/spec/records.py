@@ -95,8 +95,17 @@ def refit_epochs(trial: TrialRecord) -> int:
     return -int(-statistics.median(trial.best_epochs) // 1)
 
 
-def to_refit(trials: Sequence[TrialRecord], maximize: bool) -> tuple[TrialRecord, ...]:
-    """What a finished chain trains on all its rows: its winner, and the default configuration (trial 0)."""
+def to_refit(trials: Sequence[TrialRecord], maximize: bool, *, default: bool = True) -> tuple[TrialRecord, ...]:
+    """What a finished chain trains on all its rows: its winner, and trial 0 where that is the default configuration."""
     order = ranked(trials, maximize)
-    chosen = {t.number: t for t in (*order[:1], *(t for t in order if t.number == 0))}
+    chosen = {t.number: t for t in (*order[:1], *(t for t in order if default and t.number == 0))}
     return tuple(chosen.values())
+
+
+def failures_in_a_row(trials: Iterable[TrialRecord]) -> int:
+    """The longest run of failed trials."""
+    longest = run = 0
+    for trial in trials:
+        run = run + 1 if trial.state == "failed" else 0
+        longest = max(longest, run)
+    return longest

@@ -57,12 +57,12 @@ def balanced_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 def log_loss(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Mean −log probability of the true class."""
     chosen = outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
-    return -(chosen * mask).sum(-1) / mask.sum(-1)
+    return -chosen.where(mask, 0.0).sum(-1) / mask.sum(-1)
 
 
 def _mean_error(errors: Tensor, mask: Tensor) -> Tensor:
     """Mean over the rows of a set, per output: (…, V, M) → (…, M)."""
-    return (errors * mask[..., None]).sum(-2) / mask.sum(-1)[..., None]
+    return errors.where(mask[..., None], 0.0).sum(-2) / mask.sum(-1)[..., None]
 
 
 def rmse(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:

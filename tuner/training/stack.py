@@ -90,14 +90,15 @@ class Stack:
             out = self.model(self._data.features(chunk))
             losses.append(self._loss(out, self._data.targets(chunk)))
             outputs.append(self._data.in_units(out))
-        loss = torch.cat(losses, dim=1).view(lanes, sets, size).double() * self._mask  # padding changes no digit
+        mask = self._mask.cpu()
+        loss = torch.cat(losses, dim=1).view(lanes, sets, size).cpu().double()  # so that padding changes no digit
         labels = self._data.labels(rows)
         score = self._metric.function(
             torch.cat(outputs, dim=1).view(lanes, sets, size, -1).cpu(),
             labels.view(lanes, sets, size, *labels.shape[2:]).cpu(),
-            self._mask.cpu(),
+            mask,
         )
-        return (loss.sum(-1) / self._mask.sum(-1)).cpu(), score
+        return loss.where(mask, 0.0).sum(-1) / mask.sum(-1), score
 
     @torch.no_grad()
     def keep(self, better: Tensor) -> None:
