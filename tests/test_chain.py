@@ -5,7 +5,7 @@ from helpers import record, write_space
 
 from tuner.search.chain import Chain
 from tuner.search.plan import prepare
-from tuner.spec.records import RefitRecord
+from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.store import StoredChain
 
 
@@ -58,7 +58,7 @@ def test_a_chain_is_searched_once_it_has_its_total(plans):
 
 
 @pytest.mark.parametrize(
-    ("scores", "count"), [([], 0), ([0.1, None], 1), ([None, None], 2), ([None, 0.1], 0), ([None, 0.1, None, None], 2)]
+    ("scores", "count"), [([], 0), ([0.1, None], 1), ([None, None], 2), ([None, 0.1], 1), ([None, None, 0.1, None], 2)]
 )
-def test_failures_in_a_row_are_counted_from_the_end(plans, scores, count):
-    assert chain(plans[0], scores).failures_in_a_row() == count
+def test_the_longest_run_of_failures(plans, scores, count):
+    assert failures_in_a_row(chain(plans[0], scores).trials) == count

@@ -90,10 +90,7 @@ def test_a_worker_killed_while_idle_is_replaced(endless):
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     executor.submit(first_job(prepared))
-    _, record = work(executor)
-    assert record.state == "failed" and "died" in record.reason
-    executor.submit(first_job(prepared))
-    until_training(executor)
+    until_training(executor)  # in a fresh worker: the job is not to blame
 
 
 def test_close_ends_workers_in_the_middle_of_a_trial(endless):

@@ -76,17 +76,24 @@ def test_random_waits_only_where_a_pruner_learns(prepared, pruner, batch, count)
 
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)))
-def test_whatever_finishes_first_is_written_in_order(prepared, order):
+def test_whatever_finishes_is_written_at_once_and_counts_once_there_is_no_gap(prepared, order):
     group = make(prepared, (0, 1), sampler="random")
     jobs = jobs_until_none(group)
-    written, arrived = [], set()
-    for number in order:
+    for count, number in enumerate(order, 1):
         ready = group.accept(jobs[number], outcome(jobs[number], 0.1 * number))
-        written += [(record.number, chain.name) for chain, record in ready]
-        arrived.add(number)
-        gapless = list(itertools.takewhile(lambda n: n in arrived, range(6)))
-        assert written == [(number, name) for number in gapless for name in ("outer-1", "outer-2")]
+        assert [(record.number, chain.name) for chain, record in ready] == [(number, "outer-1"), (number, "outer-2")]
+        gapless = list(itertools.takewhile(lambda n, arrived=order[:count]: n in arrived, range(6)))
         assert all([t.number for t in chain.trials] == gapless for chain in group.chains)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.sets(st.integers(0, 11)))
+def test_going_on_from_trials_with_gaps_asks_only_for_the_others(prepared, kept):
+    everything = [job.number for job in jobs_until_none(make(prepared, total=12, sampler="random"))]
+    stored = [record(number, {}, 0.5) for number in sorted(kept)]
+    asked = jobs_until_none(make(prepared, (0, 1), total=12, sampler="random", stored=stored))
+    trials = [job.number for job in asked if isinstance(job, TrialJob)]
+    assert trials == [number for number in everything if number not in kept]
 
 
 @settings(deadline=None, max_examples=5)
@@ -200,6 +207,6 @@ def test_who_stands_in_a_group(tmp_path, sampler, inner, sizes):
     prepared = prepare(write_space(tmp_path, resampling={"inner": inner}, search={"sampler": sampler}))
     chains = [Chain(plan, 1, True, StoredChain()) for plan in prepared.plan.chains]
     proposers = {c.name: Proposer(prepared.experiment.space, sampler, 0, c.name, True) for c in chains}
-    groups = make_groups(chains, proposers, prepared.experiment.search, None)
+    groups = make_groups(chains, proposers.__getitem__, prepared.experiment.search, None)
     assert [len(group.chains) for group in groups] == sizes
     assert [chain for group in groups for chain in group.chains] == chains

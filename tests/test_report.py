@@ -29,7 +29,7 @@ def told(study, *args):
 
 def stored(study, sql):
     with closing(sqlite3.connect(study)) as db:
-        return [(chain, json.loads(json.loads(text))) for chain, text in db.execute(sql)]
+        return [(chain, json.loads(text)) for chain, text in db.execute(sql)]
 
 
 def trials_of(study):

@@ -39,7 +39,7 @@ TRIAL_TABLES = (
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 WRITERS = ("sqlalchemy", "optuna", "alembic")
-_ERRORS = (sqlite3.Error, OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError)
+_ERRORS = (sqlite3.Error, OSError, json.JSONDecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tuner.training.early_stopping import progress
 from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane, stacks_of
+from tuner.training.lanes import Lane, stacks_of, twinned
 from tuner.training.stack import Recipe, Stack
 
 Curve = NDArray[np.float64]
@@ -67,7 +67,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table) -> tuple[S
     """The lanes in as few stacks as can go in lockstep."""
     for lane in lanes:
         lane.check()
-    groups = stacks_of(lanes, recipe.settings.batch_size)
+    groups = [twinned(group) for group in stacks_of(lanes, recipe.settings.batch_size)]
     return tuple(Stack(recipe, [lanes[i] for i in group], group, table) for group in groups)
 
 
@@ -105,7 +105,7 @@ def train_blind(
     (stack,) = build_stacks(recipe, [lane], table)
     losses = np.empty(epochs)
     for epoch in range(epochs):
-        losses[epoch] = stack.train_epoch().item()
+        losses[epoch] = stack.train_epoch()[0].item()
         if not np.isfinite(losses[epoch]):
             raise Diverged(not_finite("training loss", epoch + 1))
         heard(epoch + 1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tuner.models.layers import Dropout, Lanes, Shapes
 from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import LaneData, Table
-from tuner.training.lanes import Batches, Lane
+from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK
 from tuner.training.metrics import Metric
 from tuner.training.settings import TrainingSettings
@@ -112,9 +112,9 @@ class Stack:
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
         """Let the lanes leave that run (K,) no more, once a quarter of the stack can: moving weights costs too."""
-        if running.sum() > WORTH_LEAVING * len(running) or not running.any():
+        if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
             return
-        index = torch.nonzero(running)[:, 0]
+        index = torch.tensor(twinned(torch.nonzero(running)[:, 0].tolist()))
         here = index.to(self._sets.device)
         self._flat.replace(self._flat.weights.data[here])
         state = self._optimizer.state[self._flat.weights]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from tuner.models.layers.lanes import Lanes
+from tuner.models.layers.lanes import Lanes, chosen
 
 MASKS_AT_ONCE = 2**16  # elements per lane drawn in one call: calls per lane and step would cost more than the numbers
 
@@ -38,7 +38,7 @@ class Dropout(nn.Module):
 
     def select(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only."""
-        self._generators = [self._generators[lane] for lane in lanes]
+        self._generators = chosen(self._generators, lanes)
         self._masks = iter([mask[list(lanes)] for mask in self._masks])
         self._shape = (len(lanes), *self._shape[1:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,3 +45,15 @@ class Lanes:
         """(K, *shape) drawn from U(−bound, bound), lane by lane."""
         draws = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in self._initial]
         return torch.stack(draws).to(self.device)
+
+
+def chosen(streams: Sequence[torch.Generator], lanes: Sequence[int]) -> list[torch.Generator]:
+    """The streams of these lanes; a twin gets a stream of its own, in the same state."""
+    taken: list[torch.Generator] = []
+    for stream in (streams[lane] for lane in lanes):
+        if any(stream is other for other in taken):
+            twin = torch.Generator(stream.device)
+            twin.set_state(stream.get_state())
+            stream = twin
+        taken.append(stream)
+    return taken
