@@ -41,6 +41,19 @@ def test_the_winner_and_the_default_are_refitted(plans, scores, numbers):
         assert part.done == (count == len(numbers))
 
 
+def test_a_first_trial_that_is_not_the_default_is_no_yardstick(plans):
+    """The default breaks a constraint, so trial 0 is a draw like any other."""
+    trials = tuple(record(number, {}, score) for number, score in enumerate([0.5, 0.9]))
+    outer = Chain(plans[0], 2, True, StoredChain(trials), default=False)
+    assert [trial.number for trial in outer.missing_refits()] == [1]
+
+
+def test_a_gap_ends_what_counts_as_finished(plans):
+    trials = tuple(record(number, {}, 0.5) for number in (0, 1, 3, 4))
+    outer = Chain(plans[0], 5, True, StoredChain(trials))
+    assert [trial.number for trial in outer.trials] == [0, 1] and sorted(outer.early) == [3, 4]
+
+
 def test_a_smaller_score_wins_where_less_is_better(plans):
     scores = [0.5, 0.2, 0.9]
     assert chain(plans[0], scores, maximize=False).best().number == 1

@@ -54,7 +54,6 @@ def _rung(pruner: Halving, trials: Sequence[TrialRecord], epoch: int, maximize: 
     rung = math.log(epoch / pruner.first, pruner.factor) if epoch >= pruner.first else -1.0
     if rung < 0 or not math.isclose(rung, round(rung), abs_tol=1e-9):
         return None
-    known = [t.means for t in trials if t.state != "failed" and len(t.means) >= epoch]
-    there = sorted((means[epoch - 1] for means in known), reverse=maximize)
+    there = sorted((t.means[epoch - 1] for t in trials if len(t.means) >= epoch), reverse=maximize)
     places = max(1, (len(there) + 1) // pruner.factor)  # the new trial counts too
     return there[places - 1] if len(there) >= places else None
