@@ -107,7 +107,15 @@ def start(path, study, workers=2):
     """Start a real search in its own process group, as a terminal does."""
     arguments = command("search", path, "--study", study, "--workers", workers)
     pipe = subprocess.PIPE
-    return subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        arguments, stdout=pipe, stderr=pipe, text=True, start_new_session=True, preexec_fn=heed_signals
+    )
+
+
+def heed_signals():
+    """As in a terminal: a test run in the background would hand on that it ignores SIGINT, and tuner respects that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def read_trials(process, count):
