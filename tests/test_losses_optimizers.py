@@ -64,25 +64,23 @@ def test_a_stacked_optimizer_equals_separate_ones(name):
     settings, build = SETTINGS[name]
     torch.manual_seed(0)
     start, gradients = torch.randn(4, 5, 3), torch.randn(12, 4, 5, 3)
-    stacked = nn.Parameter(start.clone())
+    stacked = start.clone()
     own = [nn.Parameter(lane.clone()) for lane in start]
-    together, apart = settings.build([stacked], 0.1), [build([p]) for p in own]
+    together, apart = settings.build(stacked, 0.1), [build([p]) for p in own]
     for gradient in gradients:
-        stacked.grad = gradient.clone()
-        together.step()
+        together.step(stacked, gradient.clone())
         for parameter, optimizer, mine in zip(own, apart, gradient, strict=True):
             parameter.grad = mine.clone()
             optimizer.step()
-    torch.testing.assert_close(stacked.detach(), torch.stack([p.detach() for p in own]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(stacked, torch.stack([p.detach() for p in own]), rtol=1e-5, atol=1e-6)
 
 
 def moved(settings, start, gradients, weight_decay):
-    parameter = nn.Parameter(torch.from_numpy(start.copy()))
-    optimizer = settings.build([parameter], weight_decay)
+    weights = torch.from_numpy(start.copy())
+    optimizer = settings.build(weights, weight_decay)
     for gradient in gradients:
-        parameter.grad = torch.from_numpy(gradient.copy())
-        optimizer.step()
-    return parameter.detach().numpy()
+        optimizer.step(weights, torch.from_numpy(gradient.copy()))
+    return weights.numpy()
 
 
 @pytest.fixture

@@ -71,6 +71,12 @@ class Dataset:
         return digest.hexdigest()
 
 
+def disjoint(*groups: Rows) -> None:
+    """Raise if any row is in two of the groups."""
+    together = np.concatenate(groups)
+    assert len(np.unique(together)) == len(together), "rows of training, validation and test overlap"
+
+
 def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
     """The values in the precision of training; what is too large becomes infinite, which `check` refuses."""
     with np.errstate(over="ignore"):
@@ -87,7 +93,10 @@ def check(dataset: Dataset) -> Dataset:
     infinite = np.argwhere(np.isinf(features))
     if len(infinite):
         raise DataError(f"{dataset.name}: {_place(dataset, infinite[0])} is infinite", "correct or drop it")
-    missing = np.argwhere(np.isnan(features))
+    absent = np.isnan(features)
+    for columns in dataset.categories:
+        absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value
+    missing = np.argwhere(absent)
     if len(missing) and dataset.impute == "none":
         text = f"{dataset.name}: {len(missing):,} values are missing, the first at {_place(dataset, missing[0])}"
         raise DataError(text, "fill them per fold with impute: mean or impute: median")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.errors import DataError
 from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
 
@@ -54,12 +54,6 @@ class NestedPlan:
                 digest.update(f"{chain.name}{len(rows)}".encode())
                 digest.update(rows.astype("<i8").tobytes())
         return digest.hexdigest()
-
-
-def disjoint(*groups: Rows) -> None:
-    """Raise if any row is in two of the groups."""
-    together = np.concatenate(groups)
-    assert len(np.unique(together)) == len(together), "rows of training, validation and test overlap"
 
 
 def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:

@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from tuner import registry
-from tuner.data.dataset import Dataset, Rows
-from tuner.data.resampling import disjoint
+from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.search.stopping import Thresholds
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.space import Values

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Rows
-from tuner.data.resampling import disjoint
+from tuner.data.dataset import Rows, disjoint
 from tuner.models.layers.lanes import chosen
 from tuner.seeds import seed_of
 

@@ -49,7 +49,7 @@ class Stack:
         self.model = recipe.build(shapes, random).to(table.device)
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
-        self._optimizer = settings.optimizer.build([self._flat.weights], settings.weight_decay)
+        self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
         self._sets, self._mask = _padded_sets(lanes, table.device)
@@ -63,19 +63,19 @@ class Stack:
         total = rows.new_zeros(rows.shape[1], dtype=torch.float32)
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._data.row_size))
         for start in range(0, len(rows), at_once):
-            chunk = rows[start : start + at_once]
-            features, targets = self._data.features(chunk), self._data.targets(chunk)
-            for step, (x, y) in enumerate(zip(features, targets, strict=True), start):
-                total += self._step(x, y, self._batches.weights[step]) * self._batches.shares[step]
+            chunk = slice(start, start + at_once)
+            features, targets = self._data.features(rows[chunk]), self._data.targets(rows[chunk])
+            steps = zip(features, targets, self._batches.weights[chunk], strict=True)
+            losses = torch.stack([self._step(*step) for step in steps])
+            means = (losses * self._batches.weights[chunk]).sum(dim=2)
+            total += (means * self._batches.shares[chunk]).sum(dim=0)
         return total
 
     def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        losses = (self._loss(self.model(x), y) * weights).sum(dim=1)
-        self._flat.forget_gradients()
-        # lanes share no weight, so each gets the gradient of its own loss
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        self._flat.gather_gradients()
-        self._optimizer.step()
+        """One batch; its losses (K, B) row by row."""
+        losses = self._loss(self.model(x), y)
+        self._flat.differentiate(losses, weights)  # lanes share no parameter: each gets those of its own mean loss
+        self._optimizer.step(self._flat.weights, self._flat.gradients)
         return losses.detach()
 
     @torch.no_grad()
@@ -103,7 +103,7 @@ class Stack:
     @torch.no_grad()
     def keep(self, better: Tensor) -> None:
         """Keep the weights of the lanes in `better` (K,) as their best so far."""
-        now = self._flat.weights.data
+        now = self._flat.weights
         if self._best is None:
             self._best = now.clone()
         chosen = torch.nonzero(better)[:, 0]
@@ -116,9 +116,8 @@ class Stack:
             return
         index = torch.tensor(twinned(torch.nonzero(running)[:, 0].tolist()))
         here = index.to(self._sets.device)
-        self._flat.replace(self._flat.weights.data[here])
-        state = self._optimizer.state[self._flat.weights]
-        state |= {key: value[here] for key, value in state.items() if torch.is_tensor(value) and value.ndim}
+        self._flat.replace(self._flat.weights[here])
+        self._optimizer.select(here)
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
