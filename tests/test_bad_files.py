@@ -185,6 +185,30 @@ def test_is_refused(told, text):
     assert all(len(line) < 300 for line in said.splitlines()), "an error can be read"
 
 
+def test_mistakes_of_the_space_the_metric_and_the_cut_are_told_together(told):
+    text = "dataset: iris\nmodel: {name: mlp, dropout: {low: 0, high: 0.5}}\nmetric: rmse\n"
+    said = told(text + "resampling: {outer: 200}\nsearch: {sampler: grid}\n")
+    assert [line for line in said.splitlines() if "error" in line] == [
+        "e.yaml:2:29: error: grid needs points or step on the range model.dropout",
+        "e.yaml:3:1: error: rmse is a metric of regression, and iris is a classification",
+        "e.yaml:4:1: error: 150 rows cannot be cut into 200 folds",
+    ]
+
+
+def test_two_settings_that_exclude_each_other_are_told_at_their_place(told):
+    said = told(HEAD + "resampling: {outer: 5, inner: {folds: 3, holdout: 0.5}}\n")
+    assert said.startswith("e.yaml:3:24: error: resampling: folds and holdout exclude each other: leave one out")
+
+
+def test_a_key_of_a_section_at_the_top_is_sent_home(told):
+    assert told(HEAD + "trials: 30\n").endswith("= did you mean 'search.trials'?")
+
+
+def test_a_wrong_column_is_told_where_it_is_named(told, tmp_path):
+    said = told(f"dataset: {{name: table, path: {__file__}x, target: y}}\nmodel: mlp\n")
+    assert said.startswith("e.yaml:1:24: error: ") and "no such file" in said
+
+
 def test_a_seed_beyond_the_limit_names_the_limit(told):
     said = told(HEAD + f"search: {{seed: {2**70}}}\nresampling: {{seed: {2**70}}}\n")
     assert "search.seed must be at most 9007199254740992, not 1180591620717411303424" in said
@@ -255,6 +279,8 @@ def test_two_thousand_brackets_are_refused_soon(tmp_path):
 
 def test_a_file_that_is_not_there(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(["search", "nope.yaml"]) == 2
-    assert capsys.readouterr().err == "nope.yaml: error: no such file\n  = shipped spaces: tuner list spaces\n"
+    for word, hint in (("nope.yaml", "one of: mlp, "), ("rnm", "did you mean 'rnn'?")):
+        assert run(["search", word]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {word}: no such file, and no shipped space of that name\n  = {hint}")
     assert names(tmp_path) == []

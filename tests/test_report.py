@@ -142,6 +142,23 @@ def test_one_trial_and_another_chain(finished):
     assert "Ranking of the outer-2 chain" in out
 
 
+def test_json_has_the_curves_of_the_trial_asked_for(finished):
+    found = json.loads(told(finished, "--chain", "outer-2", "--trial", "3", "--format", "json"))["curves"]
+    raw = trials_of(finished)["outer-2"][3]["curves"]
+    assert (found["chain"], found["trial"]) == ("outer-2", 3)
+    assert {key: found[key] for key in raw} == raw
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_a_narrow_terminal_still_shows_every_searched_value(finished, columns):
+    done = real("report", finished, cwd=finished.parent, COLUMNS=str(columns))
+    best = winner(trials_of(finished)["final"])
+    shown = done.stdout.partition("Ranking")[2].partition("Learning curves")[0]
+    assert f"{best['score']:#.4g}" in shown and "…" not in shown
+    for path, value in best["values"].items():
+        assert (value if isinstance(value, str) else f"{value:.4g}") in shown, path
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

@@ -6,7 +6,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.report.results import Comparison
 from tuner.report.statistics import Interval, corrected_interval
+from tuner.report.tables import verdict
 
 
 def test_a_worked_number():
@@ -46,3 +48,13 @@ def test_one_score_allows_no_interval():
 
 def test_equal_scores_leave_no_doubt():
     assert corrected_interval([0.5, 0.5, 0.5], 0.5) == Interval(0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("gain", "half", "said"),
+    [(0.16, 0.1, "tuning gained 0.16 ± 0.1"), (-0.16, 0.1, "tuning lost 0.16 ± 0.1"),
+     (-0.04, 0.1, "not distinguishable (-0.04 ± 0.1)"), (0.04, None, "not distinguishable (+0.04)")],
+)  # fmt: skip
+def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
+    interval = Interval(gain, half, *((None, None) if half is None else (gain - half, gain + half)))
+    assert verdict(Comparison(0.5, interval), "default") == f"against the default configuration (0.5): {said}"

@@ -109,6 +109,7 @@ FILES = {
     "text": lambda path: path.write_text("my notes\n"),
     "latin": lambda path: path.write_bytes(b"\xff\xfe\xe9" * 50),
     "foreign": foreign,
+    "Optuna's": optunas_own,
     "magic only": lambda path: path.write_bytes(b"SQLite format 3\0" + b"\x07" * 200),
 }
 
@@ -132,11 +133,6 @@ def test_a_folder_is_refused(tmp_path, verb):
     study.mkdir()
     refused(*(["report", study] if verb == "report" else ["search", path, "--study", study, "--workers", 0]))
     assert list(study.iterdir()) == []
-
-
-def test_a_storage_of_optuna_without_a_search_holds_no_study(tmp_path):
-    optunas_own(tmp_path / "theirs.db")
-    assert "no tuner study" in refused("report", tmp_path / "theirs.db")
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])

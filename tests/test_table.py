@@ -95,6 +95,28 @@ def test_parquet_round_trip(tmp_path, case):
     assert dataset.classes == ("a", "b") and dataset.targets.tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_categories_that_begin_alike_stay_apart_where_one_is_missing(tmp_path, kind):
+    frame = pd.DataFrame({"c": ["red", "rose", None, "red"], "label": [*"abab"]})
+    getattr(frame, f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
+    dataset = table.load(table.Settings(path=f"t.{kind}", target="label"), tmp_path)
+    assert dataset.feature_names == ("c=red", "c=rose")
+    np.testing.assert_array_equal(dataset.features, [[1, 0], [0, 1], [np.nan, np.nan], [1, 0]])
+
+
+def test_true_and_false_are_numbers_in_text_as_in_parquet(tmp_path):
+    frame = pd.DataFrame({"b": [True, None, False, True], "c": ["u", "v", "u", None], "label": [*"abab"]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    as_text, as_typed = (
+        table.load(table.Settings(path=f"t.{kind}", target="label"), tmp_path) for kind in ("csv", "parquet")
+    )
+    np.testing.assert_array_equal(as_text.features[:, 0], [1, np.nan, 0, 1])
+    np.testing.assert_array_equal(as_text.features, as_typed.features)
+    with pytest.raises(DataError, match="2 values are missing, the first at row 2, column 'b'"):
+        check(as_text)
+
+
 @pytest.mark.parametrize(
     ("values", "task", "classes"),
     [(pd.array([10, 2, 2], dtype="Int64"), "classification", ("2", "10")),
@@ -114,6 +136,7 @@ REFUSED = {
     "ragged": ("x,label\n1,a\n2,b,c\n", ["is not a readable table", "line 3"]),
     "long rows": ("x,z,label\n1,2,a,\n3,4,b,\n", ["is not a readable table"]),
     "short row": ("x,z,label\n1,2,a\n3\n", ["the target 'label' of data row 2 is missing (1 rows)"]),
+    "empty column": ("x,k,label\n1,,a\n2,,b\n", ["column 'k' is empty", "leave it out with drop"]),
     "missing target": ("x,label\n1,a\n2,\n3,\n", ["the target 'label' of data row 2 is missing (2 rows)"]),
     "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
     "no feature": ("label,b\nx,1\n", ["no column is left as a feature"]),

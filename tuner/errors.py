@@ -37,9 +37,13 @@ class ExperimentError(TunerError):
 
 
 class DataError(TunerError):
-    """The data cannot be read, or does not fit what the experiment asks of it."""
+    """The data cannot be read, or does not fit what the experiment asks of it; `key` is the setting at fault."""
 
     exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None, key: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 class LimitReached(TunerError):

@@ -105,7 +105,7 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dic
 
 
 def check_file(path: Path) -> None:
-    """Raise `StorageError` unless the file is an Optuna storage; it is not touched."""
+    """Raise `StorageError` unless the file is an Optuna storage of ours (or an empty one); it is not touched."""
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
@@ -115,13 +115,18 @@ def check_file(path: Path) -> None:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     if start != MAGIC:
         raise StorageError(f"{path} is not a study: not an SQLite file", "name another file with --study")
+    other = "name another file with --study"
     try:
         with _reading(path) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables >= TABLES:
+                raise StorageError(f"{path} is an SQLite file of something else", other)
+            studies = db.execute("SELECT count(*) FROM studies").fetchone()[0]
+            ours = db.execute("SELECT count(*) FROM study_user_attributes WHERE key = ?", (HEADER,)).fetchone()[0]
     except sqlite3.Error as error:
         raise StorageError(f"{path} is damaged: {error}", "restore it from a copy") from error
-    if not tables >= TABLES:
-        raise StorageError(f"{path} is an SQLite file of something else", "name another file with --study")
+    if studies and not ours:
+        raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
 
 
 @contextmanager

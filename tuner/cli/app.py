@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
         _say(error.report())
         code, trouble = error.exit_code, error
     except TyperException as error:
-        if message := error.format_message():
+        if message := " ".join(error.format_message().split()).replace("Value error, ", ""):
             _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
         code = error.exit_code
     except typer.Exit as error:

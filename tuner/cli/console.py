@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tuner.report.tables import Table
+
+CONFIGURATION = 26  # columns that a column of name=value pairs needs at least
 
 
 def console(*, as_text: bool = False) -> Console:
@@ -23,7 +26,8 @@ def console(*, as_text: bool = False) -> Console:
         sys.stdout.reconfigure(errors="replace")
     if as_text:
         return Console(width=100, highlight=False, emoji=False, force_terminal=False, no_color=True)
-    return Console(width=width(), highlight=False, emoji=False)
+    # a terminal's width is asked anew for every line: windows are resized
+    return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
 
 
 def forget_stdout() -> None:
@@ -49,25 +53,23 @@ def clock(seconds: float) -> str:
 
 
 def draw(to: Console, table: Table) -> None:
-    """A table with rich; where it does not fit, the searched values move into one column of `name=value` pairs."""
+    """A table with rich; where it does not fit, the searched values move into one column of `name=value` pairs, and
+    then the spare columns go."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table as RichTable
 
     from tuner.report.tables import cells as written
 
-    cells = written(table)
-    columns = list(table.columns)
-    numeric = [all(isinstance(row[i], int | float | None) for row in table.rows) for i in range(len(columns))]
-    needed = sum(max(len(column), *(len(row[i]) for row in cells)) + 2 for i, column in enumerate(columns))
-    fixed = table.fixed
-    if needed > to.width and len(columns) > fixed:
-        for row, values in zip(cells, table.rows, strict=True):
-            pairs = [f"{c}={v}" for c, v, raw in zip(columns[fixed:], row[fixed:], values[fixed:], strict=True)
-                     if raw is not None]  # fmt: skip
-            row[fixed:] = [" ".join(pairs)]
-        columns[fixed:] = ["configuration"]
-        numeric[fixed:] = [False]
+    compact = _needed(table.columns, written(table)) > to.width and len(table.columns) > table.fixed
+    columns, cells = _paired(table) if compact else (table.columns, written(table))
+    if compact and table.spare and _needed(columns[:-1], cells) + CONFIGURATION > to.width:
+        draw(to, table.without(table.spare[0]))
+        return
+    numeric = [
+        i < len(table.columns) and column != "configuration" and _numbers(row[i] for row in table.rows)
+        for i, column in enumerate(columns)
+    ]
     rich = RichTable(
         title=escape(table.title),
         title_justify="left",
@@ -80,3 +82,24 @@ def draw(to: Console, table: Table) -> None:
     for number, row in enumerate(cells):
         rich.add_row(*(escape(cell) for cell in row), style="bold" if number == 0 and columns[0] == "rank" else "")
     to.print(rich)
+
+
+def _needed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """The width of these columns."""
+    return sum(max(len(column), *(len(row[i]) for row in cells)) + 2 for i, column in enumerate(columns))
+
+
+def _paired(table: Table) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The columns and cells with one `configuration` in the place of the searched parameters."""
+    from tuner.report.tables import cells as written
+
+    names, cells = table.columns[table.fixed :], []
+    for row, values in zip(written(table), table.rows, strict=True):
+        searched = zip(names, row[table.fixed :], values[table.fixed :], strict=True)
+        pairs = [f"{name}={cell}" for name, cell, value in searched if value is not None]
+        cells.append([*row[: table.fixed], " ".join(pairs)])
+    return (*table.columns[: table.fixed], "configuration"), cells
+
+
+def _numbers(values: Iterable[object]) -> bool:
+    return all(isinstance(value, int | float | None) for value in values)

@@ -10,7 +10,7 @@ from tuner.cli.console import clock, console, forget_stdout
 from tuner.spec.records import TrialRecord
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from tuner.search.chain import Chain
     from tuner.search.driver import Finished, Tick, Wishes
@@ -64,14 +64,15 @@ class Live:
 
     def _print(self, text: str) -> None:
         if self._console.is_terminal:
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(text, markup=False, soft_wrap="\n" in text)
             return
         try:
             print(text, flush=True)
         except BrokenPipeError:  # the reader has left; the search goes on
             forget_stdout()
 
-    def _view(self, tick: Tick) -> Table:
+    def _view(self, tick: Tick) -> Group:
+        from rich.console import Group
         from rich.markup import escape
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -80,8 +81,9 @@ class Live:
         total = sum(c.total for c in tick.chains)
         done = sum(len(c.trials) for c in tick.chains)
         table = Table(box=None, pad_edge=False)
+        bar = max(4, min(20, self._console.width - 64))
         for column in ("chain", "trials", "", f"best {self._prepared.metric.name}", "now"):
-            table.add_column(column, no_wrap=True)
+            table.add_column(column, no_wrap=True, min_width=bar if not column else None)
         for chain in tick.chains:
             now = running.get(chain.name)
             what = ""
@@ -93,11 +95,11 @@ class Live:
             best = best_score(chain)
             table.add_row(
                 escape(chain.name), f"{len(chain.trials)}/{chain.total}",
-                ProgressBar(chain.total, len(chain.trials), width=20),
+                ProgressBar(chain.total, len(chain.trials), width=bar),
                 "–" if best is None else f"{best:.4g}", what,
             )  # fmt: skip
-        table.add_row("all", f"{done}/{total}", ProgressBar(total, done, width=20), "", self._time_left(total - done))
-        return table
+        table.add_row("all", f"{done}/{total}", ProgressBar(total, done, width=bar), "", "")
+        return Group(table, self._time_left(total - done))
 
     def _time_left(self, left: int) -> str:
         elapsed = time.monotonic() - self._start
@@ -123,7 +125,7 @@ def work(prepared: Prepared, trials: int) -> str:
     folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
     shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
     made = f"{trials * folds:,} {'trainings' if not shared else 'scores'}"
-    return f"{trials:,} trials × {folds} folds = {made}{shared}"
+    return f"{trials:,} trials × {folds} fold{'s' * (folds > 1)} = {made}{shared}"
 
 
 def line(event: Finished, metric: str) -> str:

@@ -32,7 +32,9 @@ def command(
     top: int = typer.Option(10, "--top", min=1, help="Rows of the ranking."),
     chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
-    format: Format = typer.Option(Format.table, "--format", help="csv holds the ranking; json holds everything."),
+    format: Format = typer.Option(
+        Format.table, "--format", help="csv: the ranking; json: everything, and the curves of a trial."
+    ),
     output: Path | None = typer.Option(None, "--output", help="Write to this file instead of the terminal."),
 ) -> None:
     """Show what a study found; also while it is being searched.
@@ -56,7 +58,7 @@ def command(
         if not to.is_terminal:
             text = "\n".join(line.rstrip() for line in text.splitlines())
     elif format is Format.json:
-        text = tables.as_json(results, top, chain)
+        text = tables.as_json(results, top, chain, _trial(results, chain, trial))
     elif format is Format.csv:
         text = tables.as_csv(tables.ranking(results, top, chain))
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuner.errors import UsageError, did_you_mean
+
 
 def shipped() -> dict[str, Path]:
     """The shipped spaces by name: inside the installed package, or beside it in a checkout."""
@@ -15,7 +17,11 @@ def shipped() -> dict[str, Path]:
 def find(word: str) -> Path:
     """The file of that name; where there is none, the shipped space of that name."""
     path = Path(word)
-    return path if path.exists() else shipped().get(word, path)
+    if path.exists():
+        return path
+    if word not in shipped():
+        raise UsageError(f"{word}: no such file, and no shipped space of that name", did_you_mean(word, shipped()))
+    return shipped()[word]
 
 
 def first_words(path: Path) -> str:

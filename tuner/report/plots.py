@@ -34,7 +34,8 @@ def _plot(title: str, lines: dict[str, tuple[FoldCurve, ...]], width: int, *, co
         for edge in (low, high):
             plotext.plot(epochs, edge, marker="·", color="gray")
         plotext.plot(epochs, mean, marker="braille", color=shade, label=label)
-    plotext.title(f"{title} per epoch: mean and range over {len(folds)} folds")
+    shown = f"mean and range over {len(folds)} folds" if len(folds) > 1 else "one fold"
+    plotext.title(f"{title} per epoch: {shown}")
     ticks = sorted({1, *(round(1 + (len(mean) - 1) * i / 4) for i in range(5))})
     plotext.xticks(ticks, [str(t) for t in ticks])
     drawn: str = plotext.build()

@@ -7,7 +7,7 @@ import io
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.report.results import Comparison, Results
@@ -20,12 +20,23 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column names, and rows of plain values; columns from `fixed` on are searched parameters."""
+    """A title, column names, and rows of plain values; columns from `fixed` on are searched parameters.
+
+    Where there is too little room, the columns of `spare` go first, in that order.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     fixed: int
+    spare: tuple[str, ...] = ()
+
+    def without(self, column: str) -> Table:
+        """The same without one of its fixed columns."""
+        place = self.columns.index(column)
+        rows = tuple(row[:place] + row[place + 1 :] for row in self.rows)
+        columns = self.columns[:place] + self.columns[place + 1 :]
+        return Table(self.title, columns, rows, self.fixed - 1, tuple(c for c in self.spare if c != column))
 
 
 def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
@@ -47,7 +58,8 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
         for rank, t in enumerate(trials[:top], start=1)
     )
     deploys = ": the first is the one to deploy" if chain == "final" else ""
-    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched, fixed)), rows, len(fixed))
+    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched, fixed)), rows, len(fixed),
+                 ("parameters", "seconds", "epochs", "spread"))  # fmt: skip
 
 
 def outer_folds(results: Results) -> Table:
@@ -61,7 +73,8 @@ def outer_folds(results: Results) -> Table:
          *(_values(fold.winner, names) if fold.winner else [None] * len(names)))
         for fold in results.folds
     )  # fmt: skip
-    return Table("Chosen in each outer fold", (*fixed, *short_names(names, fixed)), rows, len(fixed))
+    return Table("Chosen in each outer fold", (*fixed, *short_names(names, fixed)), rows, len(fixed),
+                 ("epochs", "trial", "dummy", "default"))  # fmt: skip
 
 
 def failures(results: Results) -> Table:
@@ -135,7 +148,7 @@ def headline(results: Results) -> list[str]:
             f"(tuning and training on {share:.0%} of the rows, {len(results.scored)} outer folds)"
         )
         if results.inner_best is not None and results.optimism is not None:
-            flatters = "too good" if results.optimism > 0 else "below what the test gave"
+            flatters = "too good" if results.optimism >= 0 else "below what the test gave"
             lines.append(f"the search itself saw {results.inner_best:.4g}: {abs(results.optimism):.2g} {flatters}")
         for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
             if comparison is not None:
@@ -165,13 +178,17 @@ def verdict(comparison: Comparison, other: str) -> str:
     """Tuned against default or dummy, in a sentence."""
     what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
     gain = comparison.gain
-    amount = f"{gain.mean:+.2g}" + ("" if gain.half is None else f" ± {gain.half:.2g}")
-    said = f"tuning gained {amount}" if comparison.distinguishable else f"not distinguishable ({amount})"
+    margin = "" if gain.half is None else f" ± {gain.half:.2g}"
+    said = f"not distinguishable ({gain.mean:+.2g}{margin})"
+    if comparison.distinguishable:
+        said = f"tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin}"
     return f"against {what} ({comparison.mean:.4g}): {said}"
 
 
-def as_json(results: Results, top: int | None, chain: str) -> str:
-    """The whole report for programs; `seconds` are the only values that differ between two equal runs."""
+def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | None) -> str:
+    """The whole report for programs, with the learning curves of one trial.
+
+    `seconds` are the only values that differ between two equal runs."""
 
     def table(value: Table) -> list[dict[str, Cell]]:
         return [dict(zip(value.columns, row, strict=True)) for row in value.rows]
@@ -199,6 +216,7 @@ def as_json(results: Results, top: int | None, chain: str) -> str:
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),
         "failures": results.failures(),
+        "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip
     return json.dumps(report, indent=2, ensure_ascii=False)
 

@@ -14,11 +14,11 @@ import torch
 
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import NestedPlan, plan
-from tuner.errors import ExperimentError, NoResultError, TunerError, UsageError
+from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
-from tuner.spec.experiment import Experiment, load
+from tuner.spec.experiment import Experiment, attempt
 from tuner.spec.space import Choice
 from tuner.spec.yaml_file import at
 from tuner.training.metrics import DEFAULT, METRICS, Metric
@@ -52,33 +52,41 @@ class Prepared:
 
 def prepare(path: Path) -> Prepared:
     """Read, load, cut and check; raises with every mistake that each step can see."""
-    experiment = load(path, catalogue())
-    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
-    try:
-        dataset = check(source(name).load(experiment.dataset, experiment.folder))
-    except TunerError as error:
-        raise experiment.error("dataset", error.message, error.hint) from error
-    metric, _, cut, default = _all_or_every_error(
+    experiment = attempt(path, catalogue())
+    (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment))
+    whole = (lambda: _check_layout(experiment, dataset), lambda: _check_constraints(experiment))
+    metric, cut, _, default = _all_or_every_error(
+        experiment,
         lambda: _metric(experiment, dataset),
-        lambda: _check_layout(experiment, dataset),
         lambda: _cut(experiment, dataset),
-        lambda: _check_constraints(experiment),
+        *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
     warnings = (*experiment.warnings, *_warnings(experiment, cut))
     return Prepared(experiment, dataset, cut, metric, default, warnings)
 
 
-def _all_or_every_error(*steps: Callable[[], Any]) -> list[Any]:
-    """The value of every step; or, if any raises, the errors of all."""
+def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> list[Any]:
+    """The value of every step; or, if any raises, the errors of all, after those that the file itself has."""
     values, errors = [], []
     for step in steps:
         try:
             values.append(step())
         except ExperimentError as error:
             errors.append(error.message)
+    if experiment.errors and (errors or len(steps) > 1):
+        errors.insert(0, experiment.document.render(experiment.errors))
     if errors:
         raise ExperimentError("\n".join(errors))
     return values
+
+
+def _load(experiment: Experiment) -> Dataset:
+    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+    try:
+        return check(source(name).load(experiment.dataset, experiment.folder))
+    except DataError as error:
+        where = f"dataset.{error.key}" if error.key else "dataset"
+        raise experiment.error(where, error.message, error.hint) from error
 
 
 def _cut(experiment: Experiment, dataset: Dataset) -> NestedPlan:

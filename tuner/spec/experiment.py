@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from tuner.errors import ExperimentError, did_you_mean
 from tuner.spec import grid
@@ -43,12 +44,22 @@ class Experiment:
     resampling: Resampling
     search: Search
     limits: Limits
-    warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()  # warnings; and, as `attempt` gives it, errors of model and training
 
     @property
     def folder(self) -> Path:
         """Where relative paths of the file start."""
         return self.document.path.parent
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What forbids a search."""
+        return tuple(p for p in self.problems if not p.warning)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is legal and probably not meant, each as a text for the terminal."""
+        return tuple(self.document.render([p]) for p in self.problems if p.warning)
 
     @property
     def trials(self) -> int:
@@ -82,58 +93,72 @@ def flatten(tree: Any, path: str = "") -> dict[str, Any]:
 
 def load(path: Path, catalogue: Catalogue) -> Experiment:
     """Read and check the file; raise `ExperimentError` with every mistake at its place."""
+    experiment = attempt(path, catalogue)
+    if experiment.errors:
+        raise ExperimentError(experiment.document.render(experiment.errors))
+    return experiment
+
+
+def attempt(path: Path, catalogue: Catalogue) -> Experiment:
+    """The same, but mistakes that leave data and resampling known are kept as `errors`: the data may show more."""
     document = read(path)
     reader = Reader()
     root = document.root
     for key, entry in root.entries.items():
         if key not in KEYS:
-            reader.wrong(entry.key or entry, f"unknown key '{key}'", did_you_mean(key, KEYS))
+            reader.wrong(entry.key or entry, f"unknown key '{key}'", did_you_mean(key, (*KEYS, *_inner_keys(key))))
     empty = replace(root, value={}, key=None)
     _model(reader, root, catalogue)
     reader.settings(root.entries.get("training", empty), catalogue.training, "training", "training")
     space = Space(_ordered(reader), tuple(reader.fixed), _constraints(reader, root))
-    settled = Reader()
-    settled.searchable = False
-    if "dataset" in root.entries:
-        settled.component(root.entries["dataset"], catalogue.datasets, "dataset", "dataset")
-    else:
-        reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(catalogue.datasets)}")
-    for section, cls in (("resampling", Resampling), ("search", Search), ("limits", Limits)):
-        settled.settings(root.entries.get(section, empty), cls, section, section)
     name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
     _known_names(reader, space)
-    problems = reader.problems + settled.problems
-    errors = [p for p in problems if not p.warning]
-    if errors:
-        raise ExperimentError(document.render(errors))
-    sections = Space((), tuple(settled.fixed)).configuration({})
-    search = Search.model_validate(sections["search"])
-    experiment = Experiment(
-        name=name,
-        document=document,
-        dataset=_settled(document, catalogue.datasets[sections["dataset"]["name"]], sections["dataset"], "dataset"),
-        space=space,
-        metric=metric,
-        resampling=_settled(document, Resampling, sections["resampling"], "resampling"),
-        search=search,
-        limits=_settled(document, Limits, sections.get("limits", {}), "limits"),
-    )
-    problems = [*problems, *_search_problems(experiment), *_evaluable(experiment, reader)]
-    errors = [p for p in problems if not p.warning]
-    if errors:
-        raise ExperimentError(document.render(errors))
-    return replace(experiment, warnings=tuple(document.render([p]) for p in sorted(set(problems))))
+    settled = _settled(document, catalogue)
+    if isinstance(settled, list):
+        raise ExperimentError(document.render([p for p in (*reader.problems, *settled) if not p.warning]))
+    experiment = Experiment(name=name, document=document, space=space, metric=metric, **settled)
+    problems = {*reader.problems, *_search_problems(experiment)}
+    if not any(p for p in problems if not p.warning):
+        problems |= {*_evaluable(experiment, reader)}
+    return replace(experiment, problems=tuple(sorted(problems)))
 
 
-def _settled(document: Document, cls: type[Settings], values: Mapping[str, Any], section: str) -> Any:
-    """The section as its typed value; what only the whole section can tell (pydantic's own validators) is placed."""
-    try:
-        return cls.model_validate(values, strict=False)
-    except ValueError as error:
-        node = document.root.entries.get(section, document.root)
-        message = str(error).splitlines()[-1] if not hasattr(error, "errors") else error.errors()[0]["msg"]
-        text = message.removeprefix("Value error, ")
-        raise ExperimentError(document.render([at(node.key or node, f"{section}: {text}")])) from error
+def _inner_keys(key: str) -> tuple[str, ...]:
+    """Where a key of the top level belongs, if it is one of a section's."""
+    sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
+    return tuple(f"{section}.{key}" for section, cls in sections.items() if key in cls.model_fields)
+
+
+def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[Problem]:
+    """The sections in which nothing is open, each as its typed value; or what is wrong with them."""
+    root, reader = document.root, Reader()
+    reader.searchable = False
+    if "dataset" in root.entries:
+        reader.component(root.entries["dataset"], catalogue.datasets, "dataset", "dataset")
+    else:
+        reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(catalogue.datasets)}")
+    sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
+    for section, cls in sections.items():
+        reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, section, section)
+    if reader.problems:
+        return reader.problems
+    values = Space((), tuple(reader.fixed)).configuration({})
+    sections["dataset"] = catalogue.datasets[values["dataset"]["name"]]
+    found: dict[str, Any] = {}
+    for section, cls in sections.items():
+        try:
+            found[section] = cls.model_validate(values.get(section, {}), strict=False)
+        except ValidationError as error:
+            _whole(reader, root, section, error)
+    return reader.problems or found
+
+
+def _whole(reader: Reader, root: Node, section: str, error: ValidationError) -> None:
+    """Place what only a whole section can tell (pydantic's own validators)."""
+    own = [e for e in error.errors() if e["type"] == "value_error"] or error.errors()
+    node = _node(root, ".".join((section, *map(str, own[0]["loc"][:1]))))
+    text = own[0]["msg"].removeprefix("Value error, ")
+    reader.wrong(node.key or node, f"{section}: {text}")
 
 
 def _model(reader: Reader, root: Node, catalogue: Catalogue) -> None:

@@ -31,7 +31,7 @@ class InnerFolds(Settings):
     @model_validator(mode="after")
     def _either(self) -> InnerFolds:
         if self.folds is not None and self.holdout is not None:
-            raise ValueError("inner: folds and holdout exclude each other")
+            raise ValueError("folds and holdout exclude each other: leave one out")
         return self
 
 

@@ -32,9 +32,10 @@ def load(settings: Settings, folder: Path) -> Dataset:
     frame = _read(path, settings)
     wanted = [settings.target] if isinstance(settings.target, str) else list(settings.target)
     dropped = [settings.drop] if isinstance(settings.drop, str) else list(settings.drop)
-    for column in (*wanted, *dropped):
+    for key, column in (*(("target", c) for c in wanted), *(("drop", c) for c in dropped)):
         if column not in frame.columns:
-            raise DataError(f"{path.name} has no column '{column}'", did_you_mean(column, map(str, frame.columns)))
+            hint = did_you_mean(column, map(str, frame.columns))
+            raise DataError(f"{path.name} has no column '{column}'", hint, key)
     if len(frame) == 0:
         raise DataError(f"{path.name} has a header but no rows")
     task, codes, classes = targets(_target(frame, wanted, path.name), settings.task, path.name)
@@ -72,12 +73,12 @@ def _read(path: Path, settings: Settings) -> pd.DataFrame:
         # everything as text: pandas would turn a class called NA into a missing value
         frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
+        raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file", "path") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {_wrong_byte(path)})", "save it as UTF-8") from error
+        raise DataError(f"{path} is not UTF-8 (byte {_wrong_byte(path)})", "save it as UTF-8", "path") from error
     except (OSError, ValueError, csv.Error) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise DataError(f"{path} is not a readable table: {reason}") from error
+        raise DataError(f"{path} is not a readable table: {reason}", key="path") from error
     if not isinstance(frame.index, pd.RangeIndex):
         text = f"{path.name} is not a readable table: rows have more fields than the header"
         raise DataError(text, f"name every column, or end no row with {separator!r}")
@@ -125,13 +126,13 @@ def _target(frame: pd.DataFrame, wanted: list[str], where: str) -> NDArray[Any]:
         missing = np.flatnonzero(frame[column].isna().to_numpy())
         if len(missing):
             text = f"{where}: the target '{column}' of data row {missing[0] + 1} is missing ({len(missing)} rows)"
-            raise DataError(text, "drop those rows, or fill them in")
+            raise DataError(text, "drop those rows, or fill them in", "target")
     if len(wanted) > 1:
         return np.asarray(frame[wanted])
     target = frame[wanted[0]]
     if pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
         return np.asarray(target)
-    return np.asarray(target.astype(str), dtype=str)
+    return _texts(target)
 
 
 def _feature(column: pd.Series, where: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -141,10 +142,20 @@ def _feature(column: pd.Series, where: str) -> tuple[NDArray[np.float32], tuple[
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return as_float32(column.to_numpy(dtype=np.float64, na_value=np.nan))[:, None], ()
     missing = column.isna().to_numpy()
-    labels = column.astype(str).to_numpy(dtype=str)
+    if missing.all():
+        raise DataError(f"{where} is empty", "leave it out with drop")
+    labels = _texts(column)
     levels = np.unique(labels[~missing])
+    if {level.lower() for level in levels} <= {"true", "false"}:  # as in a Parquet file, where they are no text
+        truth = np.char.lower(labels) == "true"
+        return np.where(missing, np.nan, truth).astype(np.float32)[:, None], ()
     if len(levels) > MOST_CATEGORIES:
         raise DataError(f"{where} has {len(levels)} different texts", "drop it: it looks like an id or free text")
     block = (labels[:, None] == levels[None, :]).astype(np.float32)
     block[missing] = np.nan
     return block, tuple(str(level) for level in levels)
+
+
+def _texts(column: pd.Series) -> NDArray[np.str_]:
+    """The values as text; where one is missing, pandas' own `to_numpy(dtype=str)` keeps but their first letters."""
+    return np.array([str(value) for value in column], dtype=str)
