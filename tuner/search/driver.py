@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from tuner.errors import LimitReached, NoResultError, UsageError
@@ -21,7 +23,7 @@ from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.samplers import LEARNING
 from tuner.search.trial import Record
 from tuner.spec.records import RefitRecord, failures_in_a_row
-from tuner.spec.sections import Limits, seconds
+from tuner.spec.sections import Limits, seconds, size
 from tuner.store import Entry, Store, StoredChain, StoredStudy, lock, mend, read
 
 TICK = 0.25  # seconds between two looks at the clock
@@ -127,12 +129,23 @@ def _check_result(chains: list[Chain]) -> None:
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
+    memory, on = memory_to_use(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
     if wishes.workers == 0:
-        return Inline(prepared.dataset, prepared.metric.name, where[0])
+        return Inline(*on, where[0], memory)
     workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
-    return Processes(prepared.dataset, prepared.metric.name, where, min(workers, useful))
+    workers = min(workers, useful)
+    return Processes(*on, where, workers, memory / math.ceil(workers / len(where)))
+
+
+def memory_to_use(limits: Limits, where: list[str]) -> float:
+    """Bytes that all workers of one device may take: `limits.memory`, else half of what is free there."""
+    if limits.memory:
+        return size(limits.memory)
+    if where[0].startswith("cuda"):
+        return min(torch.cuda.mem_get_info(device)[0] for device in where) / 2
+    return float(psutil.virtual_memory().available) / 2
 
 
 def cores() -> int:

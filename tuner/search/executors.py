@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -55,8 +56,8 @@ class Executor(Protocol):
 class Inline:
     """One job at a time in this process; for tests, debugging and small machines."""
 
-    def __init__(self, dataset: Dataset, metric: str, device: str) -> None:
-        self._runner = Runner(dataset, metric, device)
+    def __init__(self, dataset: Dataset, metric: str, device: str, memory: float = math.inf) -> None:
+        self._runner = Runner(dataset, metric, device, memory)
         self._job: Job | None = None
 
     @property
@@ -92,11 +93,16 @@ class _Worker:
 
 
 class Processes:
-    """Workers as forkserver processes with torch loaded: 0.03 s to start, killable, gone when the driver is gone."""
+    """Workers as forkserver processes with torch loaded: 0.03 s to start, killable, gone when the driver is gone.
 
-    def __init__(self, dataset: Dataset, metric: str, devices: Sequence[str], workers: int) -> None:
+    `memory` is what the stacks of each may take, in bytes.
+    """
+
+    def __init__(
+        self, dataset: Dataset, metric: str, devices: Sequence[str], workers: int, memory: float = math.inf
+    ) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._metric = metric
+        self._metric, self._memory = metric, memory
         # one copy of the data for all workers: tensors travel through shared memory
         tensors = [torch.from_numpy(array) for array in (dataset.features, dataset.targets)]
         shared = [tensor.share_memory_() for tensor in tensors]  # type: ignore[no-untyped-call]
@@ -184,7 +190,7 @@ class Processes:
         here, there = self._context.Pipe()
         epoch = self._context.Value("i", 0)
         process = self._context.Process(
-            target=_work, args=(there, *self._data, self._metric, device, epoch), daemon=True
+            target=_work, args=(there, *self._data, self._metric, device, self._memory, epoch), daemon=True
         )
         try:
             process.start()
@@ -201,6 +207,7 @@ def _work(
     targets: torch.Tensor,
     metric: str,
     device: str,
+    memory: float,
     epoch: Synchronized[int],
 ) -> None:
     """A worker's life: jobs in, records out, until the driver is gone."""
@@ -208,7 +215,8 @@ def _work(
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
-        runner = Runner(replace(dataset, features=features.numpy(), targets=targets.numpy()), metric, device)
+        whole = replace(dataset, features=features.numpy(), targets=targets.numpy())
+        runner = Runner(whole, metric, device, memory)
     except Exception as error:
         pipe.send(NotStarted(explain(error)))
         return

@@ -5,6 +5,7 @@ This is what a worker imports. It knows no study, no sampler and no clock but th
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -91,7 +92,8 @@ class TooLong(Exception):
 class Runner:
     """Runs jobs on one device: the data stands there as one table, for all jobs."""
 
-    def __init__(self, dataset: Dataset, metric: str, device: str) -> None:
+    def __init__(self, dataset: Dataset, metric: str, device: str, memory: float = math.inf) -> None:
+        self._memory = memory  # bytes that a trial's stacks may take
         torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
         self._metric = METRICS[metric]
         self._table = Table(dataset, torch.device(device))
@@ -124,7 +126,7 @@ class Runner:
                     wanted[list(watch.chain.views)] = True
             return wanted
 
-        trained = train(recipe, job.lanes, self._table, judge)
+        trained = train(recipe, job.lanes, self._table, judge, self._memory)
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
         return {

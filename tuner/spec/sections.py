@@ -126,6 +126,22 @@ def _duration(text: str) -> str:
     return text
 
 
+_UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+def size(text: str) -> float:
+    """An amount of memory such as 6GB, 512MB or 1.5GiB, in bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]i?b)", text.replace(" ", "").lower())
+    if not match or not float(match[1]):
+        raise ValueError("an amount such as 6GB, 512MB or 1.5GiB")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _size(text: str) -> str:
+    size(text)
+    return text
+
+
 def _clock(text: str) -> str:
     if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
         raise ValueError('a time of day such as "07:00"')
@@ -141,6 +157,9 @@ class Limits(Settings):
     time: Duration | None = Field(None, description="longest run, such as 7h or 90m")
     until: Annotated[str, AfterValidator(_clock)] | None = Field(None, description="stop at this local time")
     trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
+    memory: Annotated[str, AfterValidator(_size)] | None = Field(
+        None, description="what all stacks may take, such as 6GB; default half of what is free. Larger stacks are cut"
+    )
     failures: Annotated[int, Field(ge=1)] | None = Field(
         None, description="give up a chain after this many failed trials in a row"
     )

@@ -69,7 +69,7 @@ class Batches:
 
     def __init__(self, lanes: Sequence[Lane], batch_size: int | str, device: torch.device) -> None:
         plan = batch_plan(len(lanes[0].train), batch_size)
-        self.steps, self.device = plan.steps, device
+        self.steps, self.width, self.device = plan.steps, plan.width, device
         self._rows = [torch.from_numpy(lane.train) for lane in lanes]
         self._generators = [torch.Generator().manual_seed(seed_of(lane.seed, "order")) for lane in lanes]
         slots = [_slots(len(lane.train), plan) for lane in lanes]

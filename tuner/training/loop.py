@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,21 +64,44 @@ class Trained:
         return self.stacks[0].parameter_count()
 
 
-def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table) -> tuple[Stack, ...]:
-    """The lanes in as few stacks as can go in lockstep."""
+def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, memory: float = math.inf) -> list[Stack]:
+    """The lanes in as few stacks as can go in lockstep, and whose steps fit into `memory` bytes one after another."""
     for lane in lanes:
         lane.check()
-    groups = [twinned(group) for group in stacks_of(lanes, recipe.settings.batch_size)]
-    return tuple(Stack(recipe, [lanes[i] for i in group], group, table) for group in groups)
+
+    def stack(group: list[int]) -> Stack:
+        return Stack(recipe, [lanes[i] for i in group], group, table)
+
+    groups = stacks_of(lanes, recipe.settings.batch_size)
+    whole = [stack(twinned(group)) for group in groups]
+    room = memory - sum(each.weight_bytes for each in whole)
+    stacks = []
+    for group in groups:
+        fitting = whole.pop(0)
+        parts = _parts(group, room / fitting.step_bytes)
+        if len(parts) > 1:
+            del fitting  # before its parts are made
+            stacks += [stack(twinned(part)) for part in parts]
+        else:
+            stacks.append(fitting)
+    return stacks
 
 
-def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge) -> Trained:
+def _parts(group: list[int], at_once: float) -> list[list[int]]:
+    """The lanes in nearly equal parts of at most `at_once` each; but a stack has two lanes at least."""
+    if len(group) <= at_once:
+        return [group]
+    return [part.tolist() for part in np.array_split(group, math.ceil(len(group) / max(2, math.floor(at_once))))]
+
+
+def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, memory: float = math.inf) -> Trained:
     """Train every lane for up to `epochs` epochs, evaluating after each.
 
     After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
-    while any of its views is wanted and has patience left.
+    while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `memory`
+    bytes; no curve depends on that.
     """
-    stacks = build_stacks(recipe, lanes, table)
+    stacks = build_stacks(recipe, lanes, table, memory)
     diary = _Diary(recipe, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
@@ -92,7 +116,7 @@ def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge) -> 
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
     for stack in stacks:
         stack.restore()
-    return Trained(diary.curves(), stacks)
+    return Trained(diary.curves(), tuple(stacks))
 
 
 def train_blind(

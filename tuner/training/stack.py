@@ -22,6 +22,9 @@ Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
 EVALUATE_AT_ONCE = 2**22
 WORTH_LEAVING = 0.75
+PROBED = 8  # rows of the forward pass that shows what a model keeps
+COPIES = 5  # of the weights: themselves, gradients, two histories, the best
+PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients and passing results stand beside it
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Stack:
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
         self._sets, self._mask = _padded_sets(lanes, table.device)
+        self._kept_per_row = self._probe()
         self._best: Tensor | None = None
         self._start = (self.positions, self._data, self._sets, self._mask)
 
@@ -84,7 +88,7 @@ class Stack:
         self.model.eval()
         lanes, sets, size = self._sets.shape
         rows = self._sets.view(lanes, sets * size)
-        at_once = max(8, EVALUATE_AT_ONCE // (lanes * self._data.row_size) // 8 * 8)
+        at_once = max(8, EVALUATE_AT_ONCE // (lanes * max(self._data.row_size, self._kept_per_row)) // 8 * 8)
         outputs, losses = [], []
         for chunk in torch.split(rows, at_once, dim=1):
             out = self.model(self._data.features(chunk))
@@ -135,6 +139,30 @@ class Stack:
             self._flat.replace(self._best)
             self.positions, self._data, self._sets, self._mask = self._start
             self._places = torch.arange(len(self.positions))
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights of all lanes take, with all that an optimizer and early stopping add."""
+        return COPIES * self._flat.weights.numel() * self._flat.weights.element_size()
+
+    @property
+    def step_bytes(self) -> int:
+        """What a training step takes at its peak beside the weights, per lane."""
+        return PEAK * self._batches.width * (self._data.row_size + self._kept_per_row) * 4
+
+    def _probe(self) -> int:
+        """Numbers per row and lane that a forward pass keeps for the backward pass."""
+        kept: dict[int, Tensor] = {}
+
+        def note(tensor: Tensor) -> None:
+            kept[tensor.data_ptr()] = tensor.detach()  # held, for its place must not be given to another
+
+        rows = self._sets[:, 0, :PROBED]
+        weights = {parameter.data_ptr() for parameter in self.model.parameters()}
+        self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
+            self.model(self._data.features(rows))
+        return sum(tensor.numel() for place, tensor in kept.items() if place not in weights) // rows.numel()
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""

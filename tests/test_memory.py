@@ -1,0 +1,103 @@
+"""A stack that does not fit is cut: the same curves, and a peak that stays within what was allowed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
+
+from tuner.models import rnn
+from tuner.spec.sections import Limits
+from tuner.training.loop import build_stacks, train
+from tuner.training.settings import EarlyStopping
+
+GRU = rnn.Settings(cell="gru", hidden_size=5, num_layers=2, dropout=0.3)
+
+
+def needed(how, lanes, table):
+    """Bytes of the weights of all lanes, and of a step of one."""
+    (stack,) = build_stacks(how, lanes, table)
+    return stack.weight_bytes, stack.step_bytes
+
+
+@pytest.mark.parametrize(("model", "shape"), [(SMALL, (5,)), (GRU, (3, 4))], ids=["mlp", "gru"])
+@pytest.mark.parametrize("at_once", [5, 3, 1])
+def test_a_cut_stack_changes_no_curve(model, shape, at_once):
+    table = classes(40, shape)
+    how = recipe(model, "log_loss", epochs=6, batch_size=8, early_stopping=EarlyStopping(patience=2))
+    lanes = lanes_of(table, [24] * 7)
+    weights, step = needed(how, lanes, table)
+    whole = train(how, lanes, table, go_on)
+    cut = train(how, lanes, table, go_on, weights + at_once * step)
+    assert [len(set(stack.positions)) for stack in cut.stacks] == {5: [4, 3], 3: [3, 2, 2], 1: [2, 2, 2, 1]}[at_once]
+    for view in range(len(lanes)):
+        assert_same_view(cut.curves, view, whole.curves, view, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_longer_sequence_is_known_to_need_more(cell):
+    model = rnn.Settings(cell=cell, hidden_size=16)
+    steps = []
+    for length in (4, 40):
+        table = classes(40, (length, 3))
+        steps.append(needed(recipe(model, "log_loss"), lanes_of(table, [24] * 3), table)[1])
+    assert 5 < steps[1] / steps[0] < 15
+
+
+def test_probing_draws_nothing_from_the_lanes_streams():
+    table = classes(40, (5,))
+    how = recipe(SMALL.model_copy(update={"dropout": 0.5}), "log_loss", epochs=2)
+    (stack,) = build_stacks(how, lanes_of(table, [24] * 3), table)
+    before = stack._probe()
+    first = stack.train_epoch()
+    (other,) = build_stacks(how, lanes_of(table, [24] * 3), table)
+    np.testing.assert_array_equal(other.train_epoch(), first)
+    assert before == other._probe()
+
+
+@pytest.mark.parametrize(("text", "bytes_"), [("6GB", 6e9), ("512 MB", 512e6), ("1.5GiB", 1.5 * 2**30)])
+def test_sizes(text, bytes_):
+    from tuner.spec.sections import size
+
+    assert size(Limits(memory=text).memory) == bytes_
+
+
+@pytest.mark.parametrize("text", ["6", "0GB", "GB", "-1GB", "6 apples"])
+def test_what_is_no_size(text):
+    with pytest.raises(ValueError, match="an amount such as 6GB"):
+        Limits(memory=text)
+
+
+PEAK = """
+import json, resource, sys
+sys.path.insert(0, sys.argv[1])
+from toys import classes, go_on, lanes_of, recipe
+from tuner.models import mlp
+from tuner.training.loop import build_stacks, train
+table = classes(8192, (8,))
+how = recipe(mlp.Settings(hidden_size=1024, num_layers=1), "log_loss", epochs=2, batch_size="full")
+lanes = lanes_of(table, [6144] * 12)
+train(how, lanes[:1], table, go_on)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+trained = train(how, lanes, table, go_on, float(sys.argv[2]))
+print(json.dumps({"grown": peak() - before, "stacks": len(trained.stacks), "score": trained.curves.score.tolist()}))
+"""
+
+
+def grown(allowed):
+    folder = __file__.rpartition("/")[0]
+    done = subprocess.run([sys.executable, "-c", PEAK, folder, str(allowed)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_the_peak_of_a_stack_that_must_be_cut():
+    free, cut = grown(1e12), grown(3e8)
+    assert (free["stacks"], cut["score"]) == (1, free["score"])
+    assert cut["stacks"] > 1
+    assert cut["grown"] < 3e8 < free["grown"]
