@@ -20,8 +20,8 @@ def seeds(count):
 
 def torch_linear(layer, lane):
     """torch's layer with the weights of one lane."""
-    own = nn.Linear(layer.weight.shape[2], layer.weight.shape[1]).double()
-    own.load_state_dict({"weight": layer.weight[lane].detach(), "bias": layer.bias[lane].detach()})
+    own = nn.Linear(*layer.weight.shape[1:]).double()
+    own.load_state_dict({"weight": layer.weight[lane].detach().T, "bias": layer.bias[lane, 0].detach()})
     return own
 
 
@@ -38,7 +38,7 @@ def test_linear_equals_torch_lane_by_lane(lanes, batch, inputs, outputs, between
         own_out = own(own_x)
         own_out.backward(up[k])
         pairs = [(out[k], own_out), (x.grad[k], own_x.grad)]
-        pairs += [(layer.weight.grad[k], own.weight.grad), (layer.bias.grad[k], own.bias.grad)]
+        pairs += [(layer.weight.grad[k].T, own.weight.grad), (layer.bias.grad[k, 0], own.bias.grad)]
         for ours, theirs in pairs:
             torch.testing.assert_close(ours, theirs, **CLOSE)
 

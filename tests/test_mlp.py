@@ -24,7 +24,7 @@ def torch_network(net, wish, inputs, outputs, lane):
     mine = [m for m in net if isinstance(m, Linear)]
     theirs = [m for m in own if isinstance(m, nn.Linear)]
     for ours, layer in zip(mine, theirs, strict=True):
-        layer.load_state_dict({"weight": ours.weight[lane].detach(), "bias": ours.bias[lane].detach()})
+        layer.load_state_dict({"weight": ours.weight[lane].detach().T, "bias": ours.bias[lane, 0].detach()})
     return own, theirs, mine
 
 
@@ -49,8 +49,8 @@ def test_the_network_equals_torchs_lane_by_lane(shape, layers, activation, lanes
         own_out.square().sum().backward()
         torch.testing.assert_close(out[k], own_out, rtol=1e-9, atol=1e-12)
         for ours, layer in zip(mine, theirs, strict=True):
-            torch.testing.assert_close(ours.weight.grad[k], layer.weight.grad, rtol=1e-9, atol=1e-12)
-            torch.testing.assert_close(ours.bias.grad[k], layer.bias.grad, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(ours.weight.grad[k].T, layer.weight.grad, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(ours.bias.grad[k, 0], layer.bias.grad, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("dropout", "layers", "count"), [(0.0, 2, 0), (0.5, 2, 2), (0.5, 0, 0)])

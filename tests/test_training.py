@@ -62,8 +62,8 @@ def plain_model(stack, activation):
     parameters = list(stack.model.parameters())
     layers = []
     for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
-        layer = nn.Linear(weight.shape[2], weight.shape[1])
-        layer.load_state_dict({"weight": weight[0].detach().clone(), "bias": bias[0].detach().clone()})
+        layer = nn.Linear(*weight.shape[1:])
+        layer.load_state_dict({"weight": weight[0].detach().T.clone(), "bias": bias[0, 0].detach().clone()})
         layers += [layer, activation]
     return nn.Sequential(*layers[:-1])
 

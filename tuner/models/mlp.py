@@ -24,7 +24,7 @@ class Settings(BaseSettings):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """Rows of any shape, flattened: (K, B, …) → (K, B, outputs)."""
-    layers: list[nn.Module] = [nn.Flatten(start_dim=2)]
+    layers: list[nn.Module] = [nn.Flatten(start_dim=2)] if len(shapes.inputs) > 1 else []
     size = math.prod(shapes.inputs)
     for _ in range(settings.num_layers):
         layers += [Linear(size, settings.hidden_size, lanes), ACTIVATIONS[settings.activation]()]
