@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.training.lanes import Batches, Lane, batch_plan, stacks_of
+from tuner.training.lanes import Batches, Lane, batch_plan
+from tuner.training.row_sets import stacks_of
 
 CPU = torch.device("cpu")
 ROWS = st.integers(1, 90)
@@ -61,7 +62,7 @@ def test_weights_are_the_mean_of_a_batch_and_shares_make_the_mean_of_the_epoch(r
 @given(sizes=st.lists(ROWS, min_size=1, max_size=8), batch=BATCH)
 def test_stacks_hold_every_lane_once_and_only_lanes_with_the_same_steps(sizes, batch):
     lanes = [lane(n) for n in sizes]
-    groups = stacks_of(lanes, batch)
+    groups = stacks_of(lanes, batch, 4)
     assert sorted(i for group in groups for i in group) == list(range(len(sizes)))
     for group in groups:
         assert len({batch_plan(sizes[i], batch) for i in group}) == 1
@@ -74,7 +75,7 @@ def test_stacks_hold_every_lane_once_and_only_lanes_with_the_same_steps(sizes, b
 
 @pytest.mark.parametrize("batch", [16, 32, "full"])
 def test_folds_that_differ_by_a_row_share_a_stack(batch):
-    assert stacks_of([lane(120), lane(119), lane(120)], batch) == [[0, 1, 2]]
+    assert stacks_of([lane(120), lane(119), lane(120)], batch, 4) == [[0, 1, 2]]
 
 
 def test_a_lanes_order_is_its_own_whoever_stands_beside_it():

@@ -47,15 +47,6 @@ def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
     return BatchPlan(steps, padded if batch_size == "full" else min(padded, int(batch_size)))
 
 
-def stacks_of(lanes: Sequence[Lane], batch_size: int | str) -> list[list[int]]:
-    """The lanes, by position, in groups that can train in lockstep: same steps, same width, same number of sets."""
-    groups: dict[tuple[BatchPlan, int], list[int]] = {}
-    for position, lane in enumerate(lanes):
-        key = (batch_plan(len(lane.train), batch_size), len(lane.evaluations))
-        groups.setdefault(key, []).append(position)
-    return list(groups.values())
-
-
 def twinned(lanes: list[int]) -> list[int]:
     """The same lanes, a lone one twice: BLAS rounds a single product otherwise than one of several.
 

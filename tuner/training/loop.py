@@ -13,7 +13,8 @@ from torch import Tensor
 
 from tuner.training.early_stopping import progress
 from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane, stacks_of, twinned
+from tuner.training.lanes import Lane, twinned
+from tuner.training.row_sets import stacks_of
 from tuner.training.stack import Recipe, Stack
 
 Curve = NDArray[np.float64]
@@ -72,7 +73,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, memory: fl
     def stack(group: list[int]) -> Stack:
         return Stack(recipe, [lanes[i] for i in group], group, table)
 
-    groups = stacks_of(lanes, recipe.settings.batch_size)
+    groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
     whole = [stack(twinned(group)) for group in groups]
     room = memory - sum(each.weight_bytes for each in whole)
     stacks = []

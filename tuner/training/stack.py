@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,11 +14,11 @@ from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK
 from tuner.training.metrics import Metric
+from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.settings import TrainingSettings
 
 Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
-EVALUATE_AT_ONCE = 2**22
 WORTH_LEAVING = 0.75
 PROBED = 8  # rows of the forward pass that shows what a model keeps
 COPIES = 5  # of the weights: themselves, gradients, two histories, the best
@@ -55,10 +53,10 @@ class Stack:
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
-        self._sets, self._mask = _padded_sets(lanes, table.device)
+        self._sets = row_sets(lanes, self._data.row_size, table.device)
         self._kept_per_row = self._probe()
         self._best: Tensor | None = None
-        self._start = (self.positions, self._data, self._sets, self._mask)
+        self._start = (self.positions, self._data, self._sets)
 
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
@@ -86,23 +84,20 @@ class Stack:
     def evaluate(self) -> tuple[Tensor, Tensor]:
         """Loss and score (K, S) of each lane on each of its row sets."""
         self.model.eval()
-        lanes, sets, size = self._sets.shape
-        rows = self._sets.view(lanes, sets * size)
-        at_once = max(8, EVALUATE_AT_ONCE // (lanes * max(self._data.row_size, self._kept_per_row)) // 8 * 8)
+        found = [self._evaluate(each) for each in self._sets]
+        loss, score = zip(*found, strict=True)
+        return torch.stack(loss, dim=1), torch.stack(score, dim=1)
+
+    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor]:
         outputs, losses = [], []
-        for chunk in torch.split(rows, at_once, dim=1):
-            out = self.model(self._data.features(chunk))
-            losses.append(self._loss(out, self._data.targets(chunk)))
+        for rows in torch.split(on.rows, on.width, dim=1):
+            out = self.model(self._data.features(rows))
+            losses.append(self._loss(out, self._data.targets(rows)))
             outputs.append(self._data.in_units(out))
-        mask = self._mask.cpu()
-        loss = torch.cat(losses, dim=1).view(lanes, sets, size).cpu().double()  # so that padding changes no digit
-        labels = self._data.labels(rows)
-        score = self._metric.function(
-            torch.cat(outputs, dim=1).view(lanes, sets, size, -1).cpu(),
-            labels.view(lanes, sets, size, *labels.shape[2:]).cpu(),
-            mask,
-        )
-        return loss.where(mask, 0.0).sum(-1) / mask.sum(-1), score
+        counts = on.counts.cpu()
+        loss = torch.cat(losses, dim=1).cpu().double().where(counts, 0.0).sum(-1) / counts.sum(-1)
+        labels = self._data.labels(on.rows).cpu()
+        return loss, self._metric.function(torch.cat(outputs, dim=1).cpu(), labels, counts)
 
     @torch.no_grad()
     def keep(self, better: Tensor) -> None:
@@ -119,7 +114,7 @@ class Stack:
         if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
             return
         index = torch.tensor(twinned(torch.nonzero(running)[:, 0].tolist()))
-        here = index.to(self._sets.device)
+        here = index.to(self._flat.weights.device)
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)
         for module in self.model.modules():
@@ -129,7 +124,7 @@ class Stack:
                 module.select(index.tolist())
         self._batches.select(index)
         self._data = self._data.select(here)
-        self._sets, self._mask = self._sets[here], self._mask[here]
+        self._sets = tuple(each.select(here) for each in self._sets)
         self._places = self._places[index]
         self.positions = [self.positions[i] for i in index.tolist()]
 
@@ -137,7 +132,7 @@ class Stack:
         """Put back each lane's best weights, also of the lanes that have left."""
         if self._best is not None:
             self._flat.replace(self._best)
-            self.positions, self._data, self._sets, self._mask = self._start
+            self.positions, self._data, self._sets = self._start
             self._places = torch.arange(len(self.positions))
 
     @property
@@ -157,7 +152,7 @@ class Stack:
         def note(tensor: Tensor) -> None:
             kept[tensor.data_ptr()] = tensor.detach()  # held, for its place must not be given to another
 
-        rows = self._sets[:, 0, :PROBED]
+        rows = self._sets[0].rows[:, :PROBED]
         weights = {parameter.data_ptr() for parameter in self.model.parameters()}
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
@@ -167,19 +162,3 @@ class Stack:
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""
         return self._flat.per_lane()
-
-
-def _padded_sets(lanes: Sequence[Lane], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row numbers (K, S, V) and where they count; a shorter set is padded with a row that does not.
-
-    V is a multiple of 8: then BLAS gives a row the same result, to the bit, whatever rows stand beside it.
-    """
-    size = math.ceil(max(len(rows) for lane in lanes for rows in lane.evaluations) / 8) * 8
-    shape = (len(lanes), len(lanes[0].evaluations), size)
-    padded, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
-    for k, lane in enumerate(lanes):
-        for s, rows in enumerate(lane.evaluations):
-            padded[k, s] = rows[0]  # a row of its own: no other lane's rows ever run through it
-            padded[k, s, : len(rows)] = rows
-            mask[k, s, : len(rows)] = True
-    return torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device)

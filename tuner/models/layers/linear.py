@@ -27,4 +27,5 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 3:
             return torch.baddbmm(self.bias, x, self.weight)
-        return torch.baddbmm(self.bias, x.flatten(1, -2), self.weight).unflatten(1, x.shape[1:-1])
+        out = torch.baddbmm(self.bias, x.flatten(1, -2), self.weight)
+        return out.view(*x.shape[:-1], out.shape[-1])

@@ -1,0 +1,65 @@
+"""The row sets that lanes are evaluated on, cut into pieces whose size depends on the set alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuner.data.dataset import Rows
+from tuner.training.lanes import BatchPlan, Lane, batch_plan
+
+PIECE_NUMBERS = 2**18  # of one lane, in one forward pass
+
+
+@dataclass(frozen=True, eq=False)
+class RowSet:
+    """The s-th row set of every lane: row numbers (K, V), where they count, and the rows of one forward pass."""
+
+    rows: Tensor
+    counts: Tensor
+    width: int
+
+    def select(self, lanes: Tensor) -> RowSet:
+        """The same for these lanes only."""
+        return RowSet(self.rows[lanes], self.counts[lanes], self.width)
+
+
+def widths(lane: Lane, row_size: int) -> tuple[int, ...]:
+    """Rows of one forward pass over each of a lane's row sets.
+
+    BLAS and torch choose a product's kernel, and so its rounding, by the number of rows. So a set is always taken in
+    pieces of one size: then its scores are the same, to the bit, whatever stack evaluates it.
+    """
+    return tuple(_width(len(rows), row_size) for rows in lane.evaluations)
+
+
+def _width(rows: int, row_size: int) -> int:
+    return 1024 if rows > 2048 and 1024 * row_size <= PIECE_NUMBERS else 256 if rows > 192 else 64
+
+
+def stacks_of(lanes: Sequence[Lane], batch_size: int | str, row_size: int) -> list[list[int]]:
+    """The lanes, by position, in groups that go in lockstep: batches alike, and row sets in pieces alike."""
+    groups: dict[tuple[BatchPlan, tuple[int, ...]], list[int]] = {}
+    for position, lane in enumerate(lanes):
+        key = (batch_plan(len(lane.train), batch_size), widths(lane, row_size))
+        groups.setdefault(key, []).append(position)
+    return list(groups.values())
+
+
+def row_sets(lanes: Sequence[Lane], row_size: int, device: torch.device) -> tuple[RowSet, ...]:
+    """The row sets of lanes that have the same widths."""
+    by_set = zip(*(lane.evaluations for lane in lanes), strict=True)
+    return tuple(_row_set(rows, width, device) for rows, width in zip(by_set, widths(lanes[0], row_size), strict=True))
+
+
+def _row_set(sets: Sequence[Rows], width: int, device: torch.device) -> RowSet:
+    """Shorter sets are padded with a row of their own that does not count: no other lane's rows run through a lane."""
+    size = math.ceil(max(map(len, sets)) / width) * width
+    rows = np.stack([np.append(own, np.repeat(own[:1], size - len(own))) for own in sets])
+    counts = np.arange(size) < np.array([[len(own)] for own in sets])
+    return RowSet(torch.from_numpy(rows).to(device), torch.from_numpy(counts).to(device), width)
