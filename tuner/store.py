@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -186,13 +186,15 @@ class Store:
     value: 25 ms a trial, where this takes one and writes the records of several chains together.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, empty: Callable[[], Path] | None = None) -> None:
+        """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one."""
         self.path = path
         with _storage_errors(path):
             if path.exists() and path.stat().st_size:
                 check_file(path)
             else:
-                _make(path)
+                made = empty() if empty else None
+                make(path, made if made and made.exists() else None)
             self._db = _connect(path)
             (version,) = self._db.execute("SELECT schema_version FROM version_info").fetchone()
         if version != SCHEMA:
@@ -283,19 +285,26 @@ class Store:
             yield
 
 
-def _make(path: Path) -> None:
-    """Let Optuna make its tables, beside the place and then into it: a file there is whole."""
-    from optuna.storages import RDBStorage
-
+def make(path: Path, like: Path | None = None) -> None:
+    """An empty storage, beside the place and then into it: a file there is whole."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
+    if like:
+        shutil.copyfile(like, new)
+    else:
+        _make_tables(new)
+    new.replace(path)
+
+
+def _make_tables(new: Path) -> None:
+    from optuna.storages import RDBStorage
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # a creator instead of a URL: no path can be misread as one
         storage = RDBStorage("sqlite:///study.db", engine_kwargs={"creator": lambda: _connect(new)})
         storage.remove_session()
         storage.engine.dispose()
-    new.replace(path)
 
 
 def mend(path: Path) -> None:

@@ -26,21 +26,26 @@ def command(
       tuner search rnn
       tuner search my.yaml --study night.db --trials 60
     """
+    from contextlib import ExitStack
+
     from tuner.cli.live import Live
     from tuner.cli.spaces import find
-    from tuner.search.forkserver import start_forkserver
+    from tuner.search.forkserver import empty_storage, start_forkserver
     from tuner.store import check_file
 
-    path = find(file)
-    if study.exists() and study.stat().st_size:
+    path, new = find(file), not (study.exists() and study.stat().st_size)
+    if not new:
         check_file(study)  # before torch is loaded: a wrong file is told at once
-    if workers != 0:
-        start_forkserver()
-    from tuner.search.driver import Wishes, search
-    from tuner.search.plan import prepare
+    with ExitStack() as stack:
+        empty = None
+        if workers != 0:
+            start_forkserver()
+            empty = stack.enter_context(empty_storage()) if new else None
+        from tuner.search.driver import Wishes, search
+        from tuner.search.plan import prepare
 
-    prepared = prepare(path)
-    wishes = Wishes(study, name, trials, workers, device, fresh)
-    with Live(prepared, wishes) as live:
-        search(prepared, wishes, live.hear)
+        prepared = prepare(path)
+        wishes = Wishes(study, name, trials, workers, device, fresh)
+        with Live(prepared, wishes) as live:
+            search(prepared, wishes, live.hear, empty)
     live.goodbye()

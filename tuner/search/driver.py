@@ -60,8 +60,8 @@ class Wishes:
     fresh: bool = False
 
 
-def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
-    """Search to the total, going on from what the study holds.
+def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callable[[], Path] | None = None) -> None:
+    """Search to the total, going on from what the study holds; a new one begins as the storage `empty` tells of.
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
@@ -76,7 +76,8 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener) -> None:
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
             driver.give_out(executor)  # the workers begin while the study's tables are made
-        store = stack.enter_context(closing(_open(wishes, name, found, now, prepared.metric.maximize)))
+        store = stack.enter_context(closing(Store(wishes.study, empty)))
+        _register(store, wishes, name, found, now, prepared.metric.maximize)
         if executor:
             driver.run(executor, store, name)
     _check_result(chains)
@@ -109,15 +110,16 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     return found, now
 
 
-def _open(wishes: Wishes, name: str, found: StoredStudy | None, now: dict[str, Any], maximize: bool) -> Store:
-    store = Store(wishes.study)
+def _register(
+    store: Store, wishes: Wishes, name: str, found: StoredStudy | None, now: dict[str, Any], maximize: bool
+) -> None:
+    """Make the study in the file, or its new total known there."""
     if wishes.fresh:
         store.delete(name)
     if found is None:
         store.create(name, now, maximize)
     elif found.header["trials"] != now["trials"]:
         store.write_header(name, {**found.header, "trials": now["trials"]})
-    return store
 
 
 def _check_result(chains: list[Chain]) -> None:

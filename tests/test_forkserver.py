@@ -1,0 +1,34 @@
+"""The empty storage made ahead is what Optuna would make, and is cleaned away."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tuner.search.forkserver import empty_storage
+from tuner.store import Store, make
+
+
+def schema(path):
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute("SELECT type, name, sql FROM sqlite_master")), list(
+            db.execute("SELECT schema_version, library_version FROM version_info")
+        )
+
+
+@pytest.mark.slow
+def test_a_storage_made_ahead_is_as_one_made_in_place(tmp_path):
+    with empty_storage() as made:
+        Store(tmp_path / "ahead.db", made).close()
+        folder = made().parent
+        assert folder.exists()
+    assert not folder.exists()
+    Store(tmp_path / "here.db").close()
+    assert schema(tmp_path / "ahead.db") == schema(tmp_path / "here.db")
+
+
+def test_where_none_could_be_made_ahead_it_is_made_in_place(tmp_path):
+    Store(tmp_path / "study.db", lambda: tmp_path / "missing.db").close()
+    make(tmp_path / "other.db")
+    assert schema(tmp_path / "study.db") == schema(tmp_path / "other.db")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other.db", "study.db"]
