@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.timing import in_turns, median, run, table
+from benchmarks.timing import in_turns, run, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {
@@ -30,11 +30,11 @@ search: {search}
 """
 
 
-def space(model: str, **changes: str) -> str:
-    """The experiment file of a model."""
+def space(name: str, **changes: str) -> str:
+    """The experiment file of a model, with other texts in the places of `changes`."""
     given = {"decay": "[0.0, 1e-3]", "rate": "[1e-3, 1e-2]", "search": "{sampler: grid}"} | changes
-    layout = "flat" if model == "mlp" else "rows"
-    return SPACE.format(model=given.pop("model", MODELS.get(model, "")), layout=layout, **given)
+    layout = "flat" if name == "mlp" else "rows"
+    return SPACE.format(model=given.pop("model", MODELS.get(name, "")), layout=layout, **given)
 
 
 def ours(folder: str, text: str) -> list[str]:
@@ -50,9 +50,9 @@ def outer_score(folder: str) -> float:
     return float(json.loads(out)["score"]["mean"])
 
 
-def peers_score(command: list[str]) -> float:
-    """The mean outer score that a peer prints."""
-    scores = json.loads(run(command, str(ROOT))[1].strip().splitlines()[-1])["outer"]
+def peers_score(printed: str) -> float:
+    """The mean outer score that a peer has printed."""
+    scores = json.loads(printed.strip().splitlines()[-1])["outer"]
     return sum(scores) / len(scores)
 
 
@@ -66,10 +66,9 @@ def main(rounds: int = 3) -> None:
             if model == "mlp":
                 commands["scikit-learn"] = [sys.executable, "-m", "benchmarks.peers.scikit"]
             folders = {name: folder if name == "ours" else str(ROOT) for name in commands}
-            seconds = in_turns(commands, folders, rounds)
-            mine, score = median(seconds["ours"]), outer_score(folder)
-            for peer in list(commands)[1:]:
-                theirs = median(seconds[peer])
-                rows.append((model, peer, mine, theirs, theirs / mine, score, peers_score(commands[peer])))
+            done = in_turns(commands, folders, rounds)
+            mine, score = done.pop("ours")[0], outer_score(folder)
+            for peer, (theirs, printed) in done.items():
+                rows.append((model, peer, mine, theirs, theirs / mine, score, peers_score(printed)))
     columns = ("model", "against", "ours, s", "theirs, s", "ratio", "our outer score", "theirs")
     table("Nested search, whole processes", columns, rows)

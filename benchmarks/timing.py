@@ -19,13 +19,12 @@ def run(command: Sequence[str], folder: str) -> tuple[float, str]:
     return seconds, done.stdout
 
 
-def in_turns(commands: Mapping[str, Sequence[str]], folders: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each command, `rounds` times in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds):
-        for name, command in commands.items():
-            seconds[name].append(run(command, folders[name])[0])
-    return seconds
+def in_turns(
+    commands: Mapping[str, Sequence[str]], folders: Mapping[str, str], rounds: int
+) -> dict[str, tuple[float, str]]:
+    """Median seconds of each command, run `rounds` times in turns, and what it printed last."""
+    runs = [{name: run(command, folders[name]) for name, command in commands.items()} for _ in range(rounds)]
+    return {name: (median([each[name][0] for each in runs]), runs[-1][name][1]) for name in commands}
 
 
 def median(values: Sequence[float]) -> float:

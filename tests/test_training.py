@@ -146,6 +146,24 @@ def test_several_row_sets_are_scored_to_the_bit_as_if_each_were_the_only_one(fea
         assert_same_view(both, number, alone, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("batch_size", [1, 6, 24])
+@pytest.mark.parametrize(
+    "model",
+    [mlp.Settings(hidden_size=5, activation="mish"), mlp.Settings(hidden_size=3, num_layers=2, activation="sigmoid"),
+     rnn.Settings(cell="gru", hidden_size=7), rnn.Settings(cell="rnn", hidden_size=5, bidirectional=True)],
+    ids=["mish", "sigmoid", "gru", "rnn"],
+)  # fmt: skip
+def test_a_lane_is_the_same_to_the_bit_wherever_it_stands(model, batch_size):
+    table = classes(64, (3, 5))  # torch rounds the last numbers of a tensor otherwise than the rest
+    how = recipe(model, "log_loss", epochs=2, batch_size=batch_size)
+    lanes = lanes_of(table, [40] * 5)
+    together = train(how, lanes, table, go_on).curves
+    for chosen in ([4, 0], [1, 2, 3], [3, 4, 1, 0, 2]):
+        other = train(how, [lanes[i] for i in chosen], table, go_on).curves
+        for place, position in enumerate(chosen):
+            assert_same_view(other, place, together, position, rtol=0, atol=0)
+
+
 def overfitting(patience):
     stopping = EarlyStopping(patience=patience) if patience else None
     how = recipe(mlp.Settings(hidden_size=64, num_layers=2), "log_loss", epochs=25, batch_size=8,

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-ALIGNED = 16  # numbers; with every parameter starting so, fused optimizers never leave their vector loop
+from tuner.training.lanes import WHOLE
 
 
 class FlatWeights:
@@ -20,7 +20,7 @@ class FlatWeights:
     def __init__(self, model: nn.Module) -> None:
         self._parameters = list(model.parameters())
         self._shapes = [p.shape[1:] for p in self._parameters]
-        sizes = [math.ceil(shape.numel() / ALIGNED) * ALIGNED for shape in self._shapes]
+        sizes = [math.ceil(shape.numel() / WHOLE) * WHOLE for shape in self._shapes]
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
         first = self._parameters[0]
         self.weights = first.data.new_zeros(len(first), sum(sizes))

@@ -14,6 +14,10 @@ from tuner.data.dataset import Rows, disjoint
 from tuner.models.layers.lanes import chosen
 from tuner.seeds import seed_of
 
+# torch's elementwise loops take two vectors (16 numbers with AVX2) at a time, and round sigmoid, swish, mish and elu
+# otherwise in what is left over: with whole vectors per lane, nothing is left over, wherever a lane stands
+WHOLE = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Lane:
@@ -39,12 +43,12 @@ class BatchPlan:
 def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
     """Nearly equal batches, like `numpy.array_split`: every row once, no tiny last batch.
 
-    The width is a multiple of 8 where that is free, so that folds which differ by a row share a stack.
+    The width is a multiple of `WHOLE`, so that folds which differ by a row share a stack, and that no lane ends within
+    a vector.
     """
     size = rows if batch_size == "full" else min(int(batch_size), rows)
     steps = math.ceil(rows / size)
-    padded = math.ceil(math.ceil(rows / steps) / 8) * 8
-    return BatchPlan(steps, padded if batch_size == "full" else min(padded, int(batch_size)))
+    return BatchPlan(steps, math.ceil(math.ceil(rows / steps) / WHOLE) * WHOLE)
 
 
 def twinned(lanes: list[int]) -> list[int]:

@@ -61,17 +61,15 @@ class Stack:
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
         self.model.train()
-        rows = self._batches.epoch()
-        total = rows.new_zeros(rows.shape[1], dtype=torch.float32)
+        rows, weights = self._batches.epoch(), self._batches.weights
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._data.row_size))
+        losses = []
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             features, targets = self._data.features(rows[chunk]), self._data.targets(rows[chunk])
-            steps = zip(features, targets, self._batches.weights[chunk], strict=True)
-            losses = torch.stack([self._step(*step) for step in steps])
-            means = (losses * self._batches.weights[chunk]).sum(dim=2)
-            total += (means * self._batches.shares[chunk]).sum(dim=0)
-        return total
+            losses += [self._step(*step) for step in zip(features, targets, weights[chunk], strict=True)]
+        parts = torch.stack(losses).double() * weights * self._batches.shares[:, :, None]
+        return parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: the sum does not depend on the others
 
     def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         """One batch; its losses (K, B) row by row."""
@@ -153,11 +151,12 @@ class Stack:
             kept[tensor.data_ptr()] = tensor.detach()  # held, for its place must not be given to another
 
         rows = self._sets[0].rows[:, :PROBED]
-        weights = {parameter.data_ptr() for parameter in self.model.parameters()}
+        weights = self._flat.weights.untyped_storage().data_ptr()
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self.model(self._data.features(rows))
-        return sum(tensor.numel() for place, tensor in kept.items() if place not in weights) // rows.numel()
+        own = [tensor for tensor in kept.values() if tensor.untyped_storage().data_ptr() != weights]
+        return sum(tensor.numel() for tensor in own) // rows.numel()
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""
