@@ -70,10 +70,30 @@ def test_limits_and_name_are_no_change(begun, tmp_path):
     assert report_json(study) == before
 
 
-def test_comments_and_the_order_of_keys_are_no_change(begun, tmp_path):
+def test_comments_are_no_change(begun, tmp_path):
     path, study = begun
     path.write_text("# a remark\n" + path.read_text())
     search(path, study)
+
+
+def test_another_order_of_what_is_searched_is_a_change(tmp_path):
+    study, branches = tmp_path / "study.db", {"adam": {}, "sgd": {}}
+    for names in (list(branches), list(reversed(branches))):
+        optimizer = {"choose": {name: branches[name] for name in names}}
+        path = write_space(tmp_path, training={"optimizer": optimizer}, search={"trials": 1})
+        if names[0] == "adam":
+            search(path, study)
+    assert "order of the searched settings" in refused(path, study)
+
+
+def test_fresh_takes_a_name_to_the_letter(begun):
+    path, study = begun
+    for name in ("my-run", "My_Run"):
+        search(path, study, "--name", name)
+    before = report_json(study, "--name", "my-run")
+    search(path, study, "--name", "my_run", "--fresh")
+    assert report_json(study, "--name", "my-run") == before
+    report_json(study, "--name", "My_Run")
 
 
 def test_another_name_keeps_both(begun, tmp_path):

@@ -242,3 +242,15 @@ def test_trials_with_gaps_go_on_to_the_same_records(tmp_path, finished):
         name: StoredChain(tuple(t for t in trials if t.number in finished)) for name, (trials, _) in whole.items()
     }
     assert evaluated(prepared, together=True, stored=stored)[0] == whole
+
+
+def test_chains_whose_validation_rows_overlap_share_a_training(tmp_path):
+    """Inner folds of one or two rows: some chains train on the same rows and validate on others."""
+    path = write_space(tmp_path, dataset={"name": "linnerud"}, resampling={"outer": 20, "inner": 19},
+                       training={"epochs": 1}, search={"sampler": "random", "trials": 1}, metric="rmse")  # fmt: skip
+    prepared = prepare(path)
+    chains = [Chain(plan, 1, False, StoredChain(), default=prepared.default) for plan in prepared.plan.chains]
+    (group, *_) = make_groups(chains, prepared.proposer, prepared.experiment.search, None)
+    job = group.next_job()
+    runner = Runner(prepared.dataset, prepared.metric.name, "cpu")
+    assert {record.state for record in runner.run(job).values()} == {"complete"}

@@ -104,6 +104,14 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dic
     return chains
 
 
+def holds_something(path: Path) -> bool:
+    """Whether there is a file that is not empty; an empty one, such as mktemp makes, is as good as none."""
+    try:
+        return path.exists() and path.stat().st_size > 0
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}", "name another file with --study") from error
+
+
 def check_file(path: Path) -> None:
     """Raise `StorageError` unless the file is an Optuna storage of ours (or an empty one); it is not touched."""
     try:
@@ -190,7 +198,7 @@ class Store:
         """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one."""
         self.path = path
         with _storage_errors(path):
-            if path.exists() and path.stat().st_size:
+            if holds_something(path):
                 check_file(path)
             else:
                 made = empty() if empty else None
@@ -226,12 +234,13 @@ class Store:
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
         with self._transaction():
-            chains = self._db.execute(
-                "SELECT a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-                "WHERE a.key = ? AND s.study_name LIKE ? || '/%'",
-                (HEADER, name),
+            headers = self._db.execute(
+                "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+                "WHERE a.key = ?",
+                (HEADER,),
             ).fetchall()
-            names = [f"{name}/{chain['name']}" for (header,) in chains for chain in json.loads(header)["chains"]]
+            chains = [json.loads(header)["chains"] for full, header in headers if full.rpartition("/")[0] == name]
+            names = [f"{name}/{chain['name']}" for each in chains for chain in each]
             for study in (self._study(full) for full in names):
                 trials = "(SELECT trial_id FROM trials WHERE study_id = ?)"
                 for table in TRIAL_TABLES:

@@ -96,9 +96,12 @@ def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | No
     if number is None:
         return next(iter(results.ranking(chain)), None)
     trials = results.chain(chain).trials
-    if number >= len(trials):
-        raise UsageError(f"{chain} has no trial {number}", f"trials 0 … {len(trials) - 1} are finished")
-    return trials[number]
+    found = next((trial for trial in trials if trial.number == number), None)
+    if found is None:
+        last = max((trial.number for trial in trials), default=None)
+        hint = "no trial is finished" if last is None else f"trials 0 … {last} are finished, or running in between"
+        raise UsageError(f"{chain} has no finished trial {number}", hint)
+    return found
 
 
 def _write(output: Path, text: str) -> None:

@@ -31,9 +31,9 @@ def command(
     from tuner.cli.live import Live
     from tuner.cli.spaces import find
     from tuner.search.forkserver import empty_storage, start_forkserver
-    from tuner.store import check_file
+    from tuner.store import check_file, holds_something
 
-    path, new = find(file), not (study.exists() and study.stat().st_size)
+    path, new = find(file), not holds_something(study)
     if not new:
         check_file(study)  # before torch is loaded: a wrong file is told at once
     with ExitStack() as stack:

@@ -62,7 +62,10 @@ class Results:
 
     def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
         stored = self.chains[chain["name"]]
-        winner = next(iter(ranked(stored.trials, self.maximize)), None) if self._searched(stored) else None
+        trials = ranked(stored.trials, self.maximize) if self._searched(stored) else []
+        if len(stored.trials) < self.total:  # the total was raised: until it is reached, the last winner stands
+            trials = [trial for trial in trials if trial.number in stored.refits]
+        winner = next(iter(trials), None)
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         return OuterFold(chain["name"], chain["rows"], chain["test"], winner, refit, default, chain["dummy"])

@@ -24,7 +24,7 @@ from tuner.search.samplers import LEARNING
 from tuner.search.trial import Record
 from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.spec.sections import Limits, seconds, size
-from tuner.store import Entry, Store, StoredChain, StoredStudy, lock, mend, read
+from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, lock, mend, read
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -96,8 +96,7 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
     now["trials"] = prepared.proposer("").available(wishes.trials or now["trials"])
-    exists = wishes.study.exists() and wishes.study.stat().st_size
-    found = read(wishes.study).get(name) if exists and not wishes.fresh else None
+    found = read(wishes.study).get(name) if holds_something(wishes.study) and not wishes.fresh else None
     if found is None:
         return None, now
     if differences := changes(found.header, now):

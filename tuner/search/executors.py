@@ -188,7 +188,7 @@ class Processes:
 
     def _start(self, device: str) -> _Worker:
         here, there = self._context.Pipe()
-        epoch = self._context.Value("i", 0)
+        epoch = self._context.Value("i", 0, lock=False)  # one writer; a lock could die held
         process = self._context.Process(
             target=_work, args=(there, *self._data, self._metric, device, self._memory, epoch), daemon=True
         )
@@ -211,8 +211,8 @@ def _work(
     epoch: Synchronized[int],
 ) -> None:
     """A worker's life: jobs in, records out, until the driver is gone."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the driver hears them, and decides
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
         whole = replace(dataset, features=features.numpy(), targets=targets.numpy())

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -47,7 +47,13 @@ def empty_storage() -> Iterator[Callable[[], Path]]:
         yield made
 
 
+def _make(path: Path) -> None:
+    """Silently: the folder may be gone by now, and the search can make the file itself."""
+    with suppress(Exception):
+        store.make(path)
+
+
 def _run(path: Path) -> None:
-    worker = multiprocessing.get_context("forkserver").Process(target=store.make, args=(path,), daemon=True)
+    worker = multiprocessing.get_context("forkserver").Process(target=_make, args=(path,), daemon=True)
     worker.start()
     worker.join()

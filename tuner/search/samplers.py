@@ -39,7 +39,8 @@ def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.options)
     if domain.integer:
-        return IntDistribution(int(domain.low), int(domain.high), domain.log, int(domain.step or 1))
+        high = domain.high if domain.step is None else domain.cell(domain.size() - 1) or domain.low
+        return IntDistribution(int(domain.low), int(high), domain.log, int(domain.step or 1))
     high = domain.high
     if domain.step is not None:
         high = float(domain.cell(domain.size() - 1) or 0.0)  # the last step, which Optuna would warn about
@@ -63,13 +64,18 @@ class Proposer:
         """How many of `total` trials there can be: a grid has only so many cells that its constraints admit."""
         if self.sampler != "grid":
             return total
-        self._cells += itertools.islice(self._rest, max(0, total - len(self._cells)))
+        if not self.space.constraints:
+            return min(total, grid.size(self.space))
+        self._reach(total)
         return min(total, len(self._cells))
+
+    def _reach(self, total: int) -> None:
+        self._cells += itertools.islice(self._rest, max(0, total - len(self._cells)))
 
     def propose(self, number: int) -> Values:
         """The configuration of trial `number`; a grid has `available` of them."""
         if self.sampler == "grid":
-            self.available(number + 1)
+            self._reach(number + 1)
             return self._cells[number]
         if number == 0 and self.space.admits(default := self.space.default()):
             return default

@@ -15,7 +15,7 @@ from tuner.spec.expressions import Absent, Expression, ExpressionError
 from tuner.spec.reader import Reader
 from tuner.spec.sections import Limits, Resampling, Search
 from tuner.spec.settings import Alternatives, Settings
-from tuner.spec.space import Parameter, Range, Space
+from tuner.spec.space import Choice, Parameter, Range, Space
 from tuner.spec.yaml_file import Document, Node, Problem, at, read
 
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")
@@ -81,7 +81,9 @@ class Experiment:
         tree = self.document.root.plain()
         search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
         kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
-        return flatten({**kept, "search": search})
+        # a choice among branches, and every sampler's draws, follow the order of the file
+        order = [[p.path, *p.domain.options] if isinstance(p.domain, Choice) else p.path for p in self.space.parameters]
+        return {**flatten({**kept, "search": search}), "order of the searched settings": order}
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:

@@ -39,7 +39,7 @@ def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range |
     found = list(_contradictions(entries, path, low, high, log, step, points, integer=integer))
     for problem in found:
         wrong(problem)
-    if not found and low > 0 and high / low >= 1000 and not (log or step or integer):
+    if not found and low > 0 and high / low >= 1000 and not (log or step):
         text = f"{path} spans {math.log10(high / low):.0f} decades without log: small values are hardly ever tried"
         wrong(at(node, text, "add log: true", warning=True))
     return Range(low, high, integer, log, step, None if points is None else int(points))

@@ -161,5 +161,5 @@ class Limits(Settings):
         None, description="what all stacks may take, such as 6GB; default half of what is free. Larger stacks are cut"
     )
     failures: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="give up a chain after this many failed trials in a row"
+        None, description="give up after this many failed trials of a chain in a row"
     )

@@ -134,10 +134,11 @@ def train_blind(
         if not np.isfinite(losses[epoch]):
             raise Diverged(not_finite("training loss", epoch + 1))
         heard(epoch + 1)
-    scores = stack.evaluate()[1][0].double().numpy()
-    if not np.isfinite(scores).all():
-        raise Diverged(not_finite("test score", epochs))
-    return losses, scores
+    loss, score = (values[0].double().numpy() for values in stack.evaluate())
+    for what, values in (("test loss", loss), ("test score", score)):
+        if not np.isfinite(values).all():
+            raise Diverged(not_finite(what, epochs))
+    return losses, score
 
 
 def not_finite(what: str, epoch: int) -> str:

@@ -68,7 +68,7 @@ class Stack:
             chunk = slice(start, start + at_once)
             features, targets = self._data.features(rows[chunk]), self._data.targets(rows[chunk])
             losses += [self._step(*step) for step in zip(features, targets, weights[chunk], strict=True)]
-        parts = torch.stack(losses).double() * weights * self._batches.shares[:, :, None]
+        parts = torch.stack(losses).cpu().double() * weights.cpu() * self._batches.shares[:, :, None].cpu()
         return parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: the sum does not depend on the others
 
     def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
