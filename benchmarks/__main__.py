@@ -1,4 +1,4 @@
-"""`python -m benchmarks [nested|pruning|layers|growth|roofline …]`: all of them, or those named."""
+"""`python -m benchmarks [nested|pruning|layers|growth|roofline|startup …]`: all of them, or those named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 
 import torch
 
-ALL = ("nested", "pruning", "layers", "growth", "roofline")
+ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup")
 
 
 def main() -> None:

@@ -21,22 +21,12 @@ from helpers import (
 )
 
 from tuner.report import load
-from tuner.search.chain import Chain
 from tuner.search.executors import Inline, Processes
 from tuner.search.forkserver import start_forkserver
-from tuner.search.group import Group
 from tuner.search.plan import prepare
-from tuner.search.samplers import Proposer
-from tuner.spec.sections import Search
-from tuner.store import StoredChain
+from tuner.search.timing import first_job
 
 ENDLESS = {"epochs": 1_000_000, "early_stopping": None, "batch_size": 1}
-
-
-def first_job(prepared):
-    plan, space = prepared.plan.chains[0], prepared.experiment.space
-    chain = Chain(plan, 1, True, StoredChain())
-    return Group([chain], Proposer(space, "random", 0, plan.name, True), Search(sampler="random")).next_job()
 
 
 def work(executor):

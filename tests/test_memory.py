@@ -1,16 +1,24 @@
 """A stack that does not fit is cut: the same curves, and a peak that stays within what was allowed."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import inside, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
 from tuner.models import rnn
+from tuner.search.executors import Inline, Processes
+from tuner.search.plan import prepare
+from tuner.search.timing import first_job
+from tuner.search.trial import Runner
 from tuner.spec.sections import Limits
-from tuner.training.loop import build_stacks, train
+from tuner.training.fitting import DoesNotFit, Room, build_stacks
+from tuner.training.loop import train
 from tuner.training.settings import EarlyStopping
 
 GRU = rnn.Settings(cell="gru", hidden_size=5, num_layers=2, dropout=0.3)
@@ -30,7 +38,7 @@ def test_a_cut_stack_changes_no_curve(model, shape, at_once):
     lanes = lanes_of(table, [24] * 7)
     weights, step = needed(how, lanes, table)
     whole = train(how, lanes, table, go_on)
-    cut = train(how, lanes, table, go_on, weights + at_once * step)
+    cut = train(how, lanes, table, go_on, Room(weights + at_once * step))
     assert [len(set(stack.positions)) for stack in cut.stacks] == {5: [4, 3], 3: [3, 2, 2], 1: [2, 2, 2, 1]}[at_once]
     for view in range(len(lanes)):
         assert_same_view(cut.curves, view, whole.curves, view, rtol=0, atol=0)
@@ -70,12 +78,59 @@ def test_what_is_no_size(text):
         Limits(memory=text)
 
 
+def outcome_of(executor, jobs):
+    for job in jobs:
+        executor.submit(job)
+    done = []
+    while len(done) < len(jobs):
+        done += executor.wait(0.2)
+    return [replace(record, seconds=0) for _, outcome in done for record in outcome.values()]
+
+
+def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
+    prepared = prepare(write_space(tmp_path))
+    job, on = first_job(prepared), (prepared.dataset, "accuracy")
+    with pytest.raises(DoesNotFit) as caught:
+        Runner(*on, "cpu").run(job, room=Room(1, strict=True))
+    needed = caught.value.needed
+    (expected,) = outcome_of(Inline(*on, "cpu", Room(needed, strict=True)), [job])
+    assert expected.state == "complete"
+
+    for share, left in ((1.0, 3), (0.99, 2), (0.6, 1), (0.3, 1)):  # of three workers, each with this share of the need
+        executor = Processes(*on, ["cpu"], 3, Room(3 * share * needed))
+        try:
+            assert outcome_of(executor, [job] * 3) == [expected] * 3
+            assert (len(executor._workers), executor.free) == (left, left)
+        finally:
+            executor.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_fits_nowhere_is_a_failed_trial_that_says_so(tmp_path, workers):
+    path = write_space(tmp_path, limits={"memory": "1kB"}, search={"trials": 2})
+    code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", workers)
+    assert code == 5
+    assert re.search(r"failed: out of memory: it takes 1\d\.\d kB, and limits\.memory is 1\.0 kB", err)
+
+
+@pytest.mark.slow
+def test_a_search_in_little_memory_has_the_same_results(tmp_path):
+    reports = []
+    for memory, workers in ((None, 2), ("200kB", 2), ("200kB", 0)):
+        path = write_space(tmp_path, limits={"memory": memory} if memory else {}, search={"trials": 3})
+        study = tmp_path / f"{memory}-{workers}.db"
+        assert inside("search", path, "--study", study, "--workers", workers)[0] == 0
+        reports.append(json.loads(inside("report", study, "--format", "json")[1])["score"])
+    assert reports[0] == reports[1] == reports[2]
+
+
 PEAK = """
 import json, resource, sys
 sys.path.insert(0, sys.argv[1])
 from toys import classes, go_on, lanes_of, recipe
 from tuner.models import mlp
-from tuner.training.loop import build_stacks, train
+from tuner.training.fitting import Room
+from tuner.training.loop import train
 table = classes(8192, (8,))
 how = recipe(mlp.Settings(hidden_size=1024, num_layers=1), "log_loss", epochs=2, batch_size="full")
 lanes = lanes_of(table, [6144] * 12)
@@ -83,7 +138,7 @@ train(how, lanes[:1], table, go_on)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
-trained = train(how, lanes, table, go_on, float(sys.argv[2]))
+trained = train(how, lanes, table, go_on, Room(float(sys.argv[2])))
 print(json.dumps({"grown": peak() - before, "stacks": len(trained.stacks), "score": trained.curves.score.tolist()}))
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from tuner.search.trial import Record
 from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.spec.sections import Limits, seconds, size
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, lock, mend, read
+from tuner.training.fitting import Room
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -130,23 +130,22 @@ def _check_result(chains: list[Chain]) -> None:
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
-    memory, on = memory_to_use(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
+    room, on = _room(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
     if wishes.workers == 0:
-        return Inline(*on, where[0], memory)
+        return Inline(*on, where[0], room)
     workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
-    workers = min(workers, useful)
-    return Processes(*on, where, workers, memory / math.ceil(workers / len(where)))
+    return Processes(*on, where, min(workers, useful), room)
 
 
-def memory_to_use(limits: Limits, where: list[str]) -> float:
-    """Bytes that all workers of one device may take: `limits.memory`, else half of what is free there."""
+def _room(limits: Limits, where: list[str]) -> Room:
+    """What the stacks on one device may take together: `limits.memory`, else half of what is free there."""
     if limits.memory:
-        return size(limits.memory)
+        return Room(size(limits.memory), strict=True)
     if where[0].startswith("cuda"):
-        return min(torch.cuda.mem_get_info(device)[0] for device in where) / 2
-    return float(psutil.virtual_memory().available) / 2
+        return Room(min(torch.cuda.mem_get_info(device)[0] for device in where) / 2)
+    return Room(psutil.virtual_memory().available / 2)
 
 
 def cores() -> int:

@@ -21,16 +21,21 @@ class Estimate:
     search: float
 
 
-def time_one_trial(prepared: Prepared, device: str) -> Estimate:
-    """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
+def first_job(prepared: Prepared) -> TrialJob:
+    """The first trial of the first chain."""
     plan = prepared.plan.chains[0]
     chain = Chain(plan, 1, prepared.metric.maximize, StoredChain())
     job = Group([chain], prepared.proposer(plan.name), prepared.experiment.search).next_job()
     assert isinstance(job, TrialJob)
-    runner = Runner(prepared.dataset, prepared.metric.name, device)
-    record = [runner.run(job) for _ in range(2)][-1][plan.name]
+    return job
+
+
+def time_one_trial(prepared: Prepared, device: str) -> Estimate:
+    """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
+    job, runner = first_job(prepared), Runner(prepared.dataset, prepared.metric.name, device)
+    record = [runner.run(job) for _ in range(2)][-1][job.serves[0]]
     assert isinstance(record, TrialRecord)
     if record.state == "failed":
         raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")
     lanes = prepared.experiment.trials * prepared.lanes
-    return Estimate(record.seconds, record.seconds / len(plan.folds) * lanes)
+    return Estimate(record.seconds, record.seconds / len(job.lanes) * lanes)

@@ -5,7 +5,6 @@ This is what a worker imports. It knows no study, no sampler and no clock but th
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.search.stopping import Thresholds
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.space import Values
+from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import Curves, Diverged, Trained, train, train_blind
@@ -92,27 +92,31 @@ class TooLong(Exception):
 class Runner:
     """Runs jobs on one device: the data stands there as one table, for all jobs."""
 
-    def __init__(self, dataset: Dataset, metric: str, device: str, memory: float = math.inf) -> None:
-        self._memory = memory  # bytes that a trial's stacks may take
+    def __init__(self, dataset: Dataset, metric: str, device: str) -> None:
         torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
         self._metric = METRICS[metric]
         self._table = Table(dataset, torch.device(device))
 
-    def run(self, job: Job, heard: Heard = lambda epoch: None) -> Outcome:
-        """Run one job; whatever goes wrong inside becomes a record with the reason. `heard` is told every epoch."""
+    def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
+        """Run one job; `heard` is told every epoch.
+
+        Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` is raised, as more room may help.
+        """
         start = time.perf_counter()
         try:
             recipe = Recipe(*_model_and_training(job.configuration), self._metric)
             if isinstance(job, RefitJob):
-                return self._refit(recipe, job, heard, start)
-            return self._trial(recipe, job, heard, start)
+                return self._refit(recipe, job, heard, room, start)
+            return self._trial(recipe, job, heard, room, start)
+        except DoesNotFit:
+            raise
         except Exception as error:
             return failure(job, explain(error), time.perf_counter() - start, traceback.format_exc())
         finally:
             if self._table.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, start: float) -> Outcome:
+    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, room: Room, start: float) -> Outcome:
         _check_held_out(job)
         watches = [_Watch(view, self._metric.maximize) for view in job.chains]
 
@@ -126,15 +130,15 @@ class Runner:
                     wanted[list(watch.chain.views)] = True
             return wanted
 
-        trained = train(recipe, job.lanes, self._table, judge, self._memory)
+        trained = train(recipe, job.lanes, self._table, judge, room)
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
         return {
             watch.chain.chain: watch.record(job, trained, seconds * len(watch.chain.views) / folds) for watch in watches
         }
 
-    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, start: float) -> Outcome:
-        losses, scores = train_blind(recipe, job.lane, self._table, job.epochs, heard)
+    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: Room, start: float) -> Outcome:
+        losses, scores = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
         seconds = time.perf_counter() - start
         record = RefitRecord(job.number, job.epochs, seconds, plain(scores[0]), tuple(plain(v) for v in losses))
         return {job.chain: record}

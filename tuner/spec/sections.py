@@ -158,7 +158,9 @@ class Limits(Settings):
     until: Annotated[str, AfterValidator(_clock)] | None = Field(None, description="stop at this local time")
     trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
     memory: Annotated[str, AfterValidator(_size)] | None = Field(
-        None, description="what all stacks may take, such as 6GB; default half of what is free. Larger stacks are cut"
+        None,
+        description="what all stacks may take, such as 6GB (default half of what is free); more are cut, or run by "
+        "fewer workers",
     )
     failures: Annotated[int, Field(ge=1)] | None = Field(
         None, description="give up after this many failed trials of a chain in a row"

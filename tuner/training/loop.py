@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.training.early_stopping import progress
+from tuner.training.fitting import ENDLESS, Room, build_stacks
 from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane, twinned
-from tuner.training.row_sets import stacks_of
+from tuner.training.lanes import Lane
 from tuner.training.stack import Recipe, Stack
 
 Curve = NDArray[np.float64]
@@ -65,44 +64,14 @@ class Trained:
         return self.stacks[0].parameter_count()
 
 
-def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, memory: float = math.inf) -> list[Stack]:
-    """The lanes in as few stacks as can go in lockstep, and whose steps fit into `memory` bytes one after another."""
-    for lane in lanes:
-        lane.check()
-
-    def stack(group: list[int]) -> Stack:
-        return Stack(recipe, [lanes[i] for i in group], group, table)
-
-    groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
-    whole = [stack(twinned(group)) for group in groups]
-    room = memory - sum(each.weight_bytes for each in whole)
-    stacks = []
-    for group in groups:
-        fitting = whole.pop(0)
-        parts = _parts(group, room / fitting.step_bytes)
-        if len(parts) > 1:
-            del fitting  # before its parts are made
-            stacks += [stack(twinned(part)) for part in parts]
-        else:
-            stacks.append(fitting)
-    return stacks
-
-
-def _parts(group: list[int], at_once: float) -> list[list[int]]:
-    """The lanes in nearly equal parts of at most `at_once` each; but a stack has two lanes at least."""
-    if len(group) <= at_once:
-        return [group]
-    return [part.tolist() for part in np.array_split(group, math.ceil(len(group) / max(2, math.floor(at_once))))]
-
-
-def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, memory: float = math.inf) -> Trained:
+def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, room: Room = ENDLESS) -> Trained:
     """Train every lane for up to `epochs` epochs, evaluating after each.
 
     After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
-    while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `memory`
-    bytes; no curve depends on that.
+    while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `room`; no
+    curve depends on that. Raises `DoesNotFit`.
     """
-    stacks = build_stacks(recipe, lanes, table, memory)
+    stacks = build_stacks(recipe, lanes, table, room)
     diary = _Diary(recipe, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
@@ -121,13 +90,13 @@ def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, mem
 
 
 def train_blind(
-    recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object]
+    recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: Room = ENDLESS
 ) -> tuple[Curve, Curve]:
     """Train one lane for exactly `epochs` epochs and only then score its row sets, once: the refit.
 
-    Returns the training loss per epoch (E,) and the scores (S,). Raises `Diverged`.
+    Returns the training loss per epoch (E,) and the scores (S,). Raises `Diverged`, `DoesNotFit`.
     """
-    (stack,) = build_stacks(recipe, [lane], table)
+    (stack,) = build_stacks(recipe, [lane], table, room)
     losses = np.empty(epochs)
     for epoch in range(epochs):
         losses[epoch] = stack.train_epoch()[0].item()

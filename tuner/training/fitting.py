@@ -1,0 +1,70 @@
+"""Which stacks the lanes of a trial form: as few as go in lockstep, cut where they would not fit into memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.filesize import decimal
+
+from tuner.training.lane_data import Table
+from tuner.training.lanes import Lane, twinned
+from tuner.training.row_sets import stacks_of
+from tuner.training.stack import Recipe, Stack
+
+FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that the stacks of a trial may take; `strict`: what cannot be cut to fit is not trained at all."""
+
+    size: float = math.inf
+    strict: bool = False
+
+
+ENDLESS = Room()
+
+
+class DoesNotFit(Exception):
+    """The smallest stacks of a trial take `needed` bytes, and there is less room."""
+
+    def __init__(self, needed: float, room: float) -> None:
+        super().__init__(f"out of memory: it takes {decimal(int(needed))}, and limits.memory is {decimal(int(room))}")
+        self.needed = needed
+
+
+def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room = ENDLESS) -> list[Stack]:
+    """The lanes in as few stacks as can go in lockstep, and whose steps, one after another, fit into `room`."""
+    for lane in lanes:
+        lane.check()
+
+    def stack(group: list[int]) -> Stack:
+        return Stack(recipe, [lanes[i] for i in group], group, table)
+
+    groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
+    whole = [stack(twinned(group)) for group in groups]
+    weights = sum(each.weight_bytes for each in whole)
+    needed = weights + FEWEST * max(each.step_bytes for each in whole)
+    if room.strict and needed > room.size:
+        raise DoesNotFit(needed, room.size)
+    stacks = []
+    for group in groups:
+        fitting = whole.pop(0)
+        parts = _parts(group, (room.size - weights) / fitting.step_bytes)
+        if len(parts) > 1:
+            del fitting  # before its parts are made
+            stacks += [stack(twinned(part)) for part in parts]
+        else:
+            stacks.append(fitting)
+    return stacks
+
+
+def _parts(group: list[int], at_once: float) -> list[list[int]]:
+    """The lanes in nearly equal parts of at most `at_once` each, but not smaller than the smallest stack."""
+    if len(group) <= at_once:
+        return [group]
+    most = max(FEWEST, math.floor(at_once))
+    return [part.tolist() for part in np.array_split(group, math.ceil(len(group) / most))]
