@@ -7,14 +7,10 @@ studies, a trial's record is one attribute of its Optuna trial.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import socket
 import sqlite3
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StorageError, StudyBusy, TunerError
+from tuner.errors import StorageError, TunerError
 from tuner.spec.records import RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
+HEADER, RUNS, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 MAGIC = b"SQLite format 3\0"
 SCHEMA = 12  # of Optuna's tables
@@ -52,11 +48,12 @@ class StoredChain:
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """One experiment's study: its header (plain JSON values) and its chains, in the plan's order."""
+    """One experiment's study: its header and runs (plain JSON values), and its chains, in the plan's order."""
 
     name: str
     header: Mapping[str, Any]
     chains: Mapping[str, StoredChain]
+    runs: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,15 +70,23 @@ def read(path: Path) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
-            headers = db.execute(
-                "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-                "WHERE a.key = ? ORDER BY s.study_id",
-                (HEADER,),
-            )
-            found = [(name.rpartition("/")[0], json.loads(header)) for name, header in headers]
-            return {name: StoredStudy(name, header, _chains(db, name, header)) for name, header in found}
+            headers, runs = _attributes(db, HEADER), _attributes(db, RUNS)
+            return {
+                name: StoredStudy(name, header, _chains(db, name, header), tuple(runs.get(name, ())))
+                for name, header in headers.items()
+            }
     except _ERRORS as error:
         raise StorageError(f"{path} cannot be read: {error}", "restore it from a copy") from error
+
+
+def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
+    """What hangs on the studies under this key, by name, oldest study first."""
+    found = db.execute(
+        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+        "WHERE a.key = ? ORDER BY s.study_id",
+        (key,),
+    )
+    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
 
 
 def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dict[str, StoredChain]:
@@ -166,27 +171,6 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
 
 
-@contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold the study for this process; the kernel lets go when the process ends, however it ends."""
-    beside = path.with_name(path.name + ".lock")
-    try:
-        file = beside.open("a+")
-    except OSError as error:
-        raise StorageError(f"{beside} cannot be written: {error.strerror}", "name another file with --study") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise StudyBusy(f"{path} is being searched by {holder}", "wait for it, or use another --study") from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
-
-
 class Store:
     """The study file, open for writing. Each method is one transaction: done, or never begun.
 
@@ -224,24 +208,33 @@ class Store:
 
     def write_header(self, name: str, header: Mapping[str, Any]) -> None:
         """Replace the header."""
-        study = self._study(f"{name}/{header['chains'][-1]['name']}")
         with self._transaction():
             self._db.execute(
                 "UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
-                (json.dumps(header), study, HEADER),
+                (json.dumps(header), self._last_study(name), HEADER),
             )
+
+    def write_runs(self, name: str, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the list of runs."""
+        with self._transaction():
+            study = self._last_study(name)
+            self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, RUNS))
+            self._insert("study_user_attributes", study_id=study, key=RUNS, value_json=json.dumps(runs))
+
+    def _last_study(self, name: str) -> int:
+        """The one that the header hangs on."""
+        headers = self._db.execute(
+            "SELECT s.study_id, s.study_name FROM studies s JOIN study_user_attributes a USING (study_id) "
+            "WHERE a.key = ?",
+            (HEADER,),
+        )
+        return next(int(study) for study, full in headers if full.rpartition("/")[0] == name)
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
         with self._transaction():
-            headers = self._db.execute(
-                "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-                "WHERE a.key = ?",
-                (HEADER,),
-            ).fetchall()
-            chains = [json.loads(header)["chains"] for full, header in headers if full.rpartition("/")[0] == name]
-            names = [f"{name}/{chain['name']}" for each in chains for chain in each]
-            for study in (self._study(full) for full in names):
+            header = _attributes(self._db, HEADER).get(name, {"chains": []})
+            for study in [self._study(f"{name}/{chain['name']}") for chain in header["chains"]]:
                 trials = "(SELECT trial_id FROM trials WHERE study_id = ?)"
                 for table in TRIAL_TABLES:
                     self._db.execute(f"DELETE FROM {table} WHERE trial_id IN {trials}", (study,))

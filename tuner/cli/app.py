@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import signal
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 import typer
 from typer.exceptions import TyperException
 
-from tuner.cli import check, init, report, search
+from tuner.cli import check, init, replay, report, search, status
 from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout
-from tuner.errors import TunerError
+from tuner.cli.signals import Interrupted, exit_code, heard
+from tuner.errors import LimitReached, TunerError
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
 
@@ -34,16 +33,8 @@ def options(
     """What every verb shares; `--debug` is read by `run`."""
 
 
-for verb in (search, report, check, init, list_):
+for verb in (search, report, status, replay, check, init, list_):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
-
-
-class Interrupted(BaseException):
-    """A signal asked the process to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -52,10 +43,13 @@ def run(arguments: Sequence[str]) -> int:
     trouble: Exception | None = None
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
-        with _signals():
-            app(rest, prog_name="tuner", standalone_mode=False)
+        with heard():
+            code = app(rest, prog_name="tuner", standalone_mode=False)
             sys.stdout.flush()
-        return 0
+        return code or 0
+    except LimitReached as error:
+        _say(f"stopped: {error.message}; what was finished is saved\n  = to go on: {again(rest)}")
+        return error.exit_code
     except TunerError as error:
         _say(error.report())
         code, trouble = error.exit_code, error
@@ -66,10 +60,9 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except Interrupted as error:
-        _say(
-            f"interrupted by {signal.Signals(error.number).name}: what was finished is saved; the same command goes on"
-        )
-        code = 128 + error.number
+        saved = f"; what was finished is saved\n  = to go on: {again(rest)}" if rest[:1] == ["search"] else ""
+        _say(f"{error}{saved}")
+        return exit_code(error)
     except (BrokenPipeError, SystemExit):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
         forget_stdout()
         return 0
@@ -83,24 +76,9 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once."""
-
-    def heard(number: int, frame: FrameType | None) -> None:
-        for other in watched:
-            signal.signal(other, signal.SIG_DFL)
-        raise Interrupted(number)
-
-    # what is ignored stays ignored: nohup, and shells that put a job in the background
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    watched = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, heard) for number in watched}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def again(arguments: Sequence[str]) -> str:
+    """The command that goes on; what was deleted once is not to be deleted again."""
+    return shlex.join(["tuner", *(argument for argument in arguments if argument != "--fresh")])
 
 
 def _say(text: str) -> None:

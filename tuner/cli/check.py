@@ -40,7 +40,7 @@ def command(
 
 
 def _plan(prepared: Prepared) -> list[str]:
-    from tuner.cli.live import work
+    from tuner.cli.lines import work
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains

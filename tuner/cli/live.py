@@ -1,75 +1,58 @@
-"""What the user sees while searching: a live view on a terminal, one plain line per finished trial elsewhere."""
+"""The live view of a search on a terminal."""
 
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tuner.cli.console import clock, console, forget_stdout
+from tuner.cli.console import clock
+from tuner.cli.lines import best_score, opening
 from tuner.spec.records import TrialRecord
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
 
-    from tuner.search.chain import Chain
-    from tuner.search.driver import Finished, Tick, Wishes
-    from tuner.search.plan import Prepared
+    from tuner.cli.audience import Begun, Ended
+    from tuner.search.events import Event, Tick
 
 
 class Live:
-    """Hears what happens and shows it."""
+    """A table of the chains, drawn anew with every tick."""
 
-    def __init__(self, prepared: Prepared, wishes: Wishes) -> None:
+    def __init__(self, to: Console) -> None:
         from rich.live import Live as RichLive
 
-        self._console = console()
-        self._prepared, self._wishes = prepared, wishes
+        self._console = to
         self._start = time.monotonic()
         self._finished = 0
-        self._live = RichLive(console=self._console, auto_refresh=False) if self._console.is_terminal else None
-        self._tick: Tick | None = None
+        self._metric = ""
+        self._live = RichLive(console=to, auto_refresh=False)
 
-    def __enter__(self) -> Live:
-        for warning in self._prepared.warnings:
-            self._print(warning)
-        self._print(opening(self._prepared, self._wishes))
-        if self._live:
-            self._live.start()
-        return self
+    def begin(self, begun: Begun) -> None:
+        """Warnings, what is about to happen, and the table."""
+        self._metric = begun.prepared.metric.name
+        for text in (*begun.prepared.warnings, opening(begun)):
+            self._print(text)
+        self._live.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
-
-    def hear(self, event: Finished | Tick) -> None:
+    def hear(self, event: Event) -> None:
         """Show an event."""
-        from tuner.search.driver import Finished
+        from tuner.search.events import Finished, Note, Tick
 
         if isinstance(event, Finished):
             self._finished += isinstance(event.record, TrialRecord)
-            if self._live is None:
-                self._print(line(event, self._prepared.metric.name))
-        elif self._live is not None:
-            self._tick = event
+        elif isinstance(event, Note):
+            self._print(event.text)
+        elif isinstance(event, Tick):
             self._live.update(self._view(event), refresh=True)
 
-    def goodbye(self) -> None:
-        """The last line: what to type next."""
-        from shlex import quote
-
-        self._print(f"done: tuner report {quote(str(self._wishes.study))}")
+    def end(self, ended: Ended) -> None:
+        """The last line."""
+        self._live.stop()
+        self._print(ended.line)
 
     def _print(self, text: str) -> None:
-        if self._console.is_terminal:
-            self._console.print(text, markup=False, soft_wrap="\n" in text)
-            return
-        try:
-            print(text, flush=True)
-        except BrokenPipeError:  # the reader has left; the search goes on
-            forget_stdout()
+        self._console.print(text, markup=False, soft_wrap="\n" in text)
 
     def _view(self, tick: Tick) -> Group:
         from rich.console import Group
@@ -82,7 +65,7 @@ class Live:
         done = sum(len(c.trials) for c in tick.chains)
         table = Table(box=None, pad_edge=False)
         bar = max(4, min(20, self._console.width - 64))
-        for column in ("chain", "trials", "", f"best {self._prepared.metric.name}", "now"):
+        for column in ("chain", "trials", "", f"best {self._metric}", "now"):
             table.add_column(column, no_wrap=True, min_width=bar if not column else None)
         for chain in tick.chains:
             now = running.get(chain.name)
@@ -106,45 +89,3 @@ class Live:
         if not self._finished:
             return f"{clock(elapsed)} so far"
         return f"{clock(elapsed)} so far, about {clock(elapsed / self._finished * left)} left"
-
-
-def opening(prepared: Prepared, wishes: Wishes) -> str:
-    """One line: what is about to happen."""
-    experiment, chains = prepared.experiment, prepared.plan.chains
-    trials, outer = wishes.trials or experiment.trials, len(chains) - 1
-    nested = f"{outer} outer folds and the final chain" if outer else "one flat chain (optimistic score)"
-    return (
-        f"{wishes.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
-        f"{prepared.metric.name}; {experiment.search.sampler}, {trials} trials for {nested}: "
-        f"{work(prepared, trials)}"
-    )
-
-
-def work(prepared: Prepared, trials: int) -> str:
-    """ "30 trials × 25 folds = 750 trainings", or what is left of that where chains share trainings."""
-    folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
-    shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
-    made = f"{trials * folds:,} {'trainings' if not shared else 'scores'}"
-    return f"{trials:,} trials × {folds} fold{'s' * (folds > 1)} = {made}{shared}"
-
-
-def line(event: Finished, metric: str) -> str:
-    """One finished trial or refit, plain."""
-    record, chain = event.record, event.chain
-    kind = "trial" if isinstance(record, TrialRecord) else "refit of trial"
-    if isinstance(record, TrialRecord) and record.state == "pruned":
-        outcome = f"pruned, {metric} {record.means[-1]:.4g} was too far behind"
-    elif record.score is None:
-        outcome = f"failed: {record.reason}"
-    else:
-        test = "" if kind == "trial" else "outer test "
-        outcome = f"{test}{metric} {record.score:.4g}"
-        best = best_score(chain)
-        outcome += f" (best {best:.4g})" if kind == "trial" and best is not None else ""
-    return f"{chain.name} {kind} {record.number}: {outcome}, {record.epochs} epochs, {record.seconds:.1f} s"
-
-
-def best_score(chain: Chain) -> float | None:
-    """The best score of a chain so far."""
-    best = chain.best()
-    return best.score if best else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.errors import StorageError, UsageError
+from tuner.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,19 +89,15 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
         to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))
     elif trial is not None:
-        to.print(f"trial {trial.number} of {chain} has no curves: {trial.reason}", markup=False)
+        to.print(f"trial {trial.number} of {chain} failed after {trial.epochs} epochs: {trial.reason}", markup=False)
+        if trial.details:
+            to.print(trial.details, markup=False, style="dim", soft_wrap=True)
 
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:
     if number is None:
         return next(iter(results.ranking(chain)), None)
-    trials = results.chain(chain).trials
-    found = next((trial for trial in trials if trial.number == number), None)
-    if found is None:
-        last = max((trial.number for trial in trials), default=None)
-        hint = "no trial is finished" if last is None else f"trials 0 … {last} are finished, or running in between"
-        raise UsageError(f"{chain} has no finished trial {number}", hint)
-    return found
+    return results.trial(chain, number)
 
 
 def _write(output: Path, text: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
+
+from tuner.errors import LimitReached, UsageError
 
 
 def command(
@@ -17,6 +20,12 @@ def command(
     ),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
     fresh: bool = typer.Option(False, "--fresh", help="Delete the study's trials and start over."),
+    timeout: str | None = typer.Option(None, "--timeout", help="Longest run, such as 7h; then go on by running again."),
+    until: str | None = typer.Option(None, "--until", help="Stop at this local time, such as 07:00."),
+    wait: str | None = typer.Option(None, "--wait", help="Wait as long, such as 10m, for another run of the study."),
+    quiet: bool = typer.Option(False, "--quiet", help="Print nothing unless something is wrong."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON object per event."),
+    log: Path | None = typer.Option(None, "--log", help="Append what happens to this file."),
 ) -> None:
     """Search by nested cross-validation; everything goes into study.db.
 
@@ -25,27 +34,46 @@ def command(
     \b
       tuner search rnn
       tuner search my.yaml --study night.db --trials 60
+      tuner search my.yaml --until 07:00 --quiet --log night.log
     """
     from contextlib import ExitStack
 
-    from tuner.cli.live import Live
+    from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
     from tuner.search.forkserver import empty_storage, start_forkserver
+    from tuner.spec.sections import duration, seconds, time_of_day
     from tuner.store import check_file, holds_something
 
-    path, new = find(file), not holds_something(study)
-    if not new:
-        check_file(study)  # before torch is loaded: a wrong file is told at once
-    with ExitStack() as stack:
-        empty = None
-        if workers != 0:
-            start_forkserver()
-            empty = stack.enter_context(empty_storage()) if new else None
-        from tuner.search.driver import Wishes, search
-        from tuner.search.plan import prepare
+    if quiet and json:
+        raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
+    for option, text, check in (("timeout", timeout, duration), ("until", until, time_of_day), ("wait", wait, duration)):
+        _check(option, text, check)
+    try:
+        with Audience(quiet=quiet, json=json, log=log) as audience, ExitStack() as stack:
+            path, new = find(file), not holds_something(study)
+            if not new:
+                check_file(study)  # before torch is loaded: a wrong file is told at once
+            empty = None
+            if workers != 0:
+                start_forkserver()
+                empty = stack.enter_context(empty_storage()) if new else None
+            from tuner.search.driver import Wishes, search
+            from tuner.search.plan import prepare
 
-        prepared = prepare(path)
-        wishes = Wishes(study, name, trials, workers, device, fresh)
-        with Live(prepared, wishes) as live:
-            search(prepared, wishes, live.hear, empty)
-    live.goodbye()
+            prepared = prepare(path)
+            patience = seconds(wait) if wait else 0.0
+            wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, patience)
+            audience.begin(prepared, wishes)
+            search(prepared, wishes, audience.hear, empty)
+    except LimitReached:
+        if quiet:  # that a night ends is nothing wrong; the exit code tells it
+            raise typer.Exit(LimitReached.exit_code) from None
+        raise
+
+
+def _check(option: str, text: str | None, check: Callable[[str], str]) -> None:
+    try:
+        if text is not None:
+            check(text)
+    except ValueError as error:
+        raise UsageError(f"--{option} must be {error}, not '{text}'") from error

@@ -50,7 +50,7 @@ class Results:
     """A study, read once; every number of the report is a property."""
 
     def __init__(self, study: StoredStudy) -> None:
-        self.name, self.header, self.chains = study.name, study.header, study.chains
+        self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header["metric"]
         self.maximize: bool = study.header["maximize"]
         self.total: int = study.header["trials"]
@@ -148,11 +148,23 @@ class Results:
             raise UsageError(f"no chain '{name}' in the study '{self.name}'", did_you_mean(name, self.chains))
         return self.chains[name]
 
+    def trial(self, chain: str, number: int) -> TrialRecord:
+        """A finished trial of a chain by number."""
+        trials = self.chain(chain).trials
+        found = next((trial for trial in trials if trial.number == number), None)
+        if found is None:
+            last = max((trial.number for trial in trials), default=None)
+            hint = "no trial is finished" if last is None else f"trials 0 … {last} are finished, or running in between"
+            raise UsageError(f"{chain} has no finished trial {number}", hint)
+        return found
+
     def failures(self) -> dict[str, int]:
         """How many trials and refits failed, by reason, most frequent first."""
         counts: dict[str, int] = {}
-        for chain in self.chains.values():
-            reasons = [t.reason for t in chain.trials] + [r.reason for r in chain.refits.values()]
+        for name, chain in self.chains.items():
+            kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name} | {0}
+            refits = [refit for number, refit in chain.refits.items() if number in kept]
+            reasons = [each.reason for each in (*chain.trials, *refits)]
             for reason in reasons:
                 if reason is not None:
                     counts[reason] = counts.get(reason, 0) + 1

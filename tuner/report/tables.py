@@ -167,6 +167,22 @@ def headline(results: Results) -> list[str]:
     return lines
 
 
+def summary(results: Results) -> str:
+    """The result in one line, fit for the subject of a mail."""
+    if results.flat:
+        best = next(iter(results.ranking()), None)
+        said = f"{results.metric} {best.score:.4g}, optimistic" if best and best.score is not None else "no score yet"
+    elif results.score is None:
+        said = "no outer score yet"
+    else:
+        half = results.score.half
+        said = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
+    failed = sum(trial.state == "failed" for chain in results.chains.values() for trial in chain.trials)
+    asked = results.total * len(results.chains)
+    done = f"{asked} trials" if results.complete else f"PARTIAL, {results.finished()} of {asked} trials"
+    return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
+
+
 def interval(value: Interval) -> str:
     """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)"."""
     if value.half is None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +13,22 @@ import psutil
 import torch
 
 from tuner.errors import LimitReached, NoResultError, UsageError
+from tuner.lock import lock
+from tuner.search.budget import Budget
 from tuner.search.chain import Chain
-from tuner.search.executors import Executor, Inline, Processes, Running
+from tuner.search.events import ChainDone, Finished, Listener, Note, Tick
+from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
 from tuner.search.plan import Prepared, changes, devices, header
+from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
-from tuner.search.trial import Record
-from tuner.spec.records import RefitRecord, failures_in_a_row
+from tuner.search.trial import Job, Record, TrialJob
+from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, size
-from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, lock, mend, read
+from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
 from tuner.training.fitting import Room
 
 TICK = 0.25  # seconds between two looks at the clock
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A trial or refit is done and written."""
-
-    chain: Chain
-    record: Record
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A moment has passed; what runs now."""
-
-    chains: tuple[Chain, ...]
-    running: tuple[Running, ...]
-
-
-Listener = Callable[[Finished | Tick], None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +41,9 @@ class Wishes:
     workers: int | None = None  # by default the cores, on accelerators one for each; 0: in this process
     device: str = "auto"
     fresh: bool = False
+    timeout: str | None = None  # a duration, and a time of day: in the places of the file's limits
+    until: str | None = None
+    wait: float = 0.0  # seconds, for another run that holds the study
 
 
 def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callable[[], Path] | None = None) -> None:
@@ -67,11 +53,12 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
     """
     torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
     where, name = devices(wishes.device), wishes.name or prepared.experiment.name
-    with lock(wishes.study), ExitStack() as stack:
+    limits = _limits(prepared.experiment.limits, wishes)
+    with lock(wishes.study, wishes.wait), ExitStack() as stack:
         mend(wishes.study)
         found, now = _stored(prepared, wishes, name)
         chains = _chains(prepared, now, found)
-        driver = _Driver(prepared, chains, listener)
+        driver = _Driver(prepared, chains, limits, listener)
         executor = None
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
@@ -79,8 +66,19 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
         store = stack.enter_context(closing(Store(wishes.study, empty)))
         _register(store, wishes, name, found, now, prepared.metric.maximize)
         if executor:
-            driver.run(executor, store, name)
+            runs, here = found.runs if found else (), conditions(where)
+            if changed := differences(runs, here):
+                listener(Note(f"since the last run: {', '.join(changed)}; last digits of new trials may differ"))
+            finished = sum(len(chain.trials) for chain in chains)
+            with recorded(store, name, runs, {**here, "workers": wishes.workers, "finished": finished}):
+                driver.run(executor, store, name)
     _check_result(chains)
+
+
+def _limits(limits: Limits, wishes: Wishes) -> Limits:
+    """The limits of the file, with those of the command line in their places."""
+    wished = {"time": wishes.timeout, "until": wishes.until}
+    return limits.model_copy(update={key: value for key, value in wished.items() if value is not None})
 
 
 def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | None) -> list[Chain]:
@@ -99,9 +97,9 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     found = read(wishes.study).get(name) if holds_something(wishes.study) and not wishes.fresh else None
     if found is None:
         return None, now
-    if differences := changes(found.header, now):
+    if changed := changes(found.header, now):
         raise UsageError(
-            f"the study '{name}' in {wishes.study} was started with another experiment: " + "; ".join(differences[:8]),
+            f"the study '{name}' in {wishes.study} was started with another experiment: " + "; ".join(changed[:8]),
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
     # a total below what is finished cannot be had any more
@@ -130,7 +128,7 @@ def _check_result(chains: list[Chain]) -> None:
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
-    room, on = _room(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
+    room, on = room_of(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
     if wishes.workers == 0:
         return Inline(*on, where[0], room)
     workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
@@ -139,7 +137,7 @@ def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     return Processes(*on, where, min(workers, useful), room)
 
 
-def _room(limits: Limits, where: list[str]) -> Room:
+def room_of(limits: Limits, where: list[str]) -> Room:
     """What the stacks on one device may take together: `limits.memory`, else half of what is free there."""
     if limits.memory:
         return Room(size(limits.memory), strict=True)
@@ -156,14 +154,14 @@ def cores() -> int:
 class _Driver:
     """Gives out jobs, takes them back, writes what came of them, and tells the listener."""
 
-    def __init__(self, prepared: Prepared, chains: list[Chain], listener: Listener) -> None:
+    def __init__(self, prepared: Prepared, chains: list[Chain], limits: Limits, listener: Listener) -> None:
         self._chains, self._listener = tuple(chains), listener
-        limits, search = prepared.experiment.limits, prepared.experiment.search
-        self._most_failures = limits.failures
-        self._deadline = _deadline(limits)
+        self._done = {chain.name for chain in chains if chain.done}
+        self._budget = Budget(limits)
         trial_time = seconds(limits.trial_time) if limits.trial_time else None
-        self._groups = make_groups(chains, prepared.proposer, search, trial_time)
-        self._in_flight: dict[int, Group] = {}
+        self._groups = make_groups(chains, prepared.proposer, prepared.experiment.search, trial_time)
+        self._in_flight: dict[Job, Group] = {}
+        self._closing = False
 
     @property
     def done(self) -> bool:
@@ -172,17 +170,20 @@ class _Driver:
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
         """Until nothing is left, or a limit is reached."""
-        self._check_failures()
+        self._budget.check_failures(self._chains)
         while not self.done:
             for group in self._groups:
                 self._write(store, name, group, group.settle())
             self.give_out(executor)
+            if self._budget.spent or (self._closing and not self._in_flight):
+                raise LimitReached("the time limit was reached with work left")
             for job, outcome in executor.wait(TICK):
-                group = self._in_flight.pop(id(job))
+                group = self._in_flight.pop(job)
                 self._write(store, name, group, group.accept(job, outcome))
-            self._listener(Tick(self._chains, tuple(executor.running())))
-            if time.monotonic() > self._deadline and not self.done:
-                raise LimitReached("the time limit was reached with work left", "the same command goes on")
+            running = executor.running()
+            self._listener(Tick(self._chains, tuple(running)))
+            if not self._closing and self._budget.closing(self._chains, len(running) + executor.free):
+                self._close(executor)
 
     def give_out(self, executor: Executor) -> None:
         """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
@@ -194,39 +195,31 @@ class _Driver:
                 waiting.remove(group)
             else:
                 executor.submit(job)
-                self._in_flight[id(job)] = group
+                self._in_flight[job] = group
+
+    def _close(self, executor: Executor) -> None:
+        """Give up the trials that run: the time left is for the refits of the winners so far."""
+        self._closing = True
+        for group in self._groups:
+            group.close()
+        for job in [job for job in self._in_flight if isinstance(job, TrialJob)]:
+            executor.abandon(job)
+            del self._in_flight[job]
 
     def _write(self, store: Store, name: str, group: Group, ready: list[tuple[Chain, Record]]) -> None:
-        if ready:
-            store.write(name, [_entry(group, chain, record) for chain, record in ready])
+        if not ready:
+            return
+        store.write(name, [_entry(group, chain, record) for chain, record in ready])
         for chain, record in ready:
             self._listener(Finished(chain, record))
-        self._check_failures()
-
-    def _check_failures(self) -> None:
         for chain in self._chains:
-            if self._most_failures is not None and failures_in_a_row(chain.trials) >= self._most_failures:
-                last = next(t.reason for t in reversed(chain.trials) if t.state == "failed")
-                text = f"{self._most_failures} trials of {chain.name} failed in a row, the last one: {last}"
-                raise NoResultError(text, "mend the search space; limits.failures sets this number")
+            if chain.name not in self._done and chain.done:
+                self._done.add(chain.name)
+                self._listener(ChainDone(chain))
+        if any(isinstance(record, TrialRecord) and record.state == "failed" for _, record in ready):
+            self._budget.check_failures(self._chains)
 
 
 def _entry(group: Group, chain: Chain, record: Record) -> Entry:
     return Entry(chain.name, record, None if isinstance(record, RefitRecord) else group.frozen(record))
 
-
-def _deadline(limits: Limits) -> float:
-    """The monotonic time at which to stop: the earlier of `time` and `until`, else never."""
-    ends = [float("inf")]
-    if limits.time:
-        ends.append(time.monotonic() + seconds(limits.time))
-    if limits.until:
-        hour, minute = map(int, limits.until.split(":"))
-        now = datetime.now().astimezone()
-        then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        if then <= now:
-            then += timedelta(days=1)
-        # wall clock to wall clock in UTC, so that a night with a daylight-saving change has its true length
-        then = then.replace(tzinfo=None).astimezone()
-        ends.append(time.monotonic() + (then - now).total_seconds())
-    return min(ends)

@@ -27,6 +27,13 @@ class Running:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Died:
+    """A worker has died over a job; what becomes of that if it cannot be tried once more."""
+
+    outcome: Outcome
+
+
 class Executor(Protocol):
     """Takes jobs while `free` is above 0, and gives back what is finished."""
 
@@ -35,6 +42,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None: ...
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]: ...
     def running(self) -> list[Running]: ...
+    def abandon(self, job: Job) -> None: ...
     def close(self) -> None: ...
 
 
@@ -68,6 +76,10 @@ class Inline:
         """Nothing runs between two calls."""
         return []
 
+    def abandon(self, job: Job) -> None:
+        """Forget the job that waits."""
+        self._job = None
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -76,7 +88,8 @@ class Processes:
     """Workers as processes that the driver can kill. `room` is what those of one device may take together.
 
     A job that is too large for a worker's share goes to fewer workers with larger shares, once all are done; what is
-    too large for one is a failed trial, or is tried all the same where the room is not strict.
+    too large for one is a failed trial, or is tried all the same where the room is not strict. A job whose worker died
+    is tried once more, with nothing beside it: often it was the system, for want of memory.
     """
 
     def __init__(
@@ -85,6 +98,9 @@ class Processes:
         self._task, self._room = Task.share(dataset, metric), room
         self._most = -(-workers // len(devices))  # workers of one device
         self._too_large: list[tuple[Job, float]] = []
+        self._bereft: list[Job] = []  # their first worker died
+        self._tried: set[Job] = set()
+        self._alone = False
         self._workers: list[Worker] = []
         try:
             for number in range(workers):
@@ -96,7 +112,8 @@ class Processes:
     @property
     def free(self) -> int:
         """How many workers can take a job."""
-        return 0 if self._too_large else sum(worker.job is None for worker in self._workers)
+        waiting = self._too_large or self._bereft or self._alone
+        return 0 if waiting else sum(worker.job is None for worker in self._workers)
 
     def submit(self, job: Job) -> None:
         """Hand the job to a free worker."""
@@ -121,15 +138,27 @@ class Processes:
                 answer = self._collect(worker, job)
                 if isinstance(answer, TooLarge):
                     self._too_large.append((job, answer.needed))
+                elif isinstance(answer, Died) and job not in self._tried:
+                    self._bereft.append(job)
                 else:
-                    done.append((job, answer))
+                    done.append((job, answer.outcome if isinstance(answer, Died) else answer))
             elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
                 reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
-                done.append((job, failure(job, reason, worker.seconds)))
+                done.append((job, failure(job, reason, worker.seconds, epoch=worker.epoch.value)))
                 self._replace(worker)
-        if self._too_large and not any(worker.job for worker in self._workers):
-            done += self._make_room()
+        if not any(worker.job for worker in self._workers):
+            done += self._when_quiet()
         return done
+
+    def _when_quiet(self) -> list[tuple[Job, Outcome]]:
+        """Nothing runs: time for the jobs that wait for that."""
+        self._alone = bool(self._bereft)
+        if not self._alone:
+            return self._make_room()
+        job = self._bereft.pop(0)
+        self._tried.add(job)
+        self.submit(job)
+        return []
 
     def _make_room(self) -> list[tuple[Job, Outcome]]:
         """Give out the jobs that were too large, to as many workers as have room for the largest of them."""
@@ -156,6 +185,15 @@ class Processes:
         """What each busy worker is doing."""
         return [Running(w.job, w.epoch.value, w.seconds) for w in self._workers if w.job is not None]
 
+    def abandon(self, job: Job) -> None:
+        """Stop the job, or forget it where it waits."""
+        self._too_large = [each for each in self._too_large if each[0] is not job]
+        self._bereft = [each for each in self._bereft if each is not job]
+        for worker in self._workers:
+            if worker.job is job:
+                self._replace(worker)
+                self._alone = False
+
     def close(self) -> None:
         """Kill every worker: what they were at is simply not finished."""
         for worker in self._workers:
@@ -164,14 +202,14 @@ class Processes:
             worker.end()
         self._workers = []
 
-    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge:
+    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Died:
         try:
-            answer: Answer = worker.pipe.recv()
+            answer: Answer | Died = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             code = worker.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            answer = failure(job, f"the worker process died ({how})", worker.seconds)
+            answer = Died(failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.epoch.value))
             self._replace(worker)
         if isinstance(answer, NotStarted):
             hint = "fewer --workers, or --device cpu"

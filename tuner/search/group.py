@@ -19,6 +19,7 @@ from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJ
 from tuner.seeds import seed_of
 from tuner.spec.records import RefitRecord, TrialRecord, refit_epochs
 from tuner.spec.sections import NoPruner, Search
+from tuner.spec.space import Values
 from tuner.training.lanes import Lane
 
 ROUND = 8  # trials of a round where only the pruner learns: enough for many workers, few enough to learn from
@@ -42,6 +43,7 @@ class Group:
         self._absorb()
         self._asked = self._finished
         self._refitting: set[tuple[str, int]] = set()
+        self._closed = False
         self._learned = 0
         self._learn()
 
@@ -65,23 +67,33 @@ class Group:
         """Whether all trials are finished."""
         return self._finished >= self.total
 
+    def close(self) -> None:
+        """No more trials in this run: refit the winners so far."""
+        self._closed = True
+
     def next_job(self) -> Job | None:
         """The next job that does not have to wait for one in flight."""
-        if self.searched:
+        if self.searched or self._closed:
             return self._next_refit()
         while self._asked in self._early:
             self._asked += 1
         number = self._asked
         if number >= self.total:
             return None
-        start = number if self._round is None else number - number % self._round
-        if self._round is not None and self._finished < start:
+        if self._finished < self._start(number):
             return None
-        values = self._proposer.propose(number)
         self._asked += 1
+        return self.job(number, self._proposer.propose(number))
+
+    def _start(self, number: int) -> int:
+        """How many finished trials a trial waits for."""
+        return 0 if self._round is None else number - number % self._round
+
+    def job(self, number: int, values: Values) -> TrialJob:
+        """The trial of this number, with these values."""
         configuration = self._proposer.space.configuration(values)
         lanes = tuple(Lane(rows.train, rows.evaluations, self._seed(number, rows.train)) for rows in self._layout.lanes)
-        views = tuple(self._view(chain, start, configuration["training"]["epochs"]) for chain in self.chains)
+        views = tuple(self._view(chain, self._start(number), configuration["training"]["epochs"]) for chain in self.chains)
         return TrialJob(number, values, configuration, lanes, views, self._time_limit)
 
     def _view(self, chain: Chain, start: int, epochs: int) -> ChainView:
@@ -134,7 +146,7 @@ class Group:
     def settle(self) -> list[tuple[Chain, Record]]:
         """Refits that another chain has trained: same rows, same seed, scored on the same rows at the same epoch."""
         found = []
-        for chain in self.chains if self.searched else ():
+        for chain in self.chains if self.searched or self._closed else ():
             for trial in chain.missing_refits():
                 record = self._elsewhere(chain, trial)
                 if record is not None:

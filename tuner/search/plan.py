@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from tuner.spec.yaml_file import at
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 
 SCHEMA = 1
-RECORDED = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +48,9 @@ class Prepared:
         return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
 
-def prepare(path: Path) -> Prepared:
-    """Read, load, cut and check; raises with every mistake that each step can see."""
-    experiment = attempt(path, catalogue())
+def prepare(path: Path, text: str | None = None) -> Prepared:
+    """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen."""
+    experiment = attempt(path, catalogue(), text)
     (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment))
     whole = (lambda: _check_layout(experiment, dataset), lambda: _check_constraints(experiment))
     metric, cut, _, default = _all_or_every_error(
@@ -158,6 +156,8 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": name,
         "text": experiment.document.text,
+        "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
+        "file": str(experiment.document.path.absolute()),
         "identity": experiment.identity(),
         "trials": experiment.trials,
         "sampler": experiment.search.sampler,
@@ -185,9 +185,6 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             }
             for c in prepared.plan.chains
         ],
-        "versions": {name: version(name) for name in RECORDED} | {"python": platform.python_version()},
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": 1,
     }
 
 

@@ -102,16 +102,22 @@ class Runner:
 
         Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` is raised, as more room may help.
         """
-        start = time.perf_counter()
+        start, reached = time.perf_counter(), 0
+
+        def note(epoch: int) -> None:
+            nonlocal reached
+            reached = epoch
+            heard(epoch)
+
         try:
             recipe = Recipe(*_model_and_training(job.configuration), self._metric)
             if isinstance(job, RefitJob):
-                return self._refit(recipe, job, heard, room, start)
-            return self._trial(recipe, job, heard, room, start)
+                return self._refit(recipe, job, note, room, start)
+            return self._trial(recipe, job, note, room, start)
         except DoesNotFit:
             raise
         except Exception as error:
-            return failure(job, explain(error), time.perf_counter() - start, traceback.format_exc())
+            return failure(job, explain(error), time.perf_counter() - start, traceback.format_exc(), reached)
         finally:
             if self._table.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -201,11 +207,13 @@ def _check_held_out(job: TrialJob) -> None:
             disjoint(*views[view], chain.held_out)
 
 
-def failure(job: Job, reason: str, seconds: float, details: str | None = None) -> Outcome:
-    """The records of a job that could not be done."""
+def failure(job: Job, reason: str, seconds: float, details: str | None = None, epoch: int = 0) -> Outcome:
+    """The records of a job that could not be done; `epoch` is the last that it finished."""
     if isinstance(job, RefitJob):
         return {job.chain: RefitRecord(job.number, job.epochs, seconds, reason=reason, details=details)}
-    record = TrialRecord(job.number, "failed", job.values, job.configuration, seconds, reason=reason, details=details)
+    record = TrialRecord(
+        job.number, "failed", job.values, job.configuration, seconds, reason=reason, details=details, last_epoch=epoch
+    )
     return {view.chain: record for view in job.chains}
 
 

@@ -101,9 +101,9 @@ def load(path: Path, catalogue: Catalogue) -> Experiment:
     return experiment
 
 
-def attempt(path: Path, catalogue: Catalogue) -> Experiment:
+def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experiment:
     """The same, but mistakes that leave data and resampling known are kept as `errors`: the data may show more."""
-    document = read(path)
+    document = read(path, text)
     reader = Reader()
     root = document.root
     for key, entry in root.entries.items():

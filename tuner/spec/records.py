@@ -44,11 +44,12 @@ class TrialRecord:
     parameters: int | None = None
     reason: str | None = None
     details: str | None = None
+    last_epoch: int = 0
 
     @property
     def epochs(self) -> int:
-        """Epochs trained."""
-        return len(self.means)
+        """Epochs trained; `last_epoch` tells it of trials whose process told no means."""
+        return len(self.means) or self.last_epoch
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ def seconds(text: str) -> float:
     return days * 86400 + hours * 3600 + minutes * 60 + rest
 
 
-def _duration(text: str) -> str:
+def duration(text: str) -> str:
+    """The text, if it is a duration above 0."""
     if seconds(text) <= 0:
         raise ValueError("a duration above 0")
     return text
@@ -142,26 +143,34 @@ def _size(text: str) -> str:
     return text
 
 
-def _clock(text: str) -> str:
+def time_of_day(text: str) -> str:
+    """The text, if it is one."""
     if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
         raise ValueError('a time of day such as "07:00"')
     return text
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, AfterValidator(duration)]
+
+
+class Failures(Settings):
+    """How many trials may fail before the search gives up."""
+
+    in_a_row: Annotated[int, Field(ge=1)] | None = Field(None, description="of one chain, one after another")
+    total: Annotated[int, Field(ge=1)] | None = Field(None, description="of all chains together")
 
 
 class Limits(Settings):
     """When to stop with work left; the same command then goes on."""
 
     time: Duration | None = Field(None, description="longest run, such as 7h or 90m")
-    until: Annotated[str, AfterValidator(_clock)] | None = Field(None, description="stop at this local time")
+    until: Annotated[str, AfterValidator(time_of_day)] | None = Field(None, description="stop at this local time")
     trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
     memory: Annotated[str, AfterValidator(_size)] | None = Field(
         None,
         description="what all stacks may take, such as 6GB (default half of what is free); more are cut, or run by "
         "fewer workers",
     )
-    failures: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="give up after this many failed trials of a chain in a row"
+    failures: Annotated[int, Field(ge=1)] | Failures | None = Field(
+        None, description="give up after this many failed trials of a chain in a row, or {in_a_row, total}"
     )

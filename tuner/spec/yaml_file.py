@@ -90,9 +90,9 @@ class Document:
         return render(self.path, self.text, problems)
 
 
-def read(path: Path) -> Document:
-    """Read the file; raise `ExperimentError` if it is not one YAML mapping."""
-    text = _text(path)
+def read(path: Path, text: str | None = None) -> Document:
+    """Read the file, or its `text` as it once was; raise `ExperimentError` if it is not one YAML mapping."""
+    text = _text(path) if text is None else text
     yaml = YAML(typ="rt", pure=True)
     try:
         _check_depth(yaml, text)

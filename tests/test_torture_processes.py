@@ -1,0 +1,133 @@
+"""Torture: processes that are killed, stopped, started at once, or never end."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from helpers import GRID, all_gone, command, descendants, heed_signals, read_trials, search, start, tables, tuner, write_space
+from torture import survived
+
+from tuner.lock import lock
+from tuner.report import load
+
+pytestmark = [pytest.mark.torture, pytest.mark.slow]
+
+LONG = {"epochs": 60, "batch_size": 8, "early_stopping": None}
+SAMPLERS = {
+    "grid": {**GRID, "training": {**LONG, **GRID["training"]}},
+    "random": {"search": {"sampler": "random", "trials": 6}, "training": LONG},
+    "tpe": {"search": {"sampler": "tpe", "trials": 12}, "training": LONG},
+    "gp": {"search": {"sampler": "gp", "trials": 12}, "training": LONG},
+}
+KILLS = 20
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sampler):
+    path, moments = write_space(tmp_path, **SAMPLERS[sampler]), random.Random(sampler)
+    killed, whole, orphans = tmp_path / "killed.db", tmp_path / "whole.db", set()
+    for _ in range(KILLS):
+        process = start(path, killed)
+        time.sleep(moments.uniform(0.3, 4.0))
+        orphans |= descendants(process.pid)
+        process.kill()
+        process.communicate(timeout=10)
+    assert all_gone(orphans)
+    again = tuner("search", path, "--study", killed, "--workers", "2", cwd=tmp_path)
+    survived(again.returncode, again.stdout, again.stderr, expected=0)
+    search(path, whole)
+    assert load(killed).complete
+    assert tables(killed) == tables(whole)
+
+
+def test_eight_first_starts_at_once(tmp_path):
+    path = write_space(tmp_path, search={"trials": 2})
+
+    def one(number):
+        return tuner("search", path, "--study", tmp_path / "study.db", "--workers", "0", cwd=tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(one, range(8)))
+    for each in done:
+        survived(each.returncode, each.stdout, each.stderr, expected=each.returncode)
+    assert {each.returncode for each in done} <= {0, 75}
+    search(path, tmp_path / "whole.db")
+    assert tables(tmp_path / "study.db") == tables(tmp_path / "whole.db")
+
+
+def test_a_second_run_waits_for_the_first(tmp_path):
+    path, study = write_space(tmp_path, search={"trials": 1}), tmp_path / "study.db"
+    with lock(study):
+        refused = tuner("search", path, "--study", study, "--wait", "0.3s", cwd=tmp_path)
+        survived(refused.returncode, refused.stdout, refused.stderr, expected=75)
+        assert f"pid {os.getpid()}" in refused.stderr
+        waiting = subprocess.Popen(command("search", path, "--study", study, "--wait", "10m"), stdout=-1, stderr=-1)
+        time.sleep(4)
+        assert waiting.poll() is None
+    out, err = (text.decode() for text in waiting.communicate(timeout=60))
+    survived(waiting.returncode, out, err, expected=0)
+
+
+def test_stopped_and_continued_it_ends_as_if_never_stopped(tmp_path):
+    path = write_space(tmp_path, training=LONG, search={"trials": 4})
+    process = start(path, tmp_path / "stopped.db")
+    read_trials(process, 2)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.3)
+    out, err = process.communicate(timeout=120)
+    survived(process.returncode, out, err, expected=0)
+    search(path, tmp_path / "whole.db")
+    assert tables(tmp_path / "stopped.db") == tables(tmp_path / "whole.db")
+
+
+def test_a_worker_killed_once_changes_nothing(tmp_path):
+    path = write_space(tmp_path, training=LONG, search={"trials": 4})
+    process = start(path, tmp_path / "killed.db")
+    read_trials(process, 2)
+    os.kill(max(descendants(process.pid)), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    survived(process.returncode, out, err, expected=0)
+    search(path, tmp_path / "whole.db")
+    assert tables(tmp_path / "killed.db") == tables(tmp_path / "whole.db")
+
+
+def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
+    path = write_space(tmp_path, training=LONG, search={"trials": 3}, limits={"trial_time": "3s"})
+    process = start(path, tmp_path / "study.db")
+    read_trials(process, 2)
+    worker = max(descendants(process.pid))
+    os.kill(worker, signal.SIGSTOP)
+    out, err = process.communicate(timeout=120)
+    survived(process.returncode, out, err, expected=0)
+    assert load(tmp_path / "study.db").complete
+    assert all_gone({worker})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_any_moment_ends_it_with_its_code_and_leaves_nobody(tmp_path, number):
+    path, moments = write_space(tmp_path, training=LONG), random.Random(int(number))
+    for _ in range(6):
+        process = subprocess.Popen(command("search", path, "--study", tmp_path / "study.db"), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)  # fmt: skip
+        time.sleep(moments.uniform(0.5, 5.0))
+        below = descendants(process.pid)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=5)
+        assert process.returncode in (128 + number, -number), err  # before it can hear, it simply dies of it
+        assert "Traceback" not in err
+        assert all_gone(below)
+
+
+def test_a_trial_that_never_ends_is_a_failed_trial(tmp_path):
+    path = write_space(tmp_path, training={**LONG, "epochs": 1_000_000, "batch_size": 1}, search={"trials": 1},
+                       limits={"trial_time": "1s"})  # fmt: skip
+    done = tuner("search", path, cwd=tmp_path)
+    survived(done.returncode, done.stdout, done.stderr, expected=5)
+    assert "took longer than limits.trial_time (1 s)" in done.stderr

@@ -1,0 +1,130 @@
+"""Torture: studies that are broken, foreign, read-only, deleted, or on a disk that is full."""
+
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+from helpers import inside, read_trials, search, start, tables, tuner, write_space
+from torture import files_up_to, real, surroundings, survived, without_privileges
+
+from tuner.report import load
+
+pytestmark = pytest.mark.torture
+
+
+def altered(statement):
+    """A study changed by SQL."""
+
+    def change(path):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(statement)
+            db.commit()
+
+    return change
+
+
+def cut(share):
+    return lambda path: os.truncate(path, int(path.stat().st_size * share))
+
+
+DAMAGE = {
+    "truncated to 100 bytes": lambda path: os.truncate(path, 100),
+    "truncated to a half": cut(0.5),
+    "a schema from the future": altered("UPDATE version_info SET schema_version = 99"),
+    "a header that is no JSON": altered("UPDATE study_user_attributes SET value_json = '{' WHERE key = 'tuner:header'"),
+    "a header of another shape": altered("UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuner:header'"),
+    "records that are no JSON": altered("UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'tuner:record'"),
+    "a table less": altered("DROP TABLE trial_user_attributes"),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "noise": lambda path: path.write_bytes(os.urandom(8192)),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_study_is_refused_by_every_verb_and_stays_as_it_is(finished, tmp_path, case):
+    study, path = tmp_path / "study.db", write_space(tmp_path)
+    shutil.copy(finished, study)
+    DAMAGE[case](study)
+    before = study.read_bytes()
+    future = case == "a schema from the future"  # reading does without what may have changed
+    survived(*inside("search", path, "--study", study, "--workers", 0), expected=4)
+    for verb in (("report", study), ("status", study), ("replay", study, "--trial", 0)):
+        survived(*inside(*verb), expected=0 if future else 4)
+    assert study.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_read_only_study_is_read_but_not_written(finished, tmp_path):
+    path, study = write_space(tmp_path, search={"trials": 9}), tmp_path / "study.db"
+    shutil.copy(finished, study)
+    study.chmod(0o444)
+    _, err = real("search", path, "--study", study, "--workers", 0, cwd=tmp_path, expected=4, before=without_privileges)
+    assert "readonly" in err
+    real("report", study, cwd=tmp_path, before=without_privileges)
+
+
+@pytest.mark.slow
+def test_a_read_only_folder(finished, tmp_path):
+    path, folder = write_space(tmp_path), tmp_path / "shelf"
+    folder.mkdir()
+    shutil.copy(finished, folder / "study.db")
+    folder.chmod(0o555)
+    arguments = ("search", path, "--workers", 0, "--study")
+    real(*arguments, folder / "new.db", cwd=tmp_path, expected=4, before=without_privileges)
+    real("report", folder / "study.db", cwd=tmp_path, before=without_privileges)
+    assert [place.name for place in folder.iterdir()] == ["study.db"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_full_disk_in_the_middle_loses_nothing(tmp_path, workers):
+    path = write_space(tmp_path, search={"sampler": "random", "trials": 8})
+    full, whole = tmp_path / "full.db", tmp_path / "whole.db"
+    arguments = ("search", path, "--study", full, "--workers", workers)
+    search(path, whole)
+    limit = whole.stat().st_size - 3 * 4096
+    _, err = real(*arguments, cwd=tmp_path, expected=4, before=files_up_to(limit))
+    assert "make room" in err
+    kept = load(full).finished()
+    assert kept > 0
+    real(*arguments, cwd=tmp_path)
+    assert tables(full) == tables(whole)
+
+
+@pytest.mark.slow
+def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
+    path = write_space(tmp_path, training={"epochs": 60, "batch_size": 4, "early_stopping": None})
+    study = tmp_path / "study.db"
+    process = start(path, study)
+    read_trials(process, 2)
+    study.unlink()
+    out, err = process.communicate(timeout=60)
+    survived(process.returncode, "", err, expected=4)
+    assert not study.exists()
+
+
+@pytest.mark.slow
+def test_a_copy_taken_at_any_time_is_a_good_study(tmp_path):
+    path = write_space(tmp_path, search={"sampler": "random", "trials": 40})
+    study, counts = tmp_path / "study.db", []
+    process = start(path, study)
+    read_trials(process, 1)
+    while process.poll() is None and len(counts) < 30:
+        copy = tmp_path / f"copy{len(counts)}.db"
+        shutil.copy(study, copy)
+        counts.append(load(copy).finished())
+        time.sleep(0.02)
+    process.communicate(timeout=60)
+    assert counts == sorted(counts)
+    last = tmp_path / f"copy{len(counts) // 2}.db"
+    again = tuner("search", path, "--study", last, "--workers", "2", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert tables(last) == tables(study)
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", None])
+def test_without_a_home(finished, tmp_path, home):
+    real("report", finished, cwd=tmp_path, env=surroundings(HOME=home))

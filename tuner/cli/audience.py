@@ -1,0 +1,137 @@
+"""Who is told of a search: a terminal, lines or JSON on standard output, nobody; and a log beside any of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from shlex import quote
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from tuner.cli.console import console, forget_stdout
+from tuner.cli.json_lines import JsonLines
+from tuner.cli.lines import Lines
+from tuner.cli.signals import exit_code
+from tuner.errors import StorageError, TunerError
+
+if TYPE_CHECKING:
+    from tuner.report.results import Results
+    from tuner.search.driver import Wishes
+    from tuner.search.events import Event
+    from tuner.search.plan import Prepared
+
+LOG_BYTES, LOG_FILES = 5_000_000, 4  # a log is rotated at this size, and as many old ones are kept
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A search is about to begin."""
+
+    prepared: Prepared
+    wishes: Wishes
+
+    @property
+    def name(self) -> str:
+        """Of the study."""
+        return self.wishes.name or self.prepared.experiment.name
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A search has ended, by itself or otherwise; `line` is its result in a line."""
+
+    code: int
+    reason: str | None
+    line: str
+    results: Results | None
+
+
+class Listening(Protocol):
+    """What every audience does."""
+
+    def begin(self, begun: Begun) -> None: ...
+    def hear(self, event: Event) -> None: ...
+    def end(self, ended: Ended) -> None: ...
+
+
+class Audience:
+    """All that listen to one search; they hear of its end, however it comes."""
+
+    def __init__(self, *, quiet: bool, json: bool, log: Path | None) -> None:
+        self._log = _logger(log) if log else None
+        self._listening = self._listeners(quiet, json)
+        self._begun: Begun | None = None
+
+    def _listeners(self, quiet: bool, json: bool) -> list[Listening]:
+        found: list[Listening] = [Lines(self._log.info)] if self._log else []
+        if json:
+            found.append(JsonLines(say))
+        elif not quiet:
+            to = console()
+            if to.is_terminal:
+                from tuner.cli.live import Live
+
+                found.append(Live(to))
+            else:
+                found.append(Lines(say))
+        return found
+
+    def __enter__(self) -> Audience:
+        return self
+
+    def begin(self, prepared: Prepared, wishes: Wishes) -> None:
+        """Tell what is about to happen."""
+        self._begun = Begun(prepared, wishes)
+        for each in self._listening:
+            each.begin(self._begun)
+
+    def hear(self, event: Event) -> None:
+        """Tell of an event."""
+        for each in self._listening:
+            each.hear(event)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._log and error is not None:
+            self._log.error(error.report() if isinstance(error, TunerError) else str(error) or repr(error))
+        if self._begun:
+            ended = _ended(self._begun, error)
+            for each in self._listening:
+                each.end(ended)
+
+
+def _ended(begun: Begun, error: BaseException | None) -> Ended:
+    from tuner.report.results import load
+    from tuner.report.tables import summary
+
+    try:
+        results: Results | None = load(begun.wishes.study, begun.name)
+    except TunerError:
+        results = None
+    result = summary(results) if results else f"{begun.name}: nothing is saved"
+    if error is None:
+        return Ended(0, None, f"{result}; tuner report {quote(str(begun.wishes.study))}", results)
+    reason = error.message if isinstance(error, TunerError) else str(error)
+    return Ended(exit_code(error), reason, f"{result} ({reason})", results)
+
+
+def say(text: str) -> None:
+    """Print a line; once the reader has left, the search goes on without."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        forget_stdout()
+
+
+def _logger(path: Path) -> logging.Logger:
+    logger = logging.Logger("tuner")
+    try:
+        handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}", "name another --log") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,87 @@
+"""A search in plain lines: for standard output where it is no terminal, and for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tuner.spec.records import TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.cli.audience import Begun, Ended
+    from tuner.search.chain import Chain
+    from tuner.search.events import Event, Finished
+    from tuner.search.plan import Prepared
+
+
+class Lines:
+    """Says one line per finished trial and refit."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._metric = ""
+
+    def begin(self, begun: Begun) -> None:
+        """Warnings, and what is about to happen."""
+        self._metric = begun.prepared.metric.name
+        for text in (*begun.prepared.warnings, opening(begun)):
+            self._say(text)
+
+    def hear(self, event: Event) -> None:
+        """Say what is finished."""
+        from tuner.search.events import ChainDone, Finished, Note
+
+        if isinstance(event, Finished):
+            self._say(line(event, self._metric))
+        elif isinstance(event, ChainDone):
+            best = best_score(event.chain)
+            self._say(f"{event.chain.name} is done" + ("" if best is None else f": best {self._metric} {best:.4g}"))
+        elif isinstance(event, Note):
+            self._say(event.text)
+
+    def end(self, ended: Ended) -> None:
+        """The last line."""
+        self._say(ended.line)
+
+
+def opening(begun: Begun) -> str:
+    """One line: what is about to happen."""
+    prepared, wishes = begun.prepared, begun.wishes
+    experiment, chains = prepared.experiment, prepared.plan.chains
+    trials, outer = wishes.trials or experiment.trials, len(chains) - 1
+    nested = f"{outer} outer folds and the final chain" if outer else "one flat chain (optimistic score)"
+    return (
+        f"{wishes.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
+        f"{prepared.metric.name}; {experiment.search.sampler}, {trials} trials for {nested}: "
+        f"{work(prepared, trials)}"
+    )
+
+
+def work(prepared: Prepared, trials: int) -> str:
+    """ "30 trials × 25 folds = 750 trainings", or what is left of that where chains share trainings."""
+    folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
+    shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
+    made = f"{trials * folds:,} {'trainings' if not shared else 'scores'}"
+    return f"{trials:,} trials × {folds} fold{'s' * (folds > 1)} = {made}{shared}"
+
+
+def line(event: Finished, metric: str) -> str:
+    """One finished trial or refit, plain."""
+    record, chain = event.record, event.chain
+    kind = "trial" if isinstance(record, TrialRecord) else "refit of trial"
+    if isinstance(record, TrialRecord) and record.state == "pruned":
+        outcome = f"pruned, {metric} {record.means[-1]:.4g} was too far behind"
+    elif record.score is None:
+        outcome = f"failed: {record.reason}"
+    else:
+        test = "" if kind == "trial" else "outer test "
+        outcome = f"{test}{metric} {record.score:.4g}"
+        best = best_score(chain)
+        outcome += f" (best {best:.4g})" if kind == "trial" and best is not None else ""
+    return f"{chain.name} {kind} {record.number}: {outcome}, {record.epochs} epochs, {record.seconds:.1f} s"
+
+
+def best_score(chain: Chain) -> float | None:
+    """The best score of a chain so far."""
+    best = chain.best()
+    return best.score if best else None

@@ -1,0 +1,55 @@
+"""`tuner replay study.db --chain C --trial N`: train a trial again, and compare it with what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tuner.search.replay import Replay
+
+DIFFERENT = 1
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
+    trial: int = typer.Option(..., "--trial", min=0, help="Number of the trial."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+) -> None:
+    """Train a trial again and compare every value of its curves; exit code 1 if it differs without a known cause.
+
+    \b
+      tuner replay study.db --chain outer-2 --trial 17
+    """
+    from tuner.cli.console import console
+    from tuner.report.results import load
+
+    results = load(study, name)
+    results.trial(chain, trial)  # a wrong word is told before torch is loaded
+    from tuner.search.replay import replay
+
+    found = replay(results.study, chain, trial, device)
+    text = f"trial {trial} of {chain}: {_verdict(found)}"
+    console().print(text, markup=False, soft_wrap=True)
+    if not (found.identical or found.close):
+        raise typer.Exit(DIFFERENT)
+
+
+def _verdict(found: Replay) -> str:
+    because = f", because {', '.join(found.changed)}"
+    if found.identical:
+        return f"identical in all {found.values:,} values"
+    if found.close:
+        return f"close (at most {found.largest:.2g} apart){because}"
+    if found.stored.state != found.again.state or not found.differences:
+        before, now = (f"{each.state}" + (f" ({each.reason})" if each.reason else "") for each in (found.stored, found.again))
+        return f"different: it was {before} and is {now}"
+    first = found.differences[0]
+    return (
+        f"different in {len(found.differences):,} of {found.values:,} values, first in the {first.curve} of fold "
+        f"{first.fold}, epoch {first.epoch}: {first.stored} → {first.again}{because if found.changed else ''}"
+    )

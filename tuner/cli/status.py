@@ -1,0 +1,58 @@
+"""`tuner status study.db`: is it running, how far, best so far, when done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+INCOMPLETE = 3
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search writes."),
+    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+) -> None:
+    """Say how far a search is; exit code 0 if it is complete, 3 if not.
+
+    \b
+      tuner status study.db
+      tuner status study.db || tuner search my.yaml
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from tuner.cli.console import clock, console
+    from tuner.lock import holder
+    from tuner.report.progress import Progress
+    from tuner.report.results import load
+    from tuner.report.tables import summary
+
+    now = Progress(load(study, name), holder(study), datetime.now(UTC))
+    results, to = now.results, console()
+
+    def say(text: str) -> None:
+        to.print(text, markup=False, soft_wrap=True)
+
+    say(summary(results))
+    if now.holder:
+        say(f"running: {now.holder}")
+        if now.seconds_left is not None:
+            done = (now.now + timedelta(seconds=now.seconds_left)).astimezone()
+            say(f"done in about {clock(now.seconds_left)}, at {done:%a %H:%M}")
+    elif now.runs and now.runs[-1]["end"] is None:
+        say(f"not running: the run of {_local(now.runs[-1]['start'])} ended without a word (killed?)")
+    else:
+        say("not running" + (f" since {_local(now.runs[-1]['end'])}" if now.runs else ""))
+    for chain, best in now.best().items():
+        finished = len(results.chains[chain].trials)
+        score = "" if best is None else f", best {results.metric} {best:.4g}"
+        say(f"  {chain}: {finished} of {results.total} trials{score}")
+    if not results.complete:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _local(moment: str) -> str:
+    """A stored moment in local time."""
+    from datetime import datetime
+
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

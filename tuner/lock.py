@@ -1,0 +1,64 @@
+"""One search at a time: a kernel lock beside the study. Reading needs none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tuner.errors import StorageError, StudyBusy
+
+POLL = 0.05  # seconds between two looks at the lock
+GLANCE = 0.2  # seconds that a lock may be held by nobody but an onlooker
+
+
+@contextmanager
+def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the study for this process; the kernel lets go when the process ends, however it ends.
+
+    Raises `StudyBusy` where another process still holds it after `wait` seconds.
+    """
+    beside = _lock_file(path)
+    try:
+        file = beside.open("a+")
+    except OSError as error:
+        raise StorageError(f"{beside} cannot be written: {error.strerror}", "name another file with --study") from error
+    end = time.monotonic() + max(wait, GLANCE)
+    with file:
+        while not _taken(file):
+            if time.monotonic() >= end:
+                file.seek(0)
+                holder, hint = file.read().strip() or "another process", "try later, or --wait 10m; or another --study"
+                raise StudyBusy(f"{path} is being searched by {holder}", hint)
+            time.sleep(min(POLL, max(0.0, end - time.monotonic())))
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        file.flush()
+        yield
+
+
+def holder(path: Path) -> str | None:
+    """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
+    try:
+        with _lock_file(path).open() as file:
+            return None if _taken(file) else file.read().strip() or "another process"
+    except OSError:
+        return None
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _taken(file: IO[str]) -> bool:
+    """Whether this process holds the lock of the file now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,46 @@
+"""How far a search is: whether it runs, what it has, and when it will be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tuner.report.results import Results
+from tuner.spec.records import ranked
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A study at a moment; `seconds_left` is None where nothing runs, or nothing is finished yet in this run."""
+
+    results: Results
+    holder: str | None
+    now: datetime
+
+    @property
+    def runs(self) -> tuple[Mapping[str, Any], ...]:
+        """Every run of the study, the present or last one at the end."""
+        return self.results.study.runs
+
+    @property
+    def left(self) -> int:
+        """Trials to go, over all chains."""
+        return self.results.total * len(self.results.chains) - self.results.finished()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace of the present run."""
+        if self.holder is None or not self.runs:
+            return None
+        run = self.runs[-1]
+        made = self.results.finished() - run["finished"]
+        elapsed = (self.now - datetime.fromisoformat(run["start"])).total_seconds()
+        return elapsed / made * self.left if made > 0 else None
+
+    def best(self) -> dict[str, float | None]:
+        """The best inner score of every chain so far."""
+        leaders = {name: ranked(chain.trials, self.results.maximize) for name, chain in self.results.chains.items()}
+        return {name: order[0].score if order else None for name, order in leaders.items()}
+

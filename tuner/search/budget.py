@@ -1,0 +1,66 @@
+"""When to stop with work left: the time and the failures that a run is allowed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from tuner.errors import NoResultError
+from tuner.search.chain import Chain
+from tuner.spec.records import failures_in_a_row
+from tuner.spec.sections import Failures, Limits, seconds
+
+LAST_SHARE = 0.25  # of a run's time, at most: for the refits that give the winners so far an outer score
+
+
+class Budget:
+    """What is left of a run's time, on a clock that nobody can set; and whether too many trials have failed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._start = time.monotonic()
+        self._end = self._start + time_left(limits)
+        self._failures = limits.failures if isinstance(limits.failures, Failures) else Failures(in_a_row=limits.failures)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self._end
+
+    def closing(self, chains: Sequence[Chain], workers: int) -> bool:
+        """Whether what is left of the time is needed to refit the winners so far, each about as long as its trial."""
+        left = self._end - time.monotonic()
+        if math.isinf(left) or left > LAST_SHARE * (self._end - self._start):
+            return False
+        return left < sum(trial.seconds for chain in chains for trial in chain.missing_refits()) / workers
+
+    def check_failures(self, chains: Sequence[Chain]) -> None:
+        """Raise `NoResultError` if too many trials have failed."""
+        for chain in chains:
+            most = self._failures.in_a_row
+            if most is not None and failures_in_a_row(chain.trials) >= most:
+                last = next(trial for trial in reversed(chain.trials) if trial.state == "failed")
+                text = f"{most} trials of {chain.name} failed in a row, the last one: {last.reason}"
+                raise NoResultError(text, "mend the search space; limits.failures sets this number")
+        most = self._failures.total
+        failed = [trial for chain in chains for trial in chain.trials if trial.state == "failed"]
+        if most is not None and len(failed) >= most:
+            text = f"{len(failed)} trials failed, the last one: {failed[-1].reason}"
+            raise NoResultError(text, "mend the search space; limits.failures.total sets this number")
+
+
+def time_left(limits: Limits, now: datetime | None = None) -> float:
+    """Seconds until the earlier of `time` and the next `until`, else infinity."""
+    left = [math.inf]
+    if limits.time:
+        left.append(seconds(limits.time))
+    if limits.until:
+        hour, minute = map(int, limits.until.split(":"))
+        now = now or datetime.now().astimezone()
+        then = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+        if then <= now.replace(tzinfo=None):
+            then += timedelta(days=1)
+        # through the local time zone, so that a night with a daylight-saving change has its true length
+        left.append((then.astimezone() - now).total_seconds())
+    return min(left)

@@ -1,0 +1,75 @@
+"""Under which conditions a study's results came to be: one entry per run, kept with the study."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from tuner.errors import StorageError
+from tuner.store import Store
+
+PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
+CONDITIONS = ("versions", "cpu", "threads", "devices")  # what the bits of a result may depend on
+
+
+def conditions(devices: Sequence[str]) -> dict[str, Any]:
+    """Versions and machine."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "devices": [torch.cuda.get_device_name(d) if d.startswith("cuda") else d for d in devices],
+    }
+
+
+def differences(runs: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[str]:
+    """What has changed since these runs, as "torch 2.13.0 → 2.14.0"."""
+    found = []
+    for run in runs[-1:]:
+        before, after = ({**each["versions"], **{k: each[k] for k in CONDITIONS[1:]}} for each in (run, now))
+        for key in after:
+            if before.get(key) != after[key]:
+                found.append(f"{key} {_words(before.get(key))} → {_words(after[key])}")
+    return found
+
+
+def _words(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@contextmanager
+def recorded(store: Store, name: str, runs: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> Iterator[None]:
+    """Note in the study that a run has begun under the conditions `now`; and how it ended, if it lives to tell."""
+    run = {**now, "start": _now(), "pid": os.getpid(), "host": socket.gethostname(), "commit": _commit()}
+    run |= {"end": None, "ended_by": None}
+    store.write_runs(name, [*runs, run])
+    try:
+        yield
+    finally:
+        error = sys.exc_info()[1]
+        ended = {"end": _now(), "ended_by": type(error).__name__ if error else "done"}
+        with suppress(StorageError):  # what made it end is told already
+            store.write_runs(name, [*runs, {**run, **ended}])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _commit() -> str | None:
+    """The git commit of the working directory, if it is in one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return done.stdout.strip() or None
+    return None
