@@ -21,7 +21,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {
     "errors": 0, "registry": 0, "seeds": 0,
     "spec": 1,
-    "data": 2, "store": 2,
+    "data": 2, "lock": 2, "store": 2,
     "models": 3,
     "training": 4,
     "search": 5, "report": 5,

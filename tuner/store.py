@@ -7,14 +7,10 @@ studies, a trial's record is one attribute of its Optuna trial.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import socket
 import sqlite3
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StorageError, StudyBusy, TunerError
-from tuner.spec.records import RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
+from tuner.errors import StorageError, TunerError
+from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -39,7 +35,11 @@ TRIAL_TABLES = (
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 WRITERS = ("sqlalchemy", "optuna", "alembic")
-_ERRORS = (sqlite3.Error, OSError, json.JSONDecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError)
+_RECORDS = (
+    "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
+    "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
+)
+_ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ class Entry:
     trial: FrozenTrial | None = None
 
 
-def read(path: Path) -> dict[str, StoredStudy]:
-    """Every tuner study of the file, read-only; never creates or changes anything."""
+def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
+    """Every tuner study of the file, read-only; never creates or changes anything.
+
+    Without `curves`, nine tenths of the file need not be parsed: `read_trial` gives one trial whole.
+    """
     check_file(path)
     try:
         with _reading(path) as db:
@@ -79,20 +82,35 @@ def read(path: Path) -> dict[str, StoredStudy]:
                 (HEADER,),
             )
             found = [(name.rpartition("/")[0], json.loads(header)) for name, header in headers]
-            return {name: StoredStudy(name, header, _chains(db, name, header)) for name, header in found}
+            return {name: StoredStudy(name, header, _chains(db, name, header, curves)) for name, header in found}
     except _ERRORS as error:
-        raise StorageError(f"{path} cannot be read: {error}", "restore it from a copy") from error
+        raise _unreadable(path, error) from error
 
 
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dict[str, StoredChain]:
+def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
+    """One trial with its curves."""
+    try:
+        with _reading(path) as db:
+            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
+            return trial_from_json(found[0])
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+
+
+def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
     chains = {}
     for chain in header["chains"]:
         study = f"{name}/{chain['name']}"
-        trials = db.execute(
-            "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
-            "USING (trial_id) WHERE s.study_name = ? AND a.key = ? ORDER BY t.number",
-            (study, RECORD),
-        )
+        query = f"{_RECORDS} ORDER BY t.number"
+        if not curves:
+            before = f"instr(a.value_json, '{CURVES}')"
+            text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
+            query = query.replace("a.value_json", text, 1)
+        trials = db.execute(query, (study, RECORD))
         refits = db.execute(
             "SELECT a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
             "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
@@ -164,27 +182,6 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     if read_only:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
     return sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-
-
-@contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold the study for this process; the kernel lets go when the process ends, however it ends."""
-    beside = path.with_name(path.name + ".lock")
-    try:
-        file = beside.open("a+")
-    except OSError as error:
-        raise StorageError(f"{beside} cannot be written: {error.strerror}", "name another file with --study") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise StudyBusy(f"{path} is being searched by {holder}", "wait for it, or use another --study") from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
 
 
 class Store:

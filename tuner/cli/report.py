@@ -94,14 +94,15 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:
     if number is None:
-        return next(iter(results.ranking(chain)), None)
+        found = next(iter(results.ranking(chain)), None)
+        return found and results.whole(chain, found)
     trials = results.chain(chain).trials
     found = next((trial for trial in trials if trial.number == number), None)
     if found is None:
         last = max((trial.number for trial in trials), default=None)
         hint = "no trial is finished" if last is None else f"trials 0 … {last} are finished, or running in between"
         raise UsageError(f"{chain} has no finished trial {number}", hint)
-    return found
+    return results.whole(chain, found)
 
 
 def _write(output: Path, text: str) -> None:

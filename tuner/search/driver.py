@@ -15,6 +15,7 @@ import psutil
 import torch
 
 from tuner.errors import LimitReached, NoResultError, UsageError
+from tuner.lock import lock
 from tuner.search.chain import Chain
 from tuner.search.executors import Executor, Inline, Processes, Running
 from tuner.search.group import Group, make_groups
@@ -23,7 +24,7 @@ from tuner.search.samplers import LEARNING
 from tuner.search.trial import Record
 from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.spec.sections import Limits, seconds, size
-from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, lock, mend, read
+from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
 from tuner.training.fitting import Room
 
 TICK = 0.25  # seconds between two looks at the clock

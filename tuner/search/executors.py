@@ -1,4 +1,5 @@
-"""Where jobs run: in this process, or in worker processes that the driver can kill. An executor never chooses."""
+"""Where jobs run: in this process, or in worker processes that the driver can kill. An executor never chooses
+what is run, only when there is room for it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
+
+from rich.filesize import decimal
 
 from tuner.data.dataset import Dataset
 from tuner.errors import UsageError
@@ -62,7 +65,7 @@ class Inline:
         try:
             return [(job, self._runner.run(job, room=self._room))]
         except DoesNotFit as error:
-            return [(job, failure(job, str(error), 0.0))]
+            return [(job, too_large(job, error.needed, self._room))]
 
     def running(self) -> list[Running]:
         """Nothing runs between two calls."""
@@ -75,16 +78,18 @@ class Inline:
 class Processes:
     """Workers as processes that the driver can kill. `room` is what those of one device may take together.
 
-    A job that is too large for a worker's share goes to fewer workers with larger shares, once all are done; what is
-    too large for one is a failed trial, or is tried all the same where the room is not strict.
+    A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
+    is room for. What is too large for a worker alone is a failed trial, or is tried all the same where the room is
+    not strict.
     """
 
     def __init__(
         self, dataset: Dataset, metric: str, devices: Sequence[str], workers: int, room: Room = ENDLESS
     ) -> None:
         self._task, self._room = Task.share(dataset, metric), room
-        self._most = -(-workers // len(devices))  # workers of one device
+        self._each = -(-workers // len(devices))  # workers of one device
         self._too_large: list[tuple[Job, float]] = []
+        self._spacious = False  # fewer workers are at work, with more room each
         self._workers: list[Worker] = []
         try:
             for number in range(workers):
@@ -96,18 +101,18 @@ class Processes:
     @property
     def free(self) -> int:
         """How many workers can take a job."""
-        return 0 if self._too_large else sum(worker.job is None for worker in self._workers)
+        waiting = self._too_large or self._spacious
+        return 0 if waiting else sum(worker.job is None for worker in self._workers)
 
     def submit(self, job: Job) -> None:
         """Hand the job to a free worker."""
-        worker = next(w for w in self._workers if w.job is None)
+        self._give(next(w for w in self._workers if w.job is None), job, self._each)
+
+    def _give(self, worker: Worker, job: Job, at_once: int) -> None:
+        """Begin the job, with the room of one of `at_once` workers of its device."""
         if not worker.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
-        worker.give(job, self._share)
-
-    @property
-    def _share(self) -> Room:
-        return Room(self._room.size / self._most, self._room.strict or self._most > 1)
+        worker.give(job, Room(self._room.size / at_once, self._room.strict or at_once > 1))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
@@ -127,30 +132,26 @@ class Processes:
                 reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
                 done.append((job, failure(job, reason, worker.seconds)))
                 self._replace(worker)
-        if self._too_large and not any(worker.job for worker in self._workers):
+        if not any(worker.job for worker in self._workers):
+            self._spacious = False
             done += self._make_room()
         return done
 
     def _make_room(self) -> list[tuple[Job, Outcome]]:
-        """Give out the jobs that were too large, to as many workers as have room for the largest of them."""
+        """Nothing runs: give out the jobs that were too large, as many at once as there is room for."""
         waiting, self._too_large = self._too_large, []
-        room = self._room
-        hopeless = [(job, needed) for job, needed in waiting if room.strict and needed > room.size]
-        waiting = [each for each in waiting if each not in hopeless]
-        self._narrow(min([self._most, *(max(1, int(room.size // needed)) for _, needed in waiting)]))
-        for job, _ in waiting[: len(self._workers)]:
-            self.submit(job)
-        self._too_large = waiting[len(self._workers) :]
-        return [(job, failure(job, str(DoesNotFit(needed, room.size)), 0.0)) for job, needed in hopeless]
-
-    def _narrow(self, most: int) -> None:
-        """Go on with this many workers on each device."""
-        self._most, staying = most, Counter[str]()
-        for worker in list(self._workers):
-            staying[worker.device] += 1
-            if staying[worker.device] > most:
-                worker.end()
-                self._workers.remove(worker)
+        room, failed = self._room, []
+        for job, needed in waiting:
+            if room.strict and needed > room.size:
+                failed.append((job, too_large(job, needed, room)))
+            else:
+                self._too_large.append((job, needed))
+        if self._too_large:
+            self._spacious = True
+            at_once = max(1, int(room.size // max(needed for _, needed in self._too_large)))
+            for worker in first_of_each(self._workers, at_once)[: len(self._too_large)]:
+                self._give(worker, self._too_large.pop(0)[0], at_once)
+        return failed
 
     def running(self) -> list[Running]:
         """What each busy worker is doing."""
@@ -184,3 +185,19 @@ class Processes:
         fresh = Worker.start(self._task, worker.device)
         self._workers[self._workers.index(worker)] = fresh
         return fresh
+
+
+def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
+    """The first `count` workers of every device."""
+    places, found = Counter[str](), []
+    for worker in workers:
+        places[worker.device] += 1
+        if places[worker.device] <= count:
+            found.append(worker)
+    return found
+
+
+def too_large(job: Job, needed: float, room: Room) -> Outcome:
+    """What becomes of a job that takes more than all the room there is."""
+    text = f"out of memory: it takes at least {decimal(int(needed))}, and limits.memory is {decimal(int(room.size))}"
+    return failure(job, text, 0.0)

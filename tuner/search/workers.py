@@ -41,7 +41,7 @@ Answer = Outcome | NotStarted | TooLarge
 
 @dataclass(frozen=True)
 class Task:
-    """What all workers of a search have in common: the data, without its tensors and those, shared; the metric."""
+    """What all workers of a search have in common: the data (its arrays apart, in shared memory) and the metric."""
 
     dataset: Dataset
     features: torch.Tensor
