@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from importlib import import_module
 
-import torch
+import tuner  # noqa: F401  before torch: it chooses torch's kernels
 
 ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup")
 
 
 def main() -> None:
-    """Print the machine, then each table."""
-    chosen = sys.argv[1:] or ALL
-    load = os.getloadavg()[0]
-    print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores, "
-          f"{torch.backends.cpu.get_cpu_capability()}, load at start {load:.1f}")  # fmt: skip
-    for name in chosen:
-        import_module(f"benchmarks.{name}").main()
+    """Print the machine, then each table, in a process of its own."""
+    if sys.argv[1:2] == ["--alone"]:
+        import_module(f"benchmarks.{sys.argv[2]}").main()
+        return
+    import torch
+
+    print(f"Python {platform.python_version()}, torch {torch.__version__}, "
+          f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, load at start {os.getloadavg()[0]:.1f}",
+          flush=True)  # fmt: skip
+    for name in sys.argv[1:] or ALL:
+        subprocess.run([sys.executable, "-m", "benchmarks", "--alone", name], check=True)
 
 
 if __name__ == "__main__":

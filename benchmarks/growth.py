@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import resource
 import sys
 import tempfile
@@ -11,45 +13,51 @@ from pathlib import Path
 from benchmarks.timing import run, table
 from tuner.cli.spaces import shipped
 from tuner.search.chain import Chain
-from tuner.search.group import Group
+from tuner.search.group import make_groups
 from tuner.search.plan import header, prepare
 from tuner.search.samplers import Proposer
 from tuner.search.trial import TrialJob
 from tuner.spec.records import FoldCurves, TrialRecord
+from tuner.spec.sections import Search
 from tuner.store import Entry, Store, StoredChain
 
 EPOCHS = 20
 
 
 def fake(job: TrialJob) -> dict[str, TrialRecord]:
-    """A record as a worker would send it, without the training."""
-    curve = tuple(round(0.5 + 0.4 * (e + job.number % 7) / (EPOCHS + 7), 7) for e in range(EPOCHS))
-    folds = (curve,) * 5
-    record = TrialRecord(
-        job.number, "complete", job.values, job.configuration, 1.0, curve[-1], curve[:5], (EPOCHS,) * 5, curve,
-        FoldCurves(folds, folds, folds), 1000,
-    )  # fmt: skip
-    return {view.chain: record for view in job.chains}
+    """Records as a worker would send them, without the training; every number is an object of its own."""
+    found = {}
+    for view in job.chains:
+        numbers = (random.random() for _ in itertools.count())
+        folds, losses, scores = (tuple(tuple(itertools.islice(numbers, EPOCHS)) for _ in view.views) for _ in range(3))
+        means = tuple(itertools.islice(numbers, EPOCHS))
+        found[view.chain] = TrialRecord(
+            job.number, "complete", job.values, job.configuration, 1.0, score=means[-1],
+            fold_scores=means[: len(folds)], best_epochs=(EPOCHS,) * len(folds), means=means, parameters=1000,
+            curves=FoldCurves(folds, losses, scores),
+        )  # fmt: skip
+    return found
 
 
 def main() -> None:
-    """Print milliseconds per trial of the newest 100 trials, and the report's seconds."""
+    """Print milliseconds per trial of the newest 100 trials of every chain, and the report's seconds."""
     prepared = prepare(shipped()["regression"])
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "study.db"
-        store, plan, search = Store(path), prepared.plan.chains[-1], prepared.experiment.search
-        head = header(prepared, "growth") | {"trials": 5000}
-        store.create("growth", head | {"chains": head["chains"][-1:]}, maximize=False)
-        chain = Chain(plan, 5000, False, StoredChain())
-        proposer = Proposer(prepared.experiment.space, "random", 0, plan.name, False)
-        group = Group([chain], proposer, search)
+        path, total = Path(folder) / "study.db", 5000
+        store, search, name = Store(path), Search(sampler="random"), "growth"
+        store.create(name, header(prepared, name) | {"trials": total}, maximize=False)
+        chains = [Chain(plan, total, False, StoredChain()) for plan in prepared.plan.chains]
+        (group,) = make_groups(
+            chains, lambda chain: Proposer(prepared.experiment.space, "random", 0, chain, False), search, None
+        )
         start = time.perf_counter()
-        for number in range(1, 5001):
+        for number in range(1, total + 1):
             job = group.next_job()
             assert isinstance(job, TrialJob)
-            ready = group.accept(job, fake(job))
-            store.write("growth", [Entry(c.name, r, group.frozen(r)) for c, r in ready])
+            records = fake(job)
+            ready = group.accept(job, records)
+            store.write(name, [Entry(c.name, r, group.frozen(r)) for c, r in ready])
             if number % 100 == 0:
                 spent, start = (time.perf_counter() - start) * 10, time.perf_counter()
                 if number in (100, 1000, 5000):
@@ -60,4 +68,8 @@ def main() -> None:
                     start = time.perf_counter()
         store.close()
     columns = ("trials", "driver, ms per trial", "driver's peak memory, MB", "tuner report, s")
-    table("Growth (random, one chain, 20 epochs, 5 folds; proposing, learning, writing)", columns, rows)
+    table(
+        f"Growth (random, {len(chains)} chains that share trainings, 20 epochs; proposing, learning, writing)",
+        columns,
+        rows,
+    )

@@ -1,45 +1,53 @@
-"""The roofline: floating-point operations per second of training, as a share of a bare matrix product of its shapes."""
+"""The roofline: floating-point operations per second of training, as a share of bare products of its shapes."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
 
 from benchmarks.layers import milliseconds
 from benchmarks.timing import table
-from tuner.models.layers import Lanes, Shapes
+from tuner.data.sources import digits
 from tuner.search.catalogue import model
+from tuner.training.fitting import build_stacks
+from tuner.training.lane_data import Table
+from tuner.training.lanes import Lane
+from tuner.training.metrics import METRICS
+from tuner.training.settings import TrainingSettings
+from tuner.training.stack import Recipe
 
-BATCH, STEPS, LANES = 32, 8, 5
+BATCH, LANES, ROWS, OUTPUTS = 32, 5, 1024, 10
 
 
 def main() -> None:
-    """Print GFLOP/s of a training step and of the products that it is made of."""
+    """Print GFLOP/s of an epoch of training (gathering and Adam included), and of the products that it is made of."""
     torch.set_num_threads(1)
     rows = []
-    for name in ("mlp", "gru"):
-        for hidden in (64, 512):
-            module = model("mlp" if name == "mlp" else "rnn")
-            settings = module.Settings(hidden_size=hidden) if name == "mlp" else module.Settings(
-                cell="gru", hidden_size=hidden)  # fmt: skip
-            inputs = (64,) if name == "mlp" else (STEPS, 8)
-            net = module.build(settings, Shapes(inputs, 10), Lanes(tuple(range(LANES))))
-            adam = torch.optim.Adam(net.parameters(), fused=True)
-            x = torch.randn(LANES, BATCH, *inputs)
+    for name, hidden in (("mlp", 64), ("mlp", 512), ("gru", 64), ("gru", 512)):
+        module, layout = (model("mlp"), "flat") if name == "mlp" else (model("rnn"), "rows")
+        given = {"hidden_size": hidden} | ({} if name == "mlp" else {"cell": "gru"})
+        settings, data = module.Settings(**given), digits.load(digits.Settings(layout=layout), None)
+        training = TrainingSettings(batch_size=BATCH)
+        recipe = Recipe(lambda s, k, m=module, g=settings: m.build(g, s, k), training, METRICS["accuracy"])
+        order = torch.arange(len(data)).numpy()
+        lanes = [Lane(order[:ROWS], (order[ROWS:],), seed) for seed in range(LANES)]
+        (stack,) = build_stacks(recipe, lanes, Table(data, torch.device("cpu")))
 
-            def step(net: nn.Module = net, adam: torch.optim.Adam = adam, x: Tensor = x) -> None:
-                adam.zero_grad()
-                net(x).square().mean().backward()
-                adam.step()
-
-            gates = 3 * hidden * (8 + hidden) * STEPS
-            weights = 64 * hidden + hidden * 10 if name == "mlp" else gates + hidden * 10
-            flops = 3 * 2 * BATCH * LANES * weights  # forward, and two products backward
-            a, b = torch.randn(LANES, BATCH, 64 if name == "mlp" else hidden), torch.randn(
-                LANES, 64 if name == "mlp" else hidden, hidden if name == "mlp" else 3 * hidden)  # fmt: skip
-            product = milliseconds(lambda a=a, b=b: torch.bmm(a, b), 200)
-            peak = 2 * BATCH * LANES * b.shape[1] * b.shape[2] / product / 1e6
-            reached = flops / milliseconds(step, 50) / 1e6
-            rows.append((name, hidden, reached, peak, f"{reached / peak:.0%}"))
-    columns = ("model", "hidden", "training, GFLOP/s", "product of its shapes, GFLOP/s", "share")
+        # (rows, in, out) of each product of a lane's forward pass, and how often; the first needs no input gradient
+        if name == "mlp":
+            products = [(BATCH, 64, hidden, 1, 2), (BATCH, hidden, OUTPUTS, 1, 3)]
+        else:
+            products = [
+                (8 * BATCH, 8, 3 * hidden, 1, 2),
+                (BATCH, hidden, 3 * hidden, 8, 3),
+                (BATCH, hidden, OUTPUTS, 1, 3),
+            ]
+        steps = ROWS // BATCH
+        flops = steps * sum(2 * LANES * n * d * h * times * passes for n, d, h, times, passes in products)
+        bare = 0.0
+        for n, d, h, times, passes in products:
+            a, b = torch.randn(LANES, n, d), torch.randn(LANES, d, h)
+            bare += steps * times * passes * milliseconds(lambda a=a, b=b: torch.bmm(a, b), 200)
+        reached, possible = flops / milliseconds(stack.train_epoch) / 1e6, flops / bare / 1e6
+        rows.append((name, hidden, reached, possible, f"{reached / possible:.0%}"))
+    columns = ("model", "hidden", "training, GFLOP/s", "bare products of its shapes, GFLOP/s", "share")
     table(f"Roofline, one core, K = {LANES}, batch {BATCH}", columns, rows)

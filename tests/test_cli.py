@@ -9,7 +9,7 @@ from helpers import inside, search, tuner, write_space
 import tuner as package
 from tuner.cli.spaces import shipped
 
-VERBS = ("search", "report", "check", "init", "list")
+VERBS = ("search", "report", "status", "replay", "check", "init", "list")
 SPACES = sorted(Path(package.__file__).parents[1].glob("search_spaces/*.yaml"))
 
 
@@ -167,7 +167,7 @@ def test_a_search_says_what_to_type_next_and_it_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = search(write_space(tmp_path, search={"trials": 1}), "my study.db")
     last = out.splitlines()[-1]
-    assert last == "done: tuner report 'my study.db'"
+    assert last.endswith("; tuner report 'my study.db'")
     assert inside("report", "my study.db")[0] == 0
 
 

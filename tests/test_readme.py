@@ -1,11 +1,13 @@
 """The README cannot lie: its commands run, its example passes the check, its floors and flags exist."""
 
+import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
-from helpers import inside, tuner
+from helpers import command, inside, search, tuner, write_space
 
 from tuner import errors, report
 
@@ -41,11 +43,59 @@ def test_every_command_runs_in_order_in_a_fresh_folder(tmp_path):
         done = tuner(*arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), arguments
         told[arguments[0]] = done.stdout
-    assert {*told} == {"init", "check", "list", "search", "report"}
+    assert {*told} == {"init", "check", "list", "search", "report", "status", "replay"}
     shown = blocks("text")[0].splitlines()
     assert told["report"].splitlines()[0] == shown[0]
     titles = [line for line in shown if line.startswith(("Chosen", "Ranking"))]
     assert len(titles) == 2 and set(titles) <= set(told["report"].splitlines())
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A home with a project and an environment in it, as the section "Overnight" has them."""
+    folder = tmp_path / "project"
+    scripts = folder / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    script = scripts / "tuner"
+    script.write_text(f"#!/bin/sh\nexec {shlex.join(command())} \"$@\"\n")
+    script.chmod(0o755)
+    write_space(folder, "my.yaml", search={"trials": 2})
+    return folder
+
+
+def nights():
+    """The lines that a night runs: cron's, with its settings, and systemd's."""
+    (crontab,), (unit,) = blocks("crontab"), blocks("ini")
+    lines = [line for line in crontab.splitlines() if not line.startswith("#")]
+    settings = dict(line.split("=", 1) for line in lines[:-1])
+    (start,) = re.findall(r"^ExecStart=(.*)$", unit, flags=re.MULTILINE)
+    return {"cron": (lines[-1].split(None, 5)[5], settings), "systemd": (f"cd $HOME/project && {start}", {})}
+
+
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+def test_a_night_runs_as_printed(project, kind):
+    line, settings = nights()[kind]
+    home = str(project.parent)
+    done = subprocess.run(["/bin/sh", "-c", line.replace("%h", home)], env={"HOME": home, **settings}, cwd="/",
+                          capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert inside("status", project / "night.db")[0] == 0
+    assert "accuracy" in (project / "night.log").read_text()
+
+
+def test_every_exit_code_is_told():
+    told = {int(code) for line in re.findall(r"^\| ([\d, ]+) \|", README, flags=re.MULTILINE) for code in line.split(", ")}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TunerError)]
+    assert told == {0, 129, 130, 143, *(kind.exit_code for kind in kinds)}
+
+
+def test_the_keys_of_the_json_lines_are_those_told(tmp_path):
+    rows = re.findall(r"^\| (started|trial|refit|chain|note|stopped) \| (.*) \|$", README, flags=re.MULTILINE)
+    told = {event: set(re.findall(r"\w+", re.sub(r"\(.*?\)|:.*", "", keys))) for event, keys in rows}
+    out = search(write_space(tmp_path, search={"trials": 1}), tmp_path / "study.db", "--json")
+    for line in out.splitlines():
+        each = json.loads(line)
+        assert set(each) == {"event", "time", *told[each["event"]]}
 
 
 def test_the_example_file_passes_the_check(tmp_path):

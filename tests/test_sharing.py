@@ -18,6 +18,7 @@ from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
 from tuner.search.trial import Runner, TrialJob
+from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.store import StoredChain, read
 
 RANDOM = {"search": {"sampler": "random", "trials": 12}}
@@ -54,14 +55,23 @@ def evaluated(prepared, together, stored=MappingProxyType({})):
     else:
         groups = [Group([chain], proposers[chain.name], search) for chain in chains]
     runner = Runner(prepared.dataset, prepared.metric.name, "cpu")
-    lanes = 0
+    lanes, written = 0, []
     for group in groups:
         while (job := group.next_job()) is not None:
             lanes += len(job.lanes) if isinstance(job, TrialJob) else 1
-            group.accept(job, runner.run(job))
-        group.settle()
+            written += group.accept(job, runner.run(job))
+        written += group.settle()
     assert all(chain.done for chain in chains)
-    return {chain.name: timeless(chain.trials, chain.refits) for chain in chains}, lanes
+    records = {chain.name: list(stored[chain.name].trials) if stored else [] for chain in chains}
+    for chain, record in written:
+        records[chain.name].append(record)
+    return {name: timeless(*parted(found)) for name, found in records.items()}, lanes
+
+
+def parted(records):
+    """Trials in order, and refits by number."""
+    trials = sorted((r for r in records if isinstance(r, TrialRecord)), key=lambda trial: trial.number)
+    return trials, {r.number: r for r in records if isinstance(r, RefitRecord)}
 
 
 def timeless(trials, refits):

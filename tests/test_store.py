@@ -9,9 +9,10 @@ import optuna
 import pytest
 from helpers import inside, search, tables, write_space
 
+from tuner.lock import lock
 from tuner.report import load
 from tuner.spec.records import RefitRecord
-from tuner.store import Entry, Store, lock, read
+from tuner.store import Entry, Store, read
 
 
 def refused(*args):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
-from tuner.spec.records import RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
+from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, to_json, trial_from_json
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -35,7 +35,11 @@ TRIAL_TABLES = (
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 WRITERS = ("sqlalchemy", "optuna", "alembic")
-_ERRORS = (sqlite3.Error, OSError, json.JSONDecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError)
+_RECORDS = (
+    "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
+    "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
+)
+_ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,21 @@ class Entry:
     trial: FrozenTrial | None = None
 
 
-def read(path: Path) -> dict[str, StoredStudy]:
-    """Every tuner study of the file, read-only; never creates or changes anything."""
+def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
+    """Every tuner study of the file, read-only; never creates or changes anything.
+
+    Without `curves`, nine tenths of the file need not be parsed: `read_trial` gives one trial whole.
+    """
     check_file(path)
     try:
         with _reading(path) as db:
             headers, runs = _attributes(db, HEADER), _attributes(db, RUNS)
             return {
-                name: StoredStudy(name, header, _chains(db, name, header), tuple(runs.get(name, ())))
+                name: StoredStudy(name, header, _chains(db, name, header, curves), tuple(runs.get(name, ())))
                 for name, header in headers.items()
             }
     except _ERRORS as error:
-        raise StorageError(f"{path} cannot be read: {error}", "restore it from a copy") from error
+        raise _unreadable(path, error) from error
 
 
 def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
@@ -89,15 +96,30 @@ def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
     return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
 
 
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any]) -> dict[str, StoredChain]:
+def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
+    """One trial with its curves."""
+    try:
+        with _reading(path) as db:
+            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
+            return trial_from_json(found[0])
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+
+
+def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
     chains = {}
     for chain in header["chains"]:
         study = f"{name}/{chain['name']}"
-        trials = db.execute(
-            "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
-            "USING (trial_id) WHERE s.study_name = ? AND a.key = ? ORDER BY t.number",
-            (study, RECORD),
-        )
+        query = f"{_RECORDS} ORDER BY t.number"
+        if not curves:
+            before = f"instr(a.value_json, '{CURVES}')"
+            text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
+            query = query.replace("a.value_json", text, 1)
+        trials = db.execute(query, (study, RECORD))
         refits = db.execute(
             "SELECT a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
             "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
@@ -142,7 +164,32 @@ def check_file(path: Path) -> None:
         raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
 
 
-@contextmanager
+def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
+    """What hangs on the studies under this key, by name, oldest study first."""
+    found = db.execute(
+        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+        "WHERE a.key = ? ORDER BY s.study_id",
+        (key,),
+    )
+    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
+
+
+def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
+    """One trial with its curves."""
+    try:
+        with _reading(path) as db:
+            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
+            return trial_from_json(found[0])
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+
+
+def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
+ontextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
 
@@ -280,7 +327,32 @@ class Store:
         (study,) = self._db.execute(query, (full_name,)).fetchone()
         return int(study)
 
-    @contextmanager
+    def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
+    """What hangs on the studies under this key, by name, oldest study first."""
+    found = db.execute(
+        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+        "WHERE a.key = ? ORDER BY s.study_id",
+        (key,),
+    )
+    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
+
+
+def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
+    """One trial with its curves."""
+    try:
+        with _reading(path) as db:
+            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
+            return trial_from_json(found[0])
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+
+
+def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
+ontextmanager
     def _transaction(self) -> Iterator[None]:
         with _storage_errors(self.path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -316,7 +388,32 @@ def mend(path: Path) -> None:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-@contextmanager
+def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
+    """What hangs on the studies under this key, by name, oldest study first."""
+    found = db.execute(
+        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+        "WHERE a.key = ? ORDER BY s.study_id",
+        (key,),
+    )
+    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
+
+
+def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
+    """One trial with its curves."""
+    try:
+        with _reading(path) as db:
+            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
+            return trial_from_json(found[0])
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+
+
+def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
+ontextmanager
 def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield

@@ -39,7 +39,8 @@ class Recurrent(nn.Module):
 def build(model: str, hidden: int) -> nn.Module:
     """The network of one configuration."""
     if model == "mlp":
-        return nn.Sequential(nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+        first, second, last = nn.Linear(64, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 10)
+        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
     return Recurrent(model, hidden)
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=8)
     given = parser.parse_args()
     tasks = [(given.model, given.sampler, given.trials, outer) for outer in (*range(FOLDS), None)]
-    with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:  # torch has used no threads yet
         scores = [score for score in pool.map(run_chain, tasks) if score is not None]
     print(json.dumps({"outer": scores}))
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 GRID = {
-    "mlpclassifier__hidden_layer_sizes": [(32,), (64,)],
+    "mlpclassifier__hidden_layer_sizes": [(32, 32), (64, 64)],
     "mlpclassifier__learning_rate_init": [1e-3, 1e-2],
     "mlpclassifier__alpha": [0.0, 1e-3],
 }

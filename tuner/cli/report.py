@@ -96,8 +96,9 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:
     if number is None:
-        return next(iter(results.ranking(chain)), None)
-    return results.trial(chain, number)
+        found = next(iter(results.ranking(chain)), None)
+        return found and results.whole(chain, found)
+    return results.whole(chain, results.trial(chain, number))
 
 
 def _write(output: Path, text: str) -> None:

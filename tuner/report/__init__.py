@@ -23,7 +23,7 @@ __all__ = ["Results", "curves", "load", "outer_folds", "trials"]
 
 def load(path: str | Path, name: str | None = None) -> Results:
     """The study `name` of a file; every number of the report is a property of it."""
-    return _load(Path(path), name)
+    return _load(Path(path), name, curves=True)
 
 
 def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
     rows = [
         {"chain": chain, "trial": t.number, "state": t.state, "score": t.score, "spread": tables.spread(t),
          "parameters": t.parameters, "epochs": t.epochs, "seconds": t.seconds, "reason": t.reason, **tables.decided(t)}
-        for chain, stored in load(path, name).chains.items()
+        for chain, stored in _load(Path(path), name).chains.items()
         for t in stored.trials
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -43,7 +43,7 @@ def outer_folds(path: str | Path, name: str | None = None) -> pd.DataFrame:
     """One row per outer fold: the winner, its inner and outer score, default, dummy, and the chosen values."""
     import pandas as pd
 
-    table = tables.outer_folds(load(path, name))
+    table = tables.outer_folds(_load(Path(path), name))
     return pd.DataFrame(table.rows, columns=list(table.columns))
 
 

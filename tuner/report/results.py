@@ -12,7 +12,7 @@ from typing import Any
 from tuner.errors import StorageError, UsageError, did_you_mean
 from tuner.report.statistics import Interval, corrected_interval
 from tuner.spec.records import RefitRecord, TrialRecord, ranked
-from tuner.store import StoredChain, StoredStudy, read
+from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Comparison:
 class Results:
     """A study, read once; every number of the report is a property."""
 
-    def __init__(self, study: StoredStudy) -> None:
+    def __init__(self, study: StoredStudy, path: Path) -> None:
+        self._path = path
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header["metric"]
         self.maximize: bool = study.header["maximize"]
@@ -158,6 +159,10 @@ class Results:
             raise UsageError(f"{chain} has no finished trial {number}", hint)
         return found
 
+    def whole(self, chain: str, trial: TrialRecord) -> TrialRecord:
+        """The trial with its curves."""
+        return read_trial(self._path, self.name, chain, trial.number)
+
     def failures(self) -> dict[str, int]:
         """How many trials and refits failed, by reason, most frequent first."""
         counts: dict[str, int] = {}
@@ -175,7 +180,7 @@ class Results:
         return [f"{fold.name} ({fold.refit.reason})" for fold in self.folds if fold.refit and fold.refit.score is None]
 
     def pruned(self) -> tuple[int, float]:
-        """(trials that were stopped early, share of all planned epochs that this saved)."""
+        """(trials that were stopped early, share of all planned epochs that this saved at most)."""
         trials = [t for chain in self.chains.values() for t in chain.trials if t.state != "failed"]
         planned = [int(t.configuration["training"]["epochs"]) for t in trials]
         stopped = [(all_, t.epochs) for all_, t in zip(planned, trials, strict=True) if t.state == "pruned"]
@@ -186,9 +191,12 @@ class Results:
         return sum(len(chain.trials) for chain in self.chains.values())
 
 
-def load(path: Path, name: str | None = None) -> Results:
-    """The results of the study `name`; it may be left out where the file holds only one."""
-    studies = read(path)
+def load(path: Path, name: str | None = None, *, curves: bool = False) -> Results:
+    """The results of the study `name`; it may be left out where the file holds only one.
+
+    Its trials have their `curves` only if asked; `Results.whole` reads those of one.
+    """
+    studies = read(path, curves=curves)
     if not studies:
         raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
     if name is None and len(studies) > 1:
@@ -196,4 +204,4 @@ def load(path: Path, name: str | None = None) -> Results:
     name = name or next(iter(studies))
     if name not in studies:
         raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
-    return Results(studies[name])
+    return Results(studies[name], path)

@@ -156,7 +156,7 @@ def headline(results: Results) -> list[str]:
     pruned, saved = results.pruned()
     if pruned:
         lines.append(
-            f"{pruned} of {results.finished()} trials were stopped early, which saved {saved:.0%} of the epochs"
+            f"{pruned} of {results.finished()} trials were stopped early, which saved up to {saved:.0%} of the epochs"
         )
     if missing := results.unscored():
         lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there")

@@ -1,4 +1,5 @@
-"""Where jobs run: in this process, or in worker processes that the driver can kill. An executor never chooses."""
+"""Where jobs run: in this process, or in worker processes that the driver can kill. An executor never chooses
+what is run, only when there is room for it."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
+from rich.filesize import decimal
+
 from tuner.data.dataset import Dataset
 from tuner.errors import UsageError
-from tuner.search.trial import Job, Outcome, Runner, failure
-from tuner.search.workers import Answer, NotStarted, Task, TooLarge, Worker
+from tuner.search.trial import Job, OutOfMemory, Outcome, Runner, failure
+from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
@@ -25,13 +28,6 @@ class Running:
     job: Job
     epoch: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Died:
-    """A worker has died over a job; what becomes of that if it cannot be tried once more."""
-
-    outcome: Outcome
 
 
 class Executor(Protocol):
@@ -70,7 +66,9 @@ class Inline:
         try:
             return [(job, self._runner.run(job, room=self._room))]
         except DoesNotFit as error:
-            return [(job, failure(job, str(error), 0.0))]
+            return [(job, too_large(job, error.needed, self._room))]
+        except OutOfMemory as error:
+            return [(job, error.outcome)]
 
     def running(self) -> list[Running]:
         """Nothing runs between two calls."""
@@ -87,20 +85,19 @@ class Inline:
 class Processes:
     """Workers as processes that the driver can kill. `room` is what those of one device may take together.
 
-    A job that is too large for a worker's share goes to fewer workers with larger shares, once all are done; what is
-    too large for one is a failed trial, or is tried all the same where the room is not strict. A job whose worker died
-    is tried once more, with nothing beside it: often it was the system, for want of memory.
+    A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
+    is room for. What is too large for a worker alone is a failed trial, or is tried all the same where the room is
+    not strict. A job whose worker died, or had no memory left, is tried once more like that, with all the room there is.
     """
 
     def __init__(
         self, dataset: Dataset, metric: str, devices: Sequence[str], workers: int, room: Room = ENDLESS
     ) -> None:
         self._task, self._room = Task.share(dataset, metric), room
-        self._most = -(-workers // len(devices))  # workers of one device
-        self._too_large: list[tuple[Job, float]] = []
-        self._bereft: list[Job] = []  # their first worker died
-        self._tried: set[Job] = set()
-        self._alone = False
+        self._each = -(-workers // len(devices))  # workers of one device
+        self._waiting: list[tuple[Job, float]] = []
+        self._spacious = False  # fewer workers are at work, with more room each
+        self._tried: set[Job] = set()  # jobs that failed once for a reason outside of them
         self._workers: list[Worker] = []
         try:
             for number in range(workers):
@@ -112,19 +109,18 @@ class Processes:
     @property
     def free(self) -> int:
         """How many workers can take a job."""
-        waiting = self._too_large or self._bereft or self._alone
-        return 0 if waiting else sum(worker.job is None for worker in self._workers)
+        held = self._waiting or self._spacious
+        return 0 if held else sum(worker.job is None for worker in self._workers)
 
     def submit(self, job: Job) -> None:
         """Hand the job to a free worker."""
-        worker = next(w for w in self._workers if w.job is None)
+        self._give(next(w for w in self._workers if w.job is None), job, self._each)
+
+    def _give(self, worker: Worker, job: Job, at_once: int) -> None:
+        """Begin the job, with the room of one of `at_once` workers of its device."""
         if not worker.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
-        worker.give(job, self._share)
-
-    @property
-    def _share(self) -> Room:
-        return Room(self._room.size / self._most, self._room.strict or self._most > 1)
+        worker.give(job, Room(self._room.size / at_once, self._room.strict or at_once > 1))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
@@ -137,49 +133,37 @@ class Processes:
             if pipe in ready or worker.process.sentinel in ready:
                 answer = self._collect(worker, job)
                 if isinstance(answer, TooLarge):
-                    self._too_large.append((job, answer.needed))
-                elif isinstance(answer, Died) and job not in self._tried:
-                    self._bereft.append(job)
+                    self._waiting.append((job, answer.needed))
+                elif isinstance(answer, Outside) and job not in self._tried:
+                    self._tried.add(job)
+                    self._waiting.append((job, self._room.size))
                 else:
-                    done.append((job, answer.outcome if isinstance(answer, Died) else answer))
+                    done.append((job, answer.outcome if isinstance(answer, Outside) else answer))
             elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
                 reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
                 done.append((job, failure(job, reason, worker.seconds, epoch=worker.epoch.value)))
                 self._replace(worker)
         if not any(worker.job for worker in self._workers):
-            done += self._when_quiet()
+            self._spacious = False
+            done += self._make_room()
         return done
 
-    def _when_quiet(self) -> list[tuple[Job, Outcome]]:
-        """Nothing runs: time for the jobs that wait for that."""
-        self._alone = bool(self._bereft)
-        if not self._alone:
-            return self._make_room()
-        job = self._bereft.pop(0)
-        self._tried.add(job)
-        self.submit(job)
-        return []
-
     def _make_room(self) -> list[tuple[Job, Outcome]]:
-        """Give out the jobs that were too large, to as many workers as have room for the largest of them."""
-        waiting, self._too_large = self._too_large, []
-        room = self._room
-        hopeless = [(job, needed) for job, needed in waiting if room.strict and needed > room.size]
-        waiting = [each for each in waiting if each not in hopeless]
-        self._narrow(min([self._most, *(max(1, int(room.size // needed)) for _, needed in waiting)]))
-        for job, _ in waiting[: len(self._workers)]:
-            self.submit(job)
-        self._too_large = waiting[len(self._workers) :]
-        return [(job, failure(job, str(DoesNotFit(needed, room.size)), 0.0)) for job, needed in hopeless]
-
-    def _narrow(self, most: int) -> None:
-        """Go on with this many workers on each device."""
-        self._most, staying = most, Counter[str]()
-        for worker in list(self._workers):
-            staying[worker.device] += 1
-            if staying[worker.device] > most:
-                worker.end()
-                self._workers.remove(worker)
+        """Nothing runs: give out the jobs that were too large, as many at once as there is room for."""
+        waiting, self._waiting = self._waiting, []
+        room, failed = self._room, []
+        for job, needed in waiting:
+            if room.strict and needed > room.size:
+                failed.append((job, too_large(job, needed, room)))
+            else:
+                self._waiting.append((job, needed))
+        if self._waiting:
+            self._spacious = True
+            most = max(needed for _, needed in self._waiting)
+            at_once = int(room.size // most) if most < room.size else 1
+            for worker in first_of_each(self._workers, at_once)[: len(self._waiting)]:
+                self._give(worker, self._waiting.pop(0)[0], at_once)
+        return failed
 
     def running(self) -> list[Running]:
         """What each busy worker is doing."""
@@ -187,12 +171,10 @@ class Processes:
 
     def abandon(self, job: Job) -> None:
         """Stop the job, or forget it where it waits."""
-        self._too_large = [each for each in self._too_large if each[0] is not job]
-        self._bereft = [each for each in self._bereft if each is not job]
+        self._waiting = [each for each in self._waiting if each[0] is not job]
         for worker in self._workers:
             if worker.job is job:
                 self._replace(worker)
-                self._alone = False
 
     def close(self) -> None:
         """Kill every worker: what they were at is simply not finished."""
@@ -202,14 +184,14 @@ class Processes:
             worker.end()
         self._workers = []
 
-    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Died:
+    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside:
         try:
-            answer: Answer | Died = worker.pipe.recv()
+            answer: Answer = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             code = worker.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            answer = Died(failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.epoch.value))
+            answer = Outside(failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.epoch.value))
             self._replace(worker)
         if isinstance(answer, NotStarted):
             hint = "fewer --workers, or --device cpu"
@@ -222,3 +204,19 @@ class Processes:
         fresh = Worker.start(self._task, worker.device)
         self._workers[self._workers.index(worker)] = fresh
         return fresh
+
+
+def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
+    """The first `count` workers of every device."""
+    places, found = Counter[str](), []
+    for worker in workers:
+        places[worker.device] += 1
+        if places[worker.device] <= count:
+            found.append(worker)
+    return found
+
+
+def too_large(job: Job, needed: float, room: Room) -> Outcome:
+    """What becomes of a job that takes more than all the room there is."""
+    text = f"out of memory: it takes at least {decimal(int(needed))}, and limits.memory is {decimal(int(room.size))}"
+    return failure(job, text, 0.0)

@@ -7,6 +7,7 @@ that share trainings form one group, and each configuration is trained for all o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from optuna.trial import FrozenTrial
 
@@ -14,10 +15,10 @@ from tuner.data.dataset import Rows
 from tuner.search.chain import Chain
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
-from tuner.search.stopping import thresholds
+from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.seeds import seed_of
-from tuner.spec.records import RefitRecord, TrialRecord, refit_epochs
+from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord, refit_epochs
 from tuner.spec.sections import NoPruner, Search
 from tuner.spec.space import Values
 from tuner.training.lanes import Lane
@@ -40,6 +41,10 @@ class Group:
         self._early: dict[int, Outcome] = {
             number: {chain.name: chain.early[number] for chain in chains} for number in chains[0].early
         }
+        self._thresholds: dict[tuple[str, int, int], Thresholds | None] = {}
+        self._leaders: dict[str, float] = {}
+        for number in range(self._finished):
+            self._forget(number)
         self._absorb()
         self._asked = self._finished
         self._refitting: set[tuple[str, int]] = set()
@@ -75,6 +80,7 @@ class Group:
         """The next job that does not have to wait for one in flight."""
         if self.searched or self._closed:
             return self._next_refit()
+        self._asked = max(self._asked, self._finished)  # what was early may have joined the finished meanwhile
         while self._asked in self._early:
             self._asked += 1
         number = self._asked
@@ -97,8 +103,11 @@ class Group:
         return TrialJob(number, values, configuration, lanes, views, self._time_limit)
 
     def _view(self, chain: Chain, start: int, epochs: int) -> ChainView:
-        limits = thresholds(self._search.pruner, chain.trials[:start], epochs, chain.maximize)
-        return ChainView(chain.name, self._layout.views[chain.name], chain.plan.test, limits)
+        key = (chain.name, start, epochs)
+        if key not in self._thresholds:  # the same for a whole round
+            self._thresholds = {k: v for k, v in self._thresholds.items() if k[1] == start}
+            self._thresholds[key] = thresholds(self._search.pruner, chain.trials[:start], epochs, chain.maximize)
+        return ChainView(chain.name, self._layout.views[chain.name], chain.plan.test, self._thresholds[key])
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
         """Take a finished job back; returns what is to be written."""
@@ -117,6 +126,18 @@ class Group:
                 record = finished[chain.name]
                 assert isinstance(record, TrialRecord)
                 chain.trials.append(record)
+            self._forget(self._finished - 1)
+
+    def _forget(self, number: int) -> None:
+        """Drop a trial's curves from memory, unless it is the default or leads a chain: only those are refitted."""
+        wanted = number == 0
+        for chain in self.chains:
+            score, best = chain.trials[number].score, self._leaders.get(chain.name)
+            if score is not None and (best is None or (score > best if chain.maximize else score < best)):
+                self._leaders[chain.name], wanted = score, True
+        if not wanted:
+            for chain in self.chains:
+                chain.trials[number] = replace(chain.trials[number], curves=FoldCurves())
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)

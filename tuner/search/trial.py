@@ -89,6 +89,14 @@ class TooLong(Exception):
     """The trial took longer than `limits.trial_time`."""
 
 
+class OutOfMemory(Exception):
+    """There was no memory left; what becomes of the job if there is none again."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("out of memory")
+        self.outcome = outcome
+
+
 class Runner:
     """Runs jobs on one device: the data stands there as one table, for all jobs."""
 
@@ -100,7 +108,8 @@ class Runner:
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
         """Run one job; `heard` is told every epoch.
 
-        Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` is raised, as more room may help.
+        Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` and `OutOfMemory` are raised, as
+        more room may help.
         """
         start, reached = time.perf_counter(), 0
 
@@ -117,7 +126,10 @@ class Runner:
         except DoesNotFit:
             raise
         except Exception as error:
-            return failure(job, explain(error), time.perf_counter() - start, traceback.format_exc(), reached)
+            failed = failure(job, explain(error), time.perf_counter() - start, traceback.format_exc(), reached)
+            if _out_of_memory(error):
+                raise OutOfMemory(failed) from error
+            return failed
         finally:
             if self._table.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -221,10 +233,14 @@ def explain(error: Exception) -> str:
     """Why a trial failed, in a few words."""
     if isinstance(error, Diverged | TooLong):
         return str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+    if _out_of_memory(error):
         return "out of memory"
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"[:300]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def plain(value: float) -> float:

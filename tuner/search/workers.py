@@ -18,7 +18,7 @@ import torch.multiprocessing  # lets tensors travel to workers through shared me
 
 from tuner.data.dataset import Dataset
 from tuner.errors import LimitReached
-from tuner.search.trial import Job, Outcome, Runner, explain
+from tuner.search.trial import Job, OutOfMemory, Outcome, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
 
 
@@ -36,12 +36,19 @@ class TooLarge:
     needed: float
 
 
-Answer = Outcome | NotStarted | TooLarge
+@dataclass(frozen=True)
+class Outside:
+    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again."""
+
+    outcome: Outcome
+
+
+Answer = Outcome | NotStarted | TooLarge | Outside
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all workers of a search have in common: the data, without its tensors and those, shared; the metric."""
+    """What all workers of a search have in common: the data (its arrays apart, in shared memory) and the metric."""
 
     dataset: Dataset
     features: torch.Tensor
@@ -130,6 +137,8 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
             answer = runner.run(job, heard, room)
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
+        except OutOfMemory as error:
+            answer = Outside(error.outcome)
         pipe.send(answer)
 
 

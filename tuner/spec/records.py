@@ -40,11 +40,11 @@ class TrialRecord:
     fold_scores: tuple[float, ...] = ()
     best_epochs: tuple[int, ...] = ()
     means: tuple[float, ...] = ()
-    curves: FoldCurves = FoldCurves()
     parameters: int | None = None
     reason: str | None = None
     details: str | None = None
     last_epoch: int = 0
+    curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 
     @property
     def epochs(self) -> int:
@@ -65,15 +65,18 @@ class RefitRecord:
     details: str | None = None
 
 
+CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped
+
+
 def to_json(record: TrialRecord | RefitRecord) -> str:
     """Compact JSON; floats keep every digit."""
     return json.dumps(asdict(record), separators=(",", ":"), allow_nan=False)
 
 
 def trial_from_json(text: str) -> TrialRecord:
-    """The inverse of `to_json` for a trial."""
+    """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
     raw = json.loads(text)
-    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in raw.pop("curves").items()}
+    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in raw.pop("curves", {}).items()}
     raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means")}
     return TrialRecord(**raw, curves=FoldCurves(**curves))
 

@@ -168,8 +168,8 @@ class Limits(Settings):
     trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
     memory: Annotated[str, AfterValidator(_size)] | None = Field(
         None,
-        description="what all stacks may take, such as 6GB (default half of what is free); more are cut, or run by "
-        "fewer workers",
+        description="what all stacks on a device may take, such as 6GB; default half of what is free. What takes "
+        "more is cut, or waits until fewer workers are at work",
     )
     failures: Annotated[int, Field(ge=1)] | Failures | None = Field(
         None, description="give up after this many failed trials of a chain in a row, or {in_a_row, total}"

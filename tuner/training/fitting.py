@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.filesize import decimal
 
+from tuner.models.layers import Outline, Shapes
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane, twinned
 from tuner.training.row_sets import stacks_of
-from tuner.training.stack import Recipe, Stack
+from tuner.training.stack import FLOAT, Recipe, Stack
 
+COPIES = 5  # of the weights: themselves, gradients, two histories, the best
 FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 
@@ -31,8 +32,8 @@ ENDLESS = Room()
 class DoesNotFit(Exception):
     """The smallest stacks of a trial take `needed` bytes, and there is less room."""
 
-    def __init__(self, needed: float, room: float) -> None:
-        super().__init__(f"out of memory: it takes {decimal(int(needed))}, and limits.memory is {decimal(int(room))}")
+    def __init__(self, needed: float) -> None:
+        super().__init__(f"it takes {needed:,.0f} bytes")
         self.needed = needed
 
 
@@ -45,21 +46,32 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
         return Stack(recipe, [lanes[i] for i in group], group, table)
 
     groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
+    held = weight_bytes(recipe, table) * sum(len(twinned(group)) for group in groups)
+    _refuse(held, room)  # before any of it is taken
     whole = [stack(twinned(group)) for group in groups]
-    weights = sum(each.weight_bytes for each in whole)
-    needed = weights + FEWEST * max(each.step_bytes for each in whole)
-    if room.strict and needed > room.size:
-        raise DoesNotFit(needed, room.size)
+    held += sum(each.index_bytes for each in whole) + max(each.gather_bytes for each in whole)
+    _refuse(held + FEWEST * max(each.step_bytes for each in whole), room)
     stacks = []
     for group in groups:
         fitting = whole.pop(0)
-        parts = _parts(group, (room.size - weights) / fitting.step_bytes)
+        parts = _parts(group, (room.size - held) / fitting.step_bytes)
         if len(parts) > 1:
             del fitting  # before its parts are made
             stacks += [stack(twinned(part)) for part in parts]
         else:
             stacks.append(fitting)
     return stacks
+
+
+def weight_bytes(recipe: Recipe, table: Table) -> int:
+    """What the weights of one lane take, with all that an optimizer and early stopping add."""
+    model = recipe.build(Shapes(tuple(table.features.shape[1:]), table.dataset.outputs), Outline())
+    return COPIES * FLOAT * sum(parameter.numel() for parameter in model.parameters())
+
+
+def _refuse(needed: float, room: Room) -> None:
+    if room.strict and needed > room.size:
+        raise DoesNotFit(needed)
 
 
 def _parts(group: list[int], at_once: float) -> list[list[int]]:

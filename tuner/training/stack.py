@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.models.layers import Dropout, Lanes, Shapes
+from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
@@ -21,7 +22,8 @@ Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
 WORTH_LEAVING = 0.75
 PROBED = 8  # rows of the forward pass that shows what a model keeps
-COPIES = 5  # of the weights: themselves, gradients, two histories, the best
+FLOAT = 4  # bytes
+INDEX = 40  # bytes per row of a batch: its number four times over while it is shuffled, its weight
 PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients and passing results stand beside it
 
 
@@ -134,14 +136,23 @@ class Stack:
             self._places = torch.arange(len(self.positions))
 
     @property
-    def weight_bytes(self) -> int:
-        """What the weights of all lanes take, with all that an optimizer and early stopping add."""
-        return COPIES * self._flat.weights.numel() * self._flat.weights.element_size()
+    def index_bytes(self) -> int:
+        """What the row numbers and weights of the batches of all lanes take."""
+        batches = INDEX * self._batches.weights.numel()
+        return batches + sum(INDEX * each.rows.numel() for each in self._sets)
+
+    @property
+    def gather_bytes(self) -> int:
+        """What an epoch's gathered batches take, before and after scaling."""
+        epoch = self._batches.weights.numel() * self._data.row_size
+        return 2 * FLOAT * min(epoch, max(GATHER_AT_ONCE, epoch // self._batches.steps))
 
     @property
     def step_bytes(self) -> int:
-        """What a training step takes at its peak beside the weights, per lane."""
-        return PEAK * self._batches.width * (self._data.row_size + self._kept_per_row) * 4
+        """What a training step takes at its peak, or an evaluation if that is more, per lane."""
+        rows = max(PEAK * self._batches.width, *(each.width for each in self._sets))
+        drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
+        return FLOAT * (rows * (self._data.row_size + self._kept_per_row) + drops * MASKS_AT_ONCE)
 
     def _probe(self) -> int:
         """Numbers per row and lane that a forward pass keeps for the backward pass."""

@@ -6,8 +6,8 @@ lane: what a lane learns does not depend on which lanes stand beside it.
 
 from tuner.models.layers.activation import ACTIVATIONS, Activation
 from tuner.models.layers.dropout import Dropout
-from tuner.models.layers.lanes import Lanes, Shapes
+from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.recurrent import Recurrent
 
-__all__ = ["ACTIVATIONS", "Activation", "Dropout", "Lanes", "Linear", "Recurrent", "Shapes"]
+__all__ = ["ACTIVATIONS", "Activation", "Dropout", "Lanes", "Linear", "Outline", "Recurrent", "Shapes"]

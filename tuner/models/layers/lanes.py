@@ -47,6 +47,19 @@ class Lanes:
         return torch.stack(draws).to(self.device)
 
 
+class Outline(Lanes):
+    """One lane of which only the sizes matter: weights without numbers, which take no memory."""
+
+    def __init__(self) -> None:
+        super().__init__((0,), "meta")
+
+    def for_dropout(self) -> list[torch.Generator]:
+        return []
+
+    def uniform(self, *shape: int, bound: float) -> Tensor:
+        return torch.empty(1, *shape, device=self.device)
+
+
 def chosen(streams: Sequence[torch.Generator], lanes: Sequence[int]) -> list[torch.Generator]:
     """The streams of these lanes; a twin gets a stream of its own, in the same state."""
     taken: list[torch.Generator] = []
