@@ -35,6 +35,10 @@ TRIAL_TABLES = (
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 WRITERS = ("sqlalchemy", "optuna", "alembic")
+_ATTRIBUTES = (
+    "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+    "WHERE a.key = ? ORDER BY s.study_id"
+)
 _RECORDS = (
     "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
     "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
@@ -88,12 +92,7 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
 
 def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
     """What hangs on the studies under this key, by name, oldest study first."""
-    found = db.execute(
-        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-        "WHERE a.key = ? ORDER BY s.study_id",
-        (key,),
-    )
-    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
+    return {name.rpartition("/")[0]: json.loads(value) for _, name, value in db.execute(_ATTRIBUTES, (key,))}
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
@@ -164,32 +163,7 @@ def check_file(path: Path) -> None:
         raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
 
 
-def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
-    """What hangs on the studies under this key, by name, oldest study first."""
-    found = db.execute(
-        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-        "WHERE a.key = ? ORDER BY s.study_id",
-        (key,),
-    )
-    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
-
-
-def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
-    """One trial with its curves."""
-    try:
-        with _reading(path) as db:
-            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
-            return trial_from_json(found[0])
-    except _ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
-
-
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
-ontextmanager
+@contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
 
@@ -255,27 +229,19 @@ class Store:
 
     def write_header(self, name: str, header: Mapping[str, Any]) -> None:
         """Replace the header."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
-                (json.dumps(header), self._last_study(name), HEADER),
-            )
+        self._replace(name, HEADER, header)
 
     def write_runs(self, name: str, runs: Sequence[Mapping[str, Any]]) -> None:
         """Replace the list of runs."""
-        with self._transaction():
-            study = self._last_study(name)
-            self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, RUNS))
-            self._insert("study_user_attributes", study_id=study, key=RUNS, value_json=json.dumps(runs))
+        self._replace(name, RUNS, runs)
 
-    def _last_study(self, name: str) -> int:
-        """The one that the header hangs on."""
-        headers = self._db.execute(
-            "SELECT s.study_id, s.study_name FROM studies s JOIN study_user_attributes a USING (study_id) "
-            "WHERE a.key = ?",
-            (HEADER,),
-        )
-        return next(int(study) for study, full in headers if full.rpartition("/")[0] == name)
+    def _replace(self, name: str, key: str, value: object) -> None:
+        """Hang an attribute on the study that bears the header."""
+        with self._transaction():
+            bearers = self._db.execute(_ATTRIBUTES, (HEADER,)).fetchall()
+            study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
+            self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
+            self._insert("study_user_attributes", study_id=study, key=key, value_json=json.dumps(value))
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
@@ -327,32 +293,7 @@ class Store:
         (study,) = self._db.execute(query, (full_name,)).fetchone()
         return int(study)
 
-    def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
-    """What hangs on the studies under this key, by name, oldest study first."""
-    found = db.execute(
-        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-        "WHERE a.key = ? ORDER BY s.study_id",
-        (key,),
-    )
-    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
-
-
-def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
-    """One trial with its curves."""
-    try:
-        with _reading(path) as db:
-            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
-            return trial_from_json(found[0])
-    except _ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
-
-
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
-ontextmanager
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         with _storage_errors(self.path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -388,32 +329,7 @@ def mend(path: Path) -> None:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
-    """What hangs on the studies under this key, by name, oldest study first."""
-    found = db.execute(
-        "SELECT s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-        "WHERE a.key = ? ORDER BY s.study_id",
-        (key,),
-    )
-    return {name.rpartition("/")[0]: json.loads(value) for name, value in found}
-
-
-def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
-    """One trial with its curves."""
-    try:
-        with _reading(path) as db:
-            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
-            return trial_from_json(found[0])
-    except _ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
-
-
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
-ontextmanager
+@contextmanager
 def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield

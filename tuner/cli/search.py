@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -41,13 +40,11 @@ def command(
     from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
     from tuner.search.forkserver import empty_storage, start_forkserver
-    from tuner.spec.sections import duration, seconds, time_of_day
     from tuner.store import check_file, holds_something
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
-    for option, text, check in (("timeout", timeout, duration), ("until", until, time_of_day), ("wait", wait, duration)):
-        _check(option, text, check)
+    _check(timeout=timeout, until=until, wait=wait)
     try:
         with Audience(quiet=quiet, json=json, log=log) as audience, ExitStack() as stack:
             path, new = find(file), not holds_something(study)
@@ -59,6 +56,7 @@ def command(
                 empty = stack.enter_context(empty_storage()) if new else None
             from tuner.search.driver import Wishes, search
             from tuner.search.plan import prepare
+            from tuner.spec.sections import seconds
 
             prepared = prepare(path)
             patience = seconds(wait) if wait else 0.0
@@ -71,9 +69,14 @@ def command(
         raise
 
 
-def _check(option: str, text: str | None, check: Callable[[str], str]) -> None:
-    try:
-        if text is not None:
-            check(text)
-    except ValueError as error:
-        raise UsageError(f"--{option} must be {error}, not '{text}'") from error
+def _check(**options: str | None) -> None:
+    """Raise `UsageError` for a duration or time of day that is none."""
+    for option, text in options.items():
+        if text is None:
+            continue
+        from tuner.spec.sections import duration, time_of_day
+
+        try:
+            (time_of_day if option == "until" else duration)(text)
+        except ValueError as error:
+            raise UsageError(f"--{option} must be {error}, not '{text}'") from error
