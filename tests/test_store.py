@@ -87,6 +87,7 @@ def test_the_journal_mode_lets_the_file_be_copied_alone(finished, tmp_path):
     assert sorted(p.name for p in finished.parent.iterdir()) == ["space.yaml", "study.db", "study.db.lock"]
 
 
+@pytest.mark.torture
 def test_a_typing_error_creates_nothing(tmp_path):
     said = refused("report", tmp_path / "stduy.db")
     assert "no such study" in said
@@ -115,6 +116,7 @@ FILES = {
 }
 
 
+@pytest.mark.torture
 # an empty file, such as mktemp makes, becomes a study when searched
 @pytest.mark.parametrize(
     ("verb", "kind"), [*(("report", kind) for kind in FILES), *(("search", kind) for kind in FILES if kind != "empty")]
@@ -128,6 +130,7 @@ def test_a_file_of_something_else_is_refused_and_stays_as_it_is(tmp_path, kind, 
     assert sorted(tmp_path.iterdir()) == listing
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("verb", ["report", "search"])
 def test_a_folder_is_refused(tmp_path, verb):
     study, path = tmp_path / "study.db", write_space(tmp_path)
@@ -136,6 +139,7 @@ def test_a_folder_is_refused(tmp_path, verb):
     assert list(study.iterdir()) == []
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
 def test_a_truncated_file_is_refused(finished, tmp_path, share):
     whole, study = finished.read_bytes(), tmp_path / "study.db"
@@ -143,6 +147,7 @@ def test_a_truncated_file_is_refused(finished, tmp_path, share):
     refused("report", study)
 
 
+@pytest.mark.torture
 def test_flipped_bytes_are_refused_or_harmless_but_never_a_bug(finished, tmp_path):
     whole, study = finished.read_bytes(), tmp_path / "study.db"
     codes = []
@@ -157,6 +162,7 @@ def test_flipped_bytes_are_refused_or_harmless_but_never_a_bug(finished, tmp_pat
     assert 4 in codes
 
 
+@pytest.mark.torture
 def test_flipped_bytes_inside_the_records_are_refused_or_harmless(finished, tmp_path):
     whole, study = finished.read_bytes(), tmp_path / "study.db"
     for place in range(whole.index(b"fold_scores"), len(whole), 5003):
@@ -185,11 +191,13 @@ def test_a_second_search_meanwhile_exits_75(finished, tmp_path):
     search(path, study)
 
 
+@pytest.mark.torture
 def test_a_place_below_a_file_cannot_be_written(tmp_path):
     path = write_space(tmp_path)
     refused("search", path, "--study", path / "study.db", "--workers", 0)
 
 
+@pytest.mark.torture
 def test_an_empty_file_becomes_a_study(tmp_path):
     study = tmp_path / "study.db"
     study.touch()
@@ -197,11 +205,13 @@ def test_an_empty_file_becomes_a_study(tmp_path):
     assert load(study).complete
 
 
+@pytest.mark.torture
 def test_a_folder_that_does_not_exist_is_not_made(tmp_path):
     refused("search", write_space(tmp_path), "--study", tmp_path / "no" / "study.db", "--workers", 0)
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("odd", ["{a}", "what?", "50%41", "a#b", "two words", "a:b", "é"])
 def test_odd_characters_in_the_path(tmp_path, odd):
     folder = tmp_path / odd

@@ -45,6 +45,7 @@ TABLES = {
     "one class": (csv([(x, z, "a") for x, z, _ in ROWS]), {}, 2),
     "a class of one row": (with_row("1,2,c"), {}, 2),
     "a target of numbers as classes": (csv([(z, c, x + 0.05) for x, z, c in ROWS]), {"task": "classification"}, 2),
+    "a target of classes as numbers": (csv(), {"task": "regression"}, 2),
     "infinity": (with_row("inf,2,a"), {}, 2),
     "a number above float32": (with_row("1e60,2,a"), {}, 2),
     "only the target": (csv([(c,) for *_, c in ROWS], header="y"), {}, 2),

@@ -1,11 +1,13 @@
 """Torture: processes that are killed, stopped, started at once, or never end."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from helpers import GRID, all_gone, command, descendants, heed_signals, read_trials, search, start, tables, tuner, write_space
@@ -24,6 +26,7 @@ SAMPLERS = {
     "gp": {"search": {"sampler": "gp", "trials": 12}, "training": LONG},
 }
 KILLS = 20
+USER_CODE = str(Path(__file__).parent / "user_code")
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -123,6 +126,33 @@ def test_a_signal_at_any_moment_ends_it_with_its_code_and_leaves_nobody(tmp_path
         assert process.returncode in (128 + number, -number), err  # before it can hear, it simply dies of it
         assert "Traceback" not in err
         assert all_gone(below)
+
+
+def test_models_that_misbehave_are_failed_trials_and_the_search_goes_on(tmp_path):
+    manners = ["polite", "prints", "raises", "exits", "segfaults", "no memory", "nan"]
+    path = write_space(
+        tmp_path,
+        model={"name": "rude", "manner": manners, "hidden_size": None, "activation": None},
+        training={"optimizer": {"name": "adam", "learning_rate": 0.01}},
+        resampling={"outer": 2},
+        search=GRID["search"],
+    )
+    done = tuner("search", path, "--json", "--workers", "2", cwd=tmp_path, PYTHONPATH=USER_CODE)
+    survived(done.returncode, done.stdout, done.stderr, expected=0)
+    events = [json.loads(line) for line in done.stdout.splitlines()]  # nothing that a model printed is among them
+    assert events[-1]["complete"]
+    trials = load(tmp_path / "study.db").chains["final"].trials
+    reasons = {trial.values["model.manner"]: trial.reason for trial in trials}
+    assert reasons == {
+        "polite": None,
+        "prints": None,
+        "raises": "ValueError: a mistake in the model",
+        "exits": "SystemExit: enough",
+        "segfaults": "the worker process died (SIGSEGV)",
+        "no memory": "out of memory",
+        "nan": reasons["nan"],
+    }
+    assert "loss" in reasons["nan"]
 
 
 def test_a_trial_that_never_ends_is_a_failed_trial(tmp_path):

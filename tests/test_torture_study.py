@@ -103,6 +103,7 @@ def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
     study.unlink()
     out, err = process.communicate(timeout=60)
     survived(process.returncode, "", err, expected=4)
+    assert "was moved or deleted under the run" in err
     assert not study.exists()
 
 
@@ -123,6 +124,21 @@ def test_a_copy_taken_at_any_time_is_a_good_study(tmp_path):
     again = tuner("search", path, "--study", last, "--workers", "2", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert tables(last) == tables(study)
+
+
+@pytest.mark.slow
+def test_a_clock_that_was_set_changes_nothing(tmp_path):
+    """Every moment that the file holds lies in the future."""
+    path, study = write_space(tmp_path, search={"sampler": "random", "trials": 5}), tmp_path / "study.db"
+    search(path, study)
+    altered("UPDATE trials SET datetime_start = '2099-01-01 00:00:00', datetime_complete = '2099-01-01 00:00:01'")(study)
+    altered("UPDATE study_user_attributes SET value_json = replace(value_json, '\"start\": \"20', '\"start\": \"21') "
+            "WHERE key = 'tuner:runs'")(study)  # fmt: skip
+    survived(*inside("status", study), expected=0)
+    for place in (study, tmp_path / "whole.db"):
+        search(path, place, "--trials", 9)
+    survived(*inside("status", study), expected=0)
+    assert tables(study) == tables(tmp_path / "whole.db")
 
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", None])

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -13,11 +14,20 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)  # imports make half a million objects to keep: looking for garbage takes 0.3 s
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` hears it: no traceback from an import
+    _open_closed_streams()
     from tuner.cli.app import run
 
     code = run(sys.argv[1:])
-    sys.stdout.flush()
+    with suppress(OSError):  # `run` has told of it
+        sys.stdout.flush()
     os._exit(code)
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller has closed becomes the null device, so that no file of ours takes its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
 
 
 if __name__ == "__main__":

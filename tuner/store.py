@@ -338,6 +338,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # SQLAlchemy's and Optuna's errors too, without importing them
         if not isinstance(error, sqlite3.Error | OSError) and type(error).__module__.split(".")[0] not in WRITERS:
             raise
+        if isinstance(error, sqlite3.Error) and not path.exists():
+            hint = "put it back to go on, or run the same command to begin anew"
+            raise StorageError(f"{path} was moved or deleted under the run", hint) from error
         cause = error.__cause__ or error
         reason = " ".join(str(getattr(cause, "orig", cause)).split())
         hint = "make room or mend the file, then run the same command: what was finished is kept"

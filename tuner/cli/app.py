@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typer.exceptions import TyperException
 
 from tuner.cli import check, init, replay, report, search, status
 from tuner.cli import list as list_
-from tuner.cli.console import forget_stdout
+from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
 from tuner.errors import LimitReached, TunerError
 
@@ -22,6 +23,9 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
   tuner search spaces/rnn.yaml  search into study.db; run again to go on
   tuner report study.db         honest score, ranked tables, learning curves
 """
+
+SILENT = (typer.Exit, BrokenPipeError, SystemExit)
+NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # what a file says that takes no more
 
 app = typer.Typer(name="tuner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -39,41 +43,44 @@ for verb in (search, report, status, replay, check, init, list_):
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. Every expected error ends here, in one `error:` line."""
-    debug = "--debug" in arguments
-    trouble: Exception | None = None
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
         with heard():
             code = app(rest, prog_name="tuner", standalone_mode=False)
             sys.stdout.flush()
         return code or 0
-    except LimitReached as error:
-        _say(f"stopped: {error.message}; what was finished is saved\n  = to go on: {again(rest)}")
+    except (Exception, Interrupted, SystemExit) as error:
+        if "--debug" in arguments and not isinstance(error, (*SILENT, Interrupted, TyperException)):
+            import traceback
+
+            traceback.print_exception(error)
+        return _tell(error, rest)
+
+
+def _tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Say what ended the command; returns its exit code."""
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    except TunerError as error:
-        _say(error.report())
-        code, trouble = error.exit_code, error
-    except TyperException as error:
-        if message := " ".join(error.format_message().split()).replace("Value error, ", ""):
-            _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
-        code = error.exit_code
-    except typer.Exit as error:
-        return error.exit_code
-    except Interrupted as error:
-        saved = f"; what was finished is saved\n  = to go on: {again(rest)}" if rest[:1] == ["search"] else ""
-        _say(f"{error}{saved}")
-        return exit_code(error)
-    except (BrokenPipeError, SystemExit):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
+    if isinstance(error, SILENT):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
         forget_stdout()
         return 0
-    except Exception as error:
+    if isinstance(error, TyperException):
+        if message := " ".join(error.format_message().split()).replace("Value error, ", ""):
+            _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
+        return error.exit_code
+    saved = f"; what was finished is saved\n  = to go on: {again(arguments)}" if arguments[:1] == ["search"] else ""
+    if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
+        forget_stdout()  # every other file's trouble is told as a `TunerError`, where it is met
+        error = not_written(error)
+    if isinstance(error, LimitReached):
+        _say(f"stopped: {error.message}{saved}")
+    elif isinstance(error, Interrupted):
+        _say(f"{error}{saved}")
+    elif isinstance(error, TunerError):
+        _say(error.report())
+    else:
         _say(f"error: a bug in tuner: {type(error).__name__}: {error}\n  = run again with --debug and report it")
-        code, trouble = 1, error
-    if debug and trouble is not None:
-        import traceback
-
-        traceback.print_exception(trouble)
-    return code
+    return exit_code(error)
 
 
 def again(arguments: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from tuner.cli.console import console, forget_stdout
+from tuner.cli.console import Output, console, not_written
 from tuner.cli.json_lines import JsonLines
 from tuner.cli.lines import Lines
 from tuner.cli.signals import exit_code
@@ -60,14 +60,14 @@ class Audience:
     """All that listen to one search; they hear of its end, however it comes."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None) -> None:
-        self._log = _logger(log) if log else None
+        self._log, self._output = _logger(log) if log else None, Output()
         self._listening = self._listeners(quiet, json)
         self._begun: Begun | None = None
 
     def _listeners(self, quiet: bool, json: bool) -> list[Listening]:
         found: list[Listening] = [Lines(self._log.info)] if self._log else []
         if json:
-            found.append(JsonLines(say))
+            found.append(JsonLines(self._output.say))
         elif not quiet:
             to = console()
             if to.is_terminal:
@@ -75,7 +75,7 @@ class Audience:
 
                 found.append(Live(to))
             else:
-                found.append(Lines(say))
+                found.append(Lines(self._output.say))
         return found
 
     def __enter__(self) -> Audience:
@@ -101,6 +101,8 @@ class Audience:
             ended = _ended(self._begun, error)
             for each in self._listening:
                 each.end(ended)
+        if error is None and self._output.trouble:
+            raise not_written(self._output.trouble)
 
 
 def _ended(begun: Begun, error: BaseException | None) -> Ended:
@@ -118,18 +120,17 @@ def _ended(begun: Begun, error: BaseException | None) -> Ended:
     return Ended(exit_code(error), reason, f"{result} ({reason})", results)
 
 
-def say(text: str) -> None:
-    """Print a line; once the reader has left, the search goes on without."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        forget_stdout()
+class _LogFile(RotatingFileHandler):
+    """A log that takes no more, as on a full disk, stops no search and prints nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 def _logger(path: Path) -> logging.Logger:
     logger = logging.Logger("tuner")
     try:
-        handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", "name another --log") from error
     handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))

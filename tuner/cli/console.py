@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tuner.errors import StorageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,9 +32,31 @@ def console(*, as_text: bool = False) -> Console:
     return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
 
 
+class Output:
+    """Standard output line by line; once it takes no more, the work goes on without it."""
+
+    def __init__(self) -> None:
+        self.trouble: OSError | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            forget_stdout()
+        except OSError as error:
+            self.trouble = error
+            forget_stdout()
+
+
 def forget_stdout() -> None:
     """Go on without a reader: what is printed from now on goes nowhere, and flushing it at exit fails no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def not_written(error: OSError) -> StorageError:
+    """Standard output takes no more."""
+    return StorageError(f"standard output cannot be written: {error.strerror}", "send it somewhere else")
 
 
 def width() -> int:

@@ -175,13 +175,15 @@ class _Driver:
             for group in self._groups:
                 self._write(store, name, group, group.settle())
             self.give_out(executor)
-            if self._budget.spent or (self._closing and not self._in_flight):
-                raise LimitReached("the time limit was reached with work left")
+            if self._closing and not self._in_flight:
+                raise _time_is_over()
             for job, outcome in executor.wait(TICK):
                 group = self._in_flight.pop(job)
                 self._write(store, name, group, group.accept(job, outcome))
             running = executor.running()
             self._listener(Tick(self._chains, tuple(running)))
+            if self._budget.spent and not self.done:
+                raise _time_is_over()
             if not self._closing and self._budget.closing(self._chains, len(running) + executor.free):
                 self._close(executor)
 
@@ -218,6 +220,10 @@ class _Driver:
                 self._listener(ChainDone(chain))
         if any(isinstance(record, TrialRecord) and record.state == "failed" for _, record in ready):
             self._budget.check_failures(self._chains)
+
+
+def _time_is_over() -> LimitReached:
+    return LimitReached("the time limit was reached with work left")
 
 
 def _entry(group: Group, chain: Chain, record: Record) -> Entry:

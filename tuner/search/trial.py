@@ -125,7 +125,7 @@ class Runner:
             return self._trial(recipe, job, note, room, start)
         except DoesNotFit:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a model may call sys.exit
             failed = failure(job, explain(error), time.perf_counter() - start, traceback.format_exc(), reached)
             if _out_of_memory(error):
                 raise OutOfMemory(failed) from error
@@ -229,7 +229,7 @@ def failure(job: Job, reason: str, seconds: float, details: str | None = None, e
     return {view.chain: record for view in job.chains}
 
 
-def explain(error: Exception) -> str:
+def explain(error: BaseException) -> str:
     """Why a trial failed, in a few words."""
     if isinstance(error, Diverged | TooLong):
         return str(error)
@@ -239,7 +239,7 @@ def explain(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"[:300]
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 

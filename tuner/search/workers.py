@@ -118,6 +118,7 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a model prints belongs neither into JSON lines nor a mail
     try:
         runner = task.runner(device)
     except Exception as error:
