@@ -24,6 +24,11 @@ from tuner.training.settings import EarlyStopping
 GRU = rnn.Settings(cell="gru", hidden_size=5, num_layers=2, dropout=0.3)
 
 
+LSTM = rnn.Settings(cell="lstm", hidden_size=5, num_layers=2, dropout=0.3)
+WIDE = mlp.Settings(hidden_size=130, num_layers=2, activation="swish")
+WIDE_GRU = rnn.Settings(cell="gru", hidden_size=72)
+
+
 def needed(how, lanes, table):
     """Bytes that a stack of all lanes holds, and of a step of one."""
     (stack,) = build_stacks(how, lanes, table)
@@ -31,7 +36,12 @@ def needed(how, lanes, table):
     return held, stack.step_bytes
 
 
-@pytest.mark.parametrize(("model", "shape"), [(SMALL, (5,)), (GRU, (3, 4))], ids=["mlp", "gru"])
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [(SMALL, (5,)), (GRU, (3, 4)), (LSTM, (3, 4)), pytest.param(WIDE, (40,), marks=pytest.mark.slow),
+     pytest.param(WIDE_GRU, (8, 8), marks=pytest.mark.slow)],
+    ids=["mlp", "gru", "lstm", "wide mlp", "wide gru"],
+)  # fmt: skip
 @pytest.mark.parametrize("at_once", [5, 3, 1])
 def test_a_cut_stack_changes_no_curve(model, shape, at_once):
     table = classes(40, shape)
