@@ -22,7 +22,7 @@ def classes(rows=60, shape=(5,), count=3):
     targets = random.integers(0, count, rows)
     features = random.normal(size=(rows, *shape)).astype(np.float32)
     features.reshape(rows, -1)[:, :2] += targets[:, None]
-    return Table(Dataset("toy", "classification", features, targets, (), ("y",), tuple("abc"[:count])), CPU)
+    return Table(Dataset("toy", "classification", features, targets, (), ("y",), tuple(map(str, range(count)))), CPU)
 
 
 def amounts(rows=50, features=4, outputs=2, **more):

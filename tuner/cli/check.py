@@ -31,7 +31,7 @@ def command(
     for line in _plan(prepared):
         to.print(line, markup=False, soft_wrap=True)
     if time:
-        from tuner.search.driver import cores
+        from tuner.search.machine import cores
         from tuner.search.timing import time_one_trial
 
         estimate, workers = time_one_trial(prepared, "cpu"), cores()

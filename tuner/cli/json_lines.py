@@ -45,7 +45,7 @@ class JsonLines:
         if isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, ChainDone):
-            chain, best = event.chain, event.chain.best()
+            chain, best = event.chain, event.chain.best
             self._say("chain", chain=chain.name, best=best_score(chain), trial=best.number if best else None)
         elif isinstance(event, Note):
             self._say("note", text=event.text)

@@ -83,5 +83,5 @@ def line(event: Finished, metric: str) -> str:
 
 def best_score(chain: Chain) -> float | None:
     """The best score of a chain so far."""
-    best = chain.best()
+    best = chain.best
     return best.score if best else None

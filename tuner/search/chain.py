@@ -19,8 +19,9 @@ class Chain:
         self.plan, self.total, self.maximize, self.default = plan, total, maximize, default
         self.trials: list[TrialRecord] = []
         self.early = {trial.number: trial for trial in stored.trials}
+        self.best: TrialRecord | None = None  # the winner so far
         while len(self.trials) in self.early:
-            self.trials.append(self.early.pop(len(self.trials)))
+            self.add(self.early.pop(len(self.trials)))
         self.refits: dict[int, RefitRecord] = dict(stored.refits)
 
     @property
@@ -44,6 +45,8 @@ class Chain:
             return []
         return [t for t in to_refit(self.trials, self.maximize, default=self.default) if t.number not in self.refits]
 
-    def best(self) -> TrialRecord | None:
-        """The winner so far."""
-        return next(iter(ranked(self.trials, self.maximize)), None)
+    def add(self, trial: TrialRecord) -> None:
+        """The trial of the next number is finished."""
+        self.trials.append(trial)
+        order = ranked([trial] if self.best is None else [self.best, trial], self.maximize)
+        self.best = next(iter(order), None)

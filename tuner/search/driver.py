@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from tuner.errors import LimitReached, NoResultError, UsageError
@@ -19,14 +17,14 @@ from tuner.search.chain import Chain
 from tuner.search.events import ChainDone, Finished, Listener, Note, Tick
 from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
+from tuner.search.machine import cores, room_of
 from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.trial import Job, Record, TrialJob
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.sections import Limits, seconds, size
-from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
-from tuner.training.fitting import Room
+from tuner.spec.records import RefitRecord, TrialRecord, ranked
+from tuner.spec.sections import Limits, seconds
+from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -94,7 +92,8 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
     now["trials"] = prepared.proposer("").available(wishes.trials or now["trials"])
-    found = read(wishes.study).get(name) if holds_something(wishes.study) and not wishes.fresh else None
+    going_on = holds_something(wishes.study) and not wishes.fresh
+    found = read(wishes.study, curves=False).get(name) if going_on else None
     if found is None:
         return None, now
     if changed := changes(found.header, now):
@@ -104,7 +103,20 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
         )
     # a total below what is finished cannot be had any more
     now["trials"] = max(now["trials"], *(len(chain.trials) for chain in found.chains.values()))
-    return found, now
+    return _with_curves(wishes.study, found, prepared.metric.maximize), now
+
+
+def _with_curves(path: Path, found: StoredStudy, maximize: bool) -> StoredStudy:
+    """The study with the curves of those trials that may be refitted: memory need not hold all of them."""
+    wanted = {0}
+    for chain in found.chains.values():
+        wanted |= {trial.number for trial in ranked(chain.trials, maximize)[:1]}
+        wanted |= {trial.number for place, trial in enumerate(chain.trials) if trial.number != place}  # after a gap
+    chains = {}
+    for name, chain in found.chains.items():
+        trials = (read_trial(path, found.name, name, t.number) if t.number in wanted else t for t in chain.trials)
+        chains[name] = replace(chain, trials=tuple(trials))
+    return replace(found, chains=chains)
 
 
 def _register(
@@ -120,7 +132,7 @@ def _register(
 
 
 def _check_result(chains: list[Chain]) -> None:
-    failed = [chain.name for chain in chains if chain.best() is None]
+    failed = [chain.name for chain in chains if chain.best is None]
     if failed:
         reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
         text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
@@ -135,20 +147,6 @@ def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
     return Processes(*on, where, min(workers, useful), room)
-
-
-def room_of(limits: Limits, where: list[str]) -> Room:
-    """What the stacks on one device may take together: `limits.memory`, else half of what is free there."""
-    if limits.memory:
-        return Room(size(limits.memory), strict=True)
-    if where[0].startswith("cuda"):
-        return Room(min(torch.cuda.mem_get_info(device)[0] for device in where) / 2)
-    return Room(psutil.virtual_memory().available / 2)
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Driver:

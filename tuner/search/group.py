@@ -42,7 +42,6 @@ class Group:
             number: {chain.name: chain.early[number] for chain in chains} for number in chains[0].early
         }
         self._thresholds: dict[tuple[str, int, int], Thresholds | None] = {}
-        self._leaders: dict[str, float] = {}
         for number in range(self._finished):
             self._forget(number)
         self._absorb()
@@ -125,19 +124,15 @@ class Group:
             for chain in self.chains:
                 record = finished[chain.name]
                 assert isinstance(record, TrialRecord)
-                chain.trials.append(record)
+                chain.add(record)
             self._forget(self._finished - 1)
 
     def _forget(self, number: int) -> None:
         """Drop a trial's curves from memory, unless it is the default or leads a chain: only those are refitted."""
-        wanted = number == 0
+        if number == 0 or any(chain.trials[number] is chain.best for chain in self.chains):
+            return
         for chain in self.chains:
-            score, best = chain.trials[number].score, self._leaders.get(chain.name)
-            if score is not None and (best is None or (score > best if chain.maximize else score < best)):
-                self._leaders[chain.name], wanted = score, True
-        if not wanted:
-            for chain in self.chains:
-                chain.trials[number] = replace(chain.trials[number], curves=FoldCurves())
+            chain.trials[number] = replace(chain.trials[number], curves=FoldCurves())
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)

@@ -11,9 +11,9 @@ import torch
 
 from tuner.errors import ExperimentError, UsageError
 from tuner.search.chain import Chain
-from tuner.search.driver import room_of
 from tuner.search.executors import Inline
 from tuner.search.group import Group
+from tuner.search.machine import room_of
 from tuner.search.plan import Prepared, changes, devices, header, prepare
 from tuner.search.provenance import conditions, differences
 from tuner.spec.records import TrialRecord

@@ -14,7 +14,7 @@ from tuner.training.lanes import Lane, twinned
 from tuner.training.row_sets import stacks_of
 from tuner.training.stack import FLOAT, Recipe, Stack
 
-COPIES = 5  # of the weights: themselves, gradients, two histories, the best
+COPIES = 4  # of the weights: themselves, gradients, two histories
 FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 
@@ -46,7 +46,8 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
         return Stack(recipe, [lanes[i] for i in group], group, table)
 
     groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
-    held = weight_bytes(recipe, table) * sum(len(twinned(group)) for group in groups)
+    # cutting may leave a lane alone, and then it has a twin
+    held = weight_bytes(recipe, table) * sum(len(group) + len(group) % FEWEST for group in groups)
     _refuse(held, room)  # before any of it is taken
     whole = [stack(twinned(group)) for group in groups]
     held += sum(each.index_bytes for each in whole) + max(each.gather_bytes for each in whole)
@@ -64,7 +65,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
 
 
 def weight_bytes(recipe: Recipe, table: Table) -> int:
-    """What the weights of one lane take, with all that an optimizer and early stopping add."""
+    """What the weights of one lane take, with all that an optimizer adds."""
     model = recipe.build(Shapes(tuple(table.features.shape[1:]), table.dataset.outputs), Outline())
     return COPIES * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 

@@ -14,7 +14,7 @@ from tuner.training.early_stopping import progress
 from tuner.training.fitting import ENDLESS, Room, build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.stack import Recipe, Stack
+from tuner.training.stack import Recipe
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -51,17 +51,12 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, and the stacks with the weights of each lane's best epoch.
+    """What training leaves: the curves, and how many weights and biases a lane has.
 
-    Of a lane with several row sets, the best epoch is that of the first."""
+    No weights: what is chosen is trained again on more rows."""
 
     curves: Curves
-    stacks: tuple[Stack, ...]
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases of one lane."""
-        return self.stacks[0].parameter_count()
+    parameters: int
 
 
 def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, room: Room = ENDLESS) -> Trained:
@@ -78,15 +73,10 @@ def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, roo
             if diary.lane_runs(stack.positions).any():
                 diary.write(stack.positions, stack.train_epoch(), *stack.evaluate())
         curves = diary.close_epoch()
-        if diary.patience is not None:
-            for stack in stacks:
-                stack.keep(torch.from_numpy(diary.improved(stack.positions)))
         diary.running &= judge(diary.epoch, curves)
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
-    for stack in stacks:
-        stack.restore()
-    return Trained(diary.curves(), tuple(stacks))
+    return Trained(diary.curves(), stacks[0].parameter_count())
 
 
 def train_blind(
@@ -134,11 +124,6 @@ class _Diary:
     def lane_runs(self, positions: Sequence[int]) -> Mask:
         """Whether the lanes at `positions` have a view that still runs."""
         return np.isin(positions, self.lanes[self.running])
-
-    def improved(self, positions: Sequence[int]) -> Mask:
-        """Whether the epoch just closed is the best one so far of the lanes' first views."""
-        first = np.searchsorted(self.lanes, positions)
-        return np.asarray((self.best[first] == self.epoch) & self.running[first])
 
     def write(self, positions: list[int], train_loss: Tensor, loss: Tensor, score: Tensor) -> None:
         """The next epoch of the lanes at `positions`; a view that has stopped is left as it was."""

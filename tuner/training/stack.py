@@ -24,6 +24,7 @@ WORTH_LEAVING = 0.75
 PROBED = 8  # rows of the forward pass that shows what a model keeps
 FLOAT = 4  # bytes
 INDEX = 40  # bytes per row of a batch: its number four times over while it is shuffled, its weight
+SCORED = 8  # numbers per output of a row that is scored: outputs, put together and in double precision, probabilities
 PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients and passing results stand beside it
 
 
@@ -45,10 +46,10 @@ class Stack:
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
         self.positions = list(positions)
-        self._places = torch.arange(len(lanes))  # of the present lanes among those of the start
         self._metric, self._loss = recipe.metric, BY_TASK[table.dataset.task]
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
-        shapes = Shapes(tuple(table.features.shape[1:]), table.dataset.outputs)
+        self._outputs = table.dataset.outputs
+        shapes = Shapes(tuple(table.features.shape[1:]), self._outputs)
         self.model = recipe.build(shapes, random).to(table.device)
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
@@ -57,8 +58,6 @@ class Stack:
         self._data = LaneData(table, lanes)
         self._sets = row_sets(lanes, self._data.row_size, table.device)
         self._kept_per_row = self._probe()
-        self._best: Tensor | None = None
-        self._start = (self.positions, self._data, self._sets)
 
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
@@ -100,15 +99,6 @@ class Stack:
         return loss, self._metric.function(torch.cat(outputs, dim=1).cpu(), labels, counts)
 
     @torch.no_grad()
-    def keep(self, better: Tensor) -> None:
-        """Keep the weights of the lanes in `better` (K,) as their best so far."""
-        now = self._flat.weights
-        if self._best is None:
-            self._best = now.clone()
-        chosen = torch.nonzero(better)[:, 0]
-        self._best[self._places[chosen]] = now[chosen]
-
-    @torch.no_grad()
     def release(self, running: Tensor) -> None:
         """Let the lanes leave that run (K,) no more, once a quarter of the stack can: moving weights costs too."""
         if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
@@ -125,15 +115,7 @@ class Stack:
         self._batches.select(index)
         self._data = self._data.select(here)
         self._sets = tuple(each.select(here) for each in self._sets)
-        self._places = self._places[index]
         self.positions = [self.positions[i] for i in index.tolist()]
-
-    def restore(self) -> None:
-        """Put back each lane's best weights, also of the lanes that have left."""
-        if self._best is not None:
-            self._flat.replace(self._best)
-            self.positions, self._data, self._sets = self._start
-            self._places = torch.arange(len(self.positions))
 
     @property
     def index_bytes(self) -> int:
@@ -150,24 +132,27 @@ class Stack:
     @property
     def step_bytes(self) -> int:
         """What a training step takes at its peak, or an evaluation if that is more, per lane."""
-        rows = max(PEAK * self._batches.width, *(each.width for each in self._sets))
+        per_row = self._data.row_size + self._kept_per_row
         drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
-        return FLOAT * (rows * (self._data.row_size + self._kept_per_row) + drops * MASKS_AT_ONCE)
+        training = PEAK * self._batches.width * per_row + drops * MASKS_AT_ONCE
+        scoring = (each.width * per_row + SCORED * each.rows.shape[1] * self._outputs for each in self._sets)
+        return FLOAT * max(training, *scoring)
 
     def _probe(self) -> int:
         """Numbers per row and lane that a forward pass keeps for the backward pass."""
-        kept: dict[int, Tensor] = {}
+        kept: dict[int, torch.UntypedStorage] = {}
 
         def note(tensor: Tensor) -> None:
-            kept[tensor.data_ptr()] = tensor.detach()  # held, for its place must not be given to another
+            storage = tensor.untyped_storage()  # whole: a view keeps all of it
+            kept[storage.data_ptr()] = storage  # held, for its place must not be given to another
 
         rows = self._sets[0].rows[:, :PROBED]
         weights = self._flat.weights.untyped_storage().data_ptr()
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self.model(self._data.features(rows))
-        own = [tensor for tensor in kept.values() if tensor.untyped_storage().data_ptr() != weights]
-        return sum(tensor.numel() for tensor in own) // rows.numel()
+        kept.pop(weights, None)
+        return sum(storage.nbytes() for storage in kept.values()) // (FLOAT * rows.numel())
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""

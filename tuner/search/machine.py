@@ -1,0 +1,40 @@
+"""What this machine has: processors, devices, memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+from tuner.spec.sections import Limits, size
+from tuner.training.fitting import Room
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def room_of(limits: Limits, where: Sequence[str]) -> Room:
+    """What the stacks on one device may take together: `limits.memory`, else half of what is free there."""
+    if limits.memory:
+        return Room(size(limits.memory), strict=True)
+    if where[0].startswith("cuda"):
+        return Room(min(torch.cuda.mem_get_info(device)[0] for device in where) / 2)
+    return Room(free_memory() / 2)
+
+
+def free_memory(container: Path = CGROUP) -> float:
+    """Bytes that the machine has free, or the container where that is less (Linux, cgroup 2)."""
+    free = float(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit: "max"
+        most, used = (float((container / name).read_text()) for name in ("memory.max", "memory.current"))
+        kept = dict(line.split() for line in (container / "memory.stat").read_text().splitlines())
+        free = min(free, most - used + float(kept["inactive_file"]))
+    return free
