@@ -1,34 +1,67 @@
-"""Growth: what the driver spends per trial at 100, 1,000 and 5,000 trials (random), its memory, and the report."""
+"""Growth: what the driver spends per trial at 100, 1,000 and 5,000 trials (random), its memory, and the report.
+
+It is the driver as it is, with an executor that trains nothing; then a second run that goes on from 5,000 trials.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 from benchmarks.timing import run, table
+from tuner.cli.lines import Lines
 from tuner.cli.spaces import shipped
-from tuner.search.chain import Chain
-from tuner.search.group import make_groups
-from tuner.search.plan import header, prepare
-from tuner.search.samplers import Proposer
-from tuner.search.trial import TrialJob
-from tuner.spec.records import FoldCurves, TrialRecord
-from tuner.spec.sections import Search
-from tuner.store import Entry, Store, StoredChain
+from tuner.search.driver import Wishes, search
+from tuner.search.events import Event, Finished
+from tuner.search.executors import Running
+from tuner.search.plan import prepare
+from tuner.search.trial import Job, Outcome, RefitJob
+from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 
-EPOCHS = 20
+EPOCHS, MARKS = 20, (100, 1000, 5000)
+ROOT = str(Path(__file__).parent.parent)
+GOING_ON = "import sys; from benchmarks.growth import grow; grow(sys.argv[1], int(sys.argv[2]))"
 
 
-def fake(job: TrialJob) -> dict[str, TrialRecord]:
-    """Records as a worker would send them, without the training; every number is an object of its own."""
+class Fake:
+    """Answers at once, as a worker would that has trained."""
+
+    def __init__(self) -> None:
+        self.free, self._job = 1, None
+
+    def submit(self, job: Job) -> None:
+        """Keep it."""
+        self.free, self._job = 0, job
+
+    def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
+        """Its records; every number is an object of its own."""
+        job, self._job, self.free = self._job, None, 1
+        return [] if job is None else [(job, _outcome(job))]
+
+    def running(self) -> list[Running]:
+        """Nothing."""
+        return []
+
+    def abandon(self, job: Job) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _outcome(job: Job) -> Outcome:
+    if isinstance(job, RefitJob):
+        return {job.chain: RefitRecord(job.number, job.epochs, 1.0, 1.0)}
     found = {}
+    numbers = (random.random() for _ in itertools.count())
     for view in job.chains:
-        numbers = (random.random() for _ in itertools.count())
         folds, losses, scores = (tuple(tuple(itertools.islice(numbers, EPOCHS)) for _ in view.views) for _ in range(3))
         means = tuple(itertools.islice(numbers, EPOCHS))
         found[view.chain] = TrialRecord(
@@ -39,37 +72,40 @@ def fake(job: TrialJob) -> dict[str, TrialRecord]:
     return found
 
 
+def grow(folder: str, total: int) -> None:
+    """Search to `total`; print as JSON, at every mark: trials, milliseconds per trial since the last 100, MB, the
+    report's seconds."""
+    path, start, count, rows = Path(folder) / "study.db", time.perf_counter(), 0, []
+    lines = Lines(lambda text: None)
+
+    def hear(event: Event) -> None:
+        nonlocal start, count
+        lines.hear(event)
+        last = isinstance(event, Finished) and event.chain.name == "final" and isinstance(event.record, TrialRecord)
+        count += last
+        if last and count % 100 == 0:
+            spent, start = (time.perf_counter() - start) * 10, time.perf_counter()
+            number = len(event.chain.trials)
+            if number in (*MARKS, total):
+                reported = min(run([sys.executable, "-m", "tuner", "report", str(path)], folder)[0] for _ in range(3))
+                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                rows.append((number, spent, memory, reported))
+                start = time.perf_counter()
+
+    with mock.patch("tuner.search.driver._executor", lambda *_: Fake()):
+        search(prepare(shipped()["regression"]), Wishes(path, trials=total), hear)
+    print(json.dumps(rows))
+
+
 def main() -> None:
     """Print milliseconds per trial of the newest 100 trials of every chain, and the report's seconds."""
-    prepared = prepare(shipped()["regression"])
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        path, total = Path(folder) / "study.db", 5000
-        store, search, name = Store(path), Search(sampler="random"), "growth"
-        store.create(name, header(prepared, name) | {"trials": total}, maximize=False)
-        chains = [Chain(plan, total, False, StoredChain()) for plan in prepared.plan.chains]
-        (group,) = make_groups(
-            chains, lambda chain: Proposer(prepared.experiment.space, "random", 0, chain, False), search, None
-        )
-        start = time.perf_counter()
-        for number in range(1, total + 1):
-            job = group.next_job()
-            assert isinstance(job, TrialJob)
-            records = fake(job)
-            ready = group.accept(job, records)
-            store.write(name, [Entry(c.name, r, group.frozen(r)) for c, r in ready])
-            if number % 100 == 0:
-                spent, start = (time.perf_counter() - start) * 10, time.perf_counter()
-                if number in (100, 1000, 5000):
-                    command = [sys.executable, "-m", "tuner", "report", str(path)]
-                    reported = min(run(command, folder)[0] for _ in range(3))
-                    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                    rows.append((number, spent, memory, reported))
-                    start = time.perf_counter()
-        store.close()
-    columns = ("trials", "driver, ms per trial", "driver's peak memory, MB", "tuner report, s")
+        found = []
+        for total in (MARKS[-1], MARKS[-1] + 100):
+            found += json.loads(run([sys.executable, "-c", GOING_ON, folder, str(total)], ROOT)[1])
+    *rows, again = found
     table(
-        f"Growth (random, {len(chains)} chains that share trainings, 20 epochs; proposing, learning, writing)",
-        columns,
-        rows,
+        "Growth (random, 6 chains that share trainings, 20 epochs; the driver without the trainings)",
+        ("trials", "driver, ms per trial", "driver's peak memory, MB", "tuner report, s"),
+        [*rows, (f"{again[0]}, going on from {MARKS[-1]}", *again[1:])],
     )

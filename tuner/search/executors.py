@@ -13,7 +13,7 @@ from typing import Protocol
 from rich.filesize import decimal
 
 from tuner.data.dataset import Dataset
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.search.trial import Job, OutOfMemory, Outcome, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
@@ -98,6 +98,7 @@ class Processes:
         self._waiting: list[tuple[Job, float]] = []
         self._spacious = False  # fewer workers are at work, with more room each
         self._tried: set[Job] = set()  # jobs that failed once for a reason outside of them
+        self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
         self._workers: list[Worker] = []
         try:
             for number in range(workers):
@@ -124,29 +125,41 @@ class Processes:
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
+        if self._trouble is not None:
+            raise self._trouble
         busy = {w.pipe: w for w in self._workers if w.job is not None}
         ready = wait([*busy, *(w.process.sentinel for w in busy.values())], timeout)
         done: list[tuple[Job, Outcome]] = []
         for pipe, worker in busy.items():
             job = worker.job
             assert job is not None
-            if pipe in ready or worker.process.sentinel in ready:
-                answer = self._collect(worker, job)
-                if isinstance(answer, TooLarge):
-                    self._waiting.append((job, answer.needed))
-                elif isinstance(answer, Outside) and job not in self._tried:
-                    self._tried.add(job)
-                    self._waiting.append((job, self._room.size))
-                else:
-                    done.append((job, answer.outcome if isinstance(answer, Outside) else answer))
-            elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
-                reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
-                done.append((job, failure(job, reason, worker.seconds, epoch=worker.epoch.value)))
-                self._replace(worker)
-        if not any(worker.job for worker in self._workers):
+            try:
+                if pipe in ready or worker.process.sentinel in ready:
+                    done += self._taken(job, self._collect(worker, job))
+                elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
+                    reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
+                    done.append((job, failure(job, reason, worker.seconds, epoch=worker.epoch.value)))
+                    self._replace(worker)
+            except TunerError as error:
+                self._trouble = error
+                break
+        if self._trouble is None and not any(worker.job for worker in self._workers):
             self._spacious = False
             done += self._make_room()
         return done
+
+    def _taken(self, job: Job, answer: Outcome | TooLarge | Outside) -> list[tuple[Job, Outcome]]:
+        """The job's outcome, unless it is to be tried with more room."""
+        if isinstance(answer, TooLarge):
+            self._waiting.append((job, answer.needed))
+            return []
+        if isinstance(answer, Outside):
+            if job not in self._tried:
+                self._tried.add(job)
+                self._waiting.append((job, self._room.size))
+                return []
+            answer = answer.outcome
+        return [(job, answer)]
 
     def _make_room(self) -> list[tuple[Job, Outcome]]:
         """Nothing runs: give out the jobs that were too large, as many at once as there is room for."""

@@ -117,6 +117,8 @@ class Runner:
             nonlocal reached
             reached = epoch
             heard(epoch)
+            if job.time_limit is not None and time.perf_counter() - start > job.time_limit:
+                raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
 
         try:
             recipe = Recipe(*_model_and_training(job.configuration), self._metric)
@@ -140,8 +142,6 @@ class Runner:
 
         def judge(epoch: int, curves: Curves) -> NDArray[np.bool_]:
             heard(epoch)
-            if job.time_limit is not None and time.perf_counter() - start > job.time_limit:
-                raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
             wanted = np.zeros(len(curves.lanes), dtype=bool)
             for watch in watches:
                 if watch.wants(epoch, curves):
