@@ -1,4 +1,4 @@
-"""Budgets: time on a clock that nobody sets, nights with a daylight-saving change, failures, and what a limit leaves."""
+"""Budgets: time on a clock that nobody sets, nights with a daylight-saving change, failures, what a limit leaves."""
 
 import time
 from datetime import datetime
@@ -30,6 +30,7 @@ def berlin(monkeypatch):
         ("2026-11-20 07:00", "07:00", 24),
         ("2026-03-28 22:00", "07:00", 8),  # the clock is put forward in that night
         ("2026-10-24 22:00", "07:00", 10),  # and back
+        ("2026-10-25 01:30", "02:15", 0.75),  # an hour that comes twice
         ("2026-12-31 23:30", "0:15", 0.75),
     ],
 )
@@ -44,11 +45,14 @@ def test_the_earlier_limit_counts():
     assert time_left(Limits(time="1s", until="07:00")) == 1
 
 
-@pytest.mark.parametrize(("option", "value"), [("--timeout", "7x"), ("--until", "25:00"), ("--wait", "soon"), ("--timeout", "0s")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--timeout", "7x"), ("--until", "25:00"), ("--wait", "soon"), ("--timeout", "0s")]
+)
 def test_a_wrong_limit_on_the_command_line_is_told_with_an_example(tmp_path, option, value):
     code, _, err = inside("search", write_space(tmp_path), option, value)
     assert code == 2
-    assert err.startswith(f"error: {option} must be ") and f"not '{value}'" in err and "such as" in err or "above 0" in err
+    assert err.startswith(f"error: {option} must be ") and f"not '{value}'" in err
+    assert "such as" in err or value == "0s"
 
 
 @pytest.mark.slow
@@ -93,5 +97,3 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.undo()
     search(path, tmp_path / "whole.db")
     assert tables(tmp_path / "jumped.db") == tables(tmp_path / "whole.db")
-
-

@@ -56,9 +56,9 @@ def test_a_gap_ends_what_counts_as_finished(plans):
 
 def test_a_smaller_score_wins_where_less_is_better(plans):
     scores = [0.5, 0.2, 0.9]
-    assert chain(plans[0], scores, maximize=False).best().number == 1
-    assert chain(plans[0], scores).best().number == 2
-    assert chain(plans[0], [None]).best() is None
+    assert chain(plans[0], scores, maximize=False).best.number == 1
+    assert chain(plans[0], scores).best.number == 2
+    assert chain(plans[0], [None]).best is None
 
 
 def test_the_final_chain_refits_nothing(plans):

@@ -48,13 +48,17 @@ def tampered(finished, folder, change):
     shutil.copy(finished, study)
     with closing(sqlite3.connect(study)) as db:
         query = (
-            "SELECT a.trial_user_attribute_id, a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id) "
-            "JOIN studies s USING (study_id) WHERE s.study_name = 'tiny/final' AND t.number = 2 AND a.key = 'tuner:record'"
+            "SELECT a.trial_user_attribute_id, a.value_json FROM trial_user_attributes a "
+            "JOIN trials t USING (trial_id) JOIN studies s USING (study_id) "
+            "WHERE s.study_name = 'tiny/final' AND t.number = 2 AND a.key = 'tuner:record'"
         )
         ((row, text),) = db.execute(query).fetchall()
         record = json.loads(text)
         change(record)
-        db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?", (json.dumps(record), row))
+        db.execute(
+            "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
+            (json.dumps(record), row),
+        )
         db.commit()
     return study
 

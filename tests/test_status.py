@@ -93,12 +93,15 @@ def test_every_run_is_recorded_with_its_conditions(half, monkeypatch):
     for run in runs:
         start, end = (datetime.fromisoformat(run[key]) for key in ("start", "end"))
         assert start <= end <= datetime.now(UTC)
-        assert run["versions"]["torch"] == torch.__version__.partition("+")[0] or run["versions"]["torch"] == torch.__version__
+        assert (
+            run["versions"]["torch"] == torch.__version__.partition("+")[0]
+            or run["versions"]["torch"] == torch.__version__
+        )
         assert run["versions"]["optuna"] == optuna.__version__
         assert run["versions"]["python"] == platform.python_version()
         assert run["cpu"] == torch.backends.cpu.get_cpu_capability()
         assert (run["threads"], run["devices"], run["pid"]) == (1, ["cpu"], os.getpid())
-        assert run["ended_by"] == "LimitReached"
+        assert run["ended_by"] == "TimeIsOver"
     assert runs[0]["finished"] == 0 < runs[1]["finished"]
 
 

@@ -68,7 +68,7 @@ FILES = {
     "a time of -7h": HEAD + "limits: {time: -7h}\n",
     "until 25:00": HEAD + 'limits: {until: "25:00"}\n',
     "memory of apples": HEAD + "limits: {memory: 3 apples}\n",
-    "code in a constraint": HEAD + "constraints: ['__import__(\"os\").system(\"echo pwned > pwned\") == 0']\n",
+    "code in a constraint": HEAD + 'constraints: [\'__import__("os").system("echo pwned > pwned") == 0\']\n',
     "a constraint that never ends": HEAD + "constraints: ['9**9**9**9 > 1']\n",
     "a data file above the folder": "dataset: {name: table, path: ../../../no.csv, target: y}\nmodel: mlp\n",
     "a data file that is a folder": "dataset: {name: table, path: ., target: y}\nmodel: mlp\n",
@@ -96,7 +96,7 @@ def test_a_strange_name_is_shown_as_it_is(tmp_path, name):
     import json
 
     study, path = tmp_path / "study.db", tmp_path / "e.yaml"
-    training = "training: {epochs: 1, batch_size: full}\nresampling: {outer: 2}\nsearch: {sampler: random}\n"
+    training = "training: {epochs: 1, batch_size: full}\nresampling: {outer: 3}\nsearch: {sampler: random}\n"
     path.write_text(f"name: {json.dumps(name)}\n{HEAD}{training}", encoding="utf-8")
     survived(*inside("search", path, "--study", study, "--workers", 0, "--trials", 1), expected=0)
     for arguments in ((), ("--format", "json"), ("--format", "markdown")):
@@ -106,18 +106,18 @@ def test_a_strange_name_is_shown_as_it_is(tmp_path, name):
         assert name in shown.replace("\n", "")
 
 
-@pytest.mark.parametrize("text", [HEAD + BOMB, HEAD + "a: " + "x" * 100_000_000], ids=["bomb", "100 MB"])
-def test_reading_a_bomb_takes_little_memory(tmp_path, text):
-    (tmp_path / "e.yaml").write_text(text)
-    script = """
-import resource, sys
+@pytest.mark.parametrize("kind", ["bomb", "100 MB"])
+def test_reading_a_bomb_takes_little_memory(tmp_path, kind):
+    (tmp_path / "e.yaml").write_text(HEAD + (BOMB if kind == "bomb" else "a: " + "x" * 100_000_000))
+    script = r"""
+import re, sys
 from pathlib import Path
 from tuner.errors import ExperimentError
 from tuner.spec.yaml_file import read
 try:
     read(Path(sys.argv[1]))
 except ExperimentError:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(re.search(r"VmHWM:[^0-9]*([0-9]+)", Path("/proc/self/status").read_text())[1])
 """
     arguments = [sys.executable, "-c", script, str(tmp_path / "e.yaml")]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=20)

@@ -10,7 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers import GRID, all_gone, command, descendants, heed_signals, read_trials, search, start, tables, tuner, write_space
+from helpers import (
+    GRID,
+    all_gone,
+    command,
+    descendants,
+    heed_signals,
+    read_trials,
+    search,
+    start,
+    tables,
+    tuner,
+    write_space,
+)
 from torture import survived
 
 from tuner.lock import lock
@@ -134,7 +146,7 @@ def test_models_that_misbehave_are_failed_trials_and_the_search_goes_on(tmp_path
         tmp_path,
         model={"name": "rude", "manner": manners, "hidden_size": None, "activation": None},
         training={"optimizer": {"name": "adam", "learning_rate": 0.01}},
-        resampling={"outer": 2},
+        resampling={"outer": 3},
         search=GRID["search"],
     )
     done = tuner("search", path, "--json", "--workers", "2", cwd=tmp_path, PYTHONPATH=USER_CODE)

@@ -35,7 +35,9 @@ DAMAGE = {
     "truncated to a half": cut(0.5),
     "a schema from the future": altered("UPDATE version_info SET schema_version = 99"),
     "a header that is no JSON": altered("UPDATE study_user_attributes SET value_json = '{' WHERE key = 'tuner:header'"),
-    "a header of another shape": altered("UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuner:header'"),
+    "a header of another shape": altered(
+        "UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuner:header'"
+    ),
     "records that are no JSON": altered("UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'tuner:record'"),
     "a table less": altered("DROP TABLE trial_user_attributes"),
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
@@ -101,7 +103,7 @@ def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
     process = start(path, study)
     read_trials(process, 2)
     study.unlink()
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     survived(process.returncode, "", err, expected=4)
     assert "was moved or deleted under the run" in err
     assert not study.exists()
@@ -131,7 +133,9 @@ def test_a_clock_that_was_set_changes_nothing(tmp_path):
     """Every moment that the file holds lies in the future."""
     path, study = write_space(tmp_path, search={"sampler": "random", "trials": 5}), tmp_path / "study.db"
     search(path, study)
-    altered("UPDATE trials SET datetime_start = '2099-01-01 00:00:00', datetime_complete = '2099-01-01 00:00:01'")(study)
+    altered("UPDATE trials SET datetime_start = '2099-01-01 00:00:00', datetime_complete = '2099-01-01 00:00:01'")(
+        study
+    )
     altered("UPDATE study_user_attributes SET value_json = replace(value_json, '\"start\": \"20', '\"start\": \"21') "
             "WHERE key = 'tuner:runs'")(study)  # fmt: skip
     survived(*inside("status", study), expected=0)

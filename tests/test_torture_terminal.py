@@ -65,11 +65,15 @@ def test_a_file_of_that_name_in_the_working_directory(finished, tmp_path, name):
 
 
 def shell(line, cwd):
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("verb", ["report {study}", "report {study} --format json", "list models", "--help", "status {study}"])
+@pytest.mark.parametrize(
+    "verb", ["report {study}", "report {study} --format json", "list models", "--help", "status {study}"]
+)
 def test_a_reader_that_has_seen_enough(finished, tmp_path, verb):
     tuner = " ".join(command()) + " " + verb.format(study=finished)
     code, out, err = shell(f"{tuner} | head -1", tmp_path)

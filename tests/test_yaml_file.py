@@ -155,7 +155,7 @@ def test_a_long_whole_number_is_short_in_errors_too():
          "  = start from a shipped one: tuner init"),
         (b"a: \xff", "e.yaml: error: not UTF-8 (byte 3)\n  = save it as UTF-8"),
         (b"a: \x00", "e.yaml: error: holds NUL bytes, so it is not a text file"),
-        (b"#" * 2_000_000, "e.yaml: error: 2,000,000 bytes; an experiment file has at most 1,000,000"),
+        (b"#" * 2_000_000, "e.yaml: error: more than 1,000,000 bytes is no experiment file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_full(text, said):

@@ -14,7 +14,7 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)  # imports make half a million objects to keep: looking for garbage takes 0.3 s
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` hears it: no traceback from an import
-    _open_closed_streams()
+    _ready_streams()
     from tuner.cli.app import run
 
     code = run(sys.argv[1:])
@@ -23,11 +23,15 @@ def main() -> None:
     os._exit(code)
 
 
-def _open_closed_streams() -> None:
-    """A standard stream that the caller has closed becomes the null device, so that no file of ours takes its place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+def _ready_streams() -> None:
+    """A standard stream that the caller has closed becomes the null device, also for children: so no file of ours takes
+    its place. Letters that standard output cannot show become '?', never an error."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, mode))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

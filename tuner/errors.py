@@ -52,6 +52,10 @@ class LimitReached(TunerError):
     exit_code = 3
 
 
+class TimeIsOver(LimitReached):
+    """The time of this run."""
+
+
 class StorageError(TunerError):
     """The study file cannot be read or written."""
 

@@ -46,7 +46,7 @@ def holder(path: Path) -> str | None:
     """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
     try:
         with _lock_file(path).open() as file:
-            return None if _taken(file) else file.read().strip() or "another process"
+            return None if _taken(file, fcntl.LOCK_SH) else file.read().strip() or "another process"
     except OSError:
         return None
 
@@ -55,10 +55,10 @@ def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def _taken(file: IO[str]) -> bool:
-    """Whether this process holds the lock of the file now."""
+def _taken(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+    """Whether this process holds the lock of the file now; a shared one is an onlooker's."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

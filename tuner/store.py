@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HEADER, RUNS, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 MAGIC = b"SQLite format 3\0"
-SCHEMA = 12  # of Optuna's tables
+SCHEMA, FORMAT = 12, 1  # of Optuna's tables, of what tuner keeps in them
 TRIAL_TABLES = (
     "trial_user_attributes", "trial_system_attributes", "trial_params", "trial_values", "trial_intermediate_values",
     "trial_heartbeats",
@@ -82,6 +82,8 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     try:
         with _reading(path) as db:
             headers, runs = _attributes(db, HEADER), _attributes(db, RUNS)
+            if any(header["schema"] > FORMAT for header in headers.values()):
+                raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")
             return {
                 name: StoredStudy(name, header, _chains(db, name, header, curves), tuple(runs.get(name, ())))
                 for name, header in headers.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -100,7 +101,11 @@ class Audience:
         if self._begun:
             ended = _ended(self._begun, error)
             for each in self._listening:
-                each.end(ended)
+                with suppress(OSError):  # a terminal that is gone changes nothing of the end
+                    each.end(ended)
+        if self._log:
+            for handler in self._log.handlers:
+                handler.close()
         if error is None and self._output.trouble:
             raise not_written(self._output.trouble)
 

@@ -19,13 +19,9 @@ CONFIGURATION = 26  # columns that a column of name=value pairs needs at least
 
 
 def console(*, as_text: bool = False) -> Console:
-    """Standard output through rich; letters that it cannot show become '?', never an error.
-
-    `as_text` is for a file: no colours, 100 columns."""
+    """Standard output through rich; `as_text` is for a file: no colours, 100 columns."""
     from rich.console import Console
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
     if as_text:
         return Console(width=100, highlight=False, emoji=False, force_terminal=False, no_color=True)
     # a terminal's width is asked anew for every line: windows are resized

@@ -23,7 +23,7 @@ class JsonLines:
 
     def _say(self, event: str, **values: Any) -> None:
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        self._out(json.dumps({"event": event, "time": now, **values}, ensure_ascii=False))
+        self._out(json.dumps({"event": event, "time": now, **values}))
 
     def begin(self, begun: Begun) -> None:
         """`started`."""

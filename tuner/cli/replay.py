@@ -29,10 +29,13 @@ def command(
     from tuner.report.results import load
 
     results = load(study, name)
-    results.trial(chain, trial)  # a wrong word is told before torch is loaded
+    stored = results.whole(chain, results.trial(chain, trial))  # a wrong word is told before torch is loaded
+    from tuner.search.forkserver import start_forkserver
+
+    start_forkserver()
     from tuner.search.replay import replay
 
-    found = replay(results.study, chain, trial, device)
+    found = replay(results.study, chain, stored, device)
     text = f"trial {trial} of {chain}: {_verdict(found)}"
     console().print(text, markup=False, soft_wrap=True)
     if not (found.identical or found.close):
@@ -46,7 +49,9 @@ def _verdict(found: Replay) -> str:
     if found.close:
         return f"close (at most {found.largest:.2g} apart){because}"
     if found.stored.state != found.again.state or not found.differences:
-        before, now = (f"{each.state}" + (f" ({each.reason})" if each.reason else "") for each in (found.stored, found.again))
+        before, now = (
+            f"{each.state}" + (f" ({each.reason})" if each.reason else "") for each in (found.stored, found.again)
+        )
         return f"different: it was {before} and is {now}"
     first = found.differences[0]
     return (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from tuner.errors import LimitReached, UsageError
+from tuner.errors import TimeIsOver, UsageError
 
 
 def command(
@@ -63,9 +63,9 @@ def command(
             wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, patience)
             audience.begin(prepared, wishes)
             search(prepared, wishes, audience.hear, empty)
-    except LimitReached:
+    except TimeIsOver as error:
         if quiet:  # that a night ends is nothing wrong; the exit code tells it
-            raise typer.Exit(LimitReached.exit_code) from None
+            raise typer.Exit(error.exit_code) from None
         raise
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from tuner.report.results import Results
@@ -43,4 +43,3 @@ class Progress:
         """The best inner score of every chain so far."""
         leaders = {name: ranked(chain.trials, self.results.maximize) for name, chain in self.results.chains.items()}
         return {name: order[0].score if order else None for name, order in leaders.items()}
-

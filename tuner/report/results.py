@@ -11,7 +11,7 @@ from typing import Any
 
 from tuner.errors import StorageError, UsageError, did_you_mean
 from tuner.report.statistics import Interval, corrected_interval
-from tuner.spec.records import RefitRecord, TrialRecord, ranked
+from tuner.spec.records import RefitRecord, TrialRecord, ranked, to_refit
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 
@@ -82,8 +82,11 @@ class Results:
     @property
     def complete(self) -> bool:
         """Whether every chain has its trials and every outer fold its score."""
-        enough = all(len(chain.trials) >= self.total for chain in self.chains.values())
-        return enough and all(fold.refit is not None or fold.winner is None for fold in self.folds)
+        if any(len(chain.trials) < self.total for chain in self.chains.values()):
+            return False
+        wanted = ((fold, to_refit(self.chains[fold.name].trials, self.maximize, default=self.header["default"]))
+                  for fold in self.folds)  # fmt: skip
+        return all(trial.number in self.chains[fold.name].refits for fold, trials in wanted for trial in trials)
 
     @property
     def flat(self) -> bool:
@@ -167,9 +170,10 @@ class Results:
         """How many trials and refits failed, by reason, most frequent first."""
         counts: dict[str, int] = {}
         for name, chain in self.chains.items():
-            kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name} | {0}
-            refits = [refit for number, refit in chain.refits.items() if number in kept]
-            reasons = [each.reason for each in (*chain.trials, *refits)]
+            kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name}
+            kept |= {0} if self.header["default"] else set()
+            reasons = [trial.reason for trial in chain.trials]
+            reasons += [refit.reason for number, refit in chain.refits.items() if number in kept]
             for reason in reasons:
                 if reason is not None:
                     counts[reason] = counts.get(reason, 0) + 1

@@ -234,7 +234,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "failures": results.failures(),
         "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip
-    return json.dumps(report, indent=2, ensure_ascii=False)
+    return json.dumps(report, indent=2)
 
 
 def deploy(results: Results) -> dict[str, Any] | None:

@@ -21,7 +21,9 @@ class Budget:
     def __init__(self, limits: Limits) -> None:
         self._start = time.monotonic()
         self._end = self._start + time_left(limits)
-        self._failures = limits.failures if isinstance(limits.failures, Failures) else Failures(in_a_row=limits.failures)
+        self._failures = (
+            limits.failures if isinstance(limits.failures, Failures) else Failures(in_a_row=limits.failures)
+        )
 
     @property
     def spent(self) -> bool:
@@ -58,9 +60,9 @@ def time_left(limits: Limits, now: datetime | None = None) -> float:
     if limits.until:
         hour, minute = map(int, limits.until.split(":"))
         now = now or datetime.now().astimezone()
-        then = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
-        if then <= now.replace(tzinfo=None):
-            then += timedelta(days=1)
-        # through the local time zone, so that a night with a daylight-saving change has its true length
-        left.append((then.astimezone() - now).total_seconds())
+        today = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+        # through the local time zone: a night in which the clock is changed has its true length
+        moments = ((today + timedelta(days=day)).replace(fold=fold).astimezone() for day in (0, 1) for fold in (0, 1))
+        waits = ((moment - now).total_seconds() for moment in moments)
+        left.append(min(wait for wait in waits if wait > 0))
     return min(left)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tuner.errors import LimitReached, NoResultError, UsageError
+from tuner.errors import NoResultError, TimeIsOver, UsageError
 from tuner.lock import lock
 from tuner.search.budget import Budget
 from tuner.search.chain import Chain
@@ -23,7 +23,7 @@ from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.trial import Job, Record, TrialJob
 from tuner.spec.records import RefitRecord, TrialRecord, ranked
-from tuner.spec.sections import Limits, seconds
+from tuner.spec.sections import Limits, trial_time
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
 
 TICK = 0.25  # seconds between two looks at the clock
@@ -65,7 +65,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
         _register(store, wishes, name, found, now, prepared.metric.maximize)
         if executor:
             runs, here = found.runs if found else (), conditions(where)
-            if changed := differences(runs, here):
+            if changed := [each for run in runs[-1:] for each in differences(run, here)]:
                 listener(Note(f"since the last run: {', '.join(changed)}; last digits of new trials may differ"))
             finished = sum(len(chain.trials) for chain in chains)
             with recorded(store, name, runs, {**here, "workers": wishes.workers, "finished": finished}):
@@ -156,8 +156,7 @@ class _Driver:
         self._chains, self._listener = tuple(chains), listener
         self._done = {chain.name for chain in chains if chain.done}
         self._budget = Budget(limits)
-        trial_time = seconds(limits.trial_time) if limits.trial_time else None
-        self._groups = make_groups(chains, prepared.proposer, prepared.experiment.search, trial_time)
+        self._groups = make_groups(chains, prepared.proposer, prepared.experiment.search, trial_time(limits))
         self._in_flight: dict[Job, Group] = {}
         self._closing = False
 
@@ -220,10 +219,9 @@ class _Driver:
             self._budget.check_failures(self._chains)
 
 
-def _time_is_over() -> LimitReached:
-    return LimitReached("the time limit was reached with work left")
+def _time_is_over() -> TimeIsOver:
+    return TimeIsOver("the time limit was reached with work left")
 
 
 def _entry(group: Group, chain: Chain, record: Record) -> Entry:
     return Entry(chain.name, record, None if isinstance(record, RefitRecord) else group.frozen(record))
-

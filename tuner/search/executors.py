@@ -4,8 +4,10 @@ what is run, only when there is room for it."""
 from __future__ import annotations
 
 import signal
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
@@ -14,7 +16,7 @@ from rich.filesize import decimal
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
-from tuner.search.trial import Job, OutOfMemory, Outcome, Runner, failure
+from tuner.search.trial import Job, Outcome, OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
@@ -64,7 +66,8 @@ class Inline:
         if job is None:
             return []
         try:
-            return [(job, self._runner.run(job, room=self._room))]
+            with redirect_stdout(sys.stderr):  # what a model prints is no part of the report
+                return [(job, self._runner.run(job, room=self._room))]
         except DoesNotFit as error:
             return [(job, too_large(job, error.needed, self._room))]
         except OutOfMemory as error:
@@ -87,7 +90,7 @@ class Processes:
 
     A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
     is room for. What is too large for a worker alone is a failed trial, or is tried all the same where the room is
-    not strict. A job whose worker died, or had no memory left, is tried once more like that, with all the room there is.
+    not strict. A job whose worker died, or had no memory left, is tried once more like that, with all the room.
     """
 
     def __init__(
@@ -188,6 +191,7 @@ class Processes:
         for worker in self._workers:
             if worker.job is job:
                 self._replace(worker)
+        self._spacious = self._spacious and any(worker.job for worker in self._workers)
 
     def close(self) -> None:
         """Kill every worker: what they were at is simply not finished."""
@@ -199,8 +203,11 @@ class Processes:
 
     def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside:
         try:
+            if not worker.pipe.poll():  # the server that forks workers has died, and would tell of its end
+                raise EOFError
             answer: Answer = worker.pipe.recv()
         except (EOFError, OSError):
+            worker.process.kill()
             worker.process.join()
             code = worker.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"

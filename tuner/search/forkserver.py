@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import tempfile
 import threading
@@ -21,6 +22,7 @@ def start_forkserver() -> None:
     models = [f"tuner.models.{name}" for name in registry.names("tuner.models")]
     preload = ["tuner.search.trial", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
+    os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -20,9 +20,8 @@ from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
 from tuner.spec.space import Choice
 from tuner.spec.yaml_file import at
+from tuner.store import FORMAT
 from tuner.training.metrics import DEFAULT, METRICS, Metric
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +152,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
     experiment, dataset = prepared.experiment, prepared.dataset
     return {
-        "schema": SCHEMA,
+        "schema": FORMAT,
         "name": name,
         "text": experiment.document.text,
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),

@@ -19,7 +19,7 @@ from tuner.errors import StorageError
 from tuner.store import Store
 
 PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
-CONDITIONS = ("versions", "cpu", "threads", "devices")  # what the bits of a result may depend on
+CONDITIONS = ("cpu", "threads", "devices")  # what the bits of a result may depend on, besides versions
 
 
 def conditions(devices: Sequence[str]) -> dict[str, Any]:
@@ -32,15 +32,10 @@ def conditions(devices: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def differences(runs: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[str]:
-    """What has changed since these runs, as "torch 2.13.0 → 2.14.0"."""
-    found = []
-    for run in runs[-1:]:
-        before, after = ({**each["versions"], **{k: each[k] for k in CONDITIONS[1:]}} for each in (run, now))
-        for key in after:
-            if before.get(key) != after[key]:
-                found.append(f"{key} {_words(before.get(key))} → {_words(after[key])}")
-    return found
+def differences(run: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What has changed since this run, as "torch 2.13.0 → 2.14.0"."""
+    before, after = ({**each["versions"], **{key: each[key] for key in CONDITIONS}} for each in (run, now))
+    return [f"{key} {_words(before.get(key))} → {_words(after[key])}" for key in after if before.get(key) != after[key]]
 
 
 def _words(value: object) -> str:

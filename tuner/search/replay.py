@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +12,17 @@ import torch
 
 from tuner.errors import ExperimentError, UsageError
 from tuner.search.chain import Chain
-from tuner.search.executors import Inline
+from tuner.search.executors import Processes
 from tuner.search.group import Group
 from tuner.search.machine import room_of
 from tuner.search.plan import Prepared, changes, devices, header, prepare
 from tuner.search.provenance import conditions, differences
 from tuner.spec.records import TrialRecord
+from tuner.spec.sections import trial_time
 from tuner.store import StoredStudy
 
-CLOSE = 0.02  # the largest difference between two curves' values that other versions or machines explain
+CLOSE = 0.02  # the largest difference of two curves' values, relative above 1, that other versions or machines explain
+PATIENCE = 0.25  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class Difference:
     epoch: int
     stored: float | None
     again: float | None
+
+    @property
+    def size(self) -> float:
+        """How far apart they are; infinite where one has no value."""
+        return math.inf if self.stored is None or self.again is None else abs(self.stored - self.again)
+
+    @property
+    def scale(self) -> float:
+        """What they are compared with."""
+        return max(1.0, abs(self.stored or 0.0))
 
 
 @dataclass(frozen=True)
@@ -57,13 +70,13 @@ class Replay:
     @property
     def largest(self) -> float:
         """The largest difference between two values of the curves; infinite where one has no value."""
-        pairs = [(each.stored, each.again) for each in self.differences]
-        return max((math.inf if a is None or b is None else abs(a - b) for a, b in pairs), default=0.0)
+        return max((each.size for each in self.differences), default=0.0)
 
     @property
     def close(self) -> bool:
         """Whether it differs by no more than the changed conditions explain."""
-        return bool(self.changed) and self.stored.state == self.again.state and self.largest <= CLOSE
+        same_end = self.stored.state == self.again.state
+        return bool(self.changed) and same_end and all(each.size <= CLOSE * each.scale for each in self.differences)
 
     @property
     def values(self) -> int:
@@ -71,24 +84,29 @@ class Replay:
         return len(_values(self.stored))
 
 
-def replay(study: StoredStudy, chain: str, number: int, device: str) -> Replay:
-    """Train trial `number` of `chain` again, from the experiment's text as the study keeps it.
+def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> Replay:
+    """Train a trial of `chain` again in a worker, from the experiment's text as the study keeps it.
 
     Raises `UsageError` where the data or its splits are not what they were.
     """
     torch.set_num_threads(1)
-    stored = next(trial for trial in study.chains[chain].trials if trial.number == number)
     prepared = _prepared(study)
     plan = next(plan for plan in prepared.plan.chains if plan.name == chain)
-    before = Chain(plan, number + 1, prepared.metric.maximize, study.chains[chain], default=prepared.default)
-    group = Group([before], prepared.proposer(chain), prepared.experiment.search)
+    before = Chain(plan, stored.number + 1, prepared.metric.maximize, study.chains[chain], default=prepared.default)
+    limits = prepared.experiment.limits
+    group = Group([before], prepared.proposer(chain), prepared.experiment.search, trial_time(limits))
     where = devices(device)
-    executor = Inline(prepared.dataset, prepared.metric.name, where[0], room_of(prepared.experiment.limits, where))
-    executor.submit(group.job(number, stored.values))
-    ((_, outcome),) = executor.wait(0)
+    room, on = room_of(limits, where), (prepared.dataset, prepared.metric.name)
+    with closing(Processes(*on, where[:1], 1, room)) as executor:
+        executor.submit(group.job(stored.number, stored.values))
+        while not (done := executor.wait(PATIENCE)):
+            pass
+    ((_, outcome),) = done
     again = outcome[chain]
     assert isinstance(again, TrialRecord)
-    return Replay(stored, again, tuple(differences(study.runs, conditions(where[:1]))))
+    now = conditions(where)
+    changed = dict.fromkeys(each for run in study.runs for each in differences(run, now))
+    return Replay(stored, again, tuple(changed))
 
 
 def _prepared(study: StoredStudy) -> Prepared:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
 
 import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
 
 from tuner.data.dataset import Dataset
 from tuner.errors import LimitReached
-from tuner.search.trial import Job, OutOfMemory, Outcome, Runner, explain
+from tuner.search.trial import Job, Outcome, OutOfMemory, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
 
 
@@ -118,7 +119,10 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a model prints belongs neither into JSON lines nor a mail
+    for stream in (1, 2):  # what a model prints belongs neither into JSON lines nor a mail; --workers 0 shows it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
+        Path("/proc/self/oom_score_adj").write_text("500")
     try:
         runner = task.runner(device)
     except Exception as error:

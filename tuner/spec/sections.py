@@ -143,6 +143,11 @@ def _size(text: str) -> str:
     return text
 
 
+def trial_time(limits: Limits) -> float | None:
+    """Seconds that a trial may take."""
+    return seconds(limits.trial_time) if limits.trial_time else None
+
+
 def time_of_day(text: str) -> str:
     """The text, if it is one."""
     if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):

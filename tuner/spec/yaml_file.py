@@ -153,10 +153,10 @@ def _broken(error: MarkedYAMLError) -> Problem:
 
 def _text(path: Path) -> str:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ExperimentError(f"{path}: error: {size:,} bytes; an experiment file has at most {MAX_BYTES:,}")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ExperimentError(f"{path}: error: more than {MAX_BYTES:,} bytes is no experiment file")
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}: error: no such file\n  = shipped spaces: tuner list spaces") from error
     except OSError as error:
@@ -240,10 +240,18 @@ class _Converter:
 
     def _scalar(self, raw: ScalarNode, tag: str, text: str) -> Scalar:
         try:
-            return {"int": _integer, "float": _float, "bool": _bool, "null": lambda _: None}.get(tag, str)(text)
+            return {"int": _integer, "float": _float, "bool": _bool, "null": lambda _: None}.get(tag, _letters)(text)
         except ValueError as error:
             self.problems.append(Problem(raw.start_mark.line, raw.start_mark.column, str(error)))
             return None
+
+
+def _letters(text: str) -> str:
+    """The text; a letter outside of the first 65,536 may be written as two halves, as JSON does."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError("half a letter: \\ud800 … \\udfff come in pairs") from None
 
 
 def _integer(text: str) -> int:

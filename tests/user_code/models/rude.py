@@ -1,7 +1,6 @@
 """A linear model that misbehaves in its forward pass."""
 
 import ctypes
-import os
 import sys
 from typing import Literal
 
@@ -16,18 +15,19 @@ LAYOUTS = ("flat",)
 
 class Settings(BaseSettings):
     name: Literal["rude"] = "rude"
-    manner: Literal["polite", "prints", "raises", "exits", "segfaults", "no memory", "nan"] = Field("polite", description="")
+    manner: Literal["polite", "prints", "raises", "exits", "segfaults", "no memory", "nan"] = Field(
+        "polite", description=""
+    )
 
 
 class Rude(nn.Module):
     def __init__(self, manner):
         super().__init__()
-        self.manner, self.calls = manner, 0
+        self.manner = manner
 
     def forward(self, x):
-        self.calls += 1
-        if self.manner == "prints" and self.calls <= 100:
-            print("x" * 1_000_000, flush=True)
+        if self.manner == "prints":
+            print("x" * 100_000_000, flush=True)
         elif self.manner == "raises":
             raise ValueError("a mistake in the model")
         elif self.manner == "exits":

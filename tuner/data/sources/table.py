@@ -1,6 +1,7 @@
 """A CSV, TSV or Parquet file: one row per line, numbers and categories, missing values, one or several targets."""
 
 import csv
+import mmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,12 +96,17 @@ def _wrong_byte(path: Path) -> int:
 
 
 def _check_header(path: Path, separator: str) -> None:
+    if not path.is_file() and path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a device, not a file", key="path")
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)
         header = [name.strip() for name in next(csv.reader(file, delimiter=separator), [])]
-    if "\0" in first:
-        raise DataError(f"{path} holds NUL bytes, so it is not a CSV file")
+    if not first:
+        raise DataError(f"{path.name} is empty", "the first line names the columns", "path")
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        if whole.find(b"\0") >= 0:  # pandas would cut there what stands in a cell
+            raise DataError(f"{path} holds NUL bytes, so it is not a CSV file", key="path")
     if len(header) < 2:
         other = next((s for s in ";\t|," if s != separator and first.count(s) > 0), None)
         hint = f"dataset.separator: {other!r}" if other else "the first line names the columns"
