@@ -72,6 +72,7 @@ def nights():
     return {"cron": (lines[-1].split(None, 5)[5], settings), "systemd": (f"cd $HOME/project && {start}", {})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cron", "systemd"])
 def test_a_night_runs_as_printed(project, kind):
     line, settings = nights()[kind]

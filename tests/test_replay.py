@@ -19,7 +19,9 @@ SPACES = {
 }
 
 
-@pytest.mark.parametrize("case", SPACES)
+@pytest.mark.parametrize(
+    "case", ["tpe", *(pytest.param(case, marks=pytest.mark.slow) for case in SPACES if case != "tpe")]
+)
 def test_every_trial_is_identical(tmp_path, case):
     study = tmp_path / "study.db"
     search(write_space(tmp_path, **SPACES[case]), study)

@@ -30,14 +30,14 @@ from tuner.report import load
 
 pytestmark = [pytest.mark.torture, pytest.mark.slow]
 
-LONG = {"epochs": 60, "batch_size": 8, "early_stopping": None}
+LONG = {"epochs": 100, "batch_size": 4, "early_stopping": None}
+SHORT = {**LONG, "epochs": 60, "batch_size": 8}
 SAMPLERS = {
     "grid": {**GRID, "training": {**LONG, **GRID["training"]}},
     "random": {"search": {"sampler": "random", "trials": 6}, "training": LONG},
-    "tpe": {"search": {"sampler": "tpe", "trials": 12}, "training": LONG},
-    "gp": {"search": {"sampler": "gp", "trials": 12}, "training": LONG},
+    "tpe": {"search": {"sampler": "tpe", "trials": 10}, "training": LONG},
 }
-KILLS = 20
+EARLY = LATE = 10  # kills before and while it trains
 USER_CODE = str(Path(__file__).parent / "user_code")
 
 
@@ -45,16 +45,19 @@ USER_CODE = str(Path(__file__).parent / "user_code")
 def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sampler):
     path, moments = write_space(tmp_path, **SAMPLERS[sampler]), random.Random(sampler)
     killed, whole, orphans = tmp_path / "killed.db", tmp_path / "whole.db", set()
-    for _ in range(KILLS):
+    for training in moments.sample([False] * EARLY + [True] * LATE, EARLY + LATE):
         process = start(path, killed)
-        time.sleep(moments.uniform(0.3, 4.0))
+        if training:
+            assert process.stdout.readline()
+        time.sleep(moments.uniform(0.0, 0.8 if training else 2.0))
         orphans |= descendants(process.pid)
         process.kill()
         process.communicate(timeout=10)
     assert all_gone(orphans)
+    assert not load(killed).complete, "it should still have been at work, or the test shows nothing"
     again = tuner("search", path, "--study", killed, "--workers", "2", cwd=tmp_path)
     survived(again.returncode, again.stdout, again.stderr, expected=0)
-    search(path, whole)
+    search(path, whole, workers=2)
     assert load(killed).complete
     assert tables(killed) == tables(whole)
 
@@ -88,7 +91,7 @@ def test_a_second_run_waits_for_the_first(tmp_path):
 
 
 def test_stopped_and_continued_it_ends_as_if_never_stopped(tmp_path):
-    path = write_space(tmp_path, training=LONG, search={"trials": 4})
+    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
     process = start(path, tmp_path / "stopped.db")
     read_trials(process, 2)
     for _ in range(3):
@@ -103,7 +106,7 @@ def test_stopped_and_continued_it_ends_as_if_never_stopped(tmp_path):
 
 
 def test_a_worker_killed_once_changes_nothing(tmp_path):
-    path = write_space(tmp_path, training=LONG, search={"trials": 4})
+    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
     process = start(path, tmp_path / "killed.db")
     read_trials(process, 2)
     os.kill(max(descendants(process.pid)), signal.SIGKILL)
@@ -114,7 +117,7 @@ def test_a_worker_killed_once_changes_nothing(tmp_path):
 
 
 def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
-    path = write_space(tmp_path, training=LONG, search={"trials": 3}, limits={"trial_time": "3s"})
+    path = write_space(tmp_path, training=SHORT, search={"trials": 3}, limits={"trial_time": "3s"})
     process = start(path, tmp_path / "study.db")
     read_trials(process, 2)
     worker = max(descendants(process.pid))
@@ -128,7 +131,7 @@ def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_it_with_its_code_and_leaves_nobody(tmp_path, number):
     path, moments = write_space(tmp_path, training=LONG), random.Random(int(number))
-    for _ in range(6):
+    for _ in range(4):
         process = subprocess.Popen(command("search", path, "--study", tmp_path / "study.db"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)  # fmt: skip
         time.sleep(moments.uniform(0.5, 5.0))

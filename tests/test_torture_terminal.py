@@ -10,7 +10,7 @@ from torture import real, surroundings, survived
 
 from tuner.report import load
 
-pytestmark = pytest.mark.torture
+pytestmark = [pytest.mark.torture, pytest.mark.slow]
 
 WHERE = {
     "no colours": {"NO_COLOR": "1"},
@@ -34,7 +34,6 @@ def test_a_report_anywhere(finished, tmp_path, case):
     assert "accuracy" in out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", WHERE)
 def test_a_search_anywhere(tmp_path, case):
     path = write_space(tmp_path, search={"trials": 1})
@@ -47,7 +46,6 @@ def test_an_empty_environment(finished, tmp_path):
     real("list", "models", cwd=tmp_path, env={})
 
 
-@pytest.mark.slow
 def test_a_search_in_an_empty_environment(tmp_path):
     path = write_space(tmp_path, search={"trials": 1})
     real("search", path, cwd=tmp_path, env={})
@@ -97,7 +95,6 @@ def test_a_full_device_is_told(finished, tmp_path, verb):
     assert "standard output" in err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", ["| head -1", ">&-", "> /dev/full", "< /dev/null"])
 def test_a_search_goes_on_whatever_happens_to_its_output(tmp_path, end):
     path = write_space(tmp_path, search={"trials": 1})
