@@ -186,7 +186,7 @@ from tuner.training.fitting import Room, build_stacks
 from tuner.training.loop import train
 CASES = {  # rows, their shape, classes, training rows, batch size, model
     "mlp": (8192, (8,), 3, 6144, "full", mlp.Settings(hidden_size=1024, num_layers=1)),
-    "gru": (30000, (30, 4), 3, 400, 8, rnn.Settings(cell="gru", hidden_size=64, num_layers=2, dropout=0.3)),
+    "gru": (6000, (30, 4), 3, 400, 8, rnn.Settings(cell="gru", hidden_size=64, num_layers=2, dropout=0.3)),
     "many classes": (60000, (4,), 100, 400, 32, mlp.Settings(hidden_size=16)),
 }
 rows, shape, count, trained, batch, model = CASES[sys.argv[3]]

@@ -4,6 +4,9 @@ import json
 import re
 import shlex
 import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -76,9 +79,9 @@ def nights():
 @pytest.mark.parametrize("kind", ["cron", "systemd"])
 def test_a_night_runs_as_printed(project, kind):
     line, settings = nights()[kind]
-    home = str(project.parent)
-    done = subprocess.run(["/bin/sh", "-c", line.replace("%h", home)], env={"HOME": home, **settings}, cwd="/",
-                          capture_output=True, text=True, timeout=120)  # fmt: skip
+    home, evening = str(project.parent), f"EVENING{datetime.now(UTC).hour - 20}"  # a time zone where it is eight
+    done = subprocess.run(["/bin/sh", "-c", line.replace("%h", home)], env={"HOME": home, "TZ": evening, **settings},
+                          cwd="/", capture_output=True, text=True, timeout=120)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert inside("status", project / "night.db")[0] == 0
     assert "accuracy" in (project / "night.log").read_text()
@@ -99,6 +102,26 @@ def test_the_keys_of_the_json_lines_are_those_told(tmp_path):
     for line in out.splitlines():
         each = json.loads(line)
         assert set(each) == {"event", "time", *told[each["event"]]}
+
+
+TORTURE = {
+    "experiment files": ["test_torture_files"],
+    "data files": ["test_torture_data"],
+    "studies and disks": ["test_torture_study", "test_store"],
+    "processes": ["test_torture_processes"],
+    "terminals": ["test_torture_terminal"],
+}
+
+
+@pytest.mark.slow
+def test_the_cases_of_torture_are_counted():
+    listing = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "torture", "-o", "addopts="]
+    done = subprocess.run(listing, cwd=ROOT.parent, capture_output=True, text=True)
+    files = Counter(line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line)
+    told = dict(re.findall(r"^\| ([\w ]+) \| (\d+) \| .* \|$", README, flags=re.MULTILINE))
+    assert {kind: int(told[kind]) for kind in TORTURE} == {
+        kind: sum(files[f"tests/{name}.py"] for name in names) for kind, names in TORTURE.items()
+    }
 
 
 def test_the_example_file_passes_the_check(tmp_path):

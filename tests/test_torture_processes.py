@@ -116,6 +116,18 @@ def test_a_worker_killed_once_changes_nothing(tmp_path):
     assert tables(tmp_path / "killed.db") == tables(tmp_path / "whole.db")
 
 
+def test_the_server_that_forks_workers_killed_changes_nothing(tmp_path):
+    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
+    process = start(path, tmp_path / "killed.db")
+    read_trials(process, 2)
+    (server,) = (pid for pid in descendants(process.pid) if descendants(pid))
+    os.kill(server, signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    survived(process.returncode, out, err, expected=0)
+    search(path, tmp_path / "whole.db")
+    assert tables(tmp_path / "killed.db") == tables(tmp_path / "whole.db")
+
+
 def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
     path = write_space(tmp_path, training=SHORT, search={"trials": 3}, limits={"trial_time": "3s"})
     process = start(path, tmp_path / "study.db")
@@ -168,6 +180,20 @@ def test_models_that_misbehave_are_failed_trials_and_the_search_goes_on(tmp_path
         "nan": reasons["nan"],
     }
     assert "loss" in reasons["nan"]
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    path = write_space(tmp_path, training=LONG)
+    process = start(path, tmp_path / "study.db")
+    read_trials(process, 1)
+    below = descendants(process.pid)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in err
+    assert all_gone(below)
+    assert load(tmp_path / "study.db").finished() >= 1
 
 
 def test_a_trial_that_never_ends_is_a_failed_trial(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 
@@ -33,7 +34,11 @@ def cut(share):
 DAMAGE = {
     "truncated to 100 bytes": lambda path: os.truncate(path, 100),
     "truncated to a half": cut(0.5),
-    "a schema from the future": altered("UPDATE version_info SET schema_version = 99"),
+    "tables from the future": altered("UPDATE version_info SET schema_version = 99"),
+    "a study from the future": altered(
+        "UPDATE study_user_attributes SET value_json = replace(value_json, "
+        "'\"schema\": 1', '\"schema\": 99') WHERE key = 'tuner:header'"
+    ),
     "a header that is no JSON": altered("UPDATE study_user_attributes SET value_json = '{' WHERE key = 'tuner:header'"),
     "a header of another shape": altered(
         "UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuner:header'"
@@ -51,7 +56,7 @@ def test_a_damaged_study_is_refused_by_every_verb_and_stays_as_it_is(finished, t
     shutil.copy(finished, study)
     DAMAGE[case](study)
     before = study.read_bytes()
-    future = case == "a schema from the future"  # reading does without what may have changed
+    future = case == "tables from the future"  # reading does without what may have changed
     survived(*inside("search", path, "--study", study, "--workers", 0), expected=4)
     for verb in (("report", study), ("status", study), ("replay", study, "--trial", 0)):
         survived(*inside(*verb), expected=0 if future else 4)
@@ -94,6 +99,33 @@ def test_a_full_disk_in_the_middle_loses_nothing(tmp_path, workers):
     assert kept > 0
     real(*arguments, cwd=tmp_path)
     assert tables(full) == tables(whole)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, of 300 kB, and how to make it larger."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting needs root; files_up_to covers the rest")
+    yield place, lambda: subprocess.run(["mount", "-o", "remount,size=10m", str(place)], check=True)
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_and_freed(tmp_path, small_disk):
+    disk, free = small_disk
+    path, whole = write_space(tmp_path, search={"sampler": "random", "trials": 40}), tmp_path / "whole.db"
+    arguments = ("search", path, "--study", disk / "study.db", "--workers", 2)
+    _, err = real(*arguments, cwd=tmp_path, expected=4)
+    assert "is full" in err and "make room" in err
+    kept = load(disk / "study.db").finished()
+    assert kept > 0
+    free()
+    real(*arguments, cwd=tmp_path)
+    search(path, whole)
+    assert tables(disk / "study.db") == tables(whole)
 
 
 @pytest.mark.slow

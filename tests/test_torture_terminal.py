@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import command, write_space
@@ -29,9 +30,10 @@ WHERE = {
 
 @pytest.mark.parametrize("case", WHERE)
 def test_a_report_anywhere(finished, tmp_path, case):
-    out, err = real("report", finished, cwd=tmp_path, env=surroundings(**WHERE[case]))
-    assert err == ""
-    assert "accuracy" in out
+    for form in ("table", "json", "markdown", "csv"):
+        out, err = real("report", finished, "--format", form, cwd=tmp_path, env=surroundings(**WHERE[case]))
+        assert err == ""
+        assert "accuracy" in out
 
 
 @pytest.mark.parametrize("case", WHERE)
@@ -54,12 +56,12 @@ def test_a_search_in_an_empty_environment(tmp_path):
 
 @pytest.mark.parametrize("name", ["random", "statistics", "json", "torch", "types", "string"])
 def test_a_file_of_that_name_in_the_working_directory(finished, tmp_path, name):
-    """As the installed command: the working directory is no place for its modules."""
+    """As the installed command: the working directory is no place for its modules, nor for its workers'."""
     (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
-    tuner = "import sys; sys.path.pop(0); from tuner.__main__ import main; main()"
-    arguments = [sys.executable, "-c", tuner, "report", str(finished)]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
-    survived(done.returncode, done.stdout, done.stderr, expected=0)
+    for arguments in (["report", finished], ["search", write_space(tmp_path, search={"trials": 1})]):
+        installed = [Path(sys.executable).with_name("tuner"), *arguments]
+        done = subprocess.run(installed, cwd=tmp_path, capture_output=True, text=True)
+        survived(done.returncode, done.stdout, done.stderr, expected=0)
 
 
 def shell(line, cwd):

@@ -22,6 +22,8 @@ from tuner.errors import LimitReached
 from tuner.search.trial import Job, Outcome, OutOfMemory, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
 
+RESTART = 0.5  # seconds
+
 
 @dataclass(frozen=True)
 class NotStarted:
@@ -88,11 +90,15 @@ class Worker:
         context = multiprocessing.get_context("forkserver")
         here, there = context.Pipe()
         epoch = context.Value("i", 0, lock=False)  # one writer; a lock could die held
-        process = context.Process(target=_work, args=(there, task, device, epoch), daemon=True)
-        try:
-            process.start()
-        except (OSError, EOFError) as error:
-            raise LimitReached(f"no worker process can be started: {error}", "the same command goes on") from error
+        for pause in (RESTART, None):
+            process = context.Process(target=_work, args=(there, task, device, epoch), daemon=True)
+            try:
+                process.start()
+                break
+            except (OSError, EOFError) as error:
+                if pause is None:
+                    raise LimitReached(f"no worker process can be started: {error}") from error
+                time.sleep(pause)  # the server that forks may have been killed: then the next start makes another
         there.close()
         return cls(process, here, epoch, device)
 
