@@ -90,42 +90,33 @@ def test_a_second_run_waits_for_the_first(tmp_path):
     survived(waiting.returncode, out, err, expected=0)
 
 
-def test_stopped_and_continued_it_ends_as_if_never_stopped(tmp_path):
-    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
-    process = start(path, tmp_path / "stopped.db")
-    read_trials(process, 2)
+def stopped_and_continued(process):
     for _ in range(3):
         os.killpg(process.pid, signal.SIGSTOP)
         time.sleep(0.7)
         os.killpg(process.pid, signal.SIGCONT)
         time.sleep(0.3)
-    out, err = process.communicate(timeout=120)
-    survived(process.returncode, out, err, expected=0)
-    search(path, tmp_path / "whole.db")
-    assert tables(tmp_path / "stopped.db") == tables(tmp_path / "whole.db")
 
 
-def test_a_worker_killed_once_changes_nothing(tmp_path):
-    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
-    process = start(path, tmp_path / "killed.db")
-    read_trials(process, 2)
+def a_worker_killed(process):
     os.kill(max(descendants(process.pid)), signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
-    survived(process.returncode, out, err, expected=0)
-    search(path, tmp_path / "whole.db")
-    assert tables(tmp_path / "killed.db") == tables(tmp_path / "whole.db")
 
 
-def test_the_server_that_forks_workers_killed_changes_nothing(tmp_path):
-    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
-    process = start(path, tmp_path / "killed.db")
-    read_trials(process, 2)
+def the_server_that_forks_workers_killed(process):
     (server,) = (pid for pid in descendants(process.pid) if descendants(pid))
     os.kill(server, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("disturb", [stopped_and_continued, a_worker_killed, the_server_that_forks_workers_killed])
+def test_disturbed_it_ends_as_if_never_disturbed(tmp_path, disturb):
+    path = write_space(tmp_path, training=SHORT, search={"trials": 4})
+    process = start(path, tmp_path / "disturbed.db")
+    read_trials(process, 2)
+    disturb(process)
     out, err = process.communicate(timeout=120)
     survived(process.returncode, out, err, expected=0)
     search(path, tmp_path / "whole.db")
-    assert tables(tmp_path / "killed.db") == tables(tmp_path / "whole.db")
+    assert tables(tmp_path / "disturbed.db") == tables(tmp_path / "whole.db")
 
 
 def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
