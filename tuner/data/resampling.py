@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,10 @@ class ChainPlan:
     folds: tuple[Fold, ...]
     test: Rows
 
+    def digest(self) -> str:
+        """A hash of its rows and its outer-test rows: equal where two studies can be paired fold by fold."""
+        return _digest((self.rows, self.test))
+
     def check(self) -> None:
         """Train ∩ validation ∩ test = ∅, for every fold; anything else is a bug, and stops the search."""
         for fold in self.folds:
@@ -48,12 +52,15 @@ class NestedPlan:
 
     def digest(self) -> str:
         """A hash of every split."""
-        digest = hashlib.blake2b(digest_size=16)
-        for chain in self.chains:
-            for rows in (chain.rows, chain.test, *(r for f in chain.folds for r in (f.train, f.validation))):
-                digest.update(f"{chain.name}{len(rows)}".encode())
-                digest.update(rows.astype("<i8").tobytes())
-        return digest.hexdigest()
+        return _digest(
+            rows
+            for chain in self.chains
+            for rows in (
+                chain.rows,
+                chain.test,
+                *(part for fold in chain.folds for part in (fold.train, fold.validation)),
+            )
+        )
 
 
 def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
@@ -137,6 +144,14 @@ class _Cutter:
             if counts[least] < folds:
                 text = f"class '{self.dataset.classes[least]}' has {counts[least]} rows, fewer than {folds} folds"
                 raise DataError(text, "fewer folds, merge rare classes, or stratify: false")
+
+
+def _digest(groups: Iterable[Rows]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for rows in groups:
+        digest.update(f"{len(rows)} ".encode())
+        digest.update(rows.astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def _one_against_rest(parts: list[Rows]) -> tuple[Fold, ...]:

@@ -22,6 +22,7 @@ class OuterFold:
     name: str
     rows: int
     test: int
+    digest: str
     winner: TrialRecord | None
     refit: RefitRecord | None
     default: RefitRecord | None
@@ -69,7 +70,8 @@ class Results:
         winner = next(iter(trials), None)
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
-        return OuterFold(chain["name"], chain["rows"], chain["test"], winner, refit, default, chain["dummy"])
+        plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
+        return OuterFold(*plan, winner, refit, default, chain["dummy"])
 
     def _searched(self, stored: StoredChain) -> bool:
         return len(stored.trials) >= self.total or bool(stored.refits)
@@ -137,10 +139,12 @@ class Results:
         return Comparison(sum(b for _, b in both) / len(both), gain) if gain else None
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
-        if not values:
-            return None
-        share = sum(f.test / f.rows for f in self.folds) / len(self.folds)
-        return corrected_interval(values, share)
+        return corrected_interval(values, self.test_share) if values else None
+
+    @property
+    def test_share(self) -> float:
+        """Test rows per training row of the outer folds."""
+        return sum(f.test / f.rows for f in self.folds) / len(self.folds)
 
     def ranking(self, chain: str = "final") -> list[TrialRecord]:
         """The complete trials of a chain, best first."""
@@ -200,12 +204,18 @@ def load(path: Path, name: str | None = None, *, curves: bool = False) -> Result
 
     Its trials have their `curves` only if asked; `Results.whole` reads those of one.
     """
-    studies = read(path, curves=curves)
-    if not studies:
-        raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
+    studies = {results.name: results for results in every(path, curves=curves)}
     if name is None and len(studies) > 1:
         raise UsageError(f"{path} holds {len(studies)} studies: {', '.join(studies)}", "choose one with --name")
     name = name or next(iter(studies))
     if name not in studies:
         raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
-    return Results(studies[name], path)
+    return studies[name]
+
+
+def every(path: Path, *, curves: bool = False) -> list[Results]:
+    """The results of every study of the file, oldest first."""
+    studies = read(path, curves=curves)
+    if not studies:
+        raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
+    return [Results(study, path) for study in studies.values()]

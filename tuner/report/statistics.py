@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,54 @@ def corrected_interval(scores: Sequence[float], test_share: float, confidence: f
     mean, count = statistics.fmean(scores), len(scores)
     if count < 2:
         return Interval(mean, None)
-    error = math.sqrt((1 / count + test_share) * statistics.variance(scores))
-    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * error)
+    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share))
+
+
+def corrected_error(values: Sequence[float], test_share: float) -> float:
+    """Standard error of the mean of resampled test scores, or of their differences (Nadeau & Bengio 2003)."""
+    return math.sqrt((1 / len(values) + test_share) * statistics.variance(values))
+
+
+def corrected_p(differences: Sequence[float], test_share: float) -> float:
+    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0."""
+    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
+    if error == 0:
+        return float(mean == 0)
+    return 2 * float(stdtr(len(differences) - 1, -abs(mean) / error))
+
+
+@dataclass(frozen=True)
+class Practical:
+    """Probabilities that a difference lies below, within and above a region of practical equivalence."""
+
+    worse: float
+    equivalent: float
+    better: float
+
+
+def correlated_bayes(differences: Sequence[float], test_share: float, margin: float) -> Practical:
+    """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
+
+    The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
+    with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train): so ρ/(1−ρ) is `test_share`. The region of
+    practical equivalence is ± `margin`.
+    """
+    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
+
+    def below(limit: float) -> float:
+        if error == 0:
+            return float(mean < limit)
+        return float(stdtr(len(differences) - 1, (limit - mean) / error))
+
+    worse, better = below(-margin), 1 - below(margin)
+    return Practical(worse, 1 - worse - better, better)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number (Holm 1979): the i-th smallest times how many are not smaller, at most 1,
+    and never below the one before it."""
+    adjusted, floor = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = floor
+    return adjusted

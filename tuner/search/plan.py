@@ -171,6 +171,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             "shape": list(dataset.features.shape[1:]),
             "classes": len(dataset.classes),
             "fingerprint": dataset.fingerprint(),
+            "truth": dataset.truth(),
         },
         "splits": prepared.plan.digest(),
         "parameters": [p.path for p in experiment.space.parameters],
@@ -180,6 +181,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "rows": len(c.rows),
                 "test": len(c.test),
                 "folds": len(c.folds),
+                "digest": c.digest(),
                 "dummy": dummy_score(prepared, c.rows, c.test),
             }
             for c in prepared.plan.chains

@@ -1,0 +1,53 @@
+"""`tuner compare a.db b.db`: which search is better, on the same outer folds, and how sure that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.report.results import Results
+
+
+def command(
+    files: list[Path] = typer.Argument(help="Files that tuner search wrote; of each, every study in it."),
+    names: list[str] = typer.Option([], "--name", help="Only the studies of these names."),
+    margin: float | None = typer.Option(
+        None, "--margin", min=0, help="A difference that matters. Default: 0.01, or 1 % of a score without bounds."
+    ),
+    json: bool = typer.Option(False, "--json", help="Everything as one JSON object."),
+) -> None:
+    """Rank studies and compare every pair, fold by fold (corrected t-test, correlated Bayesian t-test).
+
+    \b
+      tuner compare mlp.db rnn.db
+      tuner compare study.db --name mlp --name rnn --margin 0.02
+    """
+    from tuner.cli.console import console, draw
+    from tuner.report import compare, comparison_tables
+
+    found = compare.compare(_studies(files, names), margin)
+    if json:
+        typer.echo(comparison_tables.as_json(found))
+        return
+    to = console()
+    draw(to, comparison_tables.ranking(found))
+    for line in comparison_tables.sentences(found):
+        to.print(line, markup=False, soft_wrap=not to.is_terminal)
+
+
+def _studies(files: list[Path], names: list[str]) -> list[tuple[str, Results]]:
+    """Every study with a label that tells it from the others."""
+    from tuner.report.results import every
+
+    found = [(file, results) for file in dict.fromkeys(files) for results in every(file)]
+    if missing := [name for name in names if name not in {results.name for _, results in found}]:
+        known = ", ".join(results.name for _, results in found)
+        raise UsageError(f"no study '{missing[0]}' in these files", f"they hold: {known}")
+    found = [(file, results) for file, results in found if not names or results.name in names]
+    often = [results.name for _, results in found]
+    return [(r.name if often.count(r.name) == 1 else f"{file}: {r.name}", r) for file, r in found]

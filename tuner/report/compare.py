@@ -1,0 +1,111 @@
+"""Studies against each other on the same outer folds: paired, corrected, and how sure one may be."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from tuner.errors import UsageError
+from tuner.report.results import Results
+from tuner.report.statistics import (
+    Interval,
+    Practical,
+    corrected_interval,
+    corrected_p,
+    correlated_bayes,
+    holm,
+)
+
+MARGIN = 0.01  # by default: of a metric with a largest and a smallest value, else of the mean score
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A study in the comparison, by the outer folds that all have scored."""
+
+    label: str
+    results: Results
+    scores: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over those folds."""
+        return statistics.fmean(self.scores)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two studies, the better one first: the difference of their outer scores, positive where the first is better.
+
+    `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one);
+    both and `practical` are None where one fold allows no test.
+    """
+
+    first: str
+    second: str
+    gain: Interval
+    p: float | None
+    adjusted: float | None
+    practical: Practical | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All studies, best first, and every pair of them; `folds` of `planned` outer folds are scored in all."""
+
+    rivals: tuple[Rival, ...]
+    matches: tuple[Match, ...]
+    margin: float
+    folds: int
+    planned: int
+
+
+def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -> Comparison:
+    """Compare studies pairwise. Raises `UsageError` unless they have the same metric, targets and outer folds."""
+    _check(named)
+    _, some = named[0]
+    common = [number for number in range(len(some.folds)) if all(r.folds[number].score is not None for _, r in named)]
+    if not common:
+        raise UsageError("no outer fold has been scored in all of the studies yet", "let them go on: tuner search")
+    sign = 1 if some.maximize else -1
+    rivals = [Rival(label, r, tuple(r.folds[n].score or 0.0 for n in common)) for label, r in named]
+    rivals.sort(key=lambda rival: -sign * rival.mean)
+    if margin is None:
+        bounded = None not in some.header["bounds"]
+        margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(rival.mean) for rival in rivals)
+    share = some.test_share
+    matches = [_match(a, b, sign, share, margin) for a, b in combinations(rivals, 2)]
+    adjusted = holm([match.p for match in matches if match.p is not None])
+    if adjusted:
+        matches = [replace(match, adjusted=p) for match, p in zip(matches, adjusted, strict=True)]
+    return Comparison(tuple(rivals), tuple(matches), margin, len(common), len(some.folds))
+
+
+def _match(first: Rival, second: Rival, sign: int, share: float, margin: float) -> Match:
+    differences = [sign * (a - b) for a, b in zip(first.scores, second.scores, strict=True)]
+    gain = corrected_interval(differences, share)
+    if gain.half is None:
+        return Match(first.label, second.label, gain, None, None, None)
+    practical = correlated_bayes(differences, share, margin)
+    return Match(first.label, second.label, gain, corrected_p(differences, share), None, practical)
+
+
+def _check(named: Sequence[tuple[str, Results]]) -> None:
+    if len(named) < 2:
+        raise UsageError("there is only one study to compare", "name another file, or one that holds several")
+    label, some = named[0]
+    for other, results in named[1:]:
+        pair = f"'{label}' and '{other}'"
+        if results.flat or some.flat:
+            raise UsageError(f"{pair} cannot be compared: a flat search has no outer folds", "resampling: {outer: 5}")
+        if results.metric != some.metric:
+            text = f"{pair} have different metrics, {some.metric} and {results.metric}"
+            raise UsageError(text, "search with the same metric")
+        if results.header["dataset"]["truth"] != some.header["dataset"]["truth"]:
+            raise UsageError(f"{pair} are of different data: their targets differ", "search on the same rows")
+        ours, theirs = ([fold.digest for fold in each.folds] for each in (some, results))
+        if ours != theirs:
+            hint = "the same resampling.outer, stratify and seed in both files"
+            raise UsageError(f"{pair} have different outer folds, so they cannot be paired", hint)

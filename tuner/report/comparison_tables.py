@@ -1,0 +1,61 @@
+"""A comparison of studies in words and tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from tuner.report.compare import Comparison, Match
+from tuner.report.tables import Table
+
+ALPHA = 0.05
+
+
+def ranking(found: Comparison) -> Table:
+    """The studies, best first, on the outer folds that all have scored."""
+    metric = found.rivals[0].results.metric
+    rows = []
+    for rank, rival in enumerate(found.rivals, start=1):
+        header = rival.results.header
+        rows.append((rank, rival.label, rival.mean, header["dataset"]["name"], header["sampler"], rival.results.total))
+    columns = ("rank", "study", f"outer {metric}", "data", "sampler", "trials")
+    return Table(f"Compared on {found.folds} outer folds", columns, tuple(rows), len(columns), ("data", "sampler"))
+
+
+def sentences(found: Comparison) -> list[str]:
+    """What each pair says, and under which conditions."""
+    lines = [sentence(match, found.margin) for match in found.matches]
+    if len(found.matches) > 1 and found.matches[0].p is not None:
+        lines.append(f"p-values are adjusted for {len(found.matches)} pairs (Holm)")
+    if found.folds < found.planned:
+        lines.append(f"PARTIAL: {found.folds} of {found.planned} outer folds are scored in all of them")
+    return lines
+
+
+def sentence(match: Match, margin: float) -> str:
+    """ "a against b: better by 0.02 ± 0.01 (p = 0.003); by more than 0.01 with probability 0.97"."""
+    pair = f"{match.first} against {match.second}"
+    if match.gain.half is None or match.adjusted is None or match.practical is None:
+        return f"{pair}: {match.gain.mean:+.2g} on one fold, which allows no test"
+    how = f"({match.gain.mean:+.2g} ± {match.gain.half:.2g}, p = {match.adjusted:.2g})"
+    said = f"better {how}" if match.adjusted < ALPHA else f"not distinguishable {how}"
+    odds = match.practical
+    return (
+        f"{pair}: {said}; better by more than {margin:.2g} with probability {odds.better:.2f}, "
+        f"equal within it {odds.equivalent:.2f}, worse {odds.worse:.2f}"
+    )
+
+
+def as_json(found: Comparison) -> str:
+    """Everything for programs."""
+    studies = [
+        {"study": rival.label, "mean": rival.mean, "scores": rival.scores, "complete": rival.results.complete}
+        for rival in found.rivals
+    ]
+    matches = [
+        {**asdict(match), "gain": {"mean": match.gain.mean, "low": match.gain.low, "high": match.gain.high}}
+        for match in found.matches
+    ]
+    report = {"metric": found.rivals[0].results.metric, "margin": found.margin, "folds": found.folds,
+              "planned": found.planned, "studies": studies, "matches": matches}  # fmt: skip
+    return json.dumps(report, indent=2)
