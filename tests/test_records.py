@@ -1,7 +1,6 @@
-"""Records: they come back from JSON bit for bit, and the winner and the refit follow from plain rules."""
+"""Records: they come back from JSON bit for bit."""
 
 import math
-import statistics
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +10,8 @@ from tuner.spec.records import (
     FoldCurves,
     RefitRecord,
     TrialRecord,
-    ranked,
-    refit_epochs,
     refit_from_json,
     to_json,
-    to_refit,
     trial_from_json,
 )
 
@@ -49,28 +45,3 @@ def test_a_refit_comes_back_bit_for_bit(record):
 def test_what_is_not_a_number_is_never_stored():
     with pytest.raises(ValueError, match="JSON"):
         to_json(trial(0, math.nan))
-
-
-SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6)
-
-
-@given(SCORES, st.booleans())
-def test_the_first_of_the_best_wins(scores, maximize):
-    trials = [trial(n, s) for n, s in enumerate(scores)]
-    trials += [trial(90, 99.0, "pruned"), trial(91, -99.0, "pruned"), trial(92, None, "failed")]
-    best = max(scores) if maximize else min(scores)
-    order = ranked(reversed(trials), maximize)
-    assert order[0].number == scores.index(best)
-    assert sorted(t.number for t in order) == list(range(len(scores)))
-
-
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=9))
-def test_a_refit_trains_for_the_median_rounded_up(epochs):
-    assert refit_epochs(trial(0, 1.0, epochs=epochs)) == math.ceil(statistics.median(epochs))
-
-
-def test_the_winner_and_the_default_are_refitted_once_each():
-    assert [t.number for t in to_refit([trial(0, 0.5), trial(1, 0.9)], True)] == [1, 0]
-    assert [t.number for t in to_refit([trial(0, 0.9), trial(1, 0.5)], True)] == [0]
-    assert [t.number for t in to_refit([trial(0, None, "failed"), trial(1, 0.5)], True)] == [1]
-    assert to_refit([], True) == ()

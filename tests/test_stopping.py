@@ -13,8 +13,9 @@ from tuner.search.catalogue import catalogue
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import ChainView, Runner, TrialJob
 from tuner.spec.experiment import load
-from tuner.spec.records import TrialRecord, ranked, to_refit
+from tuner.spec.records import TrialRecord
 from tuner.spec.sections import Halving, Median, NoPruner, Percentile
+from tuner.spec.selection import Selection, ranked
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 SOME = settings(deadline=None, max_examples=60)
@@ -143,7 +144,7 @@ def test_a_pruned_trial_is_never_selected(entries, maximize):
     trials = [trial(n, s, [float(v) if s == "complete" else best]) for n, (s, v) in enumerate(entries)]
     complete = {t.number for t in trials if t.state == "complete"}
     assert {t.number for t in ranked(trials, maximize)} == complete
-    chosen = [t.number for t in to_refit(trials, maximize)]
+    chosen = [t.number for t in Selection(maximize).to_refit(trials)]
     assert set(chosen) <= complete
     assert bool(chosen) == bool(complete)
 

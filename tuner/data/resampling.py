@@ -33,6 +33,11 @@ class ChainPlan:
     folds: tuple[Fold, ...]
     test: Rows
 
+    @property
+    def share(self) -> float:
+        """Validation rows per training row of the inner folds."""
+        return sum(len(fold.validation) / len(fold.train) for fold in self.folds) / len(self.folds)
+
     def digest(self) -> str:
         """A hash of its rows and its outer-test rows: equal where two studies can be paired fold by fold."""
         return _digest((self.rows, self.test))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tuner.report.results import Results
-from tuner.spec.records import ranked
+from tuner.spec.selection import ranked
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from tuner.errors import StorageError, UsageError, did_you_mean
 from tuner.report.statistics import Interval, corrected_interval
-from tuner.spec.records import RefitRecord, TrialRecord, ranked, to_refit
+from tuner.spec.records import RefitRecord, TrialRecord
+from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 
@@ -56,6 +57,10 @@ class Results:
         self.metric: str = study.header["metric"]
         self.maximize: bool = study.header["maximize"]
         self.total: int = study.header["trials"]
+        self.selections = {
+            chain["name"]: Selection(self.maximize, study.header["select"], chain["share"])
+            for chain in study.header["chains"]
+        }
 
     @cached_property
     def folds(self) -> tuple[OuterFold, ...]:
@@ -64,10 +69,10 @@ class Results:
 
     def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
         stored = self.chains[chain["name"]]
-        trials = ranked(stored.trials, self.maximize) if self._searched(stored) else []
+        trials: Sequence[TrialRecord] = stored.trials if self._searched(stored) else ()
         if len(stored.trials) < self.total:  # the total was raised: until it is reached, the last winner stands
             trials = [trial for trial in trials if trial.number in stored.refits]
-        winner = next(iter(trials), None)
+        winner = self.selections[chain["name"]].chosen(trials)
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
@@ -86,9 +91,13 @@ class Results:
         """Whether every chain has its trials and every outer fold its score."""
         if any(len(chain.trials) < self.total for chain in self.chains.values()):
             return False
-        wanted = ((fold, to_refit(self.chains[fold.name].trials, self.maximize, default=self.header["default"]))
-                  for fold in self.folds)  # fmt: skip
-        return all(trial.number in self.chains[fold.name].refits for fold, trials in wanted for trial in trials)
+        return all(
+            trial.number in self.chains[fold.name].refits
+            for fold in self.folds
+            for trial in self.selections[fold.name].to_refit(
+                self.chains[fold.name].trials, default=self.header["default"]
+            )
+        )
 
     @property
     def flat(self) -> bool:
@@ -99,6 +108,11 @@ class Results:
     def final(self) -> StoredChain:
         """The chain on all rows, which chooses the configuration to deploy."""
         return self.chains["final"]
+
+    @cached_property
+    def deployed(self) -> TrialRecord | None:
+        """What the final chain has chosen so far."""
+        return self.selections["final"].chosen(self.final.trials)
 
     @cached_property
     def score(self) -> Interval | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit
 
+from tuner.spec.selection import corrected_error
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -42,11 +44,6 @@ def corrected_interval(scores: Sequence[float], test_share: float, confidence: f
     if count < 2:
         return Interval(mean, None)
     return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share))
-
-
-def corrected_error(values: Sequence[float], test_share: float) -> float:
-    """Standard error of the mean of resampled test scores, or of their differences (Nadeau & Bengio 2003)."""
-    return math.sqrt((1 / len(values) + test_share) * statistics.variance(values))
 
 
 def corrected_p(differences: Sequence[float], test_share: float) -> float:

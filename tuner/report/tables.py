@@ -57,9 +57,16 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
         )
         for rank, t in enumerate(trials[:top], start=1)
     )
-    deploys = ": the first is the one to deploy" if chain == "final" else ""
-    return Table(f"Ranking of the {chain} chain{deploys}", (*fixed, *short_names(searched, fixed)), rows, len(fixed),
-                 ("parameters", "seconds", "epochs", "spread"))  # fmt: skip
+    title = f"Ranking of the {chain} chain{_deploys(results) if chain == 'final' else ''}"
+    columns = (*fixed, *short_names(searched, fixed))
+    return Table(title, columns, rows, len(fixed), ("parameters", "seconds", "epochs", "spread"))
+
+
+def _deploys(results: Results) -> str:
+    best, chosen = next(iter(results.ranking()), None), results.deployed
+    if chosen is None or best is chosen:
+        return ": the first is the one to deploy"
+    return f": trial {chosen.number} is the one to deploy"
 
 
 def outer_folds(results: Results) -> Table:
@@ -153,6 +160,8 @@ def headline(results: Results) -> list[str]:
         for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
             if comparison is not None:
                 lines.append(verdict(comparison, other))
+    if said := selection(results):
+        lines.append(said)
     pruned, saved = results.pruned()
     if pruned:
         lines.append(
@@ -165,6 +174,22 @@ def headline(results: Results) -> list[str]:
         lines.append(f"PARTIAL: {results.finished()} of {asked} trials, {len(results.scored)} of "
                      f"{len(results.folds)} outer folds scored; the same search command goes on")  # fmt: skip
     return lines
+
+
+def selection(results: Results) -> str | None:
+    """Which rule chose what, where it is not simply the best score."""
+    best, chosen, rule = next(iter(results.ranking()), None), results.deployed, results.selections["final"]
+    if best is None or chosen is None or best.score is None or chosen.score is None or rule.rule == "best":
+        return None
+    what = {"one_se": "the smallest model within one standard error of the best",
+            "lower_bound": "the best score less its standard error"}[rule.rule]  # fmt: skip
+    if chosen is best:
+        return f"select: {rule.rule} ({what}) deploys the best trial, {best.number}"
+    error = rule.error(best if rule.rule == "one_se" else chosen)
+    return (
+        f"select: {rule.rule} ({what}, ± {error:.2g}) deploys trial {chosen.number} ({chosen.score:.4g}, "
+        f"{chosen.parameters:,} parameters) and not trial {best.number} ({best.score:.4g}, {best.parameters:,})"
+    )
 
 
 def summary(results: Results) -> str:
@@ -239,8 +264,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
 
 def deploy(results: Results) -> dict[str, Any] | None:
     """The configuration to deploy: the winner of the final chain."""
-    best = next(iter(results.ranking()), None)
-    return best.configuration if best else None
+    return results.deployed.configuration if results.deployed else None
 
 
 def as_csv(table: Table) -> str:

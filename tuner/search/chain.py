@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tuner.data.resampling import ChainPlan
-from tuner.spec.records import RefitRecord, TrialRecord, ranked, to_refit
+from tuner.spec.records import RefitRecord, TrialRecord
+from tuner.spec.selection import Rule, Selection, ranked
 from tuner.store import StoredChain
 
 
@@ -14,9 +15,17 @@ class Chain:
     """
 
     def __init__(
-        self, plan: ChainPlan, total: int, maximize: bool, stored: StoredChain, *, default: bool = True
+        self,
+        plan: ChainPlan,
+        total: int,
+        maximize: bool,
+        stored: StoredChain,
+        *,
+        default: bool = True,
+        rule: Rule = "best",
     ) -> None:
         self.plan, self.total, self.maximize, self.default = plan, total, maximize, default
+        self.selection = Selection(maximize, rule, plan.share)
         self.trials: list[TrialRecord] = []
         self.early = {trial.number: trial for trial in stored.trials}
         self.best: TrialRecord | None = None  # the winner so far
@@ -43,7 +52,8 @@ class Chain:
         """What a chain that has been searched must still train on all its rows; nothing for `final`."""
         if not len(self.plan.test):
             return []
-        return [t for t in to_refit(self.trials, self.maximize, default=self.default) if t.number not in self.refits]
+        wanted = self.selection.to_refit(self.trials, default=self.default)
+        return [trial for trial in wanted if trial.number not in self.refits]
 
     def add(self, trial: TrialRecord) -> None:
         """The trial of the next number is finished."""

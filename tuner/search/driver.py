@@ -22,8 +22,9 @@ from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.trial import Job, Record, TrialJob
-from tuner.spec.records import RefitRecord, TrialRecord, ranked
+from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, trial_time
+from tuner.spec.selection import ranked
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
 
 TICK = 0.25  # seconds between two looks at the clock
@@ -83,7 +84,7 @@ def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | Non
     stored = found.chains if found else {}
     return [
         Chain(plan, now["trials"], prepared.metric.maximize, stored.get(plan.name, StoredChain()),
-              default=prepared.default)
+              default=prepared.default, rule=prepared.experiment.search.select)
         for plan in prepared.plan.chains
     ]  # fmt: skip
 

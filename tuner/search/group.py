@@ -18,8 +18,9 @@ from tuner.search.sharing import layout, together_in
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.seeds import seed_of
-from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord, refit_epochs
+from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.sections import NoPruner, Search
+from tuner.spec.selection import refit_epochs
 from tuner.spec.space import Values
 from tuner.training.lanes import Lane
 

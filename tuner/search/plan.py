@@ -161,6 +161,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "trials": experiment.trials,
         "sampler": experiment.search.sampler,
         "default": prepared.default,
+        "select": experiment.search.select,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
@@ -182,6 +183,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "test": len(c.test),
                 "folds": len(c.folds),
                 "digest": c.digest(),
+                "share": c.share,
                 "dummy": dummy_score(prepared, c.rows, c.test),
             }
             for c in prepared.plan.chains

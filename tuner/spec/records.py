@@ -1,10 +1,9 @@
-"""What came out: one record per trial and per refit, frozen, as JSON in the study; and which trial wins."""
+"""What came out: one record per trial and per refit, frozen, as JSON in the study."""
 
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -85,25 +84,6 @@ def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
     raw = json.loads(text)
     return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"])})
-
-
-def ranked(trials: Iterable[TrialRecord], maximize: bool) -> list[TrialRecord]:
-    """The complete trials, best first; of equals, the earlier one."""
-    complete = [t for t in trials if t.state == "complete" and t.score is not None]
-    sign = -1.0 if maximize else 1.0
-    return sorted(complete, key=lambda t: (sign * (t.score or 0.0), t.number))
-
-
-def refit_epochs(trial: TrialRecord) -> int:
-    """How long to refit: the median of the inner folds' best epochs, rounded up; the test rows choose nothing."""
-    return -int(-statistics.median(trial.best_epochs) // 1)
-
-
-def to_refit(trials: Sequence[TrialRecord], maximize: bool, *, default: bool = True) -> tuple[TrialRecord, ...]:
-    """What a finished chain trains on all its rows: its winner, and trial 0 where that is the default configuration."""
-    order = ranked(trials, maximize)
-    chosen = {t.number: t for t in (*order[:1], *(t for t in order if default and t.number == 0))}
-    return tuple(chosen.values())
 
 
 def failures_in_a_row(trials: Iterable[TrialRecord]) -> int:

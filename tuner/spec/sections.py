@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tuner.spec.selection import Rule
 from tuner.spec.settings import Settings
 
 FoldCount = Annotated[int, Field(ge=2, le=1000)]
@@ -102,6 +103,11 @@ class Search(Settings):
         None, description="total per chain; default 30, for grid all cells"
     )
     seed: Annotated[int, Field(ge=0, le=2**53)] = Field(0, description="seed of proposals and trainings")
+    select: Rule = Field(
+        "best",
+        description="which trial a chain chooses: the best score; one_se, the smallest model within one standard error "
+        "of it; lower_bound, the best score less its standard error",
+    )
     pruner: Pruner = Field(NoPruner(), discriminator="name", description="who stops bad trials early")
     batch: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="trials in a round; each learns from the rounds before. Default 1, with grid and random 8"

@@ -1,0 +1,77 @@
+"""Which trial a chain chooses, by which rule, and how long its refit trains."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tuner.spec.records import TrialRecord
+
+Rule = Literal["best", "one_se", "lower_bound"]
+
+
+def ranked(trials: Iterable[TrialRecord], maximize: bool) -> list[TrialRecord]:
+    """The complete trials, best first; of equals, the earlier one."""
+    complete = [t for t in trials if t.state == "complete" and t.score is not None]
+    sign = -1.0 if maximize else 1.0
+    return sorted(complete, key=lambda t: (sign * (t.score or 0.0), t.number))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How a chain chooses among its complete trials; `share` is validation rows per training row of its folds.
+
+    best: the best score. one_se (Breiman et al. 1984): the smallest model whose score lies within one standard error
+    of the best, by parameters, then by epochs trained (not by seconds, which differ from run to run). lower_bound: the
+    best score less one standard error. The standard error is the corrected one, for inner folds overlap as outer ones do.
+    """
+
+    maximize: bool
+    rule: Rule = "best"
+    share: float = 0.0
+
+    def chosen(self, trials: Iterable[TrialRecord]) -> TrialRecord | None:
+        """The winner, or None."""
+        order = ranked(trials, self.maximize)
+        if not order or self.rule == "best":
+            return next(iter(order), None)
+        if self.rule == "lower_bound":
+            return max(order, key=self.bound)  # of equals, the first: the better one
+        least = self.bound(order[0])
+        near = [trial for trial in order if self._sign * (trial.score or 0.0) >= least]
+        return min(near, key=lambda trial: (trial.parameters or 0, trial.epochs))
+
+    def bound(self, trial: TrialRecord) -> float:
+        """The score less its standard error, as a number that is better where it is larger."""
+        return self._sign * (trial.score or 0.0) - self.error(trial)
+
+    def error(self, trial: TrialRecord) -> float:
+        """The standard error of a trial's score; 0 where one fold tells nothing of it."""
+        return corrected_error(trial.fold_scores, self.share) if len(trial.fold_scores) > 1 else 0.0
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.maximize else -1
+
+    def to_refit(self, trials: Sequence[TrialRecord], *, default: bool = True) -> tuple[TrialRecord, ...]:
+        """What a finished chain trains on all its rows: its winner, and trial 0 where that is the default."""
+        winner = self.chosen(trials)
+        order = ranked(trials, self.maximize)
+        chosen = [*([winner] if winner else []), *(t for t in order if default and t.number == 0)]
+        return tuple({trial.number: trial for trial in chosen}.values())
+
+
+def corrected_error(values: Sequence[float], test_share: float) -> float:
+    """Standard error of the mean of resampled test scores, or of their differences (Nadeau & Bengio 2003).
+
+    √((1/J + n_test/n_train) · s²): the training sets overlap, so s/√J would be far too small.
+    """
+    return math.sqrt((1 / len(values) + test_share) * statistics.variance(values))
+
+
+def refit_epochs(trial: TrialRecord) -> int:
+    """How long to refit: the median of the inner folds' best epochs, rounded up; the test rows choose nothing."""
+    return -int(-statistics.median(trial.best_epochs) // 1)
