@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import StorageError, UsageError, did_you_mean
-from tuner.report.statistics import Interval, corrected_interval
+from tuner.report.statistics import Interval, corrected_interval, with_repeats
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
+
+REPEATS = 5  # cuts into outer folds that the report compares one with
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,20 @@ class Results:
         return found and replace(
             found, least=-math.inf if least is None else least, most=math.inf if most is None else most
         )
+
+    @property
+    def repeats(self) -> int:
+        """How often the rows were cut into outer folds."""
+        first = self.folds[0]
+        return round(len(self.folds) * first.test / (first.rows + first.test))
+
+    @property
+    def half_with_repeats(self) -> float | None:
+        """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
+        scores = [fold.score for fold in self.scored if fold.score is not None]
+        if self.repeats > 1 or len(scores) < 2:
+            return None
+        return with_repeats(scores, self.test_share, REPEATS)
 
     @cached_property
     def inner_best(self) -> float | None:

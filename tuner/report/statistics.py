@@ -46,6 +46,14 @@ def corrected_interval(scores: Sequence[float], test_share: float, confidence: f
     return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share))
 
 
+def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> float:
+    """The half width to expect of the corrected interval if the rows were cut `repeats` times as often, given the
+    variance seen: more scores lower t and 1/J, and leave the part of n_test/n_train."""
+    count = repeats * len(scores)
+    error = math.sqrt((1 / count + test_share) * statistics.variance(scores))
+    return float(stdtrit(count - 1, 0.975)) * error
+
+
 def corrected_p(differences: Sequence[float], test_share: float) -> float:
     """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0."""
     error, mean = corrected_error(differences, test_share), statistics.fmean(differences)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuner.report.results import Comparison, Results
+from tuner.report.results import REPEATS, Comparison, Results
 from tuner.report.statistics import Interval
 from tuner.spec.records import TrialRecord
 from tuner.spec.space import OR, RANGE_OPTION, Values
@@ -152,11 +152,20 @@ def headline(results: Results) -> list[str]:
         share = folds["rows"] / (folds["rows"] + folds["test"])
         lines.append(
             f"{results.metric} {interval(results.score)} on rows that the search never saw "
-            f"(tuning and training on {share:.0%} of the rows, {len(results.scored)} outer folds)"
+            f"(tuning and training on {share:.0%} of the rows, averaged over data sets like this one; "
+            f"{len(results.scored)} outer folds)"
         )
+        if results.half_with_repeats is not None:
+            lines.append(
+                f"one cut into outer folds leaves a wide interval: repeats: {REPEATS} in resampling.outer would give "
+                f"about ± {results.half_with_repeats:.2g}"
+            )
         if results.inner_best is not None and results.optimism is not None:
             flatters = "too good" if results.optimism >= 0 else "below what the test gave"
-            lines.append(f"the search itself saw {results.inner_best:.4g}: {abs(results.optimism):.2g} {flatters}")
+            lines.append(
+                f"inner best {results.inner_best:.4g}, which the search itself saw, against the outer "
+                f"{results.score.mean:.4g}: {abs(results.optimism):.2g} {flatters}"
+            )
         for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
             if comparison is not None:
                 lines.append(verdict(comparison, other))

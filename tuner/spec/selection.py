@@ -26,7 +26,7 @@ class Selection:
 
     best: the best score. one_se (Breiman et al. 1984): the smallest model whose score lies within one standard error
     of the best, by parameters, then by epochs trained (not by seconds, which differ from run to run). lower_bound: the
-    best score less one standard error. The standard error is the corrected one, for inner folds overlap as outer ones do.
+    best score less one standard error. The standard error is the corrected one: inner folds overlap as outer ones do.
     """
 
     maximize: bool
