@@ -82,6 +82,16 @@ def failures(results: Results) -> Table:
     return Table("Failures", ("reason", "trials"), tuple(results.failures().items()), 2)
 
 
+def about(results: Results, trial: TrialRecord) -> str:
+    """One trial in a line: how it ended, and what it had decided."""
+    values = decided(trial)
+    names = short_names(list(values))
+    settings = " ".join(f"{name}={_text(value, False)}" for name, value in zip(names, values.values(), strict=True))
+    ended = {"complete": f"{results.metric} {_text(trial.score, False)}", "failed": f"failed: {trial.reason}",
+             "pruned": "stopped early"}[trial.state]  # fmt: skip
+    return f"trial {trial.number}: {ended}, {trial.epochs} epochs; {settings}"
+
+
 def spread(trial: TrialRecord) -> float | None:
     """Standard deviation of a trial's score over its inner folds."""
     return statistics.stdev(trial.fold_scores) if len(trial.fold_scores) > 1 else None
@@ -231,6 +241,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "outer_folds": table(outer_folds(results)),
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),
+        "pruned": dict(zip(("trials", "saved_at_most"), results.pruned(), strict=True)),
         "failures": results.failures(),
         "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip

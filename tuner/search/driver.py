@@ -136,7 +136,9 @@ def _check_result(chains: list[Chain]) -> None:
     if failed:
         reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
         text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
-        raise NoResultError(text, "smaller learning rates or models; details: tuner report")
+        memory = any(str(reason).startswith("out of memory") for reason in reasons)
+        cure = "smaller models, or a larger limits.memory" if memory else "smaller learning rates or models"
+        raise NoResultError(text, f"{cure}; tuner report shows the details")
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:

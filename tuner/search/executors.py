@@ -89,8 +89,8 @@ class Processes:
     """Workers as processes that the driver can kill. `room` is what those of one device may take together.
 
     A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
-    is room for. What is too large for a worker alone is a failed trial, or is tried all the same where the room is
-    not strict. A job whose worker died, or had no memory left, is tried once more like that, with all the room.
+    is room for. What takes more than the most that there may be is a failed trial. A job whose worker died, or had no
+    memory left, is tried once more like that, with all the room.
     """
 
     def __init__(
@@ -124,7 +124,8 @@ class Processes:
         """Begin the job, with the room of one of `at_once` workers of its device."""
         if not worker.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
-        worker.give(job, Room(self._room.size / at_once, self._room.strict or at_once > 1))
+        share = self._room.size / at_once
+        worker.give(job, Room(share, self._room.most if at_once == 1 else share))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
@@ -169,7 +170,7 @@ class Processes:
         waiting, self._waiting = self._waiting, []
         room, failed = self._room, []
         for job, needed in waiting:
-            if room.strict and needed > room.size:
+            if needed > room.most:
                 failed.append((job, too_large(job, needed, room)))
             else:
                 self._waiting.append((job, needed))
@@ -238,5 +239,5 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 def too_large(job: Job, needed: float, room: Room) -> Outcome:
     """What becomes of a job that takes more than all the room there is."""
-    text = f"out of memory: it takes at least {decimal(int(needed))}, and limits.memory is {decimal(int(room.size))}"
+    text = f"out of memory: it takes at least {decimal(int(needed))}, and it may take {decimal(int(room.most))}"
     return failure(job, text, 0.0)
