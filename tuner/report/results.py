@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,8 @@ from tuner.errors import StorageError, UsageError, did_you_mean
 from tuner.report.statistics import Interval, corrected_interval
 from tuner.spec.records import RefitRecord, TrialRecord, ranked, to_refit
 from tuner.store import StoredChain, StoredStudy, read, read_trial
+
+EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class Comparison:
         return self.gain.half is not None and abs(self.gain.mean) > self.gain.half
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A reason, how many trials and refits it ended, and the first of them."""
+
+    reason: str
+    count: int
+    chain: str
+    trial: int
+
+
 class Results:
     """A study, read once; every number of the report is a property."""
 
@@ -63,16 +76,19 @@ class Results:
 
     def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
         stored = self.chains[chain["name"]]
-        trials = ranked(stored.trials, self.maximize) if self._searched(stored) else []
-        if len(stored.trials) < self.total:  # the total was raised: until it is reached, the last winner stands
-            trials = [trial for trial in trials if trial.number in stored.refits]
-        winner = next(iter(trials), None)
+        trials = ranked(stored.trials, self.maximize)
+        winner = next(iter(trials), None) if len(stored.trials) >= self.total else self._last_winner(stored)
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         return OuterFold(chain["name"], chain["rows"], chain["test"], winner, refit, default, chain["dummy"])
 
-    def _searched(self, stored: StoredChain) -> bool:
-        return len(stored.trials) >= self.total or bool(stored.refits)
+    def _last_winner(self, stored: StoredChain) -> TrialRecord | None:
+        """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""
+        for refit in sorted(stored.refits.values(), key=lambda refit: -refit.after):
+            then = ranked((trial for trial in stored.trials if trial.number < refit.after), self.maximize)
+            if then and then[0].number == refit.number:
+                return then[0]
+        return None
 
     @cached_property
     def scored(self) -> tuple[OuterFold, ...]:
@@ -166,18 +182,20 @@ class Results:
         """The trial with its curves."""
         return read_trial(self._path, self.name, chain, trial.number)
 
-    def failures(self) -> dict[str, int]:
-        """How many trials and refits failed, by reason, most frequent first."""
-        counts: dict[str, int] = {}
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """Why trials and refits failed, most frequent reason first."""
+        found: dict[str, list[tuple[str, int]]] = {}
         for name, chain in self.chains.items():
             kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name}
             kept |= {0} if self.header["default"] else set()
-            reasons = [trial.reason for trial in chain.trials]
-            reasons += [refit.reason for number, refit in chain.refits.items() if number in kept]
-            for reason in reasons:
+            ended = [(trial.number, trial.reason) for trial in chain.trials]
+            ended += [(number, refit.reason) for number, refit in chain.refits.items() if number in kept]
+            for number, reason in ended:
                 if reason is not None:
-                    counts[reason] = counts.get(reason, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+                    found.setdefault(EPOCH.sub("", reason), []).append((name, number))
+        by_count = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [Failure(reason, len(places), *places[0]) for reason, places in by_count]
 
     def unscored(self) -> list[str]:
         """Why outer folds that are finished have no score."""

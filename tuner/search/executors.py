@@ -40,6 +40,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None: ...
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]: ...
     def running(self) -> list[Running]: ...
+    def notes(self) -> list[str]: ...
     def abandon(self, job: Job) -> None: ...
     def close(self) -> None: ...
 
@@ -77,6 +78,10 @@ class Inline:
         """Nothing runs between two calls."""
         return []
 
+    def notes(self) -> list[str]:
+        """Nothing dies but all."""
+        return []
+
     def abandon(self, job: Job) -> None:
         """Forget the job that waits."""
         self._job = None
@@ -101,6 +106,7 @@ class Processes:
         self._waiting: list[tuple[Job, float]] = []
         self._spacious = False  # fewer workers are at work, with more room each
         self._tried: set[Job] = set()  # jobs that failed once for a reason outside of them
+        self._notes: list[str] = []
         self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
         self._workers: list[Worker] = []
         try:
@@ -160,6 +166,10 @@ class Processes:
         if isinstance(answer, Outside):
             if job not in self._tried:
                 self._tried.add(job)
+                (record, *_) = answer.outcome.values()
+                self._notes.append(
+                    f"{', '.join(job.serves)}: trial {job.number}: {record.reason}; it is tried once more"
+                )
                 self._waiting.append((job, self._room.size))
                 return []
             answer = answer.outcome
@@ -185,6 +195,11 @@ class Processes:
     def running(self) -> list[Running]:
         """What each busy worker is doing."""
         return [Running(w.job, w.epoch.value, w.seconds) for w in self._workers if w.job is not None]
+
+    def notes(self) -> list[str]:
+        """What the user should know since the last call: workers that died, and jobs that are tried once more."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def abandon(self, job: Job) -> None:
         """Stop the job, or forget it where it waits."""
