@@ -18,11 +18,12 @@ from unittest import mock
 from benchmarks.timing import run, table
 from tuner.cli.lines import Lines
 from tuner.cli.spaces import shipped
-from tuner.search.driver import Wishes, search
+from tuner.search.driver import search
 from tuner.search.events import Event, Finished
 from tuner.search.executors import Running
 from tuner.search.plan import prepare
 from tuner.search.trial import Job, Outcome, RefitJob
+from tuner.search.wishes import Wishes
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 
 EPOCHS, MARKS = 20, (100, 1000, 5000)
@@ -47,6 +48,10 @@ class Fake:
 
     def running(self) -> list[Running]:
         """Nothing."""
+        return []
+
+    def notes(self) -> list[str]:
+        """None."""
         return []
 
     def abandon(self, job: Job) -> None:

@@ -87,6 +87,14 @@ def test_a_log_is_rotated_by_size(tmp_path, monkeypatch):
     assert log.stat().st_size <= 300
 
 
+def test_a_log_that_takes_no_more_is_told_at_the_end(tmp_path):
+    path, study = write_space(tmp_path, **SHORT), tmp_path / "s.db"
+    code, out, err = inside("search", path, "--study", study, "--workers", 0, "--quiet", "--log", "/dev/full")
+    assert (code, out) == (4, "")
+    assert "error: /dev/full cannot be written: No space left" in err
+    assert load(study).complete
+
+
 def test_a_log_that_cannot_be_written_is_told(tmp_path):
     code, _, err = inside("search", write_space(tmp_path), "--log", tmp_path / "no" / "night.log")
     assert code == 4

@@ -8,7 +8,7 @@ import pytest
 from helpers import DIVERGING, inside, search, tables, write_space
 
 from tuner.report import load
-from tuner.search.budget import time_left
+from tuner.search.budget import Budget, until
 from tuner.spec.sections import Limits
 
 
@@ -23,7 +23,7 @@ def berlin(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("now", "until", "hours"),
+    ("now", "clock", "hours"),
     [
         ("2026-11-20 22:00", "07:00", 9),
         ("2026-11-20 06:59", "07:00", 1 / 60),
@@ -34,15 +34,16 @@ def berlin(monkeypatch):
         ("2026-12-31 23:30", "0:15", 0.75),
     ],
 )
-def test_until_is_the_next_such_local_time(berlin, now, until, hours):
+def test_until_is_the_next_such_local_time(berlin, now, clock, hours):
     moment = datetime.fromisoformat(now).replace(tzinfo=berlin)
-    assert time_left(Limits(until=until), moment) == pytest.approx(hours * 3600)
+    assert until(Limits(until=clock), moment) == pytest.approx(hours * 3600)
 
 
-def test_the_earlier_limit_counts():
-    assert time_left(Limits()) == float("inf")
-    assert time_left(Limits(time="2h")) == 7200
-    assert time_left(Limits(time="1s", until="07:00")) == 1
+def test_the_earlier_limit_counts_from_the_beginning_of_the_run():
+    assert Budget(Limits(), 0.0).left is None
+    assert Budget(Limits(time="2h"), time.monotonic() - 60).left == pytest.approx(7140, abs=1)
+    assert Budget(Limits(time="1s", until="07:00"), time.monotonic()).left <= 1
+    assert 0 < until(Limits(until="07:00")) <= 25 * 3600 and until(Limits()) == float("inf")
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,27 @@ def test_a_partial_study_says_so(tmp_path):
     assert json.loads(told(tmp_path / "study.db", "--format", "json"))["complete"] is False
 
 
+def test_the_default_is_never_taken_for_the_winner(finished, tmp_path):
+    """As a night leaves it that was cut when only the refits of the default were done."""
+    study = tmp_path / "study.db"
+    shutil.copy(finished, study)
+    results = tuner.report.load(study)
+    fold = next(fold for fold in results.folds if fold.winner.number != 0)
+    with closing(sqlite3.connect(study)) as db:
+        db.execute(
+            "UPDATE study_user_attributes SET value_json = replace(value_json, '\"trials\": 6', '\"trials\": 9')"
+        )
+        db.commit()
+        assert (
+            next(f for f in tuner.report.load(study).folds if f.name == fold.name).winner == fold.winner
+        )  # the last one stands
+        db.execute("DELETE FROM study_user_attributes WHERE key = ?", (f"tuner:refit:{fold.winner.number}",))
+        db.commit()
+    left = next(f for f in tuner.report.load(study).folds if f.name == fold.name)
+    assert (left.winner, left.score) == (None, None)
+    assert left.default == fold.default
+
+
 def test_a_flat_search_is_called_optimistic(tmp_path):
     path = write_space(tmp_path, resampling={"outer": "none", "inner": 3}, search={"trials": 2})
     search(path, tmp_path / "study.db")

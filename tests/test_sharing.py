@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from tuner.search import driver
 from tuner.search.chain import Chain
-from tuner.search.driver import Finished, Wishes
+from tuner.search.events import Finished
 from tuner.search.group import Group, make_groups
 from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
 from tuner.search.trial import Runner, TrialJob
+from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.store import StoredChain, read
 

@@ -30,7 +30,7 @@ from tuner.report import load
 
 pytestmark = [pytest.mark.torture, pytest.mark.slow]
 
-LONG = {"epochs": 100, "batch_size": 4, "early_stopping": None}
+LONG = {"epochs": 80, "batch_size": 4, "early_stopping": None}
 SHORT = {**LONG, "epochs": 60, "batch_size": 8}
 SAMPLERS = {
     "grid": {**GRID, "training": {**LONG, **GRID["training"]}},
@@ -49,7 +49,7 @@ def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sa
         process = start(path, killed)
         if training:
             assert process.stdout.readline()
-        time.sleep(moments.uniform(0.0, 0.8 if training else 2.0))
+        time.sleep(moments.uniform(0.0, 0.6 if training else 1.6))
         orphans |= descendants(process.pid)
         process.kill()
         process.communicate(timeout=10)

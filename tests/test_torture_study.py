@@ -142,6 +142,21 @@ def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_file_of_the_lock_deleted_under_the_run_ends_it(tmp_path):
+    path = write_space(tmp_path, training={"epochs": 60, "batch_size": 4, "early_stopping": None})
+    study, whole = tmp_path / "study.db", tmp_path / "whole.db"
+    process = start(path, study)
+    read_trials(process, 2)
+    (tmp_path / "study.db.lock").unlink()
+    _, err = process.communicate(timeout=60)
+    survived(process.returncode, "", err, expected=4)
+    assert "study.db.lock was deleted under the run" in err
+    search(path, study)
+    search(path, whole)
+    assert tables(study) == tables(whole)
+
+
+@pytest.mark.slow
 def test_a_copy_taken_at_any_time_is_a_good_study(tmp_path):
     path = write_space(tmp_path, search={"sampler": "random", "trials": 40})
     study, counts = tmp_path / "study.db", []

@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,10 +18,11 @@ GLANCE = 0.2  # seconds that a lock may be held by nobody but an onlooker
 
 
 @contextmanager
-def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
+def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
     """Hold the study for this process; the kernel lets go when the process ends, however it ends.
 
-    Raises `StudyBusy` where another process still holds it after `wait` seconds.
+    Raises `StudyBusy` where another process still holds it after `wait` seconds. Gives a function that raises
+    `StorageError` once the lock's file has been deleted, for then another process may hold a new one.
     """
     beside = _lock_file(path)
     try:
@@ -33,13 +34,32 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
         while not _taken(file):
             if time.monotonic() >= end:
                 file.seek(0)
-                holder, hint = file.read().strip() or "another process", "try later, or --wait 10m; or another --study"
-                raise StudyBusy(f"{path} is being searched by {holder}", hint)
+                raise _busy(path, file.read().strip() or "another process")
             time.sleep(min(POLL, max(0.0, end - time.monotonic())))
         file.truncate(0)
         file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         file.flush()
-        yield
+
+        def held() -> None:
+            try:
+                there = beside.stat().st_ino
+            except OSError:
+                there = None
+            if there != os.fstat(file.fileno()).st_ino:
+                hint = "leave that file alone; the same command goes on"
+                raise StorageError(f"{beside} was deleted under the run, so another may be writing too", hint)
+
+        yield held
+
+
+def check_free(path: Path) -> None:
+    """Raise `StudyBusy` if another process holds the study now."""
+    if other := holder(path):
+        raise _busy(path, other)
+
+
+def _busy(path: Path, other: str) -> StudyBusy:
+    return StudyBusy(f"{path} is being searched by {other}", "try later, or --wait 10m; or another --study")
 
 
 def holder(path: Path) -> str | None:

@@ -201,9 +201,14 @@ class Store:
     value: 25 ms a trial, where this takes one and writes the records of several chains together.
     """
 
-    def __init__(self, path: Path, empty: Callable[[], Path] | None = None) -> None:
-        """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one."""
-        self.path = path
+    def __init__(
+        self, path: Path, empty: Callable[[], Path] | None = None, held: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one.
+
+        `held` is called before anything is written, and raises where another run may be writing.
+        """
+        self.path, self._held = path, held
         with _storage_errors(path):
             if holds_something(path):
                 check_file(path)
@@ -229,16 +234,8 @@ class Store:
                 self._insert("study_directions", study_id=study, direction=direction, objective=0)
             self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=json.dumps(header))
 
-    def write_header(self, name: str, header: Mapping[str, Any]) -> None:
-        """Replace the header."""
-        self._replace(name, HEADER, header)
-
-    def write_runs(self, name: str, runs: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the list of runs."""
-        self._replace(name, RUNS, runs)
-
-    def _replace(self, name: str, key: str, value: object) -> None:
-        """Hang an attribute on the study that bears the header."""
+    def replace(self, name: str, key: str, value: object) -> None:
+        """Hang an attribute on the study that bears the header: a new one, or another value."""
         with self._transaction():
             bearers = self._db.execute(_ATTRIBUTES, (HEADER,)).fetchall()
             study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
@@ -298,6 +295,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with _storage_errors(self.path), self._db:
+            self._held()
             self._db.execute("BEGIN IMMEDIATE")
             yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
@@ -15,13 +16,13 @@ from tuner.cli.console import Output, console, not_written
 from tuner.cli.json_lines import JsonLines
 from tuner.cli.lines import Lines
 from tuner.cli.signals import exit_code
-from tuner.errors import StorageError, TunerError
+from tuner.errors import LimitReached, StorageError, TunerError
 
 if TYPE_CHECKING:
     from tuner.report.results import Results
-    from tuner.search.driver import Wishes
     from tuner.search.events import Event
     from tuner.search.plan import Prepared
+    from tuner.search.wishes import Wishes
 
 LOG_BYTES, LOG_FILES = 5_000_000, 4  # a log is rotated at this size, and as many old ones are kept
 
@@ -61,7 +62,10 @@ class Audience:
     """All that listen to one search; they hear of its end, however it comes."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None) -> None:
-        self._log, self._output = _logger(log) if log else None, Output()
+        self._file, self._output = _log_file(log) if log else None, Output()
+        self._log = logging.Logger("tuner") if log else None
+        if self._log and self._file:
+            self._log.addHandler(self._file)
         self._listening = self._listeners(quiet, json)
         self._begun: Begun | None = None
 
@@ -97,15 +101,21 @@ class Audience:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._log and error is not None:
-            self._log.error(error.report() if isinstance(error, TunerError) else str(error) or repr(error))
+            level = logging.INFO if isinstance(error, LimitReached) else logging.ERROR
+            self._log.log(level, error.report() if isinstance(error, TunerError) else str(error) or repr(error))
         if self._begun:
             ended = _ended(self._begun, error)
             for each in self._listening:
                 with suppress(OSError):  # a terminal that is gone changes nothing of the end
                     each.end(ended)
-        if self._log:
-            for handler in self._log.handlers:
-                handler.close()
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+            if error is None and isinstance(self._file.trouble, OSError):
+                reason = self._file.trouble.strerror
+                raise StorageError(
+                    f"{self._file.baseFilename} cannot be written: {reason}", "make room, or another --log"
+                )
         if error is None and self._output.trouble:
             raise not_written(self._output.trouble)
 
@@ -126,18 +136,18 @@ def _ended(begun: Begun, error: BaseException | None) -> Ended:
 
 
 class _LogFile(RotatingFileHandler):
-    """A log that takes no more, as on a full disk, stops no search and prints nothing."""
+    """A log that takes no more, as on a full disk, stops no search, and is told of at its end."""
+
+    trouble: BaseException | None = None
 
     def handleError(self, record: logging.LogRecord) -> None:
-        pass
+        self.trouble = sys.exc_info()[1]
 
 
-def _logger(path: Path) -> logging.Logger:
-    logger = logging.Logger("tuner")
+def _log_file(path: Path) -> _LogFile:
     try:
         handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", "name another --log") from error
     handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    return logger
+    return handler

@@ -35,8 +35,9 @@ def command(
         from tuner.search.timing import time_one_trial
 
         estimate, workers = time_one_trial(prepared, "cpu"), cores()
+        several = f"{workers} worker{'s' * (workers > 1)}"
         to.print(f"one trial of one chain took {estimate.trial:.2f} s: the search about "
-                 f"{clock(estimate.search / workers)} on {workers} worker(s), if all are like it")  # fmt: skip
+                 f"{clock(estimate.search / workers)} on {several}, if all are like it")  # fmt: skip
 
 
 def _plan(prepared: Prepared) -> list[str]:
@@ -51,7 +52,7 @@ def _plan(prepared: Prepared) -> list[str]:
         f"metric    {prepared.metric.name}, {better} is better",
         f"sampler   {experiment.search.sampler}, {experiment.trials:,} trials per chain"
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
-        f"space     {len(experiment.space.parameters)} parameters"
+        f"space     {len(experiment.space.parameters)} parameter{'s' * (len(experiment.space.parameters) != 1)}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "

@@ -70,7 +70,8 @@ def line(event: Finished, metric: str) -> str:
     record, chain = event.record, event.chain
     kind = "trial" if isinstance(record, TrialRecord) else "refit of trial"
     if isinstance(record, TrialRecord) and record.state == "pruned":
-        outcome = f"pruned, {metric} {record.means[-1]:.4g} was too far behind"
+        reached = (max if chain.maximize else min)(record.means)
+        outcome = f"pruned, {metric} {reached:.4g} was too far behind"
     elif record.score is None:
         outcome = f"failed: {record.reason}"
     else:

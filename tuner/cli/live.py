@@ -82,10 +82,11 @@ class Live:
                 "–" if best is None else f"{best:.4g}", what,
             )  # fmt: skip
         table.add_row("all", f"{done}/{total}", ProgressBar(total, done, width=bar), "", "")
-        return Group(table, self._time_left(total - done))
+        return Group(table, self._time_left(total - done, tick.left))
 
-    def _time_left(self, left: int) -> str:
+    def _time_left(self, trials: int, limit: float | None) -> str:
         elapsed = time.monotonic() - self._start
-        if not self._finished:
-            return f"{clock(elapsed)} so far"
-        return f"{clock(elapsed)} so far, about {clock(elapsed / self._finished * left)} left"
+        said = f"{clock(elapsed)} so far"
+        if self._finished:
+            said += f", about {clock(elapsed / self._finished * trials)} left"
+        return said if limit is None else f"{said}; stops in {clock(limit)}"

@@ -44,6 +44,8 @@ def command(
 
 def _verdict(found: Replay) -> str:
     because = f", because {', '.join(found.changed)}"
+    if found.identical and found.stored.state == "failed":
+        return f"failed again, as before: {found.stored.reason}"
     if found.identical:
         return f"identical in all {found.values:,} values"
     if found.close:

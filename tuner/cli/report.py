@@ -85,13 +85,13 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
         if table.rows:
             draw(to, table)
     trial = _trial(results, chain, number)
+    if trial is not None and number is not None:
+        to.print(tables.about(results, trial), markup=False, soft_wrap=not to.is_terminal)
+        if trial.details:
+            to.print(trial.details, markup=False, style="dim", soft_wrap=True)
     if trial is not None and trial.curves.score:
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
         to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))
-    elif trial is not None:
-        to.print(f"trial {trial.number} of {chain} failed after {trial.epochs} epochs: {trial.reason}", markup=False)
-        if trial.details:
-            to.print(trial.details, markup=False, style="dim", soft_wrap=True)
 
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from tuner.errors import TimeIsOver, UsageError
+
+if TYPE_CHECKING:
+    from tuner.cli.audience import Audience
+    from tuner.search.wishes import Wishes
 
 
 def command(
@@ -35,38 +40,46 @@ def command(
       tuner search my.yaml --study night.db --trials 60
       tuner search my.yaml --until 07:00 --quiet --log night.log
     """
-    from contextlib import ExitStack
-
     from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
-    from tuner.search.forkserver import empty_storage, start_forkserver
-    from tuner.store import check_file, holds_something
+    from tuner.search.wishes import Wishes
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait)
+    wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
     try:
-        with Audience(quiet=quiet, json=json, log=log) as audience, ExitStack() as stack:
-            path, new = find(file), not holds_something(study)
-            if not new:
-                check_file(study)  # before torch is loaded: a wrong file is told at once
-            empty = None
-            if workers != 0:
-                start_forkserver()
-                empty = stack.enter_context(empty_storage()) if new else None
-            from tuner.search.driver import Wishes, search
-            from tuner.search.plan import prepare
-            from tuner.spec.sections import seconds
-
-            prepared = prepare(path)
-            patience = seconds(wait) if wait else 0.0
-            wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, patience)
-            audience.begin(prepared, wishes)
-            search(prepared, wishes, audience.hear, empty)
+        with Audience(quiet=quiet, json=json, log=log) as audience:
+            _search(find(file), wishes, audience)
     except TimeIsOver as error:
         if quiet:  # that a night ends is nothing wrong; the exit code tells it
             raise typer.Exit(error.exit_code) from None
         raise
+
+
+def _search(path: Path, wishes: Wishes, audience: Audience) -> None:
+    from contextlib import ExitStack
+
+    from tuner.lock import check_free
+    from tuner.search.forkserver import empty_storage, start_forkserver
+    from tuner.store import check_file, holds_something
+
+    new = not holds_something(wishes.study)
+    if not new:
+        check_file(wishes.study)  # before torch is loaded: what is wrong is told at once
+        if not wishes.wait:
+            check_free(wishes.study)
+    with ExitStack() as stack:
+        empty = None
+        if wishes.workers != 0:
+            start_forkserver()
+            empty = stack.enter_context(empty_storage()) if new else None
+        from tuner.search.driver import search
+        from tuner.search.plan import prepare
+
+        prepared = prepare(path)
+        audience.begin(prepared, wishes)
+        search(prepared, wishes, audience.hear, empty)
 
 
 def _check(**options: str | None) -> None:
@@ -74,7 +87,7 @@ def _check(**options: str | None) -> None:
     for option, text in options.items():
         if text is None:
             continue
-        from tuner.spec.sections import duration, time_of_day
+        from tuner.spec.sections import duration, time_of_day  # 0.1 s that most commands do not need
 
         try:
             (time_of_day if option == "until" else duration)(text)

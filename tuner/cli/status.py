@@ -33,12 +33,16 @@ def command(
     def say(text: str) -> None:
         to.print(text, markup=False, soft_wrap=True)
 
+    def at(seconds: float) -> str:
+        return f"at {(now.now + timedelta(seconds=seconds)).astimezone():%a %H:%M}"
+
     say(summary(results))
     if now.holder:
         say(f"running: {now.holder}")
         if now.seconds_left is not None:
-            done = (now.now + timedelta(seconds=now.seconds_left)).astimezone()
-            say(f"done in about {clock(now.seconds_left)}, at {done:%a %H:%M}")
+            say(f"done in about {clock(now.seconds_left)}, {at(now.seconds_left)}")
+        if now.stops_in is not None and (now.seconds_left is None or now.stops_in < now.seconds_left):
+            say(f"but its time limit stops it in {clock(now.stops_in)}, {at(now.stops_in)}")
     elif now.runs and now.runs[-1]["end"] is None:
         say(f"not running: the run of {_local(now.runs[-1]['start'])} ended without a word (killed?)")
     else:

@@ -39,6 +39,15 @@ class Progress:
         elapsed = (self.now - datetime.fromisoformat(run["start"])).total_seconds()
         return elapsed / made * self.left if made > 0 else None
 
+    @property
+    def stops_in(self) -> float | None:
+        """Seconds until the limit of the present run, if it has one."""
+        if self.holder is None or not self.runs or self.runs[-1]["seconds"] is None:
+            return None
+        run = self.runs[-1]
+        elapsed = (self.now - datetime.fromisoformat(run["start"])).total_seconds()
+        return max(0.0, float(run["seconds"]) - elapsed)
+
     def best(self) -> dict[str, float | None]:
         """The best inner score of every chain so far."""
         leaders = {name: ranked(chain.trials, self.results.maximize) for name, chain in self.results.chains.items()}

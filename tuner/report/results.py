@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 REPEATS = 5  # cuts into outer folds that the report compares one with
+EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Comparison:
         return self.gain.half is not None and abs(self.gain.mean) > self.gain.half
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A reason, how many trials and refits it ended, and the first of them."""
+
+    reason: str
+    count: int
+    chain: str
+    trial: int
+
+
 class Results:
     """A study, read once; every number of the report is a property."""
 
@@ -71,17 +83,21 @@ class Results:
 
     def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
         stored = self.chains[chain["name"]]
-        trials: Sequence[TrialRecord] = stored.trials if self._searched(stored) else ()
-        if len(stored.trials) < self.total:  # the total was raised: until it is reached, the last winner stands
-            trials = [trial for trial in trials if trial.number in stored.refits]
-        winner = self.selections[chain["name"]].chosen(trials)
+        choose = self.selections[chain["name"]].chosen
+        done = len(stored.trials) >= self.total
+        winner = choose(stored.trials) if done else self._last_winner(chain["name"], stored)
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
         return OuterFold(*plan, winner, refit, default, chain["dummy"])
 
-    def _searched(self, stored: StoredChain) -> bool:
-        return len(stored.trials) >= self.total or bool(stored.refits)
+    def _last_winner(self, chain: str, stored: StoredChain) -> TrialRecord | None:
+        """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""
+        for refit in sorted(stored.refits.values(), key=lambda refit: -refit.after):
+            then = self.selections[chain].chosen(trial for trial in stored.trials if trial.number < refit.after)
+            if then and then.number == refit.number:
+                return then
+        return None
 
     @cached_property
     def scored(self) -> tuple[OuterFold, ...]:
@@ -200,18 +216,20 @@ class Results:
         """The trial with its curves."""
         return read_trial(self._path, self.name, chain, trial.number)
 
-    def failures(self) -> dict[str, int]:
-        """How many trials and refits failed, by reason, most frequent first."""
-        counts: dict[str, int] = {}
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """Why trials and refits failed, most frequent reason first."""
+        found: dict[str, list[tuple[str, int]]] = {}
         for name, chain in self.chains.items():
             kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name}
             kept |= {0} if self.header["default"] else set()
-            reasons = [trial.reason for trial in chain.trials]
-            reasons += [refit.reason for number, refit in chain.refits.items() if number in kept]
-            for reason in reasons:
+            ended = [(trial.number, trial.reason) for trial in chain.trials]
+            ended += [(number, refit.reason) for number, refit in chain.refits.items() if number in kept]
+            for number, reason in ended:
                 if reason is not None:
-                    counts[reason] = counts.get(reason, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+                    found.setdefault(EPOCH.sub("", reason), []).append((name, number))
+        by_count = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [Failure(reason, len(places), *places[0]) for reason, places in by_count]
 
     def unscored(self) -> list[str]:
         """Why outer folds that are finished have no score."""

@@ -86,7 +86,20 @@ def outer_folds(results: Results) -> Table:
 
 def failures(results: Results) -> Table:
     """Why trials failed, and how many."""
-    return Table("Failures", ("reason", "trials"), tuple(results.failures().items()), 2)
+    rows = tuple((each.reason, each.count, each.chain, each.trial) for each in results.failures)
+    return Table(
+        "Failures (report --chain C --trial N tells more of one)", ("reason", "count", "chain", "trial"), rows, 4
+    )
+
+
+def about(results: Results, trial: TrialRecord) -> str:
+    """One trial in a line: how it ended, and what it had decided."""
+    values = decided(trial)
+    names = short_names(list(values))
+    settings = " ".join(f"{name}={_text(value, False)}" for name, value in zip(names, values.values(), strict=True))
+    ended = {"complete": f"{results.metric} {_text(trial.score, False)}", "failed": f"failed: {trial.reason}",
+             "pruned": "stopped early"}[trial.state]  # fmt: skip
+    return f"trial {trial.number}: {ended}, {trial.epochs} epochs; {settings}"
 
 
 def spread(trial: TrialRecord) -> float | None:
@@ -213,7 +226,8 @@ def summary(results: Results) -> str:
         said = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
     failed = sum(trial.state == "failed" for chain in results.chains.values() for trial in chain.trials)
     asked = results.total * len(results.chains)
-    done = f"{asked} trials" if results.complete else f"PARTIAL, {results.finished()} of {asked} trials"
+    folds = f" and {len(results.scored)} of {len(results.folds)} outer folds" if results.folds else ""
+    done = f"{asked} trials" if results.complete else f"PARTIAL, {results.finished()} of {asked} trials{folds}"
     return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
 
 
@@ -230,7 +244,9 @@ def verdict(comparison: Comparison, other: str) -> str:
     gain = comparison.gain
     margin = "" if gain.half is None else f" ± {gain.half:.2g}"
     said = f"not distinguishable ({gain.mean:+.2g}{margin})"
-    if comparison.distinguishable:
+    if gain.half is None:
+        said = f"{gain.mean:+.2g} on one fold, which allows no test"
+    elif comparison.distinguishable:
         said = f"tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin}"
     return f"against {what} ({comparison.mean:.4g}): {said}"
 
@@ -265,7 +281,8 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "outer_folds": table(outer_folds(results)),
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),
-        "failures": results.failures(),
+        "pruned": dict(zip(("trials", "saved_at_most"), results.pruned(), strict=True)),
+        "failures": [asdict(each) for each in results.failures],
         "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip
     return json.dumps(report, indent=2)

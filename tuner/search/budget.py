@@ -13,14 +13,17 @@ from tuner.spec.records import failures_in_a_row
 from tuner.spec.sections import Failures, Limits, seconds
 
 LAST_SHARE = 0.25  # of a run's time, at most: for the refits that give the winners so far an outer score
+MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and beginning it seconds: workers are made anew
 
 
 class Budget:
     """What is left of a run's time, on a clock that nobody can set; and whether too many trials have failed."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._start = time.monotonic()
-        self._end = self._start + time_left(limits)
+    def __init__(self, limits: Limits, begun: float) -> None:
+        """`begun` is when the run did, by the monotonic clock."""
+        self._start = begun
+        longest = begun + seconds(limits.time) if limits.time else math.inf
+        self._end = min(longest, time.monotonic() + until(limits))
         self._failures = (
             limits.failures if isinstance(limits.failures, Failures) else Failures(in_a_row=limits.failures)
         )
@@ -30,12 +33,17 @@ class Budget:
         """Whether the time is over."""
         return time.monotonic() > self._end
 
+    @property
+    def left(self) -> float | None:
+        """Seconds, or None without a limit."""
+        return None if math.isinf(self._end) else max(0.0, self._end - time.monotonic())
+
     def closing(self, chains: Sequence[Chain], workers: int) -> bool:
         """Whether what is left of the time is needed to refit the winners so far, each about as long as its trial."""
-        left = self._end - time.monotonic()
-        if math.isinf(left) or left > LAST_SHARE * (self._end - self._start):
+        if self.left is None or self.left > LAST_SHARE * (self._end - self._start):
             return False
-        return left < sum(trial.seconds for chain in chains for trial in chain.missing_refits()) / workers
+        needed = [trial.seconds for chain in chains for trial in chain.missing_refits()]
+        return bool(needed) and self.left < START + MARGIN * max(max(needed), sum(needed) / workers)
 
     def check_failures(self, chains: Sequence[Chain]) -> None:
         """Raise `NoResultError` if too many trials have failed."""
@@ -44,19 +52,17 @@ class Budget:
             if most is not None and failures_in_a_row(chain.trials) >= most:
                 last = next(trial for trial in reversed(chain.trials) if trial.state == "failed")
                 text = f"{most} trials of {chain.name} failed in a row, the last one: {last.reason}"
-                raise NoResultError(text, "mend the search space; limits.failures sets this number")
+                raise NoResultError(text, "mend the search space; a larger limits.failures goes on")
         most = self._failures.total
-        failed = [trial for chain in chains for trial in chain.trials if trial.state == "failed"]
+        failed = [trial for chain in chains for trial in chain.finished if trial.state == "failed"]
         if most is not None and len(failed) >= most:
             text = f"{len(failed)} trials failed, the last one: {failed[-1].reason}"
-            raise NoResultError(text, "mend the search space; limits.failures.total sets this number")
+            raise NoResultError(text, "mend the search space; a larger limits.failures.total goes on")
 
 
-def time_left(limits: Limits, now: datetime | None = None) -> float:
-    """Seconds until the earlier of `time` and the next `until`, else infinity."""
-    left = [math.inf]
-    if limits.time:
-        left.append(seconds(limits.time))
+def until(limits: Limits, now: datetime | None = None) -> float:
+    """Seconds to the next time of day that is `until`, else infinity."""
+    left = math.inf
     if limits.until:
         hour, minute = map(int, limits.until.split(":"))
         now = now or datetime.now().astimezone()
@@ -64,5 +70,5 @@ def time_left(limits: Limits, now: datetime | None = None) -> float:
         # through the local time zone: a night in which the clock is changed has its true length
         moments = ((today + timedelta(days=day)).replace(fold=fold).astimezone() for day in (0, 1) for fold in (0, 1))
         waits = ((moment - now).total_seconds() for moment in moments)
-        left.append(min(wait for wait in waits if wait > 0))
-    return min(left)
+        left = min(wait for wait in waits if wait > 0)
+    return left

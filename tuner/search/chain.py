@@ -9,7 +9,8 @@ from tuner.store import StoredChain
 
 
 class Chain:
-    """Trials in order of number, without a gap; those `early` that wait for one before them; refits by number.
+    """Trials in order of number, without a gap; those `early` that wait for one before them (they are written at
+    once, and found again after a restart); refits by number.
 
     `default` says whether trial 0 is the default configuration, and not a draw because that breaks a constraint.
     """
@@ -47,6 +48,16 @@ class Chain:
     def done(self) -> bool:
         """Whether the trials and the refits that they call for are finished."""
         return self.searched and not self.missing_refits()
+
+    @property
+    def finished(self) -> list[TrialRecord]:
+        """All that are finished, also those that wait for one before them."""
+        return [*self.trials, *self.early.values()]
+
+    @property
+    def winner(self) -> TrialRecord | None:
+        """Whom the rule chooses so far."""
+        return self.selection.chosen(self.trials)
 
     def missing_refits(self) -> list[TrialRecord]:
         """What a chain that has been searched must still train on all its rows; nothing for `final`."""

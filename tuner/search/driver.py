@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,13 @@ from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.trial import Job, Record, TrialJob
+from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.sections import Limits, trial_time
+from tuner.spec.sections import Limits, seconds, trial_time
 from tuner.spec.selection import ranked
-from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
+from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
 
 TICK = 0.25  # seconds between two looks at the clock
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the command line adds to an experiment."""
-
-    study: Path
-    name: str | None = None
-    trials: int | None = None
-    workers: int | None = None  # by default the cores, on accelerators one for each; 0: in this process
-    device: str = "auto"
-    fresh: bool = False
-    timeout: str | None = None  # a duration, and a time of day: in the places of the file's limits
-    until: str | None = None
-    wait: float = 0.0  # seconds, for another run that holds the study
 
 
 def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callable[[], Path] | None = None) -> None:
@@ -53,23 +39,24 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
     torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
     where, name = devices(wishes.device), wishes.name or prepared.experiment.name
     limits = _limits(prepared.experiment.limits, wishes)
-    with lock(wishes.study, wishes.wait), ExitStack() as stack:
+    with lock(wishes.study, seconds(wishes.wait) if wishes.wait else 0.0) as held, ExitStack() as stack:
         mend(wishes.study)
         found, now = _stored(prepared, wishes, name)
         chains = _chains(prepared, now, found)
-        driver = _Driver(prepared, chains, limits, listener)
+        driver = _Driver(prepared, chains, Budget(limits, wishes.begun), limits, listener)
         executor = None
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
             driver.give_out(executor)  # the workers begin while the study's tables are made
-        store = stack.enter_context(closing(Store(wishes.study, empty)))
+        store = stack.enter_context(closing(Store(wishes.study, empty, held)))
         _register(store, wishes, name, found, now, prepared.metric.maximize)
         if executor:
             runs, here = found.runs if found else (), conditions(where)
             if changed := [each for run in runs[-1:] for each in differences(run, here)]:
                 listener(Note(f"since the last run: {', '.join(changed)}; last digits of new trials may differ"))
             finished = sum(len(chain.trials) for chain in chains)
-            with recorded(store, name, runs, {**here, "workers": wishes.workers, "finished": finished}):
+            told = {"workers": wishes.workers, "finished": finished, "seconds": driver.seconds_left}
+            with recorded(store, name, runs, {**here, **told}):
                 driver.run(executor, store, name)
     _check_result(chains)
 
@@ -129,7 +116,7 @@ def _register(
     if found is None:
         store.create(name, now, maximize)
     elif found.header["trials"] != now["trials"]:
-        store.write_header(name, {**found.header, "trials": now["trials"]})
+        store.replace(name, HEADER, {**found.header, "trials": now["trials"]})
 
 
 def _check_result(chains: list[Chain]) -> None:
@@ -137,7 +124,9 @@ def _check_result(chains: list[Chain]) -> None:
     if failed:
         reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
         text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
-        raise NoResultError(text, "smaller learning rates or models; details: tuner report")
+        memory = any(str(reason).startswith("out of memory") for reason in reasons)
+        cure = "smaller models, or a larger limits.memory" if memory else "smaller learning rates or models"
+        raise NoResultError(text, f"{cure}; tuner report shows the details")
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
@@ -153,10 +142,12 @@ def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
 class _Driver:
     """Gives out jobs, takes them back, writes what came of them, and tells the listener."""
 
-    def __init__(self, prepared: Prepared, chains: list[Chain], limits: Limits, listener: Listener) -> None:
+    def __init__(
+        self, prepared: Prepared, chains: list[Chain], budget: Budget, limits: Limits, listener: Listener
+    ) -> None:
         self._chains, self._listener = tuple(chains), listener
         self._done = {chain.name for chain in chains if chain.done}
-        self._budget = Budget(limits)
+        self._budget = budget
         self._groups = make_groups(chains, prepared.proposer, prepared.experiment.search, trial_time(limits))
         self._in_flight: dict[Job, Group] = {}
         self._closing = False
@@ -165,6 +156,11 @@ class _Driver:
     def done(self) -> bool:
         """Whether nothing is left to train."""
         return all(chain.done for chain in self._chains)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """That the run may take, or None without a limit."""
+        return self._budget.left
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
         """Until nothing is left, or a limit is reached."""
@@ -179,7 +175,9 @@ class _Driver:
                 group = self._in_flight.pop(job)
                 self._write(store, name, group, group.accept(job, outcome))
             running = executor.running()
-            self._listener(Tick(self._chains, tuple(running)))
+            for text in executor.notes():
+                self._listener(Note(text))
+            self._listener(Tick(self._chains, tuple(running), self._budget.left))
             if self._budget.spent and not self.done:
                 raise _time_is_over()
             if not self._closing and self._budget.closing(self._chains, len(running) + executor.free):
@@ -189,7 +187,7 @@ class _Driver:
         """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
         waiting = list(self._groups)
         while executor.free and waiting:
-            group = min(waiting, key=lambda g: (not g.searched, g.asked))
+            group = min(waiting, key=lambda g: (not g.winner_waits, not g.searched, g.asked))
             job = group.next_job()
             if job is None:
                 waiting.remove(group)

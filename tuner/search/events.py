@@ -34,10 +34,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Tick:
-    """A moment has passed; what runs now."""
+    """A moment has passed; what runs now, and how many seconds the run may still take, if there is a limit."""
 
     chains: tuple[Chain, ...]
     running: tuple[Running, ...]
+    left: float | None
 
 
 Event = Finished | ChainDone | Note | Tick

@@ -40,6 +40,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None: ...
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]: ...
     def running(self) -> list[Running]: ...
+    def notes(self) -> list[str]: ...
     def abandon(self, job: Job) -> None: ...
     def close(self) -> None: ...
 
@@ -77,6 +78,10 @@ class Inline:
         """Nothing runs between two calls."""
         return []
 
+    def notes(self) -> list[str]:
+        """Nothing dies but all."""
+        return []
+
     def abandon(self, job: Job) -> None:
         """Forget the job that waits."""
         self._job = None
@@ -89,8 +94,8 @@ class Processes:
     """Workers as processes that the driver can kill. `room` is what those of one device may take together.
 
     A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
-    is room for. What is too large for a worker alone is a failed trial, or is tried all the same where the room is
-    not strict. A job whose worker died, or had no memory left, is tried once more like that, with all the room.
+    is room for. What takes more than the most that there may be is a failed trial. A job whose worker died, or had no
+    memory left, is tried once more like that, with all the room.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Processes:
         self._waiting: list[tuple[Job, float]] = []
         self._spacious = False  # fewer workers are at work, with more room each
         self._tried: set[Job] = set()  # jobs that failed once for a reason outside of them
+        self._notes: list[str] = []
         self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
         self._workers: list[Worker] = []
         try:
@@ -124,7 +130,8 @@ class Processes:
         """Begin the job, with the room of one of `at_once` workers of its device."""
         if not worker.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
-        worker.give(job, Room(self._room.size / at_once, self._room.strict or at_once > 1))
+        share = self._room.size / at_once
+        worker.give(job, Room(share, self._room.most if at_once == 1 else share))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
@@ -159,6 +166,10 @@ class Processes:
         if isinstance(answer, Outside):
             if job not in self._tried:
                 self._tried.add(job)
+                (record, *_) = answer.outcome.values()
+                self._notes.append(
+                    f"{', '.join(job.serves)}: trial {job.number}: {record.reason}; it is tried once more"
+                )
                 self._waiting.append((job, self._room.size))
                 return []
             answer = answer.outcome
@@ -169,7 +180,7 @@ class Processes:
         waiting, self._waiting = self._waiting, []
         room, failed = self._room, []
         for job, needed in waiting:
-            if room.strict and needed > room.size:
+            if needed > room.most:
                 failed.append((job, too_large(job, needed, room)))
             else:
                 self._waiting.append((job, needed))
@@ -184,6 +195,11 @@ class Processes:
     def running(self) -> list[Running]:
         """What each busy worker is doing."""
         return [Running(w.job, w.epoch.value, w.seconds) for w in self._workers if w.job is not None]
+
+    def notes(self) -> list[str]:
+        """What the user should know since the last call: workers that died, and jobs that are tried once more."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def abandon(self, job: Job) -> None:
         """Stop the job, or forget it where it waits."""
@@ -238,5 +254,5 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 def too_large(job: Job, needed: float, room: Room) -> Outcome:
     """What becomes of a job that takes more than all the room there is."""
-    text = f"out of memory: it takes at least {decimal(int(needed))}, and limits.memory is {decimal(int(room.size))}"
+    text = f"out of memory: it takes at least {decimal(int(needed))}, and it may take {decimal(int(room.most))}"
     return failure(job, text, 0.0)

@@ -38,10 +38,6 @@ class Group:
         self._time_limit = time_limit
         patient = not isinstance(search.pruner, NoPruner)
         self._round = (search.batch or (1 if proposer.learns else ROUND)) if proposer.learns or patient else None
-        # trials finished before one of a smaller number; written at once, and found again after a restart
-        self._early: dict[int, Outcome] = {
-            number: {chain.name: chain.early[number] for chain in chains} for number in chains[0].early
-        }
         self._thresholds: dict[tuple[str, int, int], Thresholds | None] = {}
         for number in range(self._finished):
             self._forget(number)
@@ -81,7 +77,7 @@ class Group:
         if self.searched or self._closed:
             return self._next_refit()
         self._asked = max(self._asked, self._finished)  # what was early may have joined the finished meanwhile
-        while self._asked in self._early:
+        while self._asked in self.chains[0].early:
             self._asked += 1
         number = self._asked
         if number >= self.total:
@@ -116,19 +112,18 @@ class Group:
         by_name = {chain.name: chain for chain in self.chains}
         if isinstance(job, RefitJob):
             return [self._refitted(by_name[name], record) for name, record in outcome.items()]
-        self._early[job.number] = outcome
+        for name, record in outcome.items():
+            assert isinstance(record, TrialRecord)
+            by_name[name].early[job.number] = record
         self._absorb()
         self._learn()
         return [(by_name[name], record) for name, record in outcome.items()]
 
     def _absorb(self) -> None:
-        while self._finished in self._early:
-            finished = self._early.pop(self._finished)
+        while (number := self._finished) in self.chains[0].early:
             for chain in self.chains:
-                record = finished[chain.name]
-                assert isinstance(record, TrialRecord)
-                chain.add(record)
-            self._forget(self._finished - 1)
+                chain.add(chain.early.pop(number))
+            self._forget(number)
 
     def _forget(self, number: int) -> None:
         """Drop a trial's curves from memory, unless it is the default or leads a chain: only those are refitted."""
@@ -139,8 +134,8 @@ class Group:
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)
-        chain.refits[record.number] = record
-        return chain, record
+        chain.refits[record.number] = replace(record, after=len(chain.trials))
+        return chain, chain.refits[record.number]
 
     def _learn(self) -> None:
         """Tell the sampler of the rounds that are complete."""
@@ -151,15 +146,29 @@ class Group:
             self._proposer.learn(trial)
         self._learned = max(self._learned, upto)
 
+    def _waiting_refits(self) -> list[tuple[Chain, TrialRecord]]:
+        """What is to be refitted and not yet under way: winners first, then defaults."""
+        found = [
+            (chain, trial)
+            for chain in self.chains
+            for trial in chain.missing_refits()
+            if (chain.name, trial.number) not in self._refitting and self._elsewhere(chain, trial) is None
+        ]
+        return sorted(found, key=lambda pair: pair[1] is not pair[0].winner)
+
+    @property
+    def winner_waits(self) -> bool:
+        """Whether a winner is to be refitted, without which its outer fold has no score."""
+        ready = self.searched or self._closed
+        return ready and any(trial is chain.winner for chain, trial in self._waiting_refits())
+
     def _next_refit(self) -> Job | None:
-        for chain in self.chains:
-            for trial in chain.missing_refits():
-                if (chain.name, trial.number) not in self._refitting and self._elsewhere(chain, trial) is None:
-                    self._refitting.add((chain.name, trial.number))
-                    rows = chain.plan.rows
-                    lane = Lane(rows, (chain.plan.test,), self._seed(trial.number, rows))
-                    epochs = refit_epochs(trial)
-                    return RefitJob(chain.name, trial.number, trial.configuration, lane, epochs, self._time_limit)
+        for chain, trial in self._waiting_refits():
+            self._refitting.add((chain.name, trial.number))
+            rows = chain.plan.rows
+            lane = Lane(rows, (chain.plan.test,), self._seed(trial.number, rows))
+            epochs = refit_epochs(trial)
+            return RefitJob(chain.name, trial.number, trial.configuration, lane, epochs, self._time_limit)
         return None
 
     def settle(self) -> list[tuple[Chain, Record]]:

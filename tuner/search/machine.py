@@ -22,12 +22,12 @@ def cores() -> int:
 
 
 def room_of(limits: Limits, where: Sequence[str]) -> Room:
-    """What the stacks on one device may take together: `limits.memory`, else half of what is free there."""
+    """What the stacks on one device may take together: `limits.memory`; else half of what is free, at most all."""
     if limits.memory:
-        return Room(size(limits.memory), strict=True)
-    if where[0].startswith("cuda"):
-        return Room(min(torch.cuda.mem_get_info(device)[0] for device in where) / 2)
-    return Room(free_memory() / 2)
+        return Room(size(limits.memory), most=size(limits.memory))
+    cuda = where[0].startswith("cuda")
+    free = min(torch.cuda.mem_get_info(device)[0] for device in where) if cuda else free_memory()
+    return Room(free / 2, most=free)
 
 
 def free_memory(container: Path = CGROUP) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from tuner.errors import StorageError
-from tuner.store import Store
+from tuner.store import RUNS, Store
 
 PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
 CONDITIONS = ("cpu", "threads", "devices")  # what the bits of a result may depend on, besides versions
@@ -47,14 +47,14 @@ def recorded(store: Store, name: str, runs: Sequence[Mapping[str, Any]], now: Ma
     """Note in the study that a run has begun under the conditions `now`; and how it ended, if it lives to tell."""
     run = {**now, "start": _now(), "pid": os.getpid(), "host": socket.gethostname(), "commit": _commit()}
     run |= {"end": None, "ended_by": None}
-    store.write_runs(name, [*runs, run])
+    store.replace(name, RUNS, [*runs, run])
     try:
         yield
     finally:
         error = sys.exc_info()[1]
         ended = {"end": _now(), "ended_by": type(error).__name__ if error else "done"}
         with suppress(StorageError):  # what made it end is told already
-            store.write_runs(name, [*runs, {**run, **ended}])
+            store.replace(name, RUNS, [*runs, {**run, **ended}])
 
 
 def _now() -> str:

@@ -138,7 +138,7 @@ class Runner:
 
     def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, room: Room, start: float) -> Outcome:
         _check_held_out(job)
-        watches = [_Watch(view, self._metric.maximize) for view in job.chains]
+        watches = [_Watch(view, job.epochs, self._metric.maximize) for view in job.chains]
 
         def judge(epoch: int, curves: Curves) -> NDArray[np.bool_]:
             heard(epoch)
@@ -165,8 +165,8 @@ class Runner:
 class _Watch:
     """Follows a trial for one chain: its means per epoch, and whether the chain still wants it."""
 
-    def __init__(self, chain: ChainView, maximize: bool) -> None:
-        self.chain, self._maximize = chain, maximize
+    def __init__(self, chain: ChainView, epochs: int, maximize: bool) -> None:
+        self.chain, self._epochs, self._maximize = chain, epochs, maximize
         self._means: list[float] = []
         self._pruned = False
         self._reason: str | None = None
@@ -183,7 +183,8 @@ class _Watch:
         if last > len(self._means):
             self._means.append(plain(float(curves.counting[views].mean())))
             limits = self.chain.thresholds
-            self._pruned = limits is not None and limits.prunes(self._means, self._maximize)
+            if limits is not None and epoch < self._epochs:  # at the last one there is nothing left to save
+                self._pruned = limits.prunes(self._means, self._maximize)
         return not self._pruned
 
     def record(self, job: TrialJob, trained: Trained, seconds: float) -> TrialRecord:

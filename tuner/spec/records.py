@@ -53,7 +53,10 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class RefitRecord:
-    """A configuration trained on all rows of a chain and scored once on its outer-test rows, or why not."""
+    """A configuration trained on all rows of a chain and scored once on its outer-test rows, or why not.
+
+    `after` is how many trials the chain had finished when it was chosen.
+    """
 
     number: int
     epochs: int
@@ -62,6 +65,7 @@ class RefitRecord:
     train_loss: tuple[float, ...] = ()
     reason: str | None = None
     details: str | None = None
+    after: int = 0
 
 
 CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped

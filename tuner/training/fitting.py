@@ -20,10 +20,11 @@ FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that the stacks of a trial may take; `strict`: what cannot be cut to fit is not trained at all."""
+    """Bytes that the stacks of a trial may take: they are cut to fit into `size`, if they can, and not trained at all
+    where even so they take more than `most`."""
 
     size: float = math.inf
-    strict: bool = False
+    most: float = math.inf
 
 
 ENDLESS = Room()
@@ -71,7 +72,7 @@ def weight_bytes(recipe: Recipe, table: Table) -> int:
 
 
 def _refuse(needed: float, room: Room) -> None:
-    if room.strict and needed > room.size:
+    if needed > room.most:
         raise DoesNotFit(needed)
 
 

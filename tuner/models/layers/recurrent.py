@@ -20,9 +20,10 @@ class Recurrent(nn.Module):
 
     Weights, their order and their start U(−1/√H, 1/√H) are those of `nn.RNN`, `nn.GRU`, `nn.LSTM`; h₀ is 0.
     On a CPU each cell has the form that `benchmarks/layers.py` found faster (forward and backward, T=20, B=16 and 64,
-    H=8 … 256, K=2 … 10): RNN and GRU step all lanes together, 1.0 to 6.3 times as fast as lane by lane (but 0.8 for GRU
-    at H=256, B=64, K=10: one form at all sizes, for a lane's bits may not depend on K); LSTM goes lane by lane through
-    torch's fused kernel, 1.0 to 3.0 times as fast as stacked. On a GPU nothing has been measured yet.
+    H=8 … 256, K=2 … 10): RNN and GRU step all lanes together, 1.0 to 6.3 times as fast as lane by lane (but 0.9 for GRU
+    at H=256, B=64, K=10: one form for all K, as a lane's bits may not depend on it); LSTM goes lane by lane through
+    torch's fused kernel, 1.0 to 2.8 times as fast as stacked (but 0.9 at H=8, B=16, K=10). On a GPU nothing has been
+    measured yet.
     """
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes) -> None:
