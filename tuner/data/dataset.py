@@ -34,7 +34,8 @@ class Dataset:
     """Rows to learn from. Missing feature values are NaN; a category is a run of one-hot columns.
 
     features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image;
-    targets: int64 (N,) class codes, or float32 (N, M) outputs.
+    targets: int64 (N,) class codes, or float32 (N, M) outputs;
+    groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time.
     """
 
     name: str
@@ -47,6 +48,10 @@ class Dataset:
     categories: tuple[slice, ...] = ()
     scale: str = "standard"
     impute: str = "none"
+    groups: NDArray[np.int64] | None = None
+    order: NDArray[np.float64] | None = None
+    split: NDArray[np.int64] | None = None
+    hints: tuple[str, ...] = ()  # what the user may have overlooked
 
     @property
     def layout(self) -> Layout:

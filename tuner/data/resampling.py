@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
+from tuner.data.cuts import cut_of
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.errors import DataError
 from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
@@ -74,9 +74,9 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
     rows = np.arange(len(dataset))
     chains = []
     for number, (parts, index) in enumerate(cutter.outer_folds(rows), start=1):
-        train = np.sort(np.concatenate([p for i, p in enumerate(parts) if i != index]))
-        inner = cutter.inner(train, number, [p for i, p in enumerate(parts) if i != index])
-        chains.append(ChainPlan(f"outer-{number}", train, inner, parts[index]))
+        seen = cutter.cut.seen(parts, index)
+        train = np.sort(np.concatenate(seen))
+        chains.append(ChainPlan(f"outer-{number}", train, cutter.inner(train, number, seen), parts[index]))
     chains.append(ChainPlan(FINAL, rows, cutter.inner(rows, 0), rows[:0]))
     result = NestedPlan(tuple(chains))
     for chain in result.chains:
@@ -85,70 +85,51 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
 
 
 class _Cutter:
-    """Splits by scikit-learn, stratified for classes; `number` 0 is the first cut of all rows."""
+    """Outer and inner folds by one way to cut; `number` 0 is the first cut of all rows."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
-        self.seed = resampling.seed
-        self.dataset = dataset
-        self.stratify = dataset.task == "classification" if resampling.stratify == "auto" else resampling.stratify
-        if self.stratify and dataset.task != "classification":
-            raise DataError("resampling.stratify needs classes, and this is a regression", "leave stratify out")
-        outer = resampling.outer
-        self.outer = OuterFolds(folds=outer) if isinstance(outer, int) else outer
-        inner = resampling.inner
+        self.cut = cut_of(resampling, dataset)
+        inner, outer = resampling.inner, resampling.outer
         self.inner_folds = InnerFolds(folds=inner) if isinstance(inner, int) else inner
-        self.final_folds = self.outer.folds if isinstance(self.outer, OuterFolds) else 5
+        self.repeats = outer.repeats if isinstance(outer, OuterFolds) else 1
+        self.nested = outer != "none"
+        asked = outer if isinstance(outer, int) else outer.folds if isinstance(outer, OuterFolds) else None
+        self.final_folds = self.cut.count(asked)
+        if self.repeats > 1 and not self.cut.repeatable:
+            raise DataError("there is only one way to cut forward in time, or as told", "leave repeats out")
 
     def outer_folds(self, rows: Rows) -> Iterator[tuple[list[Rows], int]]:
         """Each outer fold as (the parts of its repeat, its own part)."""
-        if isinstance(self.outer, OuterFolds):
-            for repeat in range(self.outer.repeats):
-                parts = self.parts(rows, self.outer.folds, repeat)
-                yield from ((parts, index) for index in range(len(parts)))
+        if self.nested:
+            for repeat in range(self.repeats):
+                parts = self._first_parts(rows, repeat)
+                yield from ((parts, index) for index in range(self.cut.spare, len(parts)))
 
-    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """The rows cut into `folds` parts, sorted inside each."""
-        self._check(rows, folds)
-        kind = StratifiedKFold if self.stratify else KFold
-        splitter = kind(folds, shuffle=True, random_state=(self.seed + seed) % 2**32)
-        return [rows[test] for _, test in splitter.split(rows, self._labels(rows))]
+    def _first_parts(self, rows: Rows, repeat: int) -> list[Rows]:
+        return self.cut.parts(rows, self.final_folds + self.cut.spare, repeat)
 
     def inner(self, rows: Rows, number: int, parts: list[Rows] | None = None) -> tuple[Fold, ...]:
         """A chain's inner folds: by default the parts of the outer cut that it may see, each validating once."""
         if not isinstance(self.inner_folds, InnerFolds):
-            parts = self.parts(rows, self.final_folds, 0) if parts is None else parts
+            parts = self._first_parts(rows, 0) if parts is None else parts
             if len(parts) < 2:
                 raise DataError("resampling: outer: 2 leaves one part, so the inner folds cannot share the partition",
                                 "set inner: 3, or more outer folds")  # fmt: skip
-            return _one_against_rest(parts)
+            return self._in_turn(parts)
         seed = 1000 * (number + 1)
         if self.inner_folds.holdout is not None:
-            return self._holdout(rows, self.inner_folds, seed)
-        folds = self.inner_folds.folds or 5
-        repeats = [self.parts(rows, folds, seed + r) for r in range(self.inner_folds.repeats)]
-        return tuple(fold for repeat in repeats for fold in _one_against_rest(repeat))
+            pairs = self.cut.holdout(rows, self.inner_folds.holdout, self.inner_folds.repeats, seed)
+            return tuple(Fold(np.sort(train), np.sort(test)) for train, test in pairs)
+        folds = (self.inner_folds.folds or 5) + min(self.cut.spare, 1)
+        repeats = [self.cut.parts(rows, folds, seed + r) for r in range(self.inner_folds.repeats)]
+        return tuple(fold for repeat in repeats for fold in self._in_turn(repeat))
 
-    def _holdout(self, rows: Rows, wish: InnerFolds, seed: int) -> tuple[Fold, ...]:
-        kind = StratifiedShuffleSplit if self.stratify else ShuffleSplit
-        try:
-            splitter = kind(wish.repeats, test_size=wish.holdout, random_state=(self.seed + seed) % 2**32)
-            splits = list(splitter.split(rows, self._labels(rows)))
-        except ValueError as error:
-            raise DataError(f"inner holdout {wish.holdout}: {error}", "take a larger share, or folds") from error
-        return tuple(Fold(np.sort(rows[train]), np.sort(rows[test])) for train, test in splits)
-
-    def _labels(self, rows: Rows) -> Rows | None:
-        return self.dataset.targets[rows].astype(np.int64) if self.stratify else None
-
-    def _check(self, rows: Rows, folds: int) -> None:
-        if len(rows) < folds:
-            raise DataError(f"{len(rows)} rows cannot be cut into {folds} folds", "fewer folds, or more rows")
-        if self.stratify:
-            counts = np.bincount(self.dataset.targets[rows].astype(np.int64), minlength=self.dataset.outputs)
-            least = int(counts.argmin())
-            if counts[least] < folds:
-                text = f"class '{self.dataset.classes[least]}' has {counts[least]} rows, fewer than {folds} folds"
-                raise DataError(text, "fewer folds, merge rare classes, or stratify: false")
+    def _in_turn(self, parts: list[Rows]) -> tuple[Fold, ...]:
+        """Every part validates in turn, but for one that nothing may train for."""
+        return tuple(
+            Fold(np.sort(np.concatenate(self.cut.seen(parts, index))), np.sort(parts[index]))
+            for index in range(min(self.cut.spare, 1), len(parts))
+        )
 
 
 def _digest(groups: Iterable[Rows]) -> str:
@@ -157,8 +138,3 @@ def _digest(groups: Iterable[Rows]) -> str:
         digest.update(f"{len(rows)} ".encode())
         digest.update(rows.astype("<i8").tobytes())
     return digest.hexdigest()
-
-
-def _one_against_rest(parts: list[Rows]) -> tuple[Fold, ...]:
-    rest = [np.sort(np.concatenate(parts[:i] + parts[i + 1 :])) for i in range(len(parts))]
-    return tuple(Fold(train, np.sort(part)) for train, part in zip(rest, parts, strict=True))

@@ -58,7 +58,7 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
         lambda: _cut(experiment, dataset),
         *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
-    warnings = (*experiment.warnings, *_warnings(experiment, cut))
+    warnings = (*experiment.warnings, *_overlooked(experiment, dataset), *_warnings(experiment, cut))
     return Prepared(experiment, dataset, cut, metric, default, warnings)
 
 
@@ -128,6 +128,14 @@ def _check_layout(experiment: Experiment, dataset: Dataset) -> None:
                 f"model '{name}' reads {' or '.join(layouts)} rows; {dataset.name} has {dataset.layout} rows of {shape}"
             )
             raise experiment.error("model", text, "another model, or another layout of the dataset")
+
+
+def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
+    """What the data hints at, unless the file says how to cut."""
+    if experiment.resampling.kind != "auto":
+        return []
+    node = experiment.document.root.entries["dataset"]
+    return [experiment.document.render([at(node, hint, warning=True)]) for hint in dataset.hints]
 
 
 def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:

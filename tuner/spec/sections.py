@@ -46,6 +46,12 @@ class Resampling(Settings):
         "shared",
         description="shared (the other outer parts), a number of folds, {folds, repeats} or {holdout}",
     )
+    kind: Literal["auto", "random", "groups", "time", "split"] = Field(
+        "auto",
+        description="random; groups: each whole in one fold; time: trained on what came before; split: outer folds as "
+        "the dataset's column tells. auto: what the dataset names",
+    )
+    gap: Annotated[int, Field(ge=0, le=10**9)] = Field(0, description="kind time: rows left out just before a test")
     stratify: bool | Literal["auto"] = Field("auto", description="keep class shares in every fold; auto: by task")
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(0, description="seed of the cuts")
 

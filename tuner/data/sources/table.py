@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.data.dataset import Dataset, DatasetSettings, as_float32
+from tuner.data.roles import group_codes, overlooked, times
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
 MOST_CATEGORIES = 200
+ROLES = ("groups", "time", "split")
 
 
 class Settings(DatasetSettings):
@@ -23,6 +25,9 @@ class Settings(DatasetSettings):
     path: str = Field(description="the file, relative to the experiment file")
     target: str | tuple[str, ...] = Field(description="the column to predict, or a list of numeric columns")
     drop: str | tuple[str, ...] = Field((), description="columns to leave out")
+    groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
+    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
+    split: str | None = Field(None, description="column of the outer fold that tests a row; no feature")
     separator: Literal[",", ";", "\t", "|"] | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
@@ -33,14 +38,15 @@ def load(settings: Settings, folder: Path) -> Dataset:
     frame = _read(path, settings)
     wanted = [settings.target] if isinstance(settings.target, str) else list(settings.target)
     dropped = [settings.drop] if isinstance(settings.drop, str) else list(settings.drop)
-    for key, column in (*(("target", c) for c in wanted), *(("drop", c) for c in dropped)):
+    roles = {key: getattr(settings, key) for key in ROLES if getattr(settings, key) is not None}
+    for key, column in (*(("target", c) for c in wanted), *(("drop", c) for c in dropped), *roles.items()):
         if column not in frame.columns:
             hint = did_you_mean(column, map(str, frame.columns))
             raise DataError(f"{path.name} has no column '{column}'", hint, key)
     if len(frame) == 0:
         raise DataError(f"{path.name} has a header but no rows")
     task, codes, classes = targets(_target(frame, wanted, path.name), settings.task, path.name)
-    columns = [c for c in frame.columns if c not in wanted and c not in dropped]
+    columns = [c for c in frame.columns if c not in (*wanted, *dropped, *roles.values())]
     if not columns:
         raise DataError(f"{path.name}: no column is left as a feature")
     names: list[str] = []
@@ -62,6 +68,10 @@ def load(settings: Settings, folder: Path) -> Dataset:
         categories=tuple(categories),
         scale=settings.scale,
         impute=settings.impute,
+        groups=group_codes(frame, settings.groups, path.name, "groups"),
+        order=times(frame, settings.time, path.name),
+        split=group_codes(frame, settings.split, path.name, "split"),
+        hints=() if roles else overlooked(frame, wanted),
     )
 
 

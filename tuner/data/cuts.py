@@ -1,0 +1,212 @@
+"""Ways to cut rows into parts that are tested one by one: shuffled, in whole groups, forward in time, as told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from tuner.data.dataset import Dataset, Rows
+from tuner.errors import DataError
+from tuner.spec.sections import Resampling
+
+Pair = tuple[Rows, Rows]  # training rows, and those that score them
+
+
+class Cut(Protocol):
+    """A way to cut. `spare` parts come before the first that is tested; `repeatable`: another seed cuts otherwise."""
+
+    spare: int
+    repeatable: bool
+
+    def count(self, asked: int | None) -> int: ...
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
+    def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]: ...
+    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]: ...
+
+
+def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
+    """The cut that the settings ask for, or by `auto` the one that the data calls for."""
+    kind = resampling.kind
+    if kind == "auto":
+        kind = "split" if dataset.split is not None else "time" if dataset.order is not None else "random"
+        kind = "groups" if kind == "random" and dataset.groups is not None else kind
+    if kind == "split":
+        return Told(resampling, dataset)
+    if kind == "time":
+        return Forward(resampling, dataset)
+    return Shuffled(resampling, dataset) if kind == "random" else Grouped(resampling, dataset)
+
+
+class Shuffled:
+    """Rows at random; by `stratify` with the same share of every class in each part (scikit-learn's K-folds)."""
+
+    spare, repeatable = 0, True
+
+    def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
+        self._seed, self._dataset = resampling.seed, dataset
+        wish = resampling.stratify
+        self._stratify = dataset.task == "classification" if wish == "auto" else wish
+        if self._stratify and dataset.task != "classification":
+            raise DataError("resampling.stratify needs classes, and this is a regression", "leave stratify out")
+
+    def count(self, asked: int | None) -> int:
+        """Parts to test."""
+        return 5 if asked is None else asked
+
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """The rows in `folds` parts, sorted inside each."""
+        self._check(rows, folds)
+        kind = StratifiedKFold if self._stratify else KFold
+        splitter = kind(folds, shuffle=True, random_state=self._state(seed))
+        return [rows[test] for _, test in splitter.split(rows, self._labels(rows))]
+
+    def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
+        """The parts that may train where part `index` tests."""
+        return [part for place, part in enumerate(parts) if place != index]
+
+    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+        """Splits of the rows, with this share to score."""
+        kind = StratifiedShuffleSplit if self._stratify else ShuffleSplit
+        try:
+            splitter = kind(repeats, test_size=share, random_state=self._state(seed))
+            return [(rows[train], rows[test]) for train, test in splitter.split(rows, self._labels(rows))]
+        except ValueError as error:
+            raise DataError(f"inner holdout {share}: {error}", "take a larger share, or folds") from error
+
+    def _state(self, seed: int) -> int:
+        return (self._seed + seed) % 2**32
+
+    def _labels(self, rows: Rows) -> Rows | None:
+        return self._dataset.targets[rows].astype(np.int64) if self._stratify else None
+
+    def _check(self, rows: Rows, folds: int) -> None:
+        if len(rows) < folds:
+            raise DataError(f"{len(rows)} rows cannot be cut into {folds} folds", "fewer folds, or more rows")
+        if self._stratify:
+            dataset = self._dataset
+            counts = np.bincount(dataset.targets[rows].astype(np.int64), minlength=dataset.outputs)
+            least = int(counts.argmin())
+            if counts[least] < folds:
+                text = f"class '{dataset.classes[least]}' has {counts[least]} rows, fewer than {folds} folds"
+                raise DataError(text, "fewer folds, merge rare classes, or stratify: false")
+
+
+class Grouped(Shuffled):
+    """The rows of a group stay together; by `stratify` with class shares as equal as whole groups allow."""
+
+    def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
+        super().__init__(resampling, dataset)
+        self._groups = _present(dataset.groups, "groups", "dataset.groups names the column")
+
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        groups = self._groups[rows]
+        found = len(np.unique(groups))
+        if found < folds:
+            raise DataError(f"{found} groups cannot be cut into {folds} folds", "fewer folds, or more groups")
+        if self._stratify:
+            splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self._state(seed))
+        else:
+            splitter = GroupKFold(folds, shuffle=True, random_state=self._state(seed))
+        parts = [rows[test] for _, test in splitter.split(rows, self._labels(rows), groups)]
+        if min(map(len, parts)) == 0:
+            raise DataError(f"the groups are too unequal for {folds} folds: one is empty", "fewer folds")
+        return parts
+
+    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+        """As whole groups; the share is of groups."""
+        try:
+            splitter = GroupShuffleSplit(repeats, test_size=share, random_state=self._state(seed))
+            return [(rows[train], rows[test]) for train, test in splitter.split(rows, None, self._groups[rows])]
+        except ValueError as error:
+            raise DataError(f"inner holdout {share}: {error}", "take a larger share, or folds") from error
+
+
+class Told(Shuffled):
+    """The outer parts are given, one per value of `split`; inner folds that share nothing are cut at random."""
+
+    repeatable = False
+
+    def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
+        super().__init__(resampling, dataset)
+        self._split = _present(dataset.split, "split", "dataset.split names the column")
+        self._whole = len(dataset)
+        self._named = "outer" in resampling.model_fields_set
+
+    def count(self, asked: int | None) -> int:
+        found = len(np.unique(self._split))
+        if found < 2 or (self._named and asked not in (None, found)):
+            text = f"the split column has {found} values, and so many outer folds there are"
+            raise DataError(text, "leave resampling.outer out")
+        return found
+
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        if len(rows) < self._whole:
+            return super().parts(rows, folds, seed)
+        return [rows[self._split[rows] == value] for value in np.unique(self._split)]
+
+
+class Forward:
+    """Every part is tested by what was trained on the parts before it, less the `gap` rows just before.
+
+    Nothing comes before the first part, and the second is spare so that the first outer fold has an inner one too.
+    """
+
+    spare, repeatable = 2, False
+
+    def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
+        self._gap = resampling.gap
+        rows = np.arange(len(dataset))
+        order = rows if dataset.order is None else np.argsort(dataset.order, kind="stable")
+        self._place = np.empty(len(rows), dtype=np.int64)
+        self._place[order] = rows
+        if resampling.stratify is True:
+            raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
+
+    def count(self, asked: int | None) -> int:
+        """Parts to test."""
+        return 5 if asked is None else asked
+
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """Parts of nearly equal size, one after another in time."""
+        if len(rows) < folds:
+            raise DataError(f"{len(rows)} rows cannot be cut into {folds} parts", "fewer folds, or more rows")
+        return [np.sort(part) for part in np.array_split(self._in_time(rows), folds)]
+
+    def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
+        """The parts before part `index`, less the gap."""
+        before = self._in_time(np.concatenate(parts[:index]))
+        kept = set(before[: len(before) - self._gap].tolist()) if self._gap else None
+        seen = [part if kept is None else part[[row in kept for row in part.tolist()]] for part in parts[:index]]
+        seen = [part for part in seen if len(part)]
+        if not seen:
+            raise DataError(f"a gap of {self._gap} rows leaves nothing to train on", "a smaller gap, or fewer folds")
+        return seen
+
+    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+        """The last share of the rows scores; there is one such split."""
+        order = self._in_time(rows)
+        first = len(order) - max(1, round(share * len(order)))
+        if repeats > 1 or first - self._gap < 1:
+            raise DataError(f"inner holdout {share} forward in time: one split, with rows before it", "repeats: 1")
+        return [(np.sort(order[: first - self._gap]), np.sort(order[first:]))]
+
+    def _in_time(self, rows: Rows) -> Rows:
+        return rows[np.argsort(self._place[rows], kind="stable")]
+
+
+def _present(values: NDArray[np.int64] | None, what: str, hint: str) -> NDArray[np.int64]:
+    if values is None:
+        raise DataError(f"resampling.kind: {what} needs {what}, and the data has none", hint)
+    return values
