@@ -89,6 +89,8 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
         to.print(tables.about(results, trial), markup=False, soft_wrap=not to.is_terminal)
         if trial.details:
             to.print(trial.details, markup=False, style="dim", soft_wrap=True)
+    for line in tables.diagnosis(trial) if trial is not None else ():
+        to.print(line, markup=False, soft_wrap=not to.is_terminal)
     if trial is not None and trial.curves.score:
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
         to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))

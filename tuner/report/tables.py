@@ -12,6 +12,7 @@ from typing import Any
 
 from tuner.report.results import REPEATS, Comparison, Results
 from tuner.report.statistics import Interval
+from tuner.spec.diagnosis import SIGNS
 from tuner.spec.records import TrialRecord
 from tuner.spec.space import OR, RANGE_OPTION, Values
 
@@ -43,7 +44,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
     """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched."""
     trials = results.ranking(chain)
     searched = _searched(results, trials)
-    fixed = ("rank", "trial", results.metric, "spread", "parameters", "epochs", "seconds")
+    fixed = ("rank", "trial", results.metric, "spread", "parameters", "epochs", "seconds", "diagnosis")
     rows = tuple(
         (
             rank,
@@ -53,13 +54,14 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
             t.parameters,
             t.epochs,
             round(t.seconds, 2),
+            ", ".join(t.diagnosis) or None,
             *_values(t, searched),
         )
         for rank, t in enumerate(trials[:top], start=1)
     )
     title = f"Ranking of the {chain} chain{_deploys(results) if chain == 'final' else ''}"
     columns = (*fixed, *short_names(searched, fixed))
-    return Table(title, columns, rows, len(fixed), ("parameters", "seconds", "epochs", "spread"))
+    return Table(title, columns, rows, len(fixed), ("diagnosis", "parameters", "seconds", "epochs", "spread"))
 
 
 def _deploys(results: Results) -> str:
@@ -90,6 +92,11 @@ def failures(results: Results) -> Table:
     return Table(
         "Failures (report --chain C --trial N tells more of one)", ("reason", "count", "chain", "trial"), rows, 4
     )
+
+
+def diagnosis(trial: TrialRecord) -> list[str]:
+    """What the curves of a trial say, by which rule, and what to try."""
+    return [f"{sign}: {SIGNS[sign].rule}; try {SIGNS[sign].cure}" for sign in trial.diagnosis]
 
 
 def about(results: Results, trial: TrialRecord) -> str:

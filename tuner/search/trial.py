@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tuner import registry
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.search.stopping import Thresholds
+from tuner.spec.diagnosis import diagnose
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.space import Values
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
@@ -204,7 +205,8 @@ class _Watch:
             return failed
         score, loss = curves.score[views, :epochs], curves.loss[views, :epochs]
         train_loss = np.where(np.isnan(score), np.nan, curves.train_loss[curves.lanes[views], :epochs])
-        kept = replace(failed, curves=FoldCurves(_rows(train_loss), _rows(loss), _rows(score)))
+        shown = FoldCurves(_rows(train_loss), _rows(loss), _rows(score))
+        kept = replace(failed, curves=shown, diagnosis=diagnose(shown.train_loss, shown.loss))
         if self._pruned:
             return replace(kept, state="pruned")
         scores = tuple(float(v) for v in curves.counting[views])

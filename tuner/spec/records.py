@@ -43,6 +43,7 @@ class TrialRecord:
     reason: str | None = None
     details: str | None = None
     last_epoch: int = 0
+    diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 
     @property
@@ -80,7 +81,7 @@ def trial_from_json(text: str) -> TrialRecord:
     """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
     raw = json.loads(text)
     curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in raw.pop("curves", {}).items()}
-    raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means")}
+    raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means", "diagnosis")}
     return TrialRecord(**raw, curves=FoldCurves(**curves))
 
 
