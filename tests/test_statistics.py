@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.report.results import Comparison
-from tuner.report.statistics import Interval, corrected_interval
-from tuner.report.tables import verdict
+from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
+from tuner.report.words import verdict
 
 
 def test_a_worked_number():
@@ -58,3 +58,21 @@ def test_equal_scores_leave_no_doubt():
 def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
     interval = Interval(gain, half, *((None, None) if half is None else (gain - half, gain + half)))
     assert verdict(Comparison(0.5, interval), "default") == f"against the default configuration (0.5): {said}"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=1, max_size=6))
+def test_the_correction_of_tibshirani_by_its_definition(errors):
+    table = np.array(errors)  # (configurations, folds)
+    chosen = int(table.mean(axis=1).argmin())
+    bias = np.mean([table[chosen, fold] - table[table[:, fold].argmin(), fold] for fold in range(4)])
+    assert tibshirani(errors) == pytest.approx(bias, abs=1e-9)
+    assert tibshirani(errors) >= 0
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_what_repeats_would_give_is_the_interval_of_as_many_scores_with_that_variance(count):
+    scores = [0.9, 0.8, 0.85, 0.95, 0.75]
+    error = np.sqrt((1 / (5 * count) + 0.25) * np.var(scores, ddof=1))
+    assert with_repeats(scores, 0.25, count) == pytest.approx(scipy.stats.t.ppf(0.975, 5 * count - 1) * error)
+    assert with_repeats(scores, 0.25, 1) == pytest.approx(corrected_interval(scores, 0.25).half)

@@ -122,7 +122,7 @@ class Audience:
 
 def _ended(begun: Begun, error: BaseException | None) -> Ended:
     from tuner.report.results import load
-    from tuner.report.tables import summary
+    from tuner.report.words import summary
 
     try:
         results: Results | None = load(begun.wishes.study, begun.name)

@@ -45,7 +45,7 @@ def command(
       tuner report study.db --chain outer-2 --trial 17
     """
     from tuner.cli.console import console
-    from tuner.report import tables
+    from tuner.report import formats, tables
     from tuner.report.results import load
 
     results = load(study, name)
@@ -58,11 +58,11 @@ def command(
         if not to.is_terminal:
             text = "\n".join(line.rstrip() for line in text.splitlines())
     elif format is Format.json:
-        text = tables.as_json(results, top, chain, _trial(results, chain, trial))
+        text = formats.as_json(results, top, chain, _trial(results, chain, trial))
     elif format is Format.csv:
-        text = tables.as_csv(tables.ranking(results, top, chain))
+        text = formats.as_csv(tables.ranking(results, top, chain))
     else:
-        text = tables.as_markdown(results, top, chain)
+        text = formats.as_markdown(results, top, chain)
     if output is None:
         typer.echo(text)
     else:
@@ -73,12 +73,12 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
     from rich.text import Text
 
     from tuner.cli.console import draw
-    from tuner.report import tables
+    from tuner.report import tables, words
     from tuner.report.plots import plots
 
-    for line in tables.title(results):
+    for line in words.title(results):
         to.print(line, markup=False, style="dim", soft_wrap=not to.is_terminal)
-    for place, line in enumerate(tables.headline(results)):
+    for place, line in enumerate(words.headline(results)):
         to.print(line, markup=False, style="bold" if place == 0 else "", soft_wrap=not to.is_terminal)
     to.print()
     for table in (tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)):
@@ -86,10 +86,10 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
             draw(to, table)
     trial = _trial(results, chain, number)
     if trial is not None and number is not None:
-        to.print(tables.about(results, trial), markup=False, soft_wrap=not to.is_terminal)
+        to.print(words.about(results, trial), markup=False, soft_wrap=not to.is_terminal)
         if trial.details:
             to.print(trial.details, markup=False, style="dim", soft_wrap=True)
-    for line in tables.diagnosis(trial) if trial is not None else ():
+    for line in words.diagnosis(trial) if trial is not None else ():
         to.print(line, markup=False, soft_wrap=not to.is_terminal)
     if trial is not None and trial.curves.score:
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)

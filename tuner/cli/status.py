@@ -25,7 +25,7 @@ def command(
     from tuner.lock import holder
     from tuner.report.progress import Progress
     from tuner.report.results import load
-    from tuner.report.tables import summary
+    from tuner.report.words import summary
 
     now = Progress(load(study, name), holder(study), datetime.now(UTC))
     results, to = now.results, console()

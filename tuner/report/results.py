@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import StorageError, UsageError, did_you_mean
-from tuner.report.statistics import Interval, corrected_interval, with_repeats
+from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
@@ -154,6 +154,15 @@ class Results:
         if self.repeats > 1 or len(scores) < 2:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
+
+    @cached_property
+    def corrected(self) -> float | None:
+        """The best score of a flat search less what choosing it flatters (Tibshirani & Tibshirani 2009); not nested."""
+        best, sign = next(iter(self.ranking()), None), -1 if self.maximize else 1
+        if not self.flat or best is None or best.score is None or len(best.fold_scores) < 2:
+            return None
+        errors = [[sign * score for score in trial.fold_scores] for trial in self.ranking()]
+        return best.score + sign * tibshirani(errors)
 
     @cached_property
     def inner_best(self) -> float | None:

@@ -89,6 +89,16 @@ def correlated_bayes(differences: Sequence[float], test_share: float, margin: fl
     return Practical(worse, 1 - worse - better, better)
 
 
+def tibshirani(errors: Sequence[Sequence[float]]) -> float:
+    """By how much the smallest cross-validated error of a flat search flatters (Tibshirani & Tibshirani 2009).
+
+    Of errors (configurations, folds), smaller is better: the mean over folds of what the chosen configuration errs
+    there more than the best one of that very fold. To be added to the chosen one's error.
+    """
+    chosen = min(errors, key=statistics.fmean)
+    return statistics.fmean(own - min(fold) for own, fold in zip(chosen, zip(*errors, strict=True), strict=True))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values adjusted for their number (Holm 1979): the i-th smallest times how many are not smaller, at most 1,
     and never below the one before it."""

@@ -18,7 +18,7 @@ from tuner.search.catalogue import catalogue, model, source
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
-from tuner.spec.space import Choice
+from tuner.spec.space import Choice, Range
 from tuner.spec.yaml_file import at
 from tuner.store import FORMAT
 from tuner.training.metrics import DEFAULT, METRICS, Metric
@@ -184,6 +184,11 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         },
         "splits": prepared.plan.digest(),
         "parameters": [p.path for p in experiment.space.parameters],
+        "ranges": {
+            p.path: [p.domain.low, p.domain.high, p.domain.log]
+            for p in experiment.space.parameters
+            if isinstance(p.domain, Range)
+        },
         "chains": [
             {
                 "name": c.name,

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings, as_float32
+from tuner.data.roles import group_codes, times
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
@@ -18,6 +20,9 @@ class Settings(DatasetSettings):
     path: str = Field(description="the file, relative to the experiment file")
     features: str = Field("X", description="the array of features")
     target: str = Field("y", description="the array of targets")
+    groups: str | None = Field(None, description="array (N,) of what stays together in a fold, such as a patient")
+    time: str | None = Field(None, description="array (N,) of numbers or dates: folds go forward in time")
+    split: str | None = Field(None, description="array (N,) of the outer fold that tests a row")
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
 
@@ -32,6 +37,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         with np.load(path, allow_pickle=False) as archive:
             features = _array(archive, settings.features, path)
             target = _array(archive, settings.target, path)
+            roles = _roles(archive, settings, path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
@@ -43,6 +49,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
     if target.ndim == 0 or len(features) != len(target):
         rows = len(target) if target.ndim else "none"
         raise DataError(f"{path}: {len(features)} rows of features but {rows} of targets")
+    for column in roles.columns:
+        if len(roles) != len(features):
+            raise DataError(f"{path}: {len(features)} rows of features but {len(roles)} of '{column}'")
     task, codes, classes = targets(target, settings.task, path.name)
     return Dataset(
         name=path.name,
@@ -56,7 +65,20 @@ def load(settings: Settings, folder: Path) -> Dataset:
         classes=classes,
         scale=settings.scale,
         impute=settings.impute,
+        groups=group_codes(roles, settings.groups, path.name, "groups"),
+        order=times(roles, settings.time, path.name),
+        split=group_codes(roles, settings.split, path.name, "split"),
     )
+
+
+def _roles(archive: np.lib.npyio.NpzFile, settings: Settings, path: Path) -> pd.DataFrame:
+    """The arrays that say how to cut, as columns."""
+    names = [name for name in (settings.groups, settings.time, settings.split) if name is not None]
+    arrays = {name: _array(archive, name, path) for name in names}
+    for name, array in arrays.items():
+        if array.ndim != 1 or len(array) != len(next(iter(arrays.values()))):
+            raise DataError(f"{path}: '{name}' has the shape {array.shape}", "one value per row")
+    return pd.DataFrame(arrays)
 
 
 def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:

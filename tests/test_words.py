@@ -1,0 +1,66 @@
+"""What the report says beyond the score: edges of ranges, a flat search corrected, what repeats would give."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers import inside, search, write_space
+
+from tuner.report import load
+from tuner.report.words import edges
+
+ADAM = {"name": "adam"}
+
+
+def report(study):
+    return " ".join(inside("report", study)[1].split())
+
+
+@pytest.mark.parametrize(("low", "high", "side"), [(1e-6, 1e-5, "upper"), (0.05, 5.0, "lower")])
+def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
+    """All learning rates of one range are too small, of the other too large: the best is at an edge."""
+    optimizer = {**ADAM, "learning_rate": {"low": low, "high": high, "log": True, "points": 4}}
+    path = write_space(
+        tmp_path, model={"hidden_size": 8, "activation": "relu"},
+        training={"optimizer": optimizer, "epochs": 12, "early_stopping": None}, search={"sampler": "grid", "trials": None},
+    )  # fmt: skip
+    search(path, tmp_path / "study.db")
+    results = load(tmp_path / "study.db")
+    (line,) = edges(results)
+    value = results.deployed.values["training.optimizer.learning_rate"]
+    assert value == (high if side == "upper" else low)
+    assert f"sits at the {side} edge of {low:g} … {high:g}: widen it" in line
+    assert line in report(tmp_path / "study.db")
+
+
+def test_a_winner_in_the_middle_is_no_news(finished):
+    results = load(finished)
+    inner = all(0.06 < np.log(value / low) / np.log(high / low) < 0.94 for (low, high, log), value in
+                ((bounds, results.deployed.values[path]) for path, bounds in results.header["ranges"].items()) if log)
+    assert bool(edges(results)) != inner
+
+
+def test_a_flat_search_is_corrected_downwards(tmp_path):
+    path = write_space(tmp_path, resampling={"outer": "none"}, search={"sampler": "random", "trials": 12})
+    search(path, tmp_path / "study.db")
+    results = load(tmp_path / "study.db")
+    best = results.ranking()[0]
+    scores = np.array([trial.fold_scores for trial in results.ranking()])
+    assert results.corrected == pytest.approx(best.score - np.mean(scores.max(axis=0) - scores[0]))
+    assert results.corrected <= best.score
+    assert f"corrected, not nested: {results.corrected:.4g}" in report(tmp_path / "study.db")
+    assert json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["corrected"] == results.corrected
+
+
+def test_one_cut_says_what_repeats_would_give(finished, tmp_path):
+    assert "repeats: 5 in resampling.outer would give about ± " in report(finished)
+    path = write_space(tmp_path, resampling={"outer": {"folds": 3, "repeats": 2}}, search={"trials": 1})
+    search(path, tmp_path / "study.db")
+    assert load(tmp_path / "study.db").repeats == 2
+    assert "repeats: 5" not in report(tmp_path / "study.db")
+
+
+def test_forward_in_time_there_is_nothing_to_repeat(tmp_path):
+    path = write_space(tmp_path, resampling={"kind": "time", "stratify": False}, search={"trials": 1})
+    search(path, tmp_path / "study.db")
+    assert "repeats: 5" not in report(tmp_path / "study.db")

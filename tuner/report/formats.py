@@ -1,0 +1,91 @@
+"""The report as JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tuner.report.results import Comparison, Results
+from tuner.report.statistics import Interval
+from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
+from tuner.report.words import headline, title
+from tuner.spec.records import TrialRecord
+
+
+def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | None) -> str:
+    """The whole report for programs, with the learning curves of one trial.
+
+    `seconds` are the only values that differ between two equal runs."""
+
+    def table(value: Table) -> list[dict[str, Cell]]:
+        return [dict(zip(value.columns, row, strict=True)) for row in value.rows]
+
+    def spanned(value: Interval | None) -> Any:
+        return value and {"mean": value.mean, "half": value.half, "low": value.low, "high": value.high}
+
+    def compared(value: Comparison | None) -> Any:
+        return value and {
+            "mean": value.mean, "gain": spanned(value.gain), "distinguishable": value.distinguishable
+        }  # fmt: skip
+
+    report: Mapping[str, Any] = {
+        "name": results.name,
+        "dataset": results.header["dataset"],
+        "metric": results.metric,
+        "maximize": results.maximize,
+        "complete": results.complete,
+        "score": spanned(results.score),
+        "inner_best": results.inner_best,
+        "optimism": results.optimism,
+        "corrected": results.corrected,
+        "against_default": compared(results.against_default),
+        "against_dummy": compared(results.against_dummy),
+        "outer_folds": table(outer_folds(results)),
+        "ranking": table(ranking(results, top, chain)),
+        "deploy": deploy(results),
+        "pruned": dict(zip(("trials", "saved_at_most"), results.pruned(), strict=True)),
+        "failures": [asdict(each) for each in results.failures],
+        "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
+    }  # fmt: skip
+    return json.dumps(report, indent=2)
+
+
+def deploy(results: Results) -> dict[str, Any] | None:
+    """The configuration to deploy: the winner of the final chain."""
+    return results.deployed.configuration if results.deployed else None
+
+
+def as_csv(table: Table) -> str:
+    """One table as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return out.getvalue().rstrip("\n")
+
+
+def as_markdown(results: Results, top: int | None, chain: str) -> str:
+    """Headline and tables as Markdown."""
+    parts = [
+        f"# {_escaped(results.name)}",
+        *title(results),
+        "\n".join(f"* {said}" for said in headline(results)),
+    ]
+    for table in (outer_folds(results), ranking(results, top, chain), failures(results)):
+        if table.rows:
+            lines = [
+                table.columns,
+                ["---"] * len(table.columns),
+                *cells(table),
+            ]
+            body = "\n".join("| " + " | ".join(_escaped(str(c)) for c in line) + " |" for line in lines)
+            parts += [f"## {table.title}", body]
+    return "\n\n".join(parts)
+
+
+def _escaped(word: str) -> str:
+    return word.replace("|", "\\|").replace("<", "&lt;")
