@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.errors import StorageError
+from tuner.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tuner.report.results import Results
+    from tuner.report.tables import Table
     from tuner.spec.records import TrialRecord
 
 
@@ -32,6 +33,7 @@ def command(
     top: int = typer.Option(10, "--top", min=1, help="Rows of the ranking."),
     chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
+    rows: bool = typer.Option(False, "--predictions", help="With csv: the winners' predictions of outer-test rows."),
     format: Format = typer.Option(
         Format.table, "--format", help="csv: the ranking; json: everything, and the curves of a trial."
     ),
@@ -59,6 +61,8 @@ def command(
             text = "\n".join(line.rstrip() for line in text.splitlines())
     elif format is Format.json:
         text = formats.as_json(results, top, chain, _trial(results, chain, trial))
+    elif format is Format.csv and rows:
+        text = formats.as_csv(_row_by_row(results))
     elif format is Format.csv:
         text = formats.as_csv(tables.ranking(results, top, chain))
     else:
@@ -81,7 +85,8 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
     for place, line in enumerate(words.headline(results)):
         to.print(line, markup=False, style="bold" if place == 0 else "", soft_wrap=not to.is_terminal)
     to.print()
-    for table in (tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)):
+    shown = [tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)]
+    for table in (*shown, *_summaries(results)):
         if table.rows:
             draw(to, table)
     trial = _trial(results, chain, number)
@@ -94,6 +99,24 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
     if trial is not None and trial.curves.score:
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
         to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))
+
+
+def _summaries(results: Results) -> list[Table]:
+    from tuner.report.prediction_tables import summaries
+    from tuner.report.predictions import predictions
+
+    found = predictions(results)
+    return summaries(found, classes=results.header["task"] == "classification") if found else []
+
+
+def _row_by_row(results: Results) -> Table:
+    from tuner.report.prediction_tables import row_by_row
+    from tuner.report.predictions import predictions
+
+    found = predictions(results)
+    if found is None:
+        raise UsageError("no outer fold has predictions yet", "let the search go on")
+    return row_by_row(found, classes=results.header["task"] == "classification")
 
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from tuner.search.trial import Job, Record, TrialJob
 from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, trial_time
-from tuner.spec.selection import ranked
-from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read, read_trial
+from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
 
 TICK = 0.25  # seconds between two looks at the clock
 
@@ -91,20 +89,7 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
         )
     # a total below what is finished cannot be had any more
     now["trials"] = max(now["trials"], *(len(chain.trials) for chain in found.chains.values()))
-    return _with_curves(wishes.study, found, prepared.metric.maximize), now
-
-
-def _with_curves(path: Path, found: StoredStudy, maximize: bool) -> StoredStudy:
-    """The study with the curves of those trials that may be refitted: memory need not hold all of them."""
-    wanted = {0}
-    for chain in found.chains.values():
-        wanted |= {trial.number for trial in ranked(chain.trials, maximize)[:1]}
-        wanted |= {trial.number for place, trial in enumerate(chain.trials) if trial.number != place}  # after a gap
-    chains = {}
-    for name, chain in found.chains.items():
-        trials = (read_trial(path, found.name, name, t.number) if t.number in wanted else t for t in chain.trials)
-        chains[name] = replace(chain, trials=tuple(trials))
-    return replace(found, chains=chains)
+    return found, now
 
 
 def _register(

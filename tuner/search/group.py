@@ -105,7 +105,8 @@ class Group:
         if key not in self._thresholds:  # the same for a whole round
             self._thresholds = {k: v for k, v in self._thresholds.items() if k[1] == start}
             self._thresholds[key] = thresholds(self._search.pruner, chain.trials[:start], epochs, chain.maximize)
-        return ChainView(chain.name, self._layout.views[chain.name], chain.plan.test, self._thresholds[key])
+        views, refit = self._layout.views[chain.name], self._layout.refits[chain.name]
+        return ChainView(chain.name, views, chain.plan.test, self._thresholds[key], refit)
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
         """Take a finished job back; returns what is to be written."""
@@ -130,7 +131,7 @@ class Group:
         if number == 0 or any(chain.trials[number] is chain.best for chain in self.chains):
             return
         for chain in self.chains:
-            chain.trials[number] = replace(chain.trials[number], curves=FoldCurves())
+            chain.trials[number] = replace(chain.trials[number], curves=FoldCurves(), predictions=None)
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)
@@ -182,6 +183,8 @@ class Group:
         return found
 
     def _elsewhere(self, chain: Chain, trial: TrialRecord) -> RefitRecord | None:
+        if trial.predictions is None:  # also after a restart: they are not stored with the trial
+            return None
         epochs = refit_epochs(trial)
         for other in self.chains:
             for index, fold in enumerate(other.plan.folds):
@@ -190,7 +193,9 @@ class Group:
                     scores = curves.score[index][:epochs] if curves.score else ()
                     if len(scores) == epochs and scores[-1] is not None:
                         losses = tuple(v for v in curves.train_loss[index][:epochs] if v is not None)
-                        return RefitRecord(trial.number, epochs, 0.0, scores[-1], losses)
+                        return RefitRecord(
+                            trial.number, epochs, 0.0, scores[-1], losses, predictions=trial.predictions
+                        )
         return None
 
     def frozen(self, record: TrialRecord) -> FrozenTrial:

@@ -18,6 +18,7 @@ from tuner.search.catalogue import catalogue, model, source
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
+from tuner.spec.packing import pack
 from tuner.spec.space import Choice, Range
 from tuner.spec.yaml_file import at
 from tuner.store import FORMAT
@@ -178,7 +179,8 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             "name": dataset.name,
             "rows": len(dataset),
             "shape": list(dataset.features.shape[1:]),
-            "classes": len(dataset.classes),
+            "classes": list(dataset.classes),
+            "targets": list(dataset.target_names),
             "fingerprint": dataset.fingerprint(),
             "truth": dataset.truth(),
         },
@@ -198,10 +200,17 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "digest": c.digest(),
                 "share": c.share,
                 "dummy": dummy_score(prepared, c.rows, c.test),
+                "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
+                "truth": pack(_small(dataset.targets[c.test])) if len(c.test) else None,
             }
             for c in prepared.plan.chains
         ],
     }
+
+
+def _small(targets: np.ndarray) -> np.ndarray:
+    """Class codes in as few bytes as they need."""
+    return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
 
 
 def dummy_score(prepared: Prepared, rows: np.ndarray, test: np.ndarray) -> float | None:

@@ -26,10 +26,12 @@ class LaneRows:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The trainings of a trial, and for each chain the view (lane · set, counted through) of each of its folds."""
+    """The trainings of a trial, and for each chain the view (lane · set, counted through) of each of its folds; and the
+    view of another chain that is its refit, if there is one."""
 
     lanes: tuple[LaneRows, ...]
     views: dict[str, tuple[int, ...]]
+    refits: dict[str, int | None]
 
 
 def layout(chains: Sequence[ChainPlan]) -> Layout:
@@ -48,7 +50,8 @@ def layout(chains: Sequence[ChainPlan]) -> Layout:
         chain.name: tuple(place[fold.train.tobytes(), fold.validation.tobytes()] for fold in chain.folds)
         for chain in chains
     }
-    return Layout(lanes, views)
+    refits = {chain.name: place.get((chain.rows.tobytes(), chain.test.tobytes())) for chain in chains}
+    return Layout(lanes, views, refits)
 
 
 def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:

@@ -19,7 +19,9 @@ from tuner import registry
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.search.stopping import Thresholds
 from tuner.spec.diagnosis import diagnose
+from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
+from tuner.spec.selection import refit_epochs
 from tuner.spec.space import Values
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
@@ -30,16 +32,21 @@ from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 
 Heard = Callable[[int], object]
+KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
 
 
 @dataclass(frozen=True, eq=False)
 class ChainView:
-    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them."""
+    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them.
+
+    `refit` is the view of another chain that is this chain's refit: trained on all its rows, scored on its test rows.
+    """
 
     chain: str
     views: tuple[int, ...]
     held_out: Rows
     thresholds: Thresholds | None = None
+    refit: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,17 +156,24 @@ class Runner:
                     wanted[list(watch.chain.views)] = True
             return wanted
 
-        trained = train(recipe, job.lanes, self._table, judge, room)
+        trained = train(recipe, job.lanes, self._table, judge, room, self._kept(job))
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
         return {
             watch.chain.chain: watch.record(job, trained, seconds * len(watch.chain.views) / folds) for watch in watches
         }
 
+    def _kept(self, job: TrialJob) -> set[int]:
+        """The views whose outputs are kept, as they are some chain's refit; none where they take too much memory."""
+        wanted = {view.refit for view in job.chains if view.refit is not None}
+        rows = [len(rows) for lane in job.lanes for rows in lane.evaluations]
+        numbers = sum(rows[view] for view in wanted) * self._table.dataset.outputs * job.epochs
+        return wanted if numbers <= KEPT_NUMBERS else set()
+
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: Room, start: float) -> Outcome:
-        losses, scores = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
-        seconds = time.perf_counter() - start
-        record = RefitRecord(job.number, job.epochs, seconds, plain(scores[0]), tuple(plain(v) for v in losses))
+        losses, scores, outputs = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
+        seconds, told = time.perf_counter() - start, tuple(plain(v) for v in losses)
+        record = RefitRecord(job.number, job.epochs, seconds, plain(scores[0]), told, predictions=pack(outputs))
         return {job.chain: record}
 
 
@@ -211,7 +225,10 @@ class _Watch:
             return replace(kept, state="pruned")
         scores = tuple(float(v) for v in curves.counting[views])
         best = tuple(int(e) for e in curves.best[views])
-        return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
+        done = replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
+        outputs = trained.outputs.get(-1 if self.chain.refit is None else self.chain.refit, [])
+        epoch = refit_epochs(done)
+        return done if len(outputs) < epoch else replace(done, predictions=pack(outputs[epoch - 1]))
 
 
 def _check_held_out(job: TrialJob) -> None:

@@ -44,6 +44,7 @@ class TrialRecord:
     details: str | None = None
     last_epoch: int = 0
     diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
+    predictions: str | None = None  # of the outer-test rows by what would be its refit; never stored with the trial
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 
     @property
@@ -67,6 +68,7 @@ class RefitRecord:
     reason: str | None = None
     details: str | None = None
     after: int = 0
+    predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
 
 
 CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped
@@ -74,7 +76,10 @@ CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it 
 
 def to_json(record: TrialRecord | RefitRecord) -> str:
     """Compact JSON; floats keep every digit."""
-    return json.dumps(asdict(record), separators=(",", ":"), allow_nan=False)
+    raw = asdict(record)
+    if isinstance(record, TrialRecord):
+        raw.pop("predictions")
+    return json.dumps(raw, separators=(",", ":"), allow_nan=False)
 
 
 def trial_from_json(text: str) -> TrialRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,23 +51,32 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, and how many weights and biases a lane has.
+    """What training leaves: the curves, how many weights and biases a lane has, and per epoch the outputs (V, …) of the
+    views that were to be kept.
 
     No weights: what is chosen is trained again on more rows."""
 
     curves: Curves
     parameters: int
+    outputs: dict[int, list[NDArray[np.float32]]]
 
 
-def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, room: Room = ENDLESS) -> Trained:
+def train(
+    recipe: Recipe,
+    lanes: Sequence[Lane],
+    table: Table,
+    judge: Judge,
+    room: Room = ENDLESS,
+    keep: Collection[int] = (),
+) -> Trained:
     """Train every lane for up to `epochs` epochs, evaluating after each.
 
     After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
     while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `room`; no
-    curve depends on that. Raises `DoesNotFit`.
+    curve depends on that. Of the views in `keep` the outputs of every epoch are kept. Raises `DoesNotFit`.
     """
     stacks = build_stacks(recipe, lanes, table, room)
-    diary = _Diary(recipe, lanes)
+    diary = _Diary(recipe, lanes, keep)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
@@ -76,15 +85,16 @@ def train(recipe: Recipe, lanes: Sequence[Lane], table: Table, judge: Judge, roo
         diary.running &= judge(diary.epoch, curves)
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
-    return Trained(diary.curves(), stacks[0].parameter_count())
+    return Trained(diary.curves(), stacks[0].parameter_count(), diary.outputs)
 
 
 def train_blind(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: Room = ENDLESS
-) -> tuple[Curve, Curve]:
+) -> tuple[Curve, Curve, NDArray[np.float32]]:
     """Train one lane for exactly `epochs` epochs and only then score its row sets, once: the refit.
 
-    Returns the training loss per epoch (E,) and the scores (S,). Raises `Diverged`, `DoesNotFit`.
+    Returns the training loss per epoch (E,), the scores (S,) and the outputs (V, …) on its first row set. Raises
+    `Diverged`, `DoesNotFit`.
     """
     (stack,) = build_stacks(recipe, [lane], table, room)
     losses = np.empty(epochs)
@@ -93,11 +103,12 @@ def train_blind(
         if not np.isfinite(losses[epoch]):
             raise Diverged(not_finite("training loss", epoch + 1))
         heard(epoch + 1)
-    loss, score = (values[0].double().numpy() for values in stack.evaluate())
+    *found, outputs = stack.evaluate()
+    loss, score = (values[0].double().numpy() for values in found)
     for what, values in (("test loss", loss), ("test score", score)):
         if not np.isfinite(values).all():
             raise Diverged(not_finite(what, epochs))
-    return losses, score
+    return losses, score, outputs[0][0, : len(lane.evaluations[0])].numpy()
 
 
 def not_finite(what: str, epoch: int) -> str:
@@ -108,8 +119,10 @@ def not_finite(what: str, epoch: int) -> str:
 class _Diary:
     """Writes the curves of all views, epoch by epoch, and knows which still run."""
 
-    def __init__(self, recipe: Recipe, lanes: Sequence[Lane]) -> None:
+    def __init__(self, recipe: Recipe, lanes: Sequence[Lane], keep: Collection[int] = ()) -> None:
         settings = recipe.settings
+        self.outputs: dict[int, list[NDArray[np.float32]]] = {view: [] for view in keep}
+        self._rows = [len(rows) for lane in lanes for rows in lane.evaluations]
         self.maximize = recipe.metric.maximize
         self.patience = settings.early_stopping.patience if settings.early_stopping else None
         self.epoch = 0
@@ -125,9 +138,16 @@ class _Diary:
         """Whether the lanes at `positions` have a view that still runs."""
         return np.isin(positions, self.lanes[self.running])
 
-    def write(self, positions: list[int], train_loss: Tensor, loss: Tensor, score: Tensor) -> None:
+    def write(
+        self, positions: list[int], train_loss: Tensor, loss: Tensor, score: Tensor, outputs: list[Tensor]
+    ) -> None:
         """The next epoch of the lanes at `positions`; a view that has stopped is left as it was."""
-        views = np.concatenate([np.flatnonzero(self.lanes == position) for position in positions])
+        by_lane = [np.flatnonzero(self.lanes == position) for position in positions]
+        views = np.concatenate(by_lane)
+        for place, own in enumerate(by_lane):
+            for number, view in enumerate(own.tolist()):
+                if view in self.outputs and len(self.outputs[view]) == self.epoch and self.running[view]:
+                    self.outputs[view].append(outputs[number][place, : self._rows[view]].numpy().copy())
         running = self.running[views]
         for curve, values in ((self._loss, loss), (self._score, score)):
             curve[views, self.epoch] = np.where(running, values.numpy().reshape(-1), np.nan)

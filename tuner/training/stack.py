@@ -80,14 +80,14 @@ class Stack:
         return losses.detach()
 
     @torch.no_grad()
-    def evaluate(self) -> tuple[Tensor, Tensor]:
-        """Loss and score (K, S) of each lane on each of its row sets."""
+    def evaluate(self) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Loss and score (K, S) of each lane on each of its row sets; and per set the outputs (K, V, …), padded."""
         self.model.eval()
         found = [self._evaluate(each) for each in self._sets]
-        loss, score = zip(*found, strict=True)
-        return torch.stack(loss, dim=1), torch.stack(score, dim=1)
+        loss, score, outputs = zip(*found, strict=True)
+        return torch.stack(loss, dim=1), torch.stack(score, dim=1), list(outputs)
 
-    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor]:
         outputs, losses = [], []
         for rows in torch.split(on.rows, on.width, dim=1):
             out = self.model(self._data.features(rows))
@@ -95,8 +95,8 @@ class Stack:
             outputs.append(self._data.in_units(out))
         counts = on.counts.cpu()
         loss = torch.cat(losses, dim=1).cpu().double().where(counts, 0.0).sum(-1) / counts.sum(-1)
-        labels = self._data.labels(on.rows).cpu()
-        return loss, self._metric.function(torch.cat(outputs, dim=1).cpu(), labels, counts)
+        labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
+        return loss, self._metric.function(whole, labels, counts), whole
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:

@@ -1,0 +1,116 @@
+"""Out-of-fold predictions: the same numbers as scikit-learn's, and the scores of the report again from them."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from helpers import GRID, inside, search, tables, write_space
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tuner.report import load
+from tuner.report.predictions import Predictions, auc, predictions
+from tuner.spec.packing import pack, unpack
+
+SEARCHES = {"tpe": {}, "grid": GRID, "random": {"search": {"sampler": "random", "trials": 4}}}
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 4))))
+def test_what_is_packed_comes_back_to_the_bit(array):
+    again = unpack(pack(array))
+    assert (again.dtype, again.shape, again.tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30))
+def test_the_area_under_the_curve_equals_sklearns(rows):
+    truth, score = np.array([t for t, _ in rows]), np.array([s / 5 for _, s in rows])
+    found = auc(truth, score)
+    if truth.all() or not truth.any():
+        assert found is None
+    else:
+        assert found == pytest.approx(sklearn.metrics.roc_auc_score(truth, score))
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_the_outer_scores_follow_from_the_predictions(tmp_path, case):
+    study = tmp_path / "study.db"
+    search(write_space(tmp_path, **SEARCHES[case]), study)
+    results = load(study)
+    found = predictions(results)
+    assert sorted(found.rows.tolist()) == list(range(150))
+    for number, fold in enumerate(results.folds, start=1):
+        mine = found.folds == number
+        assert (found.said == found.truth)[mine].mean() == pytest.approx(fold.score)
+
+
+def test_the_tables_equal_sklearns(finished):
+    found = predictions(load(finished))
+    truth, said = found.truth, found.said
+    np.testing.assert_array_equal(found.confusion, sklearn.metrics.confusion_matrix(truth, said))
+    expected = sklearn.metrics.precision_recall_fscore_support(truth, said)
+    areas = sklearn.metrics.roc_auc_score(truth, found.probabilities, multi_class="ovr", average=None)
+    for i, (name, precision, recall, f1, area, count) in enumerate(found.by_class()):
+        assert (precision, recall, f1, count) == pytest.approx(tuple(column[i] for column in expected))
+        assert area == pytest.approx(areas[i])
+        assert name == ("setosa", "versicolor", "virginica")[i]
+
+
+def test_the_calibration_error_by_its_definition():
+    rng = np.random.default_rng(0)
+    outputs, truth = rng.normal(size=(200, 3)) * 2, rng.integers(0, 3, 200)
+    found = Predictions(np.ones(200, int), np.arange(200), truth, outputs, ("a", "b", "c"))
+    confidence, right = found.probabilities.max(axis=1), outputs.argmax(axis=1) == truth
+    expected = 0.0
+    for low in np.arange(0, 1, 0.1):
+        inside_ = (confidence >= low) & (confidence < low + 0.1)
+        if inside_.any():
+            expected += inside_.mean() * abs(right[inside_].mean() - confidence[inside_].mean())
+    assert found.calibration_error == pytest.approx(expected, abs=1e-6)
+
+
+def test_residuals_of_a_regression(tmp_path):
+    study = tmp_path / "study.db"
+    search(write_space(tmp_path, dataset={"name": "diabetes"}, search={"trials": 2}), study)
+    results = load(study)
+    found = predictions(results)
+    ((name, mean, spread, low, middle, high),) = found.residuals()
+    residuals = (found.truth - found.outputs)[:, 0]
+    assert (mean, spread) == pytest.approx((residuals.mean(), residuals.std(ddof=1)))
+    assert (low, middle, high) == pytest.approx(tuple(np.percentile(residuals, [5, 50, 95])))
+    for number, fold in enumerate(results.folds, start=1):
+        assert np.sqrt(np.mean(residuals[found.folds == number] ** 2)) == pytest.approx(fold.score, rel=1e-5)
+    assert "residuals" in " ".join(inside("report", study)[1].split())
+
+
+@pytest.mark.parametrize("case", ["grid", "random"])
+def test_a_refit_that_another_chain_has_trained_predicts_as_one_of_its_own(tmp_path, case, monkeypatch):
+    shared, own = tmp_path / "shared.db", tmp_path / "own.db"
+    path = write_space(tmp_path, **SEARCHES[case])
+    search(path, shared)
+    monkeypatch.setattr("tuner.search.trial.KEPT_NUMBERS", 0)
+    search(path, own)
+    assert tables(shared) == tables(own)
+    ours, theirs = predictions(load(shared)), predictions(load(own))
+    np.testing.assert_array_equal(ours.outputs, theirs.outputs)
+
+
+def test_as_csv_with_one_line_per_row(finished):
+    code, out, err = inside("report", finished, "--predictions", "--format", "csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 150 and sorted(int(row["row"]) for row in rows) == list(range(150))
+    first = rows[0]
+    assert set(first) == {"outer fold", "row", "truth", "prediction", "p(setosa)", "p(versicolor)", "p(virginica)"}
+    assert sum(float(first[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")) == pytest.approx(1, abs=1e-5)
+    right = np.mean([row["truth"] == row["prediction"] for row in rows])
+    assert right == pytest.approx(load(finished).score.mean, abs=0.02)
+
+
+def test_in_the_report(finished):
+    said = " ".join(inside("report", finished)[1].split())
+    assert "Predictions of outer-test rows" in said and "calibration error" in said

@@ -1,0 +1,43 @@
+"""The predictions of outer-test rows as tables."""
+
+from __future__ import annotations
+
+from tuner.report.predictions import Predictions
+from tuner.report.tables import Cell, Table
+
+MOST_CLASSES = 12  # that a confusion matrix shows
+
+
+def summaries(found: Predictions, *, classes: bool) -> list[Table]:
+    """What a reader wants of them: per class and confused with which, or the residuals of each target."""
+    if not classes:
+        columns = ("target", "mean", "sd", "5 %", "50 %", "95 %")
+        title = "Predictions of outer-test rows: residuals (truth − prediction)"
+        return [Table(title, columns, tuple(found.residuals()), len(columns))]
+    columns = ("class", "precision", "recall", "F1", "ROC-AUC", "rows")
+    title = f"Predictions of outer-test rows: calibration error {found.calibration_error:.3g}"
+    tables = [Table(title, columns, tuple(found.by_class()), len(columns), ("ROC-AUC", "precision"))]
+    if len(found.names) <= MOST_CLASSES:
+        rows = tuple(
+            (name, *(int(count) for count in counts)) for name, counts in zip(found.names, found.confusion, strict=True)
+        )
+        columns = ("true \\ predicted", *found.names)
+        tables.append(Table("Confusion matrix", columns, rows, len(columns)))
+    return tables
+
+
+def row_by_row(found: Predictions, *, classes: bool) -> Table:
+    """Every outer-test row: its fold, number (from 0, as in the data), truth, prediction and probabilities."""
+    rows: list[tuple[Cell, ...]] = []
+    for place, (fold, row) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
+        if classes:
+            truth, said = found.names[int(found.truth[place])], found.names[int(found.said[place])]
+            rows.append((fold, row, truth, said, *(round(p, 6) for p in found.probabilities[place].tolist())))
+        else:
+            rows.append((fold, row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
+    if classes:
+        more: tuple[str, ...] = ("truth", "prediction", *(f"p({name})" for name in found.names))
+    else:
+        more = (*(f"truth of {name}" for name in found.names), *(f"prediction of {name}" for name in found.names))
+    columns = ("outer fold", "row", *more)
+    return Table("Predictions", columns, tuple(rows), len(columns))

@@ -1,0 +1,104 @@
+"""What the winners said of rows that they had not seen: one set of predictions per outer fold, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.report.results import Results
+from tuner.spec.packing import unpack
+
+BINS = 10  # of confidence, for the calibration error
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of every scored outer fold: fold numbers from 1, row numbers, truth and outputs, all (N, …)."""
+
+    folds: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    truth: NDArray[Any]
+    outputs: Floats
+    names: tuple[str, ...]  # classes, or targets
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Of classes (N, C): the outputs' softmax."""
+        shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+    @cached_property
+    def said(self) -> NDArray[np.int64]:
+        """The most probable class (N,)."""
+        return np.asarray(self.outputs.argmax(axis=1))
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """Rows by true class, columns by predicted (C, C)."""
+        counts = np.zeros((len(self.names),) * 2, dtype=np.int64)
+        np.add.at(counts, (self.truth.astype(np.int64), self.said), 1)
+        return counts
+
+    def by_class(self) -> list[tuple[str, float | None, float | None, float | None, float | None, int]]:
+        """Per class: name, precision, recall, F1, area under the ROC curve against the rest, rows. None where undefined."""
+        hit, predicted, true = np.diag(self.confusion), self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        return [
+            (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
+             auc(self.truth == i, self.probabilities[:, i]), int(true[i]))
+            for i, name in enumerate(self.names)
+        ]  # fmt: skip
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence."""
+        confidence = self.probabilities.max(axis=1)
+        right = self.said == self.truth
+        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        counts = np.bincount(bins, minlength=BINS)
+        gaps = np.abs(np.bincount(bins, right, BINS) - np.bincount(bins, confidence, BINS))
+        return float(gaps.sum() / counts.sum())
+
+    def residuals(self) -> list[tuple[str, float, float, float, float, float]]:
+        """Per target: name, mean (bias), standard deviation, and 5, 50 and 95 per cent quantiles of truth − prediction."""
+        found = self.truth.astype(np.float64) - self.outputs
+        quantiles = np.quantile(found, [0.05, 0.5, 0.95], axis=0)
+        spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(found.shape[1])
+        return [
+            (name, float(found[:, i].mean()), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]
+            for i, name in enumerate(self.names)
+        ]
+
+
+def predictions(results: Results) -> Predictions | None:
+    """The predictions of the winners on the outer-test rows; None where none are stored."""
+    found, chains = [], {chain["name"]: chain for chain in results.header["chains"]}
+    for number, fold in enumerate(results.folds, start=1):
+        if fold.refit is not None and fold.refit.predictions is not None:
+            chain: Mapping[str, Any] = chains[fold.name]
+            rows, truth, outputs = (unpack(chain["tested"]), unpack(chain["truth"]), unpack(fold.refit.predictions))
+            found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64)))
+    if not found:
+        return None
+    data = results.header["dataset"]
+    folds, rows, truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Predictions(folds, rows.astype(np.int64), truth, outputs, tuple(data["classes"] or data["targets"]))
+
+
+def auc(positive: NDArray[np.bool_], score: Floats) -> float | None:
+    """Area under the ROC curve: the chance that a positive row scores above a negative one (Mann & Whitney 1947)."""
+    few, many = int(positive.sum()), int((~positive).sum())
+    if not few or not many:
+        return None
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # of equals, their mean
+    return float((ranks[positive].sum() - few * (few + 1) / 2) / (few * many))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
