@@ -66,7 +66,7 @@ class Results:
     """A study, read once; every number of the report is a property."""
 
     def __init__(self, study: StoredStudy, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header["metric"]
         self.maximize: bool = study.header["maximize"]
@@ -223,7 +223,7 @@ class Results:
 
     def whole(self, chain: str, trial: TrialRecord) -> TrialRecord:
         """The trial with its curves."""
-        return read_trial(self._path, self.name, chain, trial.number)
+        return read_trial(self.path, self.name, chain, trial.number)
 
     @cached_property
     def failures(self) -> list[Failure]:

@@ -1,0 +1,32 @@
+"""`tuner importance study.db`: which hyperparameters mattered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
+) -> None:
+    """Rank the searched hyperparameters by PED-ANOVA and fANOVA, each from 0 to 1.
+
+    \b
+      tuner importance study.db
+    """
+    from tuner.cli.console import console, draw
+    from tuner.report.importance import ENOUGH, importances
+    from tuner.report.results import load
+    from tuner.report.tables import Table
+
+    results = load(study, name)
+    results.chain(chain)
+    rows = tuple((row.parameter, row.ped_anova, row.fanova) for row in importances(results, chain))
+    to = console()
+    draw(to, Table(f"Importance in the {chain} chain", ("parameter", "PED-ANOVA", "fANOVA"), rows, 3))
+    complete = len(results.ranking(chain))
+    if complete < ENOUGH:
+        to.print(f"warning: {complete} complete trials; below {ENOUGH}, importances are mostly chance", markup=False)
