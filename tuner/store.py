@@ -25,7 +25,7 @@ from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-HEADER, RUNS, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:record", "tuner:refit:"
+HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 MAGIC = b"SQLite format 3\0"
 SCHEMA, FORMAT = 12, 1  # of Optuna's tables, of what tuner keeps in them
@@ -62,6 +62,7 @@ class StoredStudy:
     header: Mapping[str, Any]
     chains: Mapping[str, StoredChain]
     runs: tuple[Mapping[str, Any], ...] = ()
+    curve: Mapping[str, Any] | None = None  # over training size: the trial, and a point per share
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
-            headers, runs = _attributes(db, HEADER), _attributes(db, RUNS)
+            headers, runs, curve = (_attributes(db, key) for key in (HEADER, RUNS, CURVE))
             if any(header["schema"] > FORMAT for header in headers.values()):
                 raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")
             return {
-                name: StoredStudy(name, header, _chains(db, name, header, curves), tuple(runs.get(name, ())))
+                name: StoredStudy(
+                    name, header, _chains(db, name, header, curves), tuple(runs.get(name, ())), curve.get(name)
+                )
                 for name, header in headers.items()
             }
     except _ERRORS as error:

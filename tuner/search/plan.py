@@ -21,7 +21,7 @@ from tuner.spec.experiment import Experiment, attempt
 from tuner.spec.packing import pack
 from tuner.spec.space import Choice, Range
 from tuner.spec.yaml_file import at
-from tuner.store import FORMAT
+from tuner.store import FORMAT, StoredStudy
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 
 
@@ -238,6 +238,17 @@ def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not found and stored["splits"] != now["splits"]:
         found = ["the splits: the same rows are cut differently (another scikit-learn?)"]
     return found
+
+
+def as_stored(study: StoredStudy) -> Prepared:
+    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed."""
+    try:
+        prepared = prepare(Path(study.header["file"]), study.header["text"])
+    except ExperimentError as error:
+        raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
+    if changed := changes(study.header, header(prepared, study.name)):
+        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put the data back as it was")
+    return prepared
 
 
 def _short(value: Any) -> str:

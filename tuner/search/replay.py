@@ -6,16 +6,14 @@ import math
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
-from tuner.errors import ExperimentError, UsageError
 from tuner.search.chain import Chain
 from tuner.search.executors import Processes
 from tuner.search.group import Group
 from tuner.search.machine import room_of
-from tuner.search.plan import Prepared, changes, devices, header, prepare
+from tuner.search.plan import as_stored, devices
 from tuner.search.provenance import conditions, differences
 from tuner.spec.records import TrialRecord
 from tuner.spec.sections import trial_time
@@ -90,7 +88,7 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> 
     Raises `UsageError` where the data or its splits are not what they were.
     """
     torch.set_num_threads(1)
-    prepared = _prepared(study)
+    prepared = as_stored(study)
     plan = next(plan for plan in prepared.plan.chains if plan.name == chain)
     before = Chain(plan, stored.number + 1, prepared.metric.maximize, study.chains[chain], default=prepared.default)
     limits = prepared.experiment.limits
@@ -107,17 +105,6 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> 
     now = conditions(where)
     changed = dict.fromkeys(each for run in study.runs for each in differences(run, now))
     return Replay(stored, again, tuple(changed))
-
-
-def _prepared(study: StoredStudy) -> Prepared:
-    """The experiment as it was, with its data as it is."""
-    try:
-        prepared = prepare(Path(study.header["file"]), study.header["text"])
-    except ExperimentError as error:
-        raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
-    if changed := changes(study.header, header(prepared, study.name)):
-        raise UsageError(f"the trial cannot be repeated: {'; '.join(changed)}", "put the data back as it was")
-    return prepared
 
 
 def _told(record: TrialRecord) -> tuple[object, ...]:

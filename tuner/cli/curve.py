@@ -1,0 +1,60 @@
+"""`tuner curve study.db`: the learning curve over training size, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tuner.errors import NoResultError, UsageError
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    again: bool = typer.Option(False, "--again", help="Train anew what is stored."),
+) -> None:
+    """Train the chosen configuration on 10 … 100 % of the training rows; say whether more data would help.
+
+    \b
+      tuner curve study.db
+    """
+    from tuner.cli.console import console, draw
+    from tuner.report import size_curve
+    from tuner.report.plots import lines
+    from tuner.report.results import load
+
+    results, to = load(study, name), console()
+    if results.deployed is None:
+        raise UsageError("the final chain has chosen nothing yet", "let the search go on")
+    stored = results.study.curve
+    if again or stored is None or stored["trial"] != results.deployed.number:
+        _train(study, results.name, device)
+        results = load(study, results.name)
+    curve = size_curve.points(results)
+    if size_curve.broken(curve):
+        raise NoResultError("the trainings on parts of the rows broke", "tuner report, for another configuration")
+    draw(to, size_curve.table(results, curve))
+    bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
+    to.print(lines(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal))
+    for line in size_curve.verdict(results, curve):
+        to.print(line, markup=False, soft_wrap=not to.is_terminal)
+
+
+def _train(study: Path, name: str, device: str) -> None:
+    from contextlib import closing
+
+    from tuner.lock import lock
+    from tuner.report.results import load
+    from tuner.search.plan import as_stored, devices
+    from tuner.search.size_curve import size_curve
+    from tuner.store import CURVE, Store
+
+    with lock(study) as held:
+        results = load(study, name)
+        chosen = results.deployed
+        assert chosen is not None
+        points = size_curve(as_stored(results.study), chosen, devices(device)[0])
+        with closing(Store(study, held=held)) as store:
+            store.replace(name, CURVE, {"trial": chosen.number, "points": points})
