@@ -11,7 +11,7 @@ from contextlib import suppress
 import typer
 from typer.exceptions import TyperException
 
-from tuner.cli import check, compare, importance, init, replay, report, search, selftest, status
+from tuner.cli import check, compare, curve, importance, init, replay, report, search, selftest, status
 from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
@@ -38,7 +38,7 @@ def options(
     """What every verb shares; `--debug` is read by `run`."""
 
 
-for verb in (search, report, compare, importance, status, replay, check, selftest, init, list_):
+for verb in (search, report, compare, importance, curve, status, replay, check, selftest, init, list_):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 
 

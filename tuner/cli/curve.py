@@ -20,9 +20,11 @@ def command(
     \b
       tuner curve study.db
     """
+    from rich.text import Text
+
     from tuner.cli.console import console, draw
     from tuner.report import size_curve
-    from tuner.report.plots import lines
+    from tuner.report.plots import over_rows
     from tuner.report.results import load
 
     results, to = load(study, name), console()
@@ -37,7 +39,8 @@ def command(
         raise NoResultError("the trainings on parts of the rows broke", "tuner report, for another configuration")
     draw(to, size_curve.table(results, curve))
     bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
-    to.print(lines(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal))
+    plot = over_rows(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal)
+    to.print(Text.from_ansi(plot))
     for line in size_curve.verdict(results, curve):
         to.print(line, markup=False, soft_wrap=not to.is_terminal)
 
