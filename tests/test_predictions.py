@@ -106,7 +106,9 @@ def test_as_csv_with_one_line_per_row(finished):
     assert len(rows) == 150 and sorted(int(row["row"]) for row in rows) == list(range(150))
     first = rows[0]
     assert set(first) == {"outer fold", "row", "truth", "prediction", "p(setosa)", "p(versicolor)", "p(virginica)"}
-    assert sum(float(first[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")) == pytest.approx(1, abs=1e-5)
+    assert sum(float(first[f"p({name})"]) for name in ("setosa", "versicolor", "virginica")) == pytest.approx(
+        1, abs=1e-5
+    )
     right = np.mean([row["truth"] == row["prediction"] for row in rows])
     assert right == pytest.approx(load(finished).score.mean, abs=0.02)
 

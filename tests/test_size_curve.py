@@ -41,7 +41,7 @@ def test_the_same_again_to_the_bit(curved):
 
 def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     """As a plain training of one fold would have it, with the same seed."""
-    from tuner.search.trial import Runner, RefitJob
+    from tuner.search.trial import RefitJob, Runner
     from tuner.seeds import seed_of
     from tuner.spec.selection import refit_epochs
     from tuner.training.lanes import Lane
@@ -69,7 +69,10 @@ def test_a_power_law_is_found_again(floor, scale, exponent):
 def curve_of(validation, training):
     """A curve of four folds with these errors, a little apart."""
     shifts = np.array([-0.004, -0.001, 0.001, 0.004])
-    return [Point(n, tuple(1 - v + shifts), tuple(1 - t + shifts)) for n, v, t in zip(ROWS, validation, training, strict=True)]
+    return [
+        Point(n, tuple(1 - v + shifts), tuple(1 - t + shifts))
+        for n, v, t in zip(ROWS, validation, training, strict=True)
+    ]
 
 
 WORDS = {

@@ -16,12 +16,12 @@ def report(study):
     return " ".join(inside("report", study)[1].split())
 
 
-@pytest.mark.parametrize(("low", "high", "side"), [(1e-6, 1e-5, "upper"), (0.05, 5.0, "lower")])
+@pytest.mark.parametrize(("low", "high", "side"), [(1e-4, 1e-2, "upper"), (0.3, 30.0, "lower")])
 def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
     """All learning rates of one range are too small, of the other too large: the best is at an edge."""
     optimizer = {**ADAM, "learning_rate": {"low": low, "high": high, "log": True, "points": 4}}
     path = write_space(
-        tmp_path, model={"hidden_size": 8, "activation": "relu"},
+        tmp_path, metric="log_loss", model={"hidden_size": 8, "activation": "relu"},
         training={"optimizer": optimizer, "epochs": 12, "early_stopping": None}, search={"sampler": "grid", "trials": None},
     )  # fmt: skip
     search(path, tmp_path / "study.db")
@@ -35,8 +35,13 @@ def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
 
 def test_a_winner_in_the_middle_is_no_news(finished):
     results = load(finished)
-    inner = all(0.06 < np.log(value / low) / np.log(high / low) < 0.94 for (low, high, log), value in
-                ((bounds, results.deployed.values[path]) for path, bounds in results.header["ranges"].items()) if log)
+    inner = all(
+        0.06 < np.log(value / low) / np.log(high / low) < 0.94
+        for (low, high, log), value in (
+            (bounds, results.deployed.values[path]) for path, bounds in results.header["ranges"].items()
+        )
+        if log
+    )
     assert bool(edges(results)) != inner
 
 

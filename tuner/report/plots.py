@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from tuner.spec.records import FoldCurve, TrialRecord
 
-
 Band = tuple[list[float], list[float], list[float]]  # lowest, mean, highest
 
 

@@ -151,7 +151,7 @@ class Results:
     def half_with_repeats(self) -> float | None:
         """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
-        if self.repeats > 1 or len(scores) < 2:
+        if self.repeats > 1 or len(scores) < 2 or not self.header["repeatable"]:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
 

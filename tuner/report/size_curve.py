@@ -57,7 +57,9 @@ def points(results: Results) -> list[Point]:
     """The stored curve; folds whose training broke are left out."""
     found = []
     for raw in (results.study.curve or {}).get("points", ()):
-        pairs = [(v, t) for v, t in zip(raw["validation"], raw["training"], strict=True) if v is not None and t is not None]
+        pairs = [
+            (v, t) for v, t in zip(raw["validation"], raw["training"], strict=True) if v is not None and t is not None
+        ]
         if pairs:
             found.append(Point(raw["rows"], tuple(v for v, _ in pairs), tuple(t for _, t in pairs)))
     return found
@@ -113,7 +115,9 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     if not helps and learned > BIAS * ahead.now and ahead.now > 0:
         said.append(f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {ahead.now:.3g}, and "
                     "more data changes little; a larger model or other features, or it is as good as it gets")  # fmt: skip
-    return said or [f"enough: twice the rows would give an error of about {ahead.doubled:.3g} instead of {ahead.now:.3g}"]
+    return said or [
+        f"enough: twice the rows would give an error of about {ahead.doubled:.3g} instead of {ahead.now:.3g}"
+    ]
 
 
 def table(results: Results, curve: Sequence[Point]) -> Table:

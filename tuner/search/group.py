@@ -193,9 +193,7 @@ class Group:
                     scores = curves.score[index][:epochs] if curves.score else ()
                     if len(scores) == epochs and scores[-1] is not None:
                         losses = tuple(v for v in curves.train_loss[index][:epochs] if v is not None)
-                        return RefitRecord(
-                            trial.number, epochs, 0.0, scores[-1], losses, predictions=trial.predictions
-                        )
+                        return RefitRecord(trial.number, epochs, 0.0, scores[-1], losses, predictions=trial.predictions)
         return None
 
     def frozen(self, record: TrialRecord) -> FrozenTrial:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tuner.data.dataset import Dataset, check
+from tuner.data.cuts import cut_of
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
@@ -171,6 +172,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "sampler": experiment.search.sampler,
         "default": prepared.default,
         "select": experiment.search.select,
+        "repeatable": cut_of(experiment.resampling, dataset).repeatable,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,

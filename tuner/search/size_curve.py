@@ -36,7 +36,9 @@ def size_curve(
     module = model(trial.configuration["model"]["name"])
     shaped = module.Settings.model_validate(trial.configuration["model"])
     recipe = Recipe(
-        lambda shapes, lanes: module.build(shaped, shapes, lanes), TrainingSettings.model_validate(settings), prepared.metric
+        lambda shapes, lanes: module.build(shaped, shapes, lanes),
+        TrainingSettings.model_validate(settings),
+        prepared.metric,
     )
     table, final = Table(prepared.dataset, torch.device(device)), prepared.plan.chains[-1]
     orders = [
