@@ -111,7 +111,7 @@ def test_the_last_line_is_the_result(tmp_path, flags):
 
 
 @pytest.mark.slow
-def test_with_a_reader_that_has_left_the_search_goes_on(tmp_path):
+def test_a_quiet_run_tells_its_log_alone(tmp_path):
     path = write_space(tmp_path, search={"trials": 1})
     done = tuner("search", path, "--quiet", "--log", "night.log", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
