@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuner.data.dataset import Dataset, check
 from tuner.data.cuts import cut_of
+from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
