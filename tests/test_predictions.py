@@ -78,7 +78,7 @@ def test_residuals_of_a_regression(tmp_path):
     search(write_space(tmp_path, dataset={"name": "diabetes"}, search={"trials": 2}), study)
     results = load(study)
     found = predictions(results)
-    ((name, mean, spread, low, middle, high),) = found.residuals()
+    ((_, mean, spread, low, middle, high),) = found.residuals()
     residuals = (found.truth - found.outputs)[:, 0]
     assert (mean, spread) == pytest.approx((residuals.mean(), residuals.std(ddof=1)))
     assert (low, middle, high) == pytest.approx(tuple(np.percentile(residuals, [5, 50, 95])))

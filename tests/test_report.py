@@ -106,7 +106,7 @@ def test_the_ranking_by_hand(finished):
 def test_csv_and_markdown_hold_the_ranking(finished, chain):
     rows = json.loads(told(finished, "--format", "json", "--chain", chain))["ranking"]
     read = list(csv.DictReader(io.StringIO(told(finished, "--format", "csv", "--chain", chain))))
-    assert [{k: str(v) for k, v in row.items()} for row in rows] == read
+    assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows] == read
     lines = (
         told(finished, "--format", "markdown", "--chain", chain).partition(f"## Ranking of the {chain}")[2].splitlines()
     )

@@ -78,7 +78,7 @@ def parted(records):
 def timeless(trials, refits):
     """Records without the only values that may differ."""
     by_number = {number: replace(refit, seconds=0) for number, refit in refits.items()}
-    return [replace(trial, seconds=0, predictions=None) for trial in trials], by_number
+    return [replace(trial, seconds=0, refit=None) for trial in trials], by_number
 
 
 def states(records):

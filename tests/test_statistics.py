@@ -52,12 +52,13 @@ def test_equal_scores_leave_no_doubt():
 
 @pytest.mark.parametrize(
     ("gain", "half", "said"),
-    [(0.16, 0.1, "tuning gained 0.16 ± 0.1"), (-0.16, 0.1, "tuning lost 0.16 ± 0.1"),
-     (-0.04, 0.1, "not distinguishable (-0.04 ± 0.1)"), (0.04, None, "+0.04 on one fold, which allows no test")],
+    [(0.16, 0.1, "Tuning gained 0.16 ± 0.1 against"), (-0.16, 0.1, "Tuning lost 0.16 ± 0.1 against"),
+     (-0.04, 0.1, "The tuned model is not distinguishable (-0.04 ± 0.1) from"),
+     (0.04, None, "On one fold, which allows no test, +0.04 against")],
 )  # fmt: skip
 def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
     interval = Interval(gain, half, *((None, None) if half is None else (gain - half, gain + half)))
-    assert verdict(Comparison(0.5, interval), "default") == f"against the default configuration (0.5): {said}"
+    assert verdict(Comparison(0.5, interval), "default") == f"{said} the default configuration (0.5)."
 
 
 @settings(deadline=None, max_examples=50)

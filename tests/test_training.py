@@ -223,10 +223,15 @@ def test_a_refit_is_the_same_training_scored_once_at_its_end():
     (lane,) = lanes_of(table, [40])
     how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
     epochs = []
-    losses, scores = train_blind(how, lane, table, 6, epochs.append)
-    curves = train(how, [lane], table, go_on).curves
-    assert losses.tolist() == curves.train_loss[0].tolist()
-    assert scores.tolist() == curves.score[:, -1].tolist()
+    alone = train_blind(how, lane, table, 6, epochs.append)
+    whole = train(how, [lane], table, go_on, keep=[0])
+    assert alone.train_loss.tolist() == whole.curves.train_loss[0].tolist()
+    assert alone.score == whole.curves.score[0, -1]
+    assert alone.outputs.tolist() == whole.outputs[0][-1].tolist()
+    shared = whole.readings.of(0, 0, 6)
+    assert (alone.reading.layers, alone.reading.relus) == (shared.layers, shared.relus)
+    assert alone.reading.norms.tolist() == shared.norms.tolist() and (shared.norms > 0).all()
+    assert alone.reading.dead.tolist() == shared.dead.tolist()
     assert epochs == [1, 2, 3, 4, 5, 6]
 
 

@@ -1,6 +1,7 @@
 """What the report says beyond the score: edges of ranges, a flat search corrected, what repeats would give."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
     optimizer = {**ADAM, "learning_rate": {"low": low, "high": high, "log": True, "points": 4}}
     path = write_space(
         tmp_path, metric="log_loss", model={"hidden_size": 8, "activation": "relu"},
-        training={"optimizer": optimizer, "epochs": 12, "early_stopping": None}, search={"sampler": "grid", "trials": None},
+        training={"optimizer": optimizer, "epochs": 12, "early_stopping": None},
+        search={"sampler": "grid", "trials": None},
     )  # fmt: skip
     search(path, tmp_path / "study.db")
     results = load(tmp_path / "study.db")
@@ -53,12 +55,15 @@ def test_a_flat_search_is_corrected_downwards(tmp_path):
     scores = np.array([trial.fold_scores for trial in results.ranking()])
     assert results.corrected == pytest.approx(best.score - np.mean(scores.max(axis=0) - scores[0]))
     assert results.corrected <= best.score
-    assert f"corrected, not nested: {results.corrected:.4g}" in report(tmp_path / "study.db")
-    assert json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["corrected"] == results.corrected
+    told, found = report(tmp_path / "study.db"), results.bootstrapped
+    assert f"Corrected, not nested: {results.corrected:.4g}" in told
+    assert f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV" in told
+    as_json = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["corrected"]
+    assert as_json == {"tibshirani": results.corrected, "bbc": asdict(found)}
 
 
 def test_one_cut_says_what_repeats_would_give(finished, tmp_path):
-    assert "repeats: 5 in resampling.outer would give about ± " in report(finished)
+    assert "with repeats: 5 in resampling.outer, expect about ± " in report(finished)
     path = write_space(tmp_path, resampling={"outer": {"folds": 3, "repeats": 2}}, search={"trials": 1})
     search(path, tmp_path / "study.db")
     assert load(tmp_path / "study.db").repeats == 2

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tuner.spec.records import TrialRecord
 
 
+class Kind(enum.StrEnum):
+    """Which interval the score has."""
+
+    corrected = "corrected"
+    bates = "bates"
+
+
 class Format(enum.StrEnum):
     """What the report can be written as."""
 
@@ -34,6 +41,7 @@ def command(
     chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
     rows: bool = typer.Option(False, "--predictions", help="With csv: the winners' predictions of outer-test rows."),
+    interval: Kind = typer.Option(Kind.corrected, "--interval", help="corrected resampled t, or Bates et al. 2023."),
     format: Format = typer.Option(
         Format.table, "--format", help="csv: the ranking; json: everything, and the curves of a trial."
     ),
@@ -50,7 +58,7 @@ def command(
     from tuner.report import formats, tables
     from tuner.report.results import load
 
-    results = load(study, name)
+    results = load(study, name, kind=interval.value)
     results.chain(chain)
     if format is Format.table:
         to = console(as_text=output is not None)
@@ -91,11 +99,10 @@ def _draw(to: Console, results: Results, top: int, chain: str, number: int | Non
             draw(to, table)
     trial = _trial(results, chain, number)
     if trial is not None and number is not None:
-        to.print(words.about(results, trial), markup=False, soft_wrap=not to.is_terminal)
+        for line in (words.about(results, trial), *words.diagnosis(trial)):
+            to.print(line, markup=False, soft_wrap=not to.is_terminal)
         if trial.details:
             to.print(trial.details, markup=False, style="dim", soft_wrap=True)
-    for line in words.diagnosis(trial) if trial is not None else ():
-        to.print(line, markup=False, soft_wrap=not to.is_terminal)
     if trial is not None and trial.curves.score:
         to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
         to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))

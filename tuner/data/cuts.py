@@ -30,6 +30,7 @@ class Cut(Protocol):
     spare: int
     repeatable: bool
 
+    def __init__(self, resampling: Resampling, dataset: Dataset) -> None: ...
     def count(self, asked: int | None) -> int: ...
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]: ...
@@ -37,16 +38,17 @@ class Cut(Protocol):
 
 
 def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
-    """The cut that the settings ask for, or by `auto` the one that the data calls for."""
-    kind = resampling.kind
-    if kind == "auto":
-        kind = "split" if dataset.split is not None else "time" if dataset.order is not None else "random"
-        kind = "groups" if kind == "random" and dataset.groups is not None else kind
-    if kind == "split":
-        return Told(resampling, dataset)
-    if kind == "time":
-        return Forward(resampling, dataset)
-    return Shuffled(resampling, dataset) if kind == "random" else Grouped(resampling, dataset)
+    """The cut that the settings ask for."""
+    cuts: dict[str, type[Cut]] = {"split": Told, "time": Forward, "random": Shuffled, "groups": Grouped}
+    return cuts[kind_of(resampling, dataset)](resampling, dataset)
+
+
+def kind_of(resampling: Resampling, dataset: Dataset) -> str:
+    """How to cut: as the settings say, or by `auto` as the data calls for."""
+    if resampling.kind != "auto":
+        return resampling.kind
+    given = {"split": dataset.split, "time": dataset.order, "groups": dataset.groups}
+    return next((kind for kind, column in given.items() if column is not None), "random")
 
 
 class Shuffled:

@@ -26,12 +26,15 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class ChainPlan:
-    """The rows of one chain: its inner folds cut from `rows`, and its outer-test rows (none for `final`)."""
+    """The rows of one chain: its inner folds cut from `rows`, and its outer-test rows (none for `final`).
+
+    `alone`: there are no outer folds, so its validation rows tell all that will be known."""
 
     name: str
     rows: Rows
     folds: tuple[Fold, ...]
     test: Rows
+    alone: bool = False
 
     @property
     def share(self) -> float:
@@ -77,7 +80,7 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
         seen = cutter.cut.seen(parts, index)
         train = np.sort(np.concatenate(seen))
         chains.append(ChainPlan(f"outer-{number}", train, cutter.inner(train, number, seen), parts[index]))
-    chains.append(ChainPlan(FINAL, rows, cutter.inner(rows, 0), rows[:0]))
+    chains.append(ChainPlan(FINAL, rows, cutter.inner(rows, 0), rows[:0], alone=not chains))
     result = NestedPlan(tuple(chains))
     for chain in result.chains:
         chain.check()

@@ -13,7 +13,7 @@ from tuner.report.results import Comparison, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
 from tuner.report.words import headline, title
-from tuner.spec.records import TrialRecord
+from tuner.spec.records import RefitRecord, TrialRecord
 
 
 def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | None) -> str:
@@ -39,9 +39,10 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "maximize": results.maximize,
         "complete": results.complete,
         "score": spanned(results.score),
+        "interval": results.kind,
         "inner_best": results.inner_best,
         "optimism": results.optimism,
-        "corrected": results.corrected,
+        "corrected": {"tibshirani": results.corrected, "bbc": results.bootstrapped and asdict(results.bootstrapped)},
         "against_default": compared(results.against_default),
         "against_dummy": compared(results.against_dummy),
         "outer_folds": table(outer_folds(results)),
@@ -49,9 +50,14 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "deploy": deploy(results),
         "pruned": dict(zip(("trials", "saved_at_most"), results.pruned(), strict=True)),
         "failures": [asdict(each) for each in results.failures],
+        "gradients": {f.name: {"winner": _inside(f.refit), "default": _inside(f.default)} for f in results.folds},
         "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip
     return json.dumps(report, indent=2)
+
+
+def _inside(refit: RefitRecord | None) -> dict[str, Any] | None:
+    return {"norms": refit.gradients, "dead": refit.dead} if refit else None
 
 
 def deploy(results: Results) -> dict[str, Any] | None:

@@ -18,9 +18,9 @@ ENOUGH = 20  # complete trials: below, importances are mostly chance
 class Importance:
     """A parameter's share of what the search saw, from 0 to 1, by each evaluator; None where it cannot tell.
 
-    ped_anova: conditional PED-ANOVA (Watanabe, Bansal & Hutter 2023), which parameters tell the better half of the trials
-    from the others. fanova: the share of the score's variance (Hutter, Hoos & Leyton-Brown 2014), of parameters that every
-    trial has.
+    ped_anova: conditional PED-ANOVA (Watanabe, Bansal & Hutter 2023), which parameters tell the better half of the
+    trials from the others. fanova: the share of the score's variance (Hutter, Hoos & Leyton-Brown 2014), of parameters
+    that every trial has.
     """
 
     parameter: str

@@ -18,11 +18,10 @@ def summaries(found: Predictions, *, classes: bool) -> list[Table]:
     title = f"Predictions of outer-test rows: calibration error {found.calibration_error:.3g}"
     tables = [Table(title, columns, tuple(found.by_class()), len(columns), ("ROC-AUC", "precision"))]
     if len(found.names) <= MOST_CLASSES:
-        rows = tuple(
-            (name, *(int(count) for count in counts)) for name, counts in zip(found.names, found.confusion, strict=True)
-        )
-        columns = ("true \\ predicted", *found.names)
-        tables.append(Table("Confusion matrix", columns, rows, len(columns)))
+        counted = zip(found.names, found.confusion.tolist(), strict=True)
+        rows: tuple[tuple[Cell, ...], ...] = tuple((name, *counts) for name, counts in counted)
+        heads = ("true \\ predicted", *found.names)
+        tables.append(Table("Confusion matrix", heads, rows, len(heads)))
     return tables
 
 

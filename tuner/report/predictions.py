@@ -46,7 +46,7 @@ class Predictions:
         return counts
 
     def by_class(self) -> list[tuple[str, float | None, float | None, float | None, float | None, int]]:
-        """Per class: name, precision, recall, F1, area under the ROC curve against the rest, rows. None where undefined."""
+        """Per class: name, precision, recall, F1, area under the ROC curve against the rest, and its rows."""
         hit, predicted, true = np.diag(self.confusion), self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         return [
             (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
@@ -65,7 +65,7 @@ class Predictions:
         return float(gaps.sum() / counts.sum())
 
     def residuals(self) -> list[tuple[str, float, float, float, float, float]]:
-        """Per target: name, mean (bias), standard deviation, and 5, 50 and 95 per cent quantiles of truth − prediction."""
+        """Per target, of truth − prediction: name, mean (bias), standard deviation, and 5, 50 and 95 % quantiles."""
         found = self.truth.astype(np.float64) - self.outputs
         quantiles = np.quantile(found, [0.05, 0.5, 0.95], axis=0)
         spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(found.shape[1])

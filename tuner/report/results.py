@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from tuner.errors import StorageError, UsageError, did_you_mean
+from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
+from tuner.spec.packing import unpack
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
+Kind = Literal["corrected", "bates"]  # of the score's interval
 REPEATS = 5  # cuts into outer folds that the report compares one with
 EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
 
@@ -65,8 +70,8 @@ class Failure:
 class Results:
     """A study, read once; every number of the report is a property."""
 
-    def __init__(self, study: StoredStudy, path: Path) -> None:
-        self.path = path
+    def __init__(self, study: StoredStudy, path: Path, kind: Kind = "corrected") -> None:
+        self.path, self.kind = path, kind
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header["metric"]
         self.maximize: bool = study.header["maximize"]
@@ -134,12 +139,27 @@ class Results:
 
     @cached_property
     def score(self) -> Interval | None:
-        """Mean outer-test score with its corrected interval."""
-        found = self._interval([fold.score for fold in self.scored if fold.score is not None])
+        """Mean outer-test score with its interval, of the kind that was asked for."""
+        if self.kind == "bates":
+            found = self._bates() if self.scored else None
+        else:
+            found = self._interval([fold.score for fold in self.scored if fold.score is not None])
         least, most = self.header["bounds"]
         return found and replace(
             found, least=-math.inf if least is None else least, most=math.inf if most is None else most
         )
+
+    def _bates(self) -> Interval:
+        if not self.header["by_row"] or self.header["cut"] != "random":
+            why = "rows that are cut at random" if self.header["by_row"] else "a metric that is a mean over rows"
+            raise UsageError(f"--interval bates needs {why}, and {self.name} has none", "--interval corrected")
+        held = []
+        for fold in self.scored:
+            assert fold.refit and fold.refit.row_scores
+            tried = [trial.fold_scores for trial in self.ranking(fold.name)]
+            held.append(Held(unpack(fold.refit.row_scores), unflattered(tried, self.maximize)))
+        first = self.folds[0]
+        return bates(held, round((first.rows + first.test) / first.test), first.rows + first.test)
 
     @property
     def repeats(self) -> int:
@@ -163,6 +183,15 @@ class Results:
             return None
         errors = [[sign * score for score in trial.fold_scores] for trial in self.ranking()]
         return best.score + sign * tibshirani(errors)
+
+    @cached_property
+    def bootstrapped(self) -> Corrected | None:
+        """The best score of a flat search, by bootstrap bias-corrected cross-validation; where row scores were kept."""
+        kept = [trial.row_scores for trial in self.ranking()]
+        if not self.flat or not kept or None in kept:
+            return None
+        scores = np.column_stack([unpack(each) for each in kept if each is not None])
+        return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
 
     @cached_property
     def inner_best(self) -> float | None:
@@ -256,12 +285,12 @@ class Results:
         return sum(len(chain.trials) for chain in self.chains.values())
 
 
-def load(path: Path, name: str | None = None, *, curves: bool = False) -> Results:
+def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kind = "corrected") -> Results:
     """The results of the study `name`; it may be left out where the file holds only one.
 
-    Its trials have their `curves` only if asked; `Results.whole` reads those of one.
+    Its trials have their `curves` only if asked; `Results.whole` reads those of one. `kind` is that of the interval.
     """
-    studies = {results.name: results for results in every(path, curves=curves)}
+    studies = {results.name: results for results in every(path, curves=curves, kind=kind)}
     if name is None and len(studies) > 1:
         raise UsageError(f"{path} holds {len(studies)} studies: {', '.join(studies)}", "choose one with --name")
     name = name or next(iter(studies))
@@ -270,9 +299,9 @@ def load(path: Path, name: str | None = None, *, curves: bool = False) -> Result
     return studies[name]
 
 
-def every(path: Path, *, curves: bool = False) -> list[Results]:
+def every(path: Path, *, curves: bool = False, kind: Kind = "corrected") -> list[Results]:
     """The results of every study of the file, oldest first."""
     studies = read(path, curves=curves)
     if not studies:
         raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
-    return [Results(study, path) for study in studies.values()]
+    return [Results(study, path, kind) for study in studies.values()]

@@ -40,7 +40,7 @@ class PowerLaw:
 
     def at(self, rows: float) -> float:
         """The error with that many training rows."""
-        return self.floor + self.scale * rows**-self.exponent
+        return self.floor + self.scale * math.pow(rows, -self.exponent)
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,19 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     learned = statistics.fmean(error(results, score) for score in last.training)
     said = []
     if learned < VARIANCE * ahead.now:
-        said.append(f"high variance: the error on training rows, {learned:.3g}, is far below the {ahead.now:.3g} on others; "
-                    "regularise, or get more data")  # fmt: skip
+        said.append(
+            f"high variance: the error on training rows, {learned:.3g}, is far below the {ahead.now:.3g} on others; "
+            "regularise, or get more data"
+        )
     helps = ahead.now - ahead.doubled > WORTH * ahead.now and ahead.high < ahead.now
     if helps:
         said.append(f"more data would help: twice the rows would give an error of about {ahead.doubled:.3g} "
                     f"({ahead.low:.3g} … {ahead.high:.3g}) instead of {ahead.now:.3g}, by a power law")  # fmt: skip
     if not helps and learned > BIAS * ahead.now and ahead.now > 0:
-        said.append(f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {ahead.now:.3g}, and "
-                    "more data changes little; a larger model or other features, or it is as good as it gets")  # fmt: skip
+        said.append(
+            f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {ahead.now:.3g}, and "
+            "more data changes little; a larger model or other features, or it is as good as it gets"
+        )
     return said or [
         f"enough: twice the rows would give an error of about {ahead.doubled:.3g} instead of {ahead.now:.3g}"
     ]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tuner.report.results import REPEATS, Comparison, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import decided, short_names, text
-from tuner.spec.diagnosis import SIGNS
+from tuner.spec.diagnosis import SIGNS, inside
 from tuner.spec.records import TrialRecord
 
 EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
+FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
 def title(results: Results) -> list[str]:
@@ -24,55 +27,67 @@ def title(results: Results) -> list[str]:
 
 
 def headline(results: Results) -> list[str]:
-    """The report's first lines, in words: the score to quote, and what to think of it."""
-    lines = []
-    if results.flat:
-        best = next(iter(results.ranking()), None)
-        if best is not None and best.score is not None:
-            lines.append(f"{results.metric} {best.score:.4g}: optimistic, not an estimate of new data "
-                         "(outer: none: the same folds chose and scored it)")  # fmt: skip
-            if results.corrected is not None:
-                lines.append(f"corrected, not nested: {results.corrected:.4g} (Tibshirani & Tibshirani 2009: less what "
-                             "the best configuration of each fold has over the chosen one)")  # fmt: skip
-    elif results.score is None:
-        lines.append("no outer fold has been scored yet")
-    else:
-        folds = results.header["chains"][0]
-        share = folds["rows"] / (folds["rows"] + folds["test"])
-        lines.append(
-            f"{results.metric} {interval(results.score)} on rows that the search never saw "
-            f"(tuning and training on {share:.0%} of the rows, averaged over data sets like this one; "
-            f"{len(results.scored)} outer folds)"
-        )
-        if results.half_with_repeats is not None:
-            lines.append(
-                f"one cut into outer folds leaves a wide interval: repeats: {REPEATS} in resampling.outer would give "
-                f"about ± {results.half_with_repeats:.2g}"
-            )
-        if results.inner_best is not None and results.optimism is not None:
-            flatters = "too good" if results.optimism >= 0 else "below what the test gave"
-            lines.append(
-                f"inner best {results.inner_best:.4g}, which the search itself saw, against the outer "
-                f"{results.score.mean:.4g}: {abs(results.optimism):.2g} {flatters}"
-            )
-        for comparison, other in ((results.against_default, "default"), (results.against_dummy, "dummy")):
-            if comparison is not None:
-                lines.append(verdict(comparison, other))
-    lines += edges(results)
-    if said := selection(results):
-        lines.append(said)
+    """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
+    lines = _flat(results) if results.flat else _nested(results)
+    lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
     if pruned:
-        lines.append(
-            f"{pruned} of {results.finished()} trials were stopped early, which saved up to {saved:.0%} of the epochs"
-        )
+        lines.append(f"Of {results.finished()} trials {pruned} were stopped early, which saved up to {saved:.0%} of "
+                     "the epochs.")  # fmt: skip
     if missing := results.unscored():
-        lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there")
+        lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there.")
     if not results.complete:
         asked = results.total * len(results.chains)
         lines.append(f"PARTIAL: {results.finished()} of {asked} trials, {len(results.scored)} of "
-                     f"{len(results.folds)} outer folds scored; the same search command goes on")  # fmt: skip
+                     f"{len(results.folds)} outer folds scored; the same search command goes on.")  # fmt: skip
     return lines
+
+
+def _flat(results: Results) -> list[str]:
+    """Of a search without outer folds: the score that chose, and what is left of it."""
+    best = next(iter(results.ranking()), None)
+    if best is None or best.score is None:
+        return ["No trial is complete yet."]
+    lines = [f"{results.metric} {best.score:.4g}: optimistic, not an estimate of new data (outer: none: the same folds "
+             "chose and scored it)."]  # fmt: skip
+    if results.corrected is not None:
+        lines.append(f"Corrected, not nested: {results.corrected:.4g} (Tibshirani & Tibshirani 2009: less what the "
+                     "best configuration of each fold has over the chosen one).")  # fmt: skip
+    if results.bootstrapped is not None:
+        found = results.bootstrapped
+        lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
+                     "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
+    return lines
+
+
+def _nested(results: Results) -> list[str]:
+    """The outer score, what it is a score of, and how it compares."""
+    if results.score is None:
+        return ["No outer fold has been scored yet."]
+    folds = results.header["chains"][0]
+    share = folds["rows"] / (folds["rows"] + folds["test"])
+    lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: what tuning "
+             f"and training on {share:.0%} of the rows gives, averaged over data sets like this one "
+             f"({len(results.scored)} outer folds)."]  # fmt: skip
+    if results.half_with_repeats is not None:
+        lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
+                     f"resampling.outer, expect about ± {results.half_with_repeats:.2g}.")  # fmt: skip
+    if results.inner_best is not None and results.optimism is not None:
+        flatters = "more than the outer folds kept" if results.optimism >= 0 else "less than the outer folds gave"
+        lines.append(f"The search itself saw {results.inner_best:.4g} (inner best): {abs(results.optimism):.2g} "
+                     f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
+    compared = ((results.against_default, "default"), (results.against_dummy, "dummy"))
+    return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]
+
+
+def deployed(results: Results) -> list[str]:
+    """What to deploy, chosen by which rule, and what its curves say."""
+    chosen, rule = results.deployed, results.selections["final"]
+    if chosen is None or chosen.score is None:
+        return []
+    why = selection(results) if rule.rule != "best" else None
+    lines = [f"Deploy trial {chosen.number}: {settings(chosen)}{'; ' + why if why else ''}."]
+    return [*lines, *diagnosis(chosen)]
 
 
 def edges(results: Results) -> list[str]:
@@ -80,30 +95,43 @@ def edges(results: Results) -> list[str]:
     values, found = results.deployed.values if results.deployed else {}, []
     for path, (low, high, log) in results.header["ranges"].items():
         value = values.get(path)
-        if not isinstance(value, int | float) or low == high:
+        if not isinstance(value, int | float) or low == high or (isinstance(value, int) and high - low < FEWEST):
             continue
         scale = math.log if log else float
         share = (scale(value) - scale(low)) / (scale(high) - scale(low))
         side = "lower" if share < EDGE and low > 0 else "upper" if share > 1 - EDGE else None
         if side:
             where = f"the {side} edge of {low:g} … {high:g}"
-            found.append(f"{path} = {value:.4g} of the deployed configuration sits at {where}: widen it, if it can be")
+            found.append(f"Its {path} = {value:.4g} sits at {where}: widen it, if it can be.")
     return found
 
 
-def selection(results: Results) -> str | None:
-    """Which rule chose what, where it is not simply the best score."""
-    best, chosen, rule = next(iter(results.ranking()), None), results.deployed, results.selections["final"]
-    if best is None or chosen is None or best.score is None or chosen.score is None or rule.rule == "best":
-        return None
+def insides(results: Results) -> list[str]:
+    """What the gradients and ReLUs of most refits show, of the winners and of the default."""
+    found = []
+    refits = {"winner": [fold.refit for fold in results.folds], "default": [fold.default for fold in results.folds]}
+    for who, of_folds in refits.items():
+        trained = [refit for refit in of_folds if refit is not None and refit.gradients]
+        signs = [inside(np.array([*refit.gradients.values()]).T, np.array([*refit.dead.values()])) for refit in trained]
+        for sign in SIGNS:
+            count = sum(sign in each for each in signs)
+            if 2 * count > len(signs):
+                found.append(f"{_capital(sign)} in {count} of {len(signs)} refits of the {who}: {_explained(sign)}.")
+    return found
+
+
+def selection(results: Results) -> str:
+    """Which rule chose what, and whom it passed over."""
+    (best, *_), chosen, rule = results.ranking(), results.deployed, results.selections["final"]
+    assert chosen is not None
     what = {"one_se": "the smallest model within one standard error of the best",
             "lower_bound": "the best score less its standard error"}[rule.rule]  # fmt: skip
     if chosen is best:
-        return f"select: {rule.rule} ({what}) deploys the best trial, {best.number}"
+        return f"select: {rule.rule} ({what}) agrees with the best score"
     error = rule.error(best if rule.rule == "one_se" else chosen)
     return (
-        f"select: {rule.rule} ({what}, ± {error:.2g}) deploys trial {chosen.number} ({chosen.score:.4g}, "
-        f"{chosen.parameters:,} parameters) and not trial {best.number} ({best.score:.4g}, {best.parameters:,})"
+        f"select: {rule.rule} ({what}, ± {error:.2g}) chose it ({chosen.score:.4g}, {chosen.parameters:,} parameters) "
+        f"and not trial {best.number} ({best.score:.4g}, {best.parameters:,})"
     )
 
 
@@ -124,11 +152,12 @@ def summary(results: Results) -> str:
     return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
 
 
-def interval(value: Interval) -> str:
+def interval(value: Interval, kind: str = "corrected") -> str:
     """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)"."""
     if value.half is None:
         return f"{value.mean:.4g} (one fold: no interval)"
-    return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval {value.low:.4g} … {value.high:.4g})"
+    of = {"corrected": "", "bates": " of Bates, Hastie & Tibshirani 2023"}[kind]
+    return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
 
 
 def verdict(comparison: Comparison, other: str) -> str:
@@ -136,24 +165,37 @@ def verdict(comparison: Comparison, other: str) -> str:
     what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
     gain = comparison.gain
     margin = "" if gain.half is None else f" ± {gain.half:.2g}"
-    said = f"not distinguishable ({gain.mean:+.2g}{margin})"
     if gain.half is None:
-        said = f"{gain.mean:+.2g} on one fold, which allows no test"
+        said = f"On one fold, which allows no test, {gain.mean:+.2g} against"
     elif comparison.distinguishable:
-        said = f"tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin}"
-    return f"against {what} ({comparison.mean:.4g}): {said}"
+        said = f"Tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin} against"
+    else:
+        said = f"The tuned model is not distinguishable ({gain.mean:+.2g}{margin}) from"
+    return f"{said} {what} ({comparison.mean:.4g})."
 
 
 def diagnosis(trial: TrialRecord) -> list[str]:
     """What the curves of a trial say, by which rule, and what to try."""
-    return [f"{sign}: {SIGNS[sign].rule}; try {SIGNS[sign].cure}" for sign in trial.diagnosis]
+    return [f"Its curves say {sign}: {_explained(sign)}." for sign in trial.diagnosis]
+
+
+def _explained(sign: str) -> str:
+    return f"{SIGNS[sign].rule}; try {SIGNS[sign].cure}"
+
+
+def _capital(said: str) -> str:
+    return said[0].upper() + said[1:]
+
+
+def settings(trial: TrialRecord) -> str:
+    """What a trial had decided."""
+    values = decided(trial)
+    names = short_names(list(values))
+    return " ".join(f"{name}={text(value, False)}" for name, value in zip(names, values.values(), strict=True))
 
 
 def about(results: Results, trial: TrialRecord) -> str:
     """One trial in a line: how it ended, and what it had decided."""
-    values = decided(trial)
-    names = short_names(list(values))
-    settings = " ".join(f"{name}={text(value, False)}" for name, value in zip(names, values.values(), strict=True))
     ended = {"complete": f"{results.metric} {text(trial.score, False)}", "failed": f"failed: {trial.reason}",
              "pruned": "stopped early"}[trial.state]  # fmt: skip
-    return f"trial {trial.number}: {ended}, {trial.epochs} epochs; {settings}"
+    return f"trial {trial.number}: {ended}, {trial.epochs} epochs; {settings(trial)}"

@@ -106,7 +106,7 @@ class Group:
             self._thresholds = {k: v for k, v in self._thresholds.items() if k[1] == start}
             self._thresholds[key] = thresholds(self._search.pruner, chain.trials[:start], epochs, chain.maximize)
         views, refit = self._layout.views[chain.name], self._layout.refits[chain.name]
-        return ChainView(chain.name, views, chain.plan.test, self._thresholds[key], refit)
+        return ChainView(chain.name, views, chain.plan.test, self._thresholds[key], refit, chain.plan.alone)
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
         """Take a finished job back; returns what is to be written."""
@@ -127,11 +127,11 @@ class Group:
             self._forget(number)
 
     def _forget(self, number: int) -> None:
-        """Drop a trial's curves from memory, unless it is the default or leads a chain: only those are refitted."""
-        if number == 0 or any(chain.trials[number] is chain.best for chain in self.chains):
-            return
+        """Drop a trial's curves from memory, and what would be its refit unless it may come to that."""
         for chain in self.chains:
-            chain.trials[number] = replace(chain.trials[number], curves=FoldCurves(), predictions=None)
+            trial = chain.trials[number]
+            kept = trial.refit if number == 0 or trial is chain.best else None
+            chain.trials[number] = replace(trial, curves=FoldCurves(), row_scores=None, refit=kept)
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)
@@ -153,7 +153,7 @@ class Group:
             (chain, trial)
             for chain in self.chains
             for trial in chain.missing_refits()
-            if (chain.name, trial.number) not in self._refitting and self._elsewhere(chain, trial) is None
+            if (chain.name, trial.number) not in self._refitting and trial.refit is None
         ]
         return sorted(found, key=lambda pair: pair[1] is not pair[0].winner)
 
@@ -174,27 +174,13 @@ class Group:
 
     def settle(self) -> list[tuple[Chain, Record]]:
         """Refits that another chain has trained: same rows, same seed, scored on the same rows at the same epoch."""
-        found = []
-        for chain in self.chains if self.searched or self._closed else ():
-            for trial in chain.missing_refits():
-                record = self._elsewhere(chain, trial)
-                if record is not None:
-                    found.append(self._refitted(chain, record))
-        return found
-
-    def _elsewhere(self, chain: Chain, trial: TrialRecord) -> RefitRecord | None:
-        if trial.predictions is None:  # also after a restart: they are not stored with the trial
-            return None
-        epochs = refit_epochs(trial)
-        for other in self.chains:
-            for index, fold in enumerate(other.plan.folds):
-                if _same(fold.train, chain.plan.rows) and _same(fold.validation, chain.plan.test):
-                    curves = other.trials[trial.number].curves
-                    scores = curves.score[index][:epochs] if curves.score else ()
-                    if len(scores) == epochs and scores[-1] is not None:
-                        losses = tuple(v for v in curves.train_loss[index][:epochs] if v is not None)
-                        return RefitRecord(trial.number, epochs, 0.0, scores[-1], losses, predictions=trial.predictions)
-        return None
+        ready = self.chains if self.searched or self._closed else ()
+        return [
+            self._refitted(chain, trial.refit)
+            for chain in ready
+            for trial in chain.missing_refits()
+            if trial.refit is not None
+        ]
 
     def frozen(self, record: TrialRecord) -> FrozenTrial:
         """The record as Optuna's own tools see it."""
@@ -203,10 +189,6 @@ class Group:
     def _seed(self, number: int, rows: Rows) -> int:
         """The same rows under the same trial are the same training, whichever chain asks."""
         return seed_of(self._search.seed, number, rows)
-
-
-def _same(one: Rows, other: Rows) -> bool:
-    return len(one) == len(other) and bool((one == other).all())
 
 
 def make_groups(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuner.data.cuts import cut_of
+from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
@@ -172,11 +172,13 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "sampler": experiment.search.sampler,
         "default": prepared.default,
         "select": experiment.search.select,
+        "cut": kind_of(experiment.resampling, dataset),
         "repeatable": cut_of(experiment.resampling, dataset).repeatable,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
         "bounds": list(prepared.metric.bounds),
+        "by_row": prepared.metric.by_row is not None,
         "dataset": {
             "name": dataset.name,
             "rows": len(dataset),
@@ -204,6 +206,9 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "dummy": dummy_score(prepared, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
                 "truth": pack(_small(dataset.targets[c.test])) if len(c.test) else None,
+                "validated": pack(np.concatenate([f.validation for f in c.folds]).astype(np.int32))
+                if c.alone
+                else None,
             }
             for c in prepared.plan.chains
         ],

@@ -26,7 +26,7 @@ from tuner.spec.space import Values
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.loop import Curves, Diverged, Trained, train, train_blind
+from tuner.training.loop import Curves, Diverged, Refitted, Trained, train, train_blind
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -40,6 +40,7 @@ class ChainView:
     """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them.
 
     `refit` is the view of another chain that is this chain's refit: trained on all its rows, scored on its test rows.
+    `by_row`: the scores of all validation rows are wanted, as no outer fold will tell more.
     """
 
     chain: str
@@ -47,6 +48,7 @@ class ChainView:
     held_out: Rows
     thresholds: Thresholds | None = None
     refit: int | None = None
+    by_row: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,21 +162,68 @@ class Runner:
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
         return {
-            watch.chain.chain: watch.record(job, trained, seconds * len(watch.chain.views) / folds) for watch in watches
+            watch.chain.chain: self._finished(job, watch, trained, seconds * len(watch.chain.views) / folds)
+            for watch in watches
         }
 
     def _kept(self, job: TrialJob) -> set[int]:
-        """The views whose outputs are kept, as they are some chain's refit; none where they take too much memory."""
+        """The views whose outputs are kept, as they are some chain's refit, or wanted row by row; none where they take
+        too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
-        rows = [len(rows) for lane in job.lanes for rows in lane.evaluations]
-        numbers = sum(rows[view] for view in wanted) * self._table.dataset.outputs * job.epochs
+        wanted |= {view for chain in job.chains if chain.by_row and self._metric.by_row for view in chain.views}
+        numbers = sum(len(_views(job)[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
 
+    def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
+        """The record for one chain, with what outputs were kept for."""
+        record, chain, views = watch.record(job, trained, seconds), watch.chain, _views(job)
+        if record.state != "complete":
+            return record
+        if chain.by_row and all(view in trained.outputs for view in chain.views):
+            at_best = zip(chain.views, record.best_epochs, strict=True)
+            scores = [self._by_row(trained.outputs[view][best - 1], views[view][1]) for view, best in at_best]
+            return replace(record, row_scores=pack(np.concatenate(scores)))
+        shared = _shared_refit(chain.refit, refit_epochs(record), trained)
+        return replace(record, refit=self._refitted(job.number, shared, chain.held_out)) if shared else record
+
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: Room, start: float) -> Outcome:
-        losses, scores, outputs = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
-        seconds, told = time.perf_counter() - start, tuple(plain(v) for v in losses)
-        record = RefitRecord(job.number, job.epochs, seconds, plain(scores[0]), told, predictions=pack(outputs))
-        return {job.chain: record}
+        found = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
+        record = self._refitted(job.number, found, job.lane.evaluations[0])
+        return {job.chain: replace(record, seconds=time.perf_counter() - start)}
+
+    def _refitted(self, number: int, found: Refitted, test: Rows) -> RefitRecord:
+        """What is kept of a refit, whoever trained it."""
+        read = found.reading
+        norms = [tuple(float(f"{norm:.4g}") for norm in layer) for layer in read.norms.T]
+        return RefitRecord(
+            number,
+            len(found.train_loss),
+            0.0,
+            plain(found.score),
+            tuple(plain(loss) for loss in found.train_loss),
+            predictions=pack(found.outputs),
+            row_scores=pack(self._by_row(found.outputs, test)) if self._metric.by_row else None,
+            gradients=dict(zip(read.layers, norms, strict=True)),
+            dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},
+        )
+
+    def _by_row(self, outputs: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+        """The scores of rows (V,), of their outputs (V, …)."""
+        assert self._metric.by_row
+        targets = torch.from_numpy(self._table.dataset.targets[rows])
+        return self._metric.by_row(torch.from_numpy(outputs), targets).float().numpy()
+
+
+def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:
+    """What a chain's refit of that many epochs would be, from the view of another chain that is the same training."""
+    outputs = [] if view is None else trained.outputs.get(view, [])
+    if view is None or len(outputs) < epochs:  # stopped before, or broken
+        return None
+    curves, lane = trained.curves, int(trained.curves.lanes[view])
+    losses, score = curves.train_loss[lane, :epochs], float(curves.score[view, epochs - 1])
+    if not np.isfinite([*losses, score]).all():
+        return None
+    return Refitted(losses, score, trained.readings.of(lane, view, epochs), outputs[epochs - 1])
 
 
 class _Watch:
@@ -215,25 +264,36 @@ class _Watch:
             parameters=trained.parameters,
             reason=self._reason,
         )
-        if self._reason is not None:
-            return failed
         score, loss = curves.score[views, :epochs], curves.loss[views, :epochs]
         train_loss = np.where(np.isnan(score), np.nan, curves.train_loss[curves.lanes[views], :epochs])
         shown = FoldCurves(_rows(train_loss), _rows(loss), _rows(score))
-        kept = replace(failed, curves=shown, diagnosis=diagnose(shown.train_loss, shown.loss))
+        read = [trained.readings.of(curves.lanes[v], v, self._last(curves, v)) for v in views]
+        signs = diagnose(shown.train_loss, shown.loss, [r.norms for r in read], [r.dead for r in read])
+        failed = replace(failed, diagnosis=signs)
+        if self._reason is not None:
+            return failed
+        kept = replace(failed, curves=shown)
         if self._pruned:
             return replace(kept, state="pruned")
         scores = tuple(float(v) for v in curves.counting[views])
         best = tuple(int(e) for e in curves.best[views])
-        done = replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
-        outputs = trained.outputs.get(-1 if self.chain.refit is None else self.chain.refit, [])
-        epoch = refit_epochs(done)
-        return done if len(outputs) < epoch else replace(done, predictions=pack(outputs[epoch - 1]))
+        return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
+
+    def _last(self, curves: Curves, view: int) -> int:
+        """The last epoch of a view, also if it broke there."""
+        if view in curves.broken:
+            return curves.broken[view][0]
+        return max(1, int(np.count_nonzero(~np.isnan(curves.score[view, : len(self._means)]))))
+
+
+def _views(job: TrialJob) -> list[tuple[Rows, Rows]]:
+    """Training rows and evaluated rows of every view."""
+    return [(lane.train, rows) for lane in job.lanes for rows in lane.evaluations]
 
 
 def _check_held_out(job: TrialJob) -> None:
     """Train ∩ validation ∩ test = ∅, before every training."""
-    views = [(lane.train, rows) for lane in job.lanes for rows in lane.evaluations]
+    views = _views(job)
     for chain in job.chains:
         for view in chain.views:
             disjoint(*views[view], chain.held_out)

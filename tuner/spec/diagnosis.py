@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuner.spec.records import FoldCurve
+
+Floats = NDArray[np.float64]
 
 RISEN = 0.1  # overfitting: validation loss above its lowest point, as a share of how far it had fallen
 FALLEN = 0.5  # underfitting: training loss still above this share of where it began
@@ -14,7 +19,10 @@ ALIKE = 0.1  # underfitting: validation loss within this share of the training l
 LATE = 0.1  # still improving: in this last share of the epochs …
 IMPROVED = 0.01  # … validation loss fell by this share of its whole fall
 SHAKEN = 0.25  # unstable: all rises of training loss in the second half, as a share of how far it had fallen
-SHORTEST = 4  # epochs that allow a diagnosis
+SHORTEST = 4  # epochs that allow a diagnosis by the losses
+VANISHED = 1e-3  # vanishing: the smallest of the layers' gradients as a share of the largest
+EXPLODED = 100.0  # exploding: the norm of a whole gradient; losses are of the order of 1, targets being scaled
+DEAD = 0.5  # dead ReLUs: the share of a layer's units that are 0 for every row
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,45 @@ SIGNS = {
         f"{ALIKE:.0%} of it",
         "a larger model or learning rate, less regularisation, better features; or there is nothing to learn",
     ),
+    "vanishing gradients": Sign(
+        f"in the median epoch, the norm of some layer's gradient was below {VANISHED:g} of the largest layer's",
+        "another activation (relu) with its initialisation (he), normalisation, residual blocks, fewer layers",
+    ),
+    "exploding gradients": Sign(
+        f"the norm of the gradient exceeded {EXPLODED:g} at the end of an epoch, or was no number",
+        "gradient clipping, a smaller learning rate, another initialisation",
+    ),
+    "dead ReLUs": Sign(
+        f"in some layer, more than {DEAD:.0%} of the units were 0 for every validation row after the last epoch",
+        "a smaller learning rate, leaky_relu or elu, he initialisation",
+    ),
 }
 
 
-def diagnose(train_loss: Sequence[FoldCurve], loss: Sequence[FoldCurve]) -> tuple[str, ...]:
-    """The signs that at least half of the folds show, in the order of `SIGNS`; of curves (folds, E)."""
-    folds = [_signs(*_known(train, validation)) for train, validation in zip(train_loss, loss, strict=True)]
+def diagnose(
+    train_loss: Sequence[FoldCurve], loss: Sequence[FoldCurve], norms: Sequence[Floats], dead: Sequence[Floats]
+) -> tuple[str, ...]:
+    """The signs that at least half of the folds show, in the order of `SIGNS`.
+
+    Of every fold: both losses (E,), the norms of its layers' gradients (E, layers), and the shares of dead units of its
+    ReLUs (ReLUs,)."""
+    by_fold = zip(train_loss, loss, norms, dead, strict=True)
+    folds = [_signs(*_known(train, held)) | inside(layers, relus) for train, held, layers, relus in by_fold]
     return tuple(sign for sign in SIGNS if folds and 2 * sum(sign in fold for fold in folds) >= len(folds))
+
+
+def inside(norms: Floats, dead: Floats) -> set[str]:
+    """The signs of a training's gradients (E, layers) and of its dead units (ReLUs,)."""
+    found = set()
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not (np.linalg.norm(norms, axis=1) <= EXPLODED).all():  # also where it is no number
+            found.add("exploding gradients")
+        least, most = norms.min(axis=1), norms.max(axis=1)
+    if np.median(least < VANISHED * most) == 1:
+        found.add("vanishing gradients")
+    if (dead > DEAD).any():
+        found.add("dead ReLUs")
+    return found
 
 
 def _known(train: FoldCurve, validation: FoldCurve) -> tuple[list[float], list[float]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tuner.spec.space import Values
@@ -44,7 +44,8 @@ class TrialRecord:
     details: str | None = None
     last_epoch: int = 0
     diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
-    predictions: str | None = None  # of the outer-test rows by what would be its refit; never stored with the trial
+    row_scores: str | None = None  # of a flat search, packed: of every validation row, fold after fold
+    refit: RefitRecord | None = None  # what would be its refit, trained with it for another chain; stored as such
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 
     @property
@@ -57,7 +58,8 @@ class TrialRecord:
 class RefitRecord:
     """A configuration trained on all rows of a chain and scored once on its outer-test rows, or why not.
 
-    `after` is how many trials the chain had finished when it was chosen.
+    `after` is how many trials the chain had finished when it was chosen. `gradients` are, per layer and epoch, the norm
+    of the gradient in the last batch; `dead` is, per ReLU, the share of its units that no outer-test row made speak.
     """
 
     number: int
@@ -69,6 +71,9 @@ class RefitRecord:
     details: str | None = None
     after: int = 0
     predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
+    row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
+    gradients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    dead: Mapping[str, float] = field(default_factory=dict)
 
 
 CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped
@@ -78,7 +83,7 @@ def to_json(record: TrialRecord | RefitRecord) -> str:
     """Compact JSON; floats keep every digit."""
     raw = asdict(record)
     if isinstance(record, TrialRecord):
-        raw.pop("predictions")
+        raw.pop("refit")
     return json.dumps(raw, separators=(",", ":"), allow_nan=False)
 
 
@@ -93,7 +98,8 @@ def trial_from_json(text: str) -> TrialRecord:
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
     raw = json.loads(text)
-    return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"])})
+    gradients = {layer: tuple(norms) for layer, norms in raw.pop("gradients").items()}
+    return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"]), "gradients": gradients})
 
 
 def failures_in_a_row(trials: Iterable[TrialRecord]) -> int:

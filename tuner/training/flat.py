@@ -35,6 +35,11 @@ class FlatWeights:
             if gradient is not None:
                 place.copy_(gradient)
 
+    @property
+    def last_gradients(self) -> list[Tensor]:
+        """Of every parameter (K, …), as `differentiate` left them."""
+        return self._places
+
     def per_lane(self) -> int:
         """Weights and biases of one lane."""
         return sum(shape.numel() for shape in self._shapes)

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from tuner.training.early_stopping import progress
 from tuner.training.fitting import ENDLESS, Room, build_stacks
+from tuner.training.gauges import Floats, Gauges, Reading, Readings
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.stack import Recipe
+from tuner.training.stack import Evaluation, Recipe
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -51,14 +52,26 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, and per epoch the outputs (V, …) of the
-    views that were to be kept.
+    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, and per epoch the
+    outputs (V, …) of the views that were to be kept.
 
     No weights: what is chosen is trained again on more rows."""
 
     curves: Curves
     parameters: int
+    readings: Readings
     outputs: dict[int, list[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """What a refit leaves: the training loss per epoch (E,), and of its rows after the last epoch the score, what the
+    gauges read, and the outputs (V, …)."""
+
+    train_loss: Curve
+    score: float
+    reading: Reading
+    outputs: NDArray[np.float32]
 
 
 def train(
@@ -80,35 +93,37 @@ def train(
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
-                diary.write(stack.positions, stack.train_epoch(), *stack.evaluate())
+                diary.write(stack.positions, stack.train_epoch(), stack.gradient_norms(), stack.evaluate())
         curves = diary.close_epoch()
         diary.running &= judge(diary.epoch, curves)
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
-    return Trained(diary.curves(), stacks[0].parameter_count(), diary.outputs)
+    readings = diary.readings(stacks[0].gauges)
+    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs)
 
 
 def train_blind(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: Room = ENDLESS
-) -> tuple[Curve, Curve, NDArray[np.float32]]:
-    """Train one lane for exactly `epochs` epochs and only then score its row sets, once: the refit.
+) -> Refitted:
+    """Train one lane for exactly `epochs` epochs and only then score its rows, once: the refit.
 
-    Returns the training loss per epoch (E,), the scores (S,) and the outputs (V, …) on its first row set. Raises
-    `Diverged`, `DoesNotFit`.
+    Raises `Diverged`, `DoesNotFit`.
     """
     (stack,) = build_stacks(recipe, [lane], table, room)
-    losses = np.empty(epochs)
+    losses, norms = np.empty(epochs), np.empty((epochs, len(stack.gauges.layers)))
     for epoch in range(epochs):
         losses[epoch] = stack.train_epoch()[0].item()
+        norms[epoch] = stack.gradient_norms()[0]
         if not np.isfinite(losses[epoch]):
             raise Diverged(not_finite("training loss", epoch + 1))
         heard(epoch + 1)
-    *found, outputs = stack.evaluate()
-    loss, score = (values[0].double().numpy() for values in found)
-    for what, values in (("test loss", loss), ("test score", score)):
-        if not np.isfinite(values).all():
+    found = stack.evaluate()
+    loss, score = found.loss[0, 0].item(), found.score[0, 0].item()
+    for what, value in (("test loss", loss), ("test score", score)):
+        if not np.isfinite(value):
             raise Diverged(not_finite(what, epochs))
-    return losses, score, outputs[0][0, : len(lane.evaluations[0])].numpy()
+    reading = Reading(stack.gauges.layers, stack.gauges.relus, norms, found.dead[0, 0])
+    return Refitted(losses, score, reading, found.outputs[0][0, : len(lane.evaluations[0])].numpy())
 
 
 def not_finite(what: str, epoch: int) -> str:
@@ -133,25 +148,34 @@ class _Diary:
         self._train_loss = np.full((len(lanes), settings.epochs), np.nan)
         self._loss = np.full((len(self.lanes), settings.epochs), np.nan)
         self._score = self._loss.copy()
+        self._norms: list[Floats] = []  # of each epoch
+        self._dead: list[Floats] = []
 
     def lane_runs(self, positions: Sequence[int]) -> Mask:
         """Whether the lanes at `positions` have a view that still runs."""
         return np.isin(positions, self.lanes[self.running])
 
-    def write(
-        self, positions: list[int], train_loss: Tensor, loss: Tensor, score: Tensor, outputs: list[Tensor]
-    ) -> None:
+    def write(self, positions: list[int], train_loss: Tensor, norms: Floats, found: Evaluation) -> None:
         """The next epoch of the lanes at `positions`; a view that has stopped is left as it was."""
         by_lane = [np.flatnonzero(self.lanes == position) for position in positions]
         views = np.concatenate(by_lane)
         for place, own in enumerate(by_lane):
             for number, view in enumerate(own.tolist()):
                 if view in self.outputs and len(self.outputs[view]) == self.epoch and self.running[view]:
-                    self.outputs[view].append(outputs[number][place, : self._rows[view]].numpy().copy())
+                    self.outputs[view].append(found.outputs[number][place, : self._rows[view]].numpy().copy())
         running = self.running[views]
-        for curve, values in ((self._loss, loss), (self._score, score)):
+        for curve, values in ((self._loss, found.loss), (self._score, found.score)):
             curve[views, self.epoch] = np.where(running, values.numpy().reshape(-1), np.nan)
         self._train_loss[positions, self.epoch] = np.where(self.lane_runs(positions), train_loss.cpu().numpy(), np.nan)
+        if len(self._norms) == self.epoch:
+            self._norms.append(np.full((len(self._train_loss), norms.shape[1]), np.nan))
+            self._dead.append(np.full((len(self.lanes), found.dead.shape[2]), np.nan))
+        self._norms[-1][positions] = norms
+        self._dead[-1][views] = found.dead.reshape(len(views), -1)
+
+    def readings(self, gauges: Gauges) -> Readings:
+        """All that the gauges read."""
+        return Readings(gauges.layers, gauges.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1))
 
     def close_epoch(self) -> Curves:
         """Find which views broke, and which have patience left."""

@@ -12,11 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
+ByRow = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: what it is called, the task it is for, whether more is better, and how it is computed."""
+    """A score: what it is called, the task it is for, whether more is better, and how it is computed.
+
+    `by_row`: the scores of single rows (…, V), where their mean is the score of the set."""
 
     name: str
     task: str
@@ -24,6 +27,7 @@ class Metric:
     function: Function
     meaning: str
     bounds: tuple[float | None, float | None]  # what it can be at least and at most
+    by_row: ByRow | None = None
 
 
 def _counts(outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,10 +38,20 @@ def _counts(outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Ten
     return (true * predicted).sum(-2).double(), predicted.sum(-2).double(), true.sum(-2).double()
 
 
-def accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Share of rows whose highest logit is the true class."""
-    hits = (outputs.argmax(dim=-1) == targets) & mask
-    return hits.sum(-1).double() / mask.sum(-1)
+def _mean_of(
+    by_row: ByRow, name: str, task: str, maximize: bool, meaning: str, bounds: tuple[float | None, float | None]
+) -> Metric:
+    """The metric that is the mean of its rows' scores."""
+
+    def mean(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        return by_row(outputs, targets).where(mask, 0.0).sum(-1) / mask.sum(-1)
+
+    return Metric(name, task, maximize, mean, meaning, bounds, by_row)
+
+
+def hit(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 where the highest logit is the true class, else 0."""
+    return (outputs.argmax(dim=-1) == targets).double()
 
 
 def macro_f1(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
@@ -54,10 +68,14 @@ def balanced_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return (hit / true.clamp(min=1)).sum(-1) / (true > 0).sum(-1)
 
 
-def log_loss(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Mean −log probability of the true class."""
-    chosen = outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
-    return -chosen.where(mask, 0.0).sum(-1) / mask.sum(-1)
+def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
+    """−log probability of the true class."""
+    return -outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
+
+
+def distance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Absolute error, averaged over the outputs."""
+    return (outputs.double() - targets.double()).abs().mean(-1)
 
 
 def _mean_error(errors: Tensor, mask: Tensor) -> Tensor:
@@ -68,11 +86,6 @@ def _mean_error(errors: Tensor, mask: Tensor) -> Tensor:
 def rmse(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Root of the mean squared error per output, averaged over the outputs."""
     return _mean_error((outputs.double() - targets.double()).square(), mask).sqrt().mean(-1)
-
-
-def mae(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute error."""
-    return _mean_error((outputs.double() - targets.double()).abs(), mask).mean(-1)
 
 
 def r2(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
@@ -87,12 +100,12 @@ def r2(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "classification", True, accuracy, "share of rows classified correctly", (0, 1)),
+        _mean_of(hit, "accuracy", "classification", True, "share of rows classified correctly", (0, 1)),
         Metric("macro_f1", "classification", True, macro_f1, "F1 per class, averaged over classes", (0, 1)),
         Metric("balanced_accuracy", "classification", True, balanced_accuracy, "recall per class, averaged", (0, 1)),
-        Metric("log_loss", "classification", False, log_loss, "mean −log probability of the true class", (0, None)),
+        _mean_of(surprise, "log_loss", "classification", False, "mean −log probability of the true class", (0, None)),
         Metric("rmse", "regression", False, rmse, "root mean squared error, in the target's units", (0, None)),
-        Metric("mae", "regression", False, mae, "mean absolute error, in the target's units", (0, None)),
+        _mean_of(distance, "mae", "regression", False, "mean absolute error, in the target's units", (0, None)),
         Metric("r2", "regression", True, r2, "share of the target's variance explained", (None, 1)),
     )
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tuner.models.layers import Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.flat import FlatWeights
+from tuner.training.gauges import Floats, Gauges
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK
@@ -37,6 +39,17 @@ class Recipe:
     metric: Metric
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Of K lanes on their S row sets: loss and score (K, S), outputs (K, V, …) of each set, padded, and the share of
+    dead units of every ReLU (K, S, ReLUs)."""
+
+    loss: Tensor
+    score: Tensor
+    outputs: tuple[Tensor, ...]
+    dead: Floats
+
+
 class Stack:
     """K models, their optimizer and their data; moved on one epoch at a time.
 
@@ -53,6 +66,7 @@ class Stack:
         self.model = recipe.build(shapes, random).to(table.device)
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
+        self.gauges = Gauges(self.model)
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
@@ -80,14 +94,17 @@ class Stack:
         return losses.detach()
 
     @torch.no_grad()
-    def evaluate(self) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Loss and score (K, S) of each lane on each of its row sets; and per set the outputs (K, V, …), padded."""
+    def evaluate(self) -> Evaluation:
+        """Score each lane on each of its row sets."""
         self.model.eval()
-        found = [self._evaluate(each) for each in self._sets]
-        loss, score, outputs = zip(*found, strict=True)
-        return torch.stack(loss, dim=1), torch.stack(score, dim=1), list(outputs)
+        loss, score, outputs, dead = zip(*(self._evaluate(each) for each in self._sets), strict=True)
+        return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
 
-    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor]:
+    def gradient_norms(self) -> Floats:
+        """Of the last step, by lane and layer (K, layers)."""
+        return self.gauges.norms(self._flat.last_gradients)
+
+    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
         outputs, losses = [], []
         for rows in torch.split(on.rows, on.width, dim=1):
             out = self.model(self._data.features(rows))
@@ -96,7 +113,7 @@ class Stack:
         counts = on.counts.cpu()
         loss = torch.cat(losses, dim=1).cpu().double().where(counts, 0.0).sum(-1) / counts.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        return loss, self._metric.function(whole, labels, counts), whole
+        return loss, self._metric.function(whole, labels, counts), whole, self.gauges.dead(len(on.rows))
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
@@ -151,6 +168,7 @@ class Stack:
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self.model(self._data.features(rows))
+        self.gauges.dead(0)  # the next is asked of an evaluation
         kept.pop(weights, None)
         return sum(storage.nbytes() for storage in kept.values()) // (FLOAT * rows.numel())
 

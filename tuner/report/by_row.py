@@ -1,0 +1,84 @@
+"""Statistics from the scores of single rows: another interval of the score, another correction of a flat search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from tuner.report.statistics import Interval
+
+BOOTSTRAPS = 1000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A corrected mean, and the 2.5 and 97.5 % quantiles of its bootstrap samples."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What one outer fold gives to `bates`: the score (V,) of each of its test rows by its winner, and the mean score
+    that its own chain would have promised of them."""
+
+    rows: Floats
+    promised: float
+
+
+def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:
+    """What a search promises without flattering itself, from the scores of its configurations on its inner folds
+    (C, folds): the mean over folds of the score of whichever configuration is best on the *other* folds."""
+    scores = np.asarray(fold_scores, dtype=float)
+    if scores.shape[1] < 2:
+        return float(scores.max() if maximize else scores.min())
+    others = scores.sum(axis=1, keepdims=True) - scores
+    chosen = (others if maximize else -others).argmax(axis=0)
+    return float(scores[chosen, np.arange(scores.shape[1])].mean())
+
+
+def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95) -> Interval:
+    """The interval of Bates, Hastie & Tibshirani (2023), their algorithm 1, around the mean outer-test score.
+
+    For every outer fold, a = (score promised by cross-validation on the other rows − mean score of its test rows)² and
+    b = variance of these rows' scores / their number; mean(a) − mean(b) estimates the squared error of a
+    cross-validation on the rows of `parts` − 1 parts. The standard error is its root times √((parts − 1) / parts), kept
+    as in their code between that of independent rows and √`parts` times as much. What is promised is that of the whole
+    search (`unflattered`). Their extrapolation to training on all `rows` is left out: the estimand stays the report's.
+    """
+    everything = np.concatenate([fold.rows for fold in folds])
+    promised = np.array([fold.promised for fold in folds])
+    a = (promised - np.array([fold.rows.mean() for fold in folds])) ** 2
+    b = np.array([fold.rows.var(ddof=1) / len(fold.rows) for fold in folds])
+    root = float(np.sqrt(max(0.0, a.mean() - b.mean()) * (parts - 1) / parts))
+    least = float(everything.std(ddof=1) / np.sqrt(rows))
+    error = min(max(root, least), least * parts**0.5)
+    return Interval(float(everything.mean()), float(ndtri(0.5 + confidence / 2)) * error)
+
+
+def bootstrap_corrected(scores: Floats, rows: NDArray[np.int64], maximize: bool) -> Corrected:
+    """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold scores (N, C) of all configurations.
+
+    A bootstrap sample of the rows chooses the configuration with the best mean score on it, and the rows left out score
+    it; the mean over samples, and their 2.5 and 97.5 % quantiles. `rows` (N,) tells which belong together, where a row
+    was validated several times.
+    """
+    _, place = np.unique(rows, return_inverse=True)
+    distinct = int(place.max()) + 1
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(BOOTSTRAPS):
+        times = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)[place]
+        if times.all():  # a sample that leaves no row out
+            continue
+        means = times @ scores
+        chosen = int(means.argmax() if maximize else means.argmin())
+        found.append(scores[times == 0, chosen].mean())
+    return Corrected(float(np.mean(found)), *(float(q) for q in np.quantile(found, [0.025, 0.975])))

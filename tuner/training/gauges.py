@@ -1,0 +1,76 @@
+"""What shows inside a network whether it learns: the gradient of every layer, and units that never speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Of one lane: the norm of each layer's gradient in the last batch of every epoch (E, layers); of one of its row
+    sets: the share of each ReLU's units that are 0 for all its rows (ReLUs,). In the order of the model's modules."""
+
+    layers: tuple[str, ...]
+    relus: tuple[str, ...]
+    norms: Floats
+    dead: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """The same of every lane (K, E, layers), and of every view and epoch (V, E, ReLUs)."""
+
+    layers: tuple[str, ...]
+    relus: tuple[str, ...]
+    norms: Floats
+    dead: Floats
+
+    def of(self, lane: int, view: int, epochs: int) -> Reading:
+        """What a lane and its view had shown after that many epochs."""
+        return Reading(self.layers, self.relus, self.norms[lane, :epochs], self.dead[view, epochs - 1])
+
+
+class Gauges:
+    """Reads a stack's model. A layer is a module with parameters of its own: the norm is that of all of them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        names = dict.fromkeys(name.rpartition(".")[0] for name, _ in model.named_parameters())
+        self.layers = tuple(names)
+        place = {name: index for index, name in enumerate(self.layers)}
+        self._layer_of = torch.tensor([place[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
+        relus = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ReLU)]
+        self.relus = tuple(name for name, _ in relus)
+        self._highest: list[Tensor | None] = [None] * len(relus)
+        for index, (_, module) in enumerate(relus):
+            module.register_forward_hook(self._listener(index))
+
+    def _listener(self, index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def note(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+            if module.training:
+                return
+            here = out.amax(dim=tuple(range(1, out.dim() - 1)))  # (K, units)
+            before = self._highest[index]
+            self._highest[index] = here if before is None else torch.maximum(here, before)
+
+        return note
+
+    def norms(self, gradients: Sequence[Tensor]) -> Floats:
+        """Norm of every layer's gradient (K, layers); of the parameters' gradients (K, …)."""
+        squares = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients], dim=1).double().cpu()
+        layers = squares.new_zeros(len(squares), len(self.layers)).index_add_(1, self._layer_of, squares)
+        return np.asarray(layers.sqrt().numpy())
+
+    def dead(self, lanes: int) -> Floats:
+        """Share of dead units of every ReLU (K, ReLUs) in what the K lanes evaluated since the last call."""
+        found = [highest for highest in self._highest if highest is not None]
+        self._highest = [None] * len(self._highest)
+        shares = [(highest <= 0).double().mean(dim=1).cpu().numpy() for highest in found]
+        return np.stack(shares, axis=1) if shares else np.empty((lanes, 0))
