@@ -1,7 +1,8 @@
 """Coverage: how often the reported interval holds the true score, over many data sets of one known process.
 
-The estimand is the score that tuning and training on 80 % of the rows reaches on new data, averaged over data sets. Every
-outer-test score is an unbiased draw of it, so its grand mean over all data sets is the truth, to a few parts in a thousand.
+The estimand is the score that tuning and training on 80 % of the rows reaches on new data, averaged over data sets.
+Every outer-test score is an unbiased draw of it, so the grand mean over all data sets is the truth, to a few parts in a
+thousand.
 """
 
 from __future__ import annotations
@@ -19,49 +20,78 @@ import numpy as np
 
 from benchmarks.timing import table
 
-ROWS, FEATURES, DATASETS, REPEATS = 100, 5, 300, (1, 5)
+DATASETS, REPEATS = 300, (1, 5)
 SPACE = """
 name: coverage
 dataset: {{name: npz, path: {path}}}
 model: {{name: mlp, hidden_size: [4, 16]}}
-training: {{epochs: 8, batch_size: 16, optimizer: {{name: adam, learning_rate: {{low: 3e-3, high: 1e-1, log: true}}}}}}
-metric: accuracy
-resampling: {{outer: {{folds: 5, repeats: {repeats}}}, stratify: false}}
+training:
+  epochs: {epochs}
+  batch_size: 16
+  optimizer: {{name: adam, learning_rate: {{low: 3e-3, high: 1e-1, log: true}}}}
+metric: {metric}
+resampling: {{outer: {{folds: 5, repeats: {repeats}}}}}
 search: {{sampler: random, trials: 3}}
 """
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Process:
+    """Where data sets come from, and what is asked of them."""
+
+    what: str
+    draw: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    metric: str
+    epochs: int
+
+
+def classes(rng: np.random.Generator, rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes by a logistic curve over a plane of five features; the others are noise."""
+    x = rng.normal(size=(rows, features))
+    return x, (rng.random(rows) < 1 / (1 + np.exp(-1.5 * x[:, :5] @ np.arange(5) / 2))).astype(np.int64)
+
+
+def surface(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A curved surface over three features, with noise."""
+    x = rng.normal(size=(50, 3))
+    y = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.3 * rng.normal(size=50)
+    return x, y.astype(np.float32)[:, None]
+
+
+def guesses(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that have nothing to do with the features."""
+    return rng.normal(size=(100, 5)), rng.permutation(np.arange(100) % 2)
+
+
+HARD = partial(classes, rows=60, features=20)
+PROCESSES = (
+    Process("classes, 60 rows of 20", HARD, "accuracy", 8),
+    Process("a curved surface, 50 rows of 3", surface, "mae", 30),
+    Process("easy classes, 100 rows of 5", partial(classes, rows=100, features=5), "accuracy", 8),
+    Process("classes, 60 rows of 20", HARD, "log_loss", 8),
+)
+NOISE = Process("noise", guesses, "accuracy", 8)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the report said of one data set, and its outer scores."""
+    """What the report said of one data set: its interval, that of Bates et al., the inner best and the outer scores."""
 
-    low: float
-    high: float
+    reported: Interval
+    bates: Interval
     inner_best: float
     scores: tuple[float, ...]
 
-    def naive(self) -> tuple[float, float]:
+    @property
+    def naive(self) -> Interval:
         """mean ± 1.96 · sd/√n over the folds, as if they were independent."""
         half = 1.96 * statistics.stdev(self.scores) / len(self.scores) ** 0.5
         mean = statistics.fmean(self.scores)
         return mean - half, mean + half
 
 
-def process(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Classes by a logistic curve over a plane: the best possible accuracy is about 0.8."""
-    x = rng.normal(size=(ROWS, FEATURES))
-    return x, (rng.random(ROWS) < 1 / (1 + np.exp(-1.5 * x @ np.arange(FEATURES) / 2))).astype(np.int64)
-
-
-def noise(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Labels that have nothing to do with the features."""
-    return rng.normal(size=(ROWS, FEATURES)), rng.permutation(np.arange(ROWS) % 2)
-
-
-Process = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
-
-
-def told(seed: int, make: Process, repeats: int) -> Told:
+def told(seed: int, process: Process, repeats: int) -> Told:
     """The real pipe on one data set."""
     from tuner.report.results import load
     from tuner.search.driver import search
@@ -70,14 +100,16 @@ def told(seed: int, make: Process, repeats: int) -> Told:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        x, y = make(np.random.default_rng(seed))
+        x, y = process.draw(np.random.default_rng(seed))
         np.savez(folder / "data.npz", X=x, y=y)
-        (folder / "e.yaml").write_text(SPACE.format(path="data.npz", repeats=repeats))
+        settings = {"path": "data.npz", "repeats": repeats, "metric": process.metric, "epochs": process.epochs}
+        (folder / "e.yaml").write_text(SPACE.format(**settings))
         search(prepare(folder / "e.yaml"), Wishes(folder / "study.db", workers=0), lambda event: None, empty)
-        results = load(folder / "study.db")
-    score = results.score
-    assert score and score.low is not None and score.high is not None and results.inner_best is not None
-    return Told(score.low, score.high, results.inner_best, tuple(fold.score or 0.0 for fold in results.folds))
+        results, other = load(folder / "study.db"), load(folder / "study.db", kind="bates")
+    ours, theirs, best = results.score, other.score, results.inner_best
+    assert ours and theirs and best is not None
+    scores = tuple(fold.score for fold in results.folds if fold.score is not None)
+    return Told((ours.low, ours.high), (theirs.low, theirs.high), best, scores)
 
 
 def empty() -> Path:
@@ -90,19 +122,18 @@ def empty() -> Path:
     return path
 
 
-def simulate(datasets: int, make: Process, repeats: int, workers: int = 2) -> list[Told]:
+def simulate(datasets: int, process: Process, repeats: int, workers: int = 2) -> list[Told]:
     """The report of every data set."""
-    one = partial(told, make=make, repeats=repeats)
+    one = partial(told, process=process, repeats=repeats)
     if workers < 2:
         return [one(seed) for seed in range(datasets)]
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         return pool.map(one, range(datasets), chunksize=5)
 
 
-def coverage(found: list[Told], truth: float) -> tuple[float, float]:
-    """Share of data sets whose reported, and whose naive interval holds the truth."""
-    reported = statistics.fmean(each.low <= truth <= each.high for each in found)
-    return reported, statistics.fmean(low <= truth <= high for low, high in (each.naive() for each in found))
+def coverage(intervals: list[Interval], truth: float) -> float:
+    """The share of intervals that hold the truth."""
+    return statistics.fmean(low <= truth <= high for low, high in intervals)
 
 
 def grand_mean(found: list[Told]) -> float:
@@ -111,21 +142,23 @@ def grand_mean(found: list[Told]) -> float:
 
 
 def main() -> None:
-    """Print both coverages for one cut and five, and what noise scores."""
+    """Print the coverages for one cut and five, and what noise scores."""
     rows = []
-    for repeats in REPEATS:
-        found = simulate(DATASETS, process, repeats)
-        truth = grand_mean(found)
-        reported, naive = coverage(found, truth)
-        width = statistics.fmean(each.high - each.low for each in found)
-        best = statistics.fmean(each.inner_best for each in found)
-        rows.append((repeats, DATASETS, truth, best, f"{reported:.1%}", f"{naive:.1%}", width))
-    columns = ("repeats", "data sets", "true score", "inner best", "reported interval covers", "mean ± 1.96 sd/√n covers",
-               "mean width")  # fmt: skip
-    table("Coverage of the 95 % interval (100 rows, 5 outer folds)", columns, rows)
-    found = simulate(20, noise, 1)
-    table("Noise labels, 20 data sets", ("nested accuracy", "inner best"),
-          [(grand_mean(found), statistics.fmean(each.inner_best for each in found))])  # fmt: skip
+    for process in PROCESSES:
+        for repeats in REPEATS:
+            found = simulate(DATASETS, process, repeats)
+            truth = grand_mean(found)
+            kinds = ([each.reported for each in found], [each.bates for each in found], [each.naive for each in found])
+            covered = [f"{coverage(kind, truth):.1%}" for kind in kinds]
+            best = statistics.fmean(each.inner_best for each in found)
+            width = statistics.fmean(high - low for low, high in kinds[0])
+            rows.append((process.what, process.metric, repeats, truth, best, *covered, width))
+    columns = ("data sets", "metric", "repeats", "true score", "inner best", "reported interval covers",
+               "--interval bates", "mean ± 1.96 sd/√n", "mean width")  # fmt: skip
+    table(f"Coverage of the 95 % interval ({DATASETS} data sets each, 5 outer folds)", columns, rows)
+    found = simulate(20, NOISE, 1)
+    best = statistics.fmean(each.inner_best for each in found)
+    table("Noise labels, 20 data sets", ("nested accuracy", "inner best"), [(grand_mean(found), best)])
 
 
 if __name__ == "__main__":
