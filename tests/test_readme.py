@@ -13,6 +13,7 @@ import pytest
 from helpers import command, inside, search, tuner, write_space
 
 from tuner import errors, report
+from tuner.cli.app import VERBS
 
 ROOT = Path(errors.__file__).parent
 README = ROOT.parent.joinpath("README.md").read_text("utf-8")
@@ -46,7 +47,7 @@ def test_every_command_runs_in_order_in_a_fresh_folder(tmp_path):
         done = tuner(*arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), arguments
         told[arguments[0]] = done.stdout
-    assert {*told} == {"init", "check", "list", "search", "report", "status", "replay"}
+    assert {*told} == {verb.__name__.rpartition(".")[2] for verb in VERBS}
     shown = blocks("text")[0].splitlines()
     assert told["report"].splitlines()[0] == shown[0]
     titles = [line for line in shown if line.startswith(("Chosen", "Ranking"))]

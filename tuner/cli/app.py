@@ -25,6 +25,7 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
   tuner report study.db         honest score, ranked tables, learning curves
 """
 
+VERBS = (search, report, compare, importance, curve, status, replay, check, selftest, init, list_)
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # what a file says that takes no more
 
@@ -38,7 +39,7 @@ def options(
     """What every verb shares; `--debug` is read by `run`."""
 
 
-for verb in (search, report, compare, importance, curve, status, replay, check, selftest, init, list_):
+for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 
 

@@ -27,17 +27,14 @@ def command(
       tuner compare mlp.db rnn.db
       tuner compare study.db --name mlp --name rnn --margin 0.02
     """
-    from tuner.cli.console import console, draw
+    from tuner.cli.console import console, shown
     from tuner.report import compare, comparison_tables
 
     found = compare.compare(_studies(files, names), margin)
     if json:
         typer.echo(comparison_tables.as_json(found))
         return
-    to = console()
-    draw(to, comparison_tables.ranking(found))
-    for line in comparison_tables.sentences(found):
-        to.print(line, markup=False, soft_wrap=not to.is_terminal)
+    typer.echo(shown(console(), [comparison_tables.ranking(found), *comparison_tables.sentences(found)]))
 
 
 def _studies(files: list[Path], names: list[str]) -> list[tuple[str, Results]]:

@@ -12,6 +12,7 @@ from tuner.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from tuner.report.tables import Table
 
@@ -70,6 +71,22 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
+    """Tables, sentences and plots one below the other; for a file, without the blanks that rich ends lines with."""
+    from rich.text import Text
+
+    from tuner.report.tables import Table
+
+    with to.capture() as captured:
+        for part in parts:
+            if isinstance(part, Table):
+                draw(to, part)
+            else:
+                to.print(part if isinstance(part, Text) else Text(part), soft_wrap=not to.is_terminal)
+    text = captured.get().rstrip("\n")
+    return text if to.is_terminal else "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def draw(to: Console, table: Table) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from tuner.errors import NoResultError, UsageError
+
+if TYPE_CHECKING:
+    from tuner.report.tables import Table
 
 
 def command(
@@ -22,7 +26,7 @@ def command(
     """
     from rich.text import Text
 
-    from tuner.cli.console import console, draw
+    from tuner.cli.console import console, shown
     from tuner.report import size_curve
     from tuner.report.plots import over_rows
     from tuner.report.results import load
@@ -37,12 +41,10 @@ def command(
     curve = size_curve.points(results)
     if size_curve.broken(curve):
         raise NoResultError("the trainings on parts of the rows broke", "tuner report, for another configuration")
-    draw(to, size_curve.table(results, curve))
     bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
     plot = over_rows(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal)
-    to.print(Text.from_ansi(plot))
-    for line in size_curve.verdict(results, curve):
-        to.print(line, markup=False, soft_wrap=not to.is_terminal)
+    drawn: list[Table | Text | str] = [size_curve.table(results, curve), Text.from_ansi(plot)]
+    typer.echo(shown(to, [*drawn, *size_curve.verdict(results, curve)]))
 
 
 def _train(study: Path, name: str, device: str) -> None:

@@ -17,7 +17,7 @@ def command(
     \b
       tuner importance study.db
     """
-    from tuner.cli.console import console, draw
+    from tuner.cli.console import console, shown
     from tuner.report.importance import ENOUGH, importances
     from tuner.report.results import load
     from tuner.report.tables import Table
@@ -25,8 +25,10 @@ def command(
     results = load(study, name)
     results.chain(chain)
     rows = tuple((row.parameter, row.ped_anova, row.fanova) for row in importances(results, chain))
-    to = console()
-    draw(to, Table(f"Importance in the {chain} chain", ("parameter", "PED-ANOVA", "fANOVA"), rows, 3))
+    parts: list[Table | str] = [
+        Table(f"Importance in the {chain} chain", ("parameter", "PED-ANOVA", "fANOVA"), rows, 3)
+    ]
     complete = len(results.ranking(chain))
     if complete < ENOUGH:
-        to.print(f"warning: {complete} complete trials; below {ENOUGH}, importances are mostly chance", markup=False)
+        parts.append(f"warning: {complete} complete trials; below {ENOUGH}, importances are mostly chance")
+    typer.echo(shown(console(), parts))

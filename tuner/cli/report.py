@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tuner.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from tuner.report.results import Results
     from tuner.report.tables import Table
@@ -54,7 +56,7 @@ def command(
       tuner report study.db --top 30 --format csv --output ranking.csv
       tuner report study.db --chain outer-2 --trial 17
     """
-    from tuner.cli.console import console
+    from tuner.cli.console import console, shown
     from tuner.report import formats, tables
     from tuner.report.results import load
 
@@ -62,11 +64,7 @@ def command(
     results.chain(chain)
     if format is Format.table:
         to = console(as_text=output is not None)
-        with to.capture() as captured:
-            _draw(to, results, top, chain, trial)
-        text = captured.get().rstrip("\n")
-        if not to.is_terminal:
-            text = "\n".join(line.rstrip() for line in text.splitlines())
+        text = shown(to, _parts(to, results, top, chain, trial))
     elif format is Format.json:
         text = formats.as_json(results, top, chain, _trial(results, chain, trial))
     elif format is Format.csv and rows:
@@ -81,31 +79,29 @@ def command(
         _write(output, text)
 
 
-def _draw(to: Console, results: Results, top: int, chain: str, number: int | None) -> None:
+def _parts(to: Console, results: Results, top: int, chain: str, number: int | None) -> Iterator[Table | Text | str]:
+    """The report from top to bottom."""
     from rich.text import Text
 
-    from tuner.cli.console import draw
     from tuner.report import tables, words
     from tuner.report.plots import plots
 
-    for line in words.title(results):
-        to.print(line, markup=False, style="dim", soft_wrap=not to.is_terminal)
-    for place, line in enumerate(words.headline(results)):
-        to.print(line, markup=False, style="bold" if place == 0 else "", soft_wrap=not to.is_terminal)
-    to.print()
+    first, *more = words.headline(results)
+    yield from (Text(line, style="dim") for line in words.title(results))
+    yield Text(first, style="bold")
+    yield from (*more, "")
     shown = [tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)]
-    for table in (*shown, *_summaries(results)):
-        if table.rows:
-            draw(to, table)
+    yield from (table for table in (*shown, *_summaries(results)) if table.rows)
     trial = _trial(results, chain, number)
-    if trial is not None and number is not None:
-        for line in (words.about(results, trial), *words.diagnosis(trial)):
-            to.print(line, markup=False, soft_wrap=not to.is_terminal)
+    if trial is None:
+        return
+    if number is not None:
+        yield from (words.about(results, trial), *words.diagnosis(trial))
         if trial.details:
-            to.print(trial.details, markup=False, style="dim", soft_wrap=True)
-    if trial is not None and trial.curves.score:
-        to.print(f"Learning curves of trial {trial.number} of {chain}", style="bold", markup=False)
-        to.print(Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal)))
+            yield Text(trial.details, style="dim")
+    if trial.curves.score:
+        yield Text(f"Learning curves of trial {trial.number} of {chain}", style="bold")
+        yield Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal))
 
 
 def _summaries(results: Results) -> list[Table]:

@@ -17,7 +17,8 @@ from tuner.report.tables import Table
 EXPONENTS = np.linspace(0.05, 2.0, 40)
 RESAMPLES = 200
 VARIANCE = 0.5  # high variance: the training error is less than this share of the validation error
-BIAS = 0.9  # high bias: it is more than this share, and more data changes less than a hundredth of it
+BIAS = 0.9  # high bias: it is more than this share, and more data changes less than a hundredth of it …
+HARD = 0.1  # … and the validation error is more than this share of the dummy's
 WORTH = 0.01  # more data would help: twice the rows take at least this share off the error
 
 
@@ -114,7 +115,7 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     if helps:
         said.append(f"more data would help: twice the rows would give an error of about {ahead.doubled:.3g} "
                     f"({ahead.low:.3g} … {ahead.high:.3g}) instead of {ahead.now:.3g}, by a power law")  # fmt: skip
-    if not helps and learned > BIAS * ahead.now and ahead.now > 0:
+    if not helps and learned > BIAS * ahead.now > BIAS * HARD * _dummy(results):
         said.append(
             f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {ahead.now:.3g}, and "
             "more data changes little; a larger model or other features, or it is as good as it gets"
@@ -122,6 +123,12 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     return said or [
         f"enough: twice the rows would give an error of about {ahead.doubled:.3g} instead of {ahead.now:.3g}"
     ]
+
+
+def _dummy(results: Results) -> float:
+    """The error of ignoring the features; 0 in a flat search, which has none."""
+    scores = [fold.dummy for fold in results.folds if fold.dummy is not None]
+    return error(results, statistics.fmean(scores)) if scores else 0.0
 
 
 def table(results: Results, curve: Sequence[Point]) -> Table:

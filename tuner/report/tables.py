@@ -55,7 +55,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
     )
     title = f"Ranking of the {chain} chain{_deploys(results) if chain == 'final' else ''}"
     columns = (*fixed, *short_names(searched, fixed))
-    return Table(title, columns, rows, len(fixed), ("diagnosis", "parameters", "seconds", "epochs", "spread"))
+    return Table(title, columns, rows, len(fixed), ("parameters", "seconds", "epochs", "spread", "diagnosis"))
 
 
 def _deploys(results: Results) -> str:
