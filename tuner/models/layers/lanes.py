@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tuner.models.layers.initialization import Default, Initialization
 from tuner.seeds import seed_of
 
 
@@ -20,11 +21,14 @@ class Shapes:
 
 
 class Lanes:
-    """K lanes by their seeds; each draws its initial weights from a stream of its own."""
+    """K lanes by their seeds; each draws its initial weights from a stream of its own.
+
+    `initialization` says how matrices begin; None leaves it to each layer, which then begins as torch's."""
 
     def __init__(self, seeds: tuple[int, ...], device: torch.device | str = "cpu") -> None:
         self.seeds = seeds
         self.device = torch.device(device)
+        self.initialization: Initialization = Default()
         self._initial = self.generators("weights", "cpu")
         self._dropouts = 0
 
@@ -41,10 +45,38 @@ class Lanes:
         self._dropouts += 1
         return self.generators(f"dropout {self._dropouts}")
 
-    def uniform(self, *shape: int, bound: float) -> Tensor:
-        """(K, *shape) drawn from U(−bound, bound), lane by lane."""
-        draws = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in self._initial]
-        return torch.stack(draws).to(self.device)
+    def matrix(self, *shape: int, bound: float, blocks: int = 1) -> Tensor:
+        """Weights (K, out, in, …): U(−bound, bound) as torch's, or as `initialization` says, each of `blocks` of rows
+        by itself."""
+        how = self.initialization
+        if isinstance(how, Default):
+            return self._drawn(shape, lambda lane, g: lane.uniform_(-bound, bound, generator=g))
+
+        def draw(lane: Tensor, g: torch.Generator) -> None:
+            for block in lane.chunk(blocks):
+                how.draw(block, g)
+
+        return self._drawn(shape, draw)
+
+    def bias(self, *shape: int, bound: float) -> Tensor:
+        """Biases (K, *shape): U(−bound, bound) as torch's, or 0 beside matrices that begin otherwise."""
+        if isinstance(self.initialization, Default):
+            return self.matrix(*shape, bound=bound)
+        return self.full(0.0, *shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """(K, *shape) drawn from N(0, 1), as torch's embeddings begin."""
+        return self._drawn(shape, lambda lane, g: lane.normal_(generator=g))
+
+    def full(self, value: float, *shape: int) -> Tensor:
+        """(K, *shape) of one number."""
+        return torch.full((len(self), *shape), value, device=self.device)
+
+    def _drawn(self, shape: tuple[int, ...], draw: Callable[[Tensor, torch.Generator], object]) -> Tensor:
+        lanes = torch.empty(len(self), *shape)
+        for lane, generator in zip(lanes, self._initial, strict=True):
+            draw(lane, generator)
+        return lanes.to(self.device)
 
 
 class Outline(Lanes):
@@ -56,7 +88,7 @@ class Outline(Lanes):
     def for_dropout(self) -> list[torch.Generator]:
         return []
 
-    def uniform(self, *shape: int, bound: float) -> Tensor:
+    def _drawn(self, shape: tuple[int, ...], draw: Callable[[Tensor, torch.Generator], object]) -> Tensor:
         return torch.empty(1, *shape, device=self.device)
 
 

@@ -21,8 +21,8 @@ class Linear(nn.Module):
     def __init__(self, in_features: int, out_features: int, lanes: Lanes) -> None:
         super().__init__()
         bound = 1 / math.sqrt(in_features)
-        self.weight = nn.Parameter(lanes.uniform(out_features, in_features, bound=bound).mT.contiguous())
-        self.bias = nn.Parameter(lanes.uniform(1, out_features, bound=bound))
+        self.weight = nn.Parameter(lanes.matrix(out_features, in_features, bound=bound).mT.contiguous())
+        self.bias = nn.Parameter(lanes.bias(1, out_features, bound=bound))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 3:

@@ -30,10 +30,10 @@ class Recurrent(nn.Module):
         super().__init__()
         self.hidden_size = hidden_size
         rows, bound = GATES[cell] * hidden_size, 1 / math.sqrt(hidden_size)
-        self.weight_ih = nn.Parameter(lanes.uniform(rows, input_size, bound=bound))
-        self.weight_hh = nn.Parameter(lanes.uniform(rows, hidden_size, bound=bound))
-        self.bias_ih = nn.Parameter(lanes.uniform(rows, bound=bound))
-        self.bias_hh = nn.Parameter(lanes.uniform(rows, bound=bound))
+        self.weight_ih = nn.Parameter(lanes.matrix(rows, input_size, bound=bound, blocks=GATES[cell]))
+        self.weight_hh = nn.Parameter(lanes.matrix(rows, hidden_size, bound=bound, blocks=GATES[cell]))
+        self.bias_ih = nn.Parameter(lanes.bias(rows, bound=bound))
+        self.bias_hh = nn.Parameter(lanes.bias(rows, bound=bound))
         self._run: Callable[[Tensor], Tensor] = {"rnn": self._rnn, "gru": self._gru, "lstm": self._lstm}[cell]
 
     def forward(self, x: Tensor) -> Tensor:
