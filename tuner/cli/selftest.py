@@ -42,7 +42,7 @@ def command() -> None:
     """Search on noise, a leak, duplicated rows and a planted truth, and say whether each score is what it must be.
 
     \b
-      tuner selftest        (about a minute)
+      tuner selftest        (half a minute)
     """
     import statistics
 
@@ -64,10 +64,10 @@ def command() -> None:
 
 
 def checks() -> list[Check]:
-    """The checks, each with its own truth; guesses lie within three standard errors of a half."""
+    """The checks, each with its own truth; guesses lie within four standard errors of a half."""
 
     def guesses(rows: int) -> tuple[float, float]:
-        error = 3 * (0.25 / rows) ** 0.5
+        error = 4 * (0.25 / rows) ** 0.5
         return 0.5 - error, 0.5 + error
 
     once = ROWS // COPIES
