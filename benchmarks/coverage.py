@@ -72,6 +72,7 @@ PROCESSES = (
     Process("classes, 60 rows of 20", HARD, "log_loss", 8),
 )
 NOISE = Process("noise", guesses, "accuracy", 8)
+_empty: tempfile.TemporaryDirectory[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,11 @@ def empty() -> Path:
     """An empty storage, made once in this process: Optuna takes a second for it."""
     from tuner import store
 
-    path = Path(tempfile.gettempdir()) / f"tuner-empty-{multiprocessing.current_process().pid}.db"
-    if not path.exists():
-        store.make(path)
-    return path
+    global _empty
+    if _empty is None:
+        _empty = tempfile.TemporaryDirectory(prefix="tuner-")
+        store.make(Path(_empty.name) / "empty.db")
+    return Path(_empty.name) / "empty.db"
 
 
 def simulate(datasets: int, process: Process, repeats: int, workers: int = 2) -> list[Told]:

@@ -21,8 +21,8 @@ from tuner.cli.spaces import shipped
 from tuner.search.driver import search
 from tuner.search.events import Event, Finished
 from tuner.search.executors import Running
+from tuner.search.jobs import Job, Outcome, RefitJob
 from tuner.search.plan import prepare
-from tuner.search.trial import Job, Outcome, RefitJob
 from tuner.search.wishes import Wishes
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 

@@ -16,7 +16,8 @@ from tuner.spec.packing import unpack
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(2, 6), st.floats(0, 0.5))
 def test_bates_by_their_algorithm(seed, parts, off):
-    """Algorithm 1, line by line; the bounds and the scale of their section 4.3."""
+    """The mean squared error of their algorithm 1, line by line; the bounds and the scale of their section 4.3; the
+    centre is the outer mean, not theirs."""
     rng = np.random.default_rng(seed)
     size, rows = 12, 12 * parts
     folds = [Held(rng.random(size), float(rng.random() * off + 0.4)) for _ in range(parts)]
@@ -100,7 +101,7 @@ def test_bates_is_refused_where_it_has_no_meaning(tmp_path, settings_, what):
     search(write_space(tmp_path, search={"trials": 1}, **settings_), tmp_path / "study.db")
     code, out, err = inside("report", tmp_path / "study.db", "--interval", "bates")
     assert (code, out) == (2, "")
-    assert f"--interval bates needs {what}, and tiny has none" in err and "--interval corrected" in err
+    assert f"--interval bates needs {what}, which tiny has not" in err and "--interval corrected" in err
 
 
 def test_row_scores_of_a_flat_search_average_to_its_folds(tmp_path):

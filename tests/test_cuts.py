@@ -57,19 +57,32 @@ def test_grouped_outer_folds_equal_sklearns(task, splitter):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(3, 6), st.integers(0, 3), st.sampled_from(["shared", 3, InnerFolds(holdout=0.25)]), st.booleans())
-def test_time_only_goes_forward(folds, gap, inner, dated):
-    order = np.random.default_rng(8).permutation(ROWS).astype(float) if dated else None
+@given(st.integers(3, 6), st.integers(0, 3), st.sampled_from(["shared", 3, InnerFolds(holdout=0.25)]),
+       st.sampled_from([None, 1, 2]))  # fmt: skip
+def test_time_only_goes_forward(folds, gap, inner, together):
+    """`together`: how many rows share a time; None: there is no column of times."""
+    order = np.random.default_rng(8).permutation(ROWS) // together * 1.0 if together else None
     time = np.arange(ROWS) if order is None else order
+    place = np.argsort(np.argsort(time, kind="stable"))
     *outer, final = plan(Resampling(outer=folds, inner=inner, kind="time", gap=gap), toy(order=order)).chains
     assert len(outer) == folds
     for chain in (*outer, final):
         pairs = [(fold.train, fold.validation) for fold in chain.folds]
         pairs += [(chain.rows, chain.test)] if len(chain.test) else []
         for train, test in pairs:
-            assert time[train].max() + gap < time[test].min()
-    tested = [row for chain in outer for row in time[chain.test]]
-    assert sorted(tested) == list(range(int(min(tested)), ROWS)), "every row after the first two parts is tested once"
+            assert time[train].max() < time[test].min()
+            assert place[test].min() - place[train].max() > gap
+    tested = sorted(time[row] for chain in outer for row in chain.test)
+    assert tested == sorted(time[time >= tested[0]]), "every row after the first two parts is tested once"
+
+
+def test_rows_of_one_time_are_never_parted():
+    """A panel: ten rows a day, six days."""
+    order = np.repeat(np.arange(6.0), 10)
+    *outer, _ = plan(Resampling(outer=3, kind="time"), toy(order=order)).chains
+    assert [set(order[chain.test]) for chain in outer] == [{3.0}, {4.0}, {5.0}]
+    with pytest.raises(DataError, match="60 rows of 6 different times cannot be cut into 7 parts"):
+        plan(Resampling(outer=5, kind="time"), toy(order=order))
 
 
 def test_forward_folds_equal_sklearns():
@@ -90,6 +103,13 @@ def test_a_given_split_is_taken():
         for fold in chain.folds:
             assert len(set(split[fold.validation])) == 1
             assert not set(split[fold.validation]) & set(split[fold.train])
+
+
+@pytest.mark.parametrize(("inner", "count"), [(3, 3), (InnerFolds(folds=3, repeats=2), 6)])
+def test_inner_folds_of_a_given_split_are_cut_alike_in_every_chain(inner, count):
+    for chain in plan(Resampling(inner=inner), toy(split=np.arange(ROWS) % 4)).chains:
+        assert len(chain.folds) == count
+        assert len({fold.validation.tobytes() for fold in chain.folds}) == count
 
 
 REFUSED = {

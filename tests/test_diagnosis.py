@@ -1,5 +1,7 @@
 """Diagnoses: curves made by hand, and real trainings that are known to be ill."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from toys import classes, go_on, lanes_of, recipe
 
 from tuner.models import mlp
 from tuner.report import load
-from tuner.spec.diagnosis import SIGNS, diagnose
+from tuner.spec.diagnosis import EXPLODED, SIGNS, diagnose
 from tuner.spec.diagnosis import inside as signs_inside
 from tuner.training.fitting import build_stacks
 from tuner.training.loop import train
@@ -114,6 +116,20 @@ def test_the_gauges_read_what_torch_says():
             assert norms[k, layer] == pytest.approx(both.norm().item(), rel=1e-4)
         _, hidden = by_hand(scaled[1], alone)
         assert dead[k, 0].tolist() == [pytest.approx((h == 0).all(dim=0).double().mean().item()) for h in hidden]
+
+
+def test_a_gradient_beyond_all_numbers_is_kept_as_none(tmp_path):
+    """A refit may end well whose gradient overflowed; the study is JSON, which knows no infinity."""
+    optimizer = {"name": "adam", "learning_rate": [100.0]}
+    path = write_space(
+        tmp_path, dataset={"name": "diabetes"}, model={"num_layers": 3, "hidden_size": 32, "activation": "relu"},
+        metric="mae", training={"epochs": 4, "early_stopping": None, "optimizer": optimizer}, search={"trials": 1},
+    )  # fmt: skip
+    search(path, tmp_path / "study.db")
+    told = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["gradients"]
+    norms = [norm for fold in told.values() for layer in fold["default"]["norms"].values() for norm in layer]
+    assert len(norms) == 4 * 4 * len(told) and max(norm or 0 for norm in norms) > EXPLODED
+    assert "Exploding gradients in" in inside("report", tmp_path / "study.db")[1]
 
 
 def by_hand(x, parameters):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tuner.search.chain import Chain
 from tuner.search.group import Group, make_groups
+from tuner.search.jobs import RefitJob, TrialJob
 from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
-from tuner.search.trial import RefitJob, TrialJob
 from tuner.spec.records import RefitRecord
 from tuner.spec.sections import Median, NoPruner, Search
 from tuner.store import StoredChain

@@ -53,11 +53,24 @@ def test_the_tables_equal_sklearns(finished):
     truth, said = found.truth, found.said
     np.testing.assert_array_equal(found.confusion, sklearn.metrics.confusion_matrix(truth, said))
     expected = sklearn.metrics.precision_recall_fscore_support(truth, said)
-    areas = sklearn.metrics.roc_auc_score(truth, found.probabilities, multi_class="ovr", average=None)
+    areas = np.mean([
+        sklearn.metrics.roc_auc_score(truth[own], found.probabilities[own], multi_class="ovr", average=None)
+        for own in (found.folds == number for number in np.unique(found.folds))
+    ], axis=0)  # fmt: skip
     for i, (name, precision, recall, f1, area, count) in enumerate(found.by_class()):
         assert (precision, recall, f1, count) == pytest.approx(tuple(column[i] for column in expected))
         assert area == pytest.approx(areas[i])
         assert name == ("setosa", "versicolor", "virginica")[i]
+
+
+def test_knowing_only_how_frequent_classes_were_ranks_nothing():
+    """Of all rows at once it would seem worse than guessing: a fold with many of a class leaves few to train on."""
+    truth = np.array([0] * 8 + [1] * 2 + [0] * 5 + [1] * 5)
+    folds = np.repeat([1, 2], 10)
+    outputs = np.array([[0.5, 0.5]] * 10 + [[0.8, 0.2]] * 10)
+    found = Predictions(folds, np.arange(20), truth, np.log(outputs), ("a", "b"))
+    assert sklearn.metrics.roc_auc_score(truth, outputs[:, 1]) < 0.4
+    assert found.area(1) == 0.5
 
 
 def test_the_calibration_error_by_its_definition():

@@ -14,10 +14,11 @@ from tuner.search import driver
 from tuner.search.chain import Chain
 from tuner.search.events import Finished
 from tuner.search.group import Group, make_groups
+from tuner.search.jobs import TrialJob
 from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
-from tuner.search.trial import Runner, TrialJob
+from tuner.search.trial import Runner
 from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.store import StoredChain, read

@@ -1,5 +1,9 @@
 """`tuner curve`: shares of the training rows, what is stored, and what the words rest on."""
 
+import json
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import inside, search, write_space
@@ -36,12 +40,14 @@ def test_it_is_stored_shown_and_not_trained_again(curved, monkeypatch):
 def test_the_same_again_to_the_bit(curved):
     study, _ = curved
     stored = load(study).study
-    assert size_curve(as_stored(stored), load(study).deployed, "cpu") == stored.curve["points"]
+    again = size_curve(as_stored(stored), load(study).deployed, "cpu")
+    assert json.loads(json.dumps([asdict(point) for point in again])) == stored.curve["points"]
 
 
 def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     """As a plain training of one fold would have it, with the same seed."""
-    from tuner.search.trial import RefitJob, Runner
+    from tuner.search.jobs import RefitJob
+    from tuner.search.trial import Runner
     from tuner.seeds import seed_of
     from tuner.spec.selection import refit_epochs
     from tuner.training.lanes import Lane
@@ -92,9 +98,21 @@ def test_the_words_follow_from_the_errors(finished, word):
 def test_the_outlook_holds_the_law(finished):
     curve = curve_of([0.05 + n**-0.5 for n in ROWS], [0.0] * 5)
     ahead = outlook(load(finished), curve)
-    assert ahead.now == pytest.approx(0.05 + 160**-0.5)
-    assert ahead.low <= 0.05 + 320**-0.5 <= ahead.high
-    assert ahead.doubled == pytest.approx(0.05 + 320**-0.5, abs=0.005)
+    assert ahead.now == pytest.approx(0.05 + 160**-0.5, abs=0.005)
+    assert ahead.gain == pytest.approx(160**-0.5 - 320**-0.5, abs=0.005)
+    assert ahead.low <= ahead.gain <= ahead.high
+
+
+def test_folds_that_differ_hide_no_gain(finished):
+    """Every fold follows one law, far apart from each other: more data helps each of them."""
+    curve = [Point(n, tuple(1 - (0.1 + n**-0.5 + off) for off in (-0.05, 0.0, 0.05)), (0.9,) * 3) for n in ROWS]
+    assert any(line.startswith("more data would help") for line in verdict(load(finished), curve))
+
+
+def test_a_fold_that_broke_once_is_left_out_everywhere():
+    sizes = [{"rows": n, "validation": [None if n == 10 else 9.0, 0.5, 0.6], "training": [0.9, 0.7, 0.8]} for n in ROWS]
+    results = SimpleNamespace(study=SimpleNamespace(curve={"points": sizes}))
+    assert points(results) == [Point(n, (0.5, 0.6), (0.7, 0.8)) for n in ROWS]
 
 
 def test_where_nothing_is_chosen_yet(tmp_path):

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.report.results import Comparison
+from tuner.report.results import Gain
 from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
 from tuner.report.words import verdict
 
@@ -57,8 +57,7 @@ def test_equal_scores_leave_no_doubt():
      (0.04, None, "On one fold, which allows no test, +0.04 against")],
 )  # fmt: skip
 def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
-    interval = Interval(gain, half, *((None, None) if half is None else (gain - half, gain + half)))
-    assert verdict(Comparison(0.5, interval), "default") == f"{said} the default configuration (0.5)."
+    assert verdict(Gain(0.5, Interval(gain, half)), "default") == f"{said} the default configuration (0.5)."
 
 
 @settings(deadline=None, max_examples=50)

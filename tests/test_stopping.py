@@ -10,8 +10,9 @@ from optuna.trial import TrialState
 from toys import classes, lanes_of
 
 from tuner.search.catalogue import catalogue
+from tuner.search.jobs import ChainView, TrialJob
 from tuner.search.stopping import Thresholds, thresholds
-from tuner.search.trial import ChainView, Runner, TrialJob
+from tuner.search.trial import Runner
 from tuner.spec.experiment import load
 from tuner.spec.records import TrialRecord
 from tuner.spec.sections import Halving, Median, NoPruner, Percentile

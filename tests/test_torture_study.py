@@ -31,14 +31,16 @@ def cut(share):
     return lambda path: os.truncate(path, int(path.stat().st_size * share))
 
 
+OF_FORMAT = (
+    "UPDATE study_user_attributes SET value_json = replace(value_json, '\"schema\": 2', '\"schema\": {}') "
+    "WHERE key = 'tuner:header'"
+)
 DAMAGE = {
     "truncated to 100 bytes": lambda path: os.truncate(path, 100),
     "truncated to a half": cut(0.5),
     "tables from the future": altered("UPDATE version_info SET schema_version = 99"),
-    "a study from the future": altered(
-        "UPDATE study_user_attributes SET value_json = replace(value_json, "
-        "'\"schema\": 1', '\"schema\": 99') WHERE key = 'tuner:header'"
-    ),
+    "a study from the future": altered(OF_FORMAT.format(99)),
+    "a study of an older tuner": altered(OF_FORMAT.format(1)),
     "a header that is no JSON": altered("UPDATE study_user_attributes SET value_json = '{' WHERE key = 'tuner:header'"),
     "a header of another shape": altered(
         "UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuner:header'"

@@ -39,17 +39,19 @@ def command(
         _train(study, results.name, device)
         results = load(study, results.name)
     curve = size_curve.points(results)
-    if size_curve.broken(curve):
+    if not curve:
         raise NoResultError("the trainings on parts of the rows broke", "tuner report, for another configuration")
     bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
     plot = over_rows(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal)
     drawn: list[Table | Text | str] = [size_curve.table(results, curve), Text.from_ansi(plot)]
-    typer.echo(shown(to, [*drawn, *size_curve.verdict(results, curve)]))
+    typer.echo(shown(to, [*drawn, *size_curve.verdict(results, curve), size_curve.NOTE]))
 
 
 def _train(study: Path, name: str, device: str) -> None:
     from contextlib import closing
+    from dataclasses import asdict
 
+    from tuner.cli.console import progress
     from tuner.lock import lock
     from tuner.report.results import load
     from tuner.search.plan import as_stored, devices
@@ -60,6 +62,7 @@ def _train(study: Path, name: str, device: str) -> None:
         results = load(study, name)
         chosen = results.deployed
         assert chosen is not None
-        points = size_curve(as_stored(results.study), chosen, devices(device)[0])
+        with progress() as heard:
+            points = size_curve(as_stored(results.study), chosen, devices(device)[0], heard)
         with closing(Store(study, held=held)) as store:
-            store.replace(name, CURVE, {"trial": chosen.number, "points": points})
+            store.replace(name, CURVE, {"trial": chosen.number, "points": [asdict(point) for point in points]})

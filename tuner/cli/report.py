@@ -60,7 +60,11 @@ def command(
     from tuner.report import formats, tables
     from tuner.report.results import load
 
+    if rows and format is not Format.csv:
+        raise UsageError("--predictions are many rows", "add --format csv")
     results = load(study, name, kind=interval.value)
+    if results.flat and interval is Kind.bates:
+        raise UsageError(f"--interval bates: {results.name} is a flat search, which has no outer score", "leave it out")
     results.chain(chain)
     if format is Format.table:
         to = console(as_text=output is not None)
@@ -109,7 +113,10 @@ def _summaries(results: Results) -> list[Table]:
     from tuner.report.predictions import predictions
 
     found = predictions(results)
-    return summaries(found, classes=results.header["task"] == "classification") if found else []
+    if found is None:
+        return []
+    header = results.header
+    return summaries(found, classes=header["task"] == "classification", repeats=header["repeats"])
 
 
 def _row_by_row(results: Results) -> Table:

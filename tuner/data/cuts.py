@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +33,7 @@ class Cut(Protocol):
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None: ...
     def count(self, asked: int | None) -> int: ...
+    def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]: ...
     def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]: ...
@@ -66,6 +68,10 @@ class Shuffled:
     def count(self, asked: int | None) -> int:
         """Parts to test."""
         return 5 if asked is None else asked
+
+    def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """All rows in the parts that outer folds test."""
+        return self.parts(rows, folds, seed)
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """The rows in `folds` parts, sorted inside each."""
@@ -143,7 +149,6 @@ class Told(Shuffled):
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
         self._split = _present(dataset.split, "split", "dataset.split names the column")
-        self._whole = len(dataset)
         self._named = "outer" in resampling.model_fields_set
 
     def count(self, asked: int | None) -> int:
@@ -153,16 +158,16 @@ class Told(Shuffled):
             raise DataError(text, "leave resampling.outer out")
         return found
 
-    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        if len(rows) < self._whole:
-            return super().parts(rows, folds, seed)
+    def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """One part per value of the split."""
         return [rows[self._split[rows] == value] for value in np.unique(self._split)]
 
 
 class Forward:
     """Every part is tested by what was trained on the parts before it, less the `gap` rows just before.
 
-    Nothing comes before the first part, and the second is spare so that the first outer fold has an inner one too.
+    Rows of one time are never parted. Nothing comes before the first part, and the second is spare so that the first
+    outer fold has an inner one too.
     """
 
     spare, repeatable = 2, False
@@ -173,6 +178,7 @@ class Forward:
         order = rows if dataset.order is None else np.argsort(dataset.order, kind="stable")
         self._place = np.empty(len(rows), dtype=np.int64)
         self._place[order] = rows
+        self._time = rows if dataset.order is None else dataset.order
         if resampling.stratify is True:
             raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
 
@@ -180,11 +186,27 @@ class Forward:
         """Parts to test."""
         return 5 if asked is None else asked
 
+    def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """All rows in parts, of which the spare ones are never tested."""
+        return self.parts(rows, folds, seed)
+
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """Parts of nearly equal size, one after another in time."""
-        if len(rows) < folds:
-            raise DataError(f"{len(rows)} rows cannot be cut into {folds} parts", "fewer folds, or more rows")
-        return [np.sort(part) for part in np.array_split(self._in_time(rows), folds)]
+        ordered = self._in_time(rows)
+        ends = np.cumsum([len(part) for part in np.array_split(ordered, folds)]).tolist()
+        starts = [0, *(self._change(ordered, end) for end in ends[:-1]), len(rows)]
+        parts = [np.sort(ordered[start:stop]) for start, stop in pairwise(starts)]
+        if not all(map(len, parts)):
+            times = len(np.unique(self._time[rows]))
+            text = f"{len(rows)} rows of {times} different times cannot be cut into {folds} parts"
+            raise DataError(text, "fewer folds, or more rows")
+        return parts
+
+    def _change(self, ordered: Rows, place: int) -> int:
+        """The first place from this one on where a later time begins."""
+        times = self._time[ordered]
+        later = np.flatnonzero(times[place:] != times[place - 1]) if place else np.zeros(1, dtype=np.int64)
+        return place + int(later[0]) if len(later) else len(ordered)
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
         """The parts before part `index`, less the gap."""
@@ -199,8 +221,8 @@ class Forward:
     def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
         """The last share of the rows scores; there is one such split."""
         order = self._in_time(rows)
-        first = len(order) - max(1, round(share * len(order)))
-        if repeats > 1 or first - self._gap < 1:
+        first = self._change(order, len(order) - max(1, round(share * len(order))))
+        if repeats > 1 or first - self._gap < 1 or first == len(order):
             raise DataError(f"inner holdout {share} forward in time: one split, with rows before it", "repeats: 1")
         return [(np.sort(order[: first - self._gap]), np.sort(order[first:]))]
 

@@ -57,6 +57,7 @@ class NestedPlan:
     """Every chain, outer ones first and `final` last."""
 
     chains: tuple[ChainPlan, ...]
+    repeats: int = 1
 
     def digest(self) -> str:
         """A hash of every split."""
@@ -81,7 +82,7 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
         train = np.sort(np.concatenate(seen))
         chains.append(ChainPlan(f"outer-{number}", train, cutter.inner(train, number, seen), parts[index]))
     chains.append(ChainPlan(FINAL, rows, cutter.inner(rows, 0), rows[:0], alone=not chains))
-    result = NestedPlan(tuple(chains))
+    result = NestedPlan(tuple(chains), cutter.repeats)
     for chain in result.chains:
         chain.check()
     return result
@@ -109,7 +110,7 @@ class _Cutter:
                 yield from ((parts, index) for index in range(self.cut.spare, len(parts)))
 
     def _first_parts(self, rows: Rows, repeat: int) -> list[Rows]:
-        return self.cut.parts(rows, self.final_folds + self.cut.spare, repeat)
+        return self.cut.outer(rows, self.final_folds + self.cut.spare, repeat)
 
     def inner(self, rows: Rows, number: int, parts: list[Rows] | None = None) -> tuple[Fold, ...]:
         """A chain's inner folds: by default the parts of the outer cut that it may see, each validating once."""

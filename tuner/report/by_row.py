@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,18 @@ def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float
 
 
 def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95) -> Interval:
-    """The interval of Bates, Hastie & Tibshirani (2023), their algorithm 1, around the mean outer-test score.
+    """The interval of Bates, Hastie & Tibshirani (2023), of the error on the data at hand.
 
     For every outer fold, a = (score promised by cross-validation on the other rows − mean score of its test rows)² and
     b = variance of these rows' scores / their number; mean(a) − mean(b) estimates the squared error of a
-    cross-validation on the rows of `parts` − 1 parts. The standard error is its root times √((parts − 1) / parts), kept
-    as in their code between that of independent rows and √`parts` times as much. What is promised is that of the whole
-    search (`unflattered`). Their extrapolation to training on all `rows` is left out: the estimand stays the report's.
+    cross-validation on the rows of `parts` − 1 parts (their algorithm 1). The standard error is its root times
+    √((parts − 1) / parts), kept as in their code between that of independent rows and √`parts` times as much.
+
+    Two things are ours: what is promised is that of the whole search (`unflattered`), as the procedure is the search;
+    and the centre is the mean outer-test score, without their extrapolation to training on all `rows`.
     """
+    if len(folds) < 2:
+        return Interval(float(folds[0].rows.mean()), None)
     everything = np.concatenate([fold.rows for fold in folds])
     promised = np.array([fold.promised for fold in folds])
     a = (promised - np.array([fold.rows.mean() for fold in folds])) ** 2
@@ -63,19 +68,20 @@ def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95
     return Interval(float(everything.mean()), float(ndtri(0.5 + confidence / 2)) * error)
 
 
-def bootstrap_corrected(scores: Floats, rows: NDArray[np.int64], maximize: bool) -> Corrected:
+def bootstrap_corrected(scores: NDArray[Any], rows: NDArray[np.int64], maximize: bool) -> Corrected:
     """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold scores (N, C) of all configurations.
 
     A bootstrap sample of the rows chooses the configuration with the best mean score on it, and the rows left out score
     it; the mean over samples, and their 2.5 and 97.5 % quantiles. `rows` (N,) tells which belong together, where a row
     was validated several times.
     """
+    scores = scores.astype(np.float64)  # as the counts: BLAS multiplies nothing mixed
     _, place = np.unique(rows, return_inverse=True)
     distinct = int(place.max()) + 1
     rng = np.random.default_rng(0)
     found = []
     for _ in range(BOOTSTRAPS):
-        times = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)[place]
+        times = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)[place].astype(np.float64)
         if times.all():  # a sample that leaves no row out
             continue
         means = times @ scores

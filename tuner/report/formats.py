@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tuner.report.results import Comparison, Results
+from tuner.report.results import Gain, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
 from tuner.report.words import headline, title
@@ -27,7 +27,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
     def spanned(value: Interval | None) -> Any:
         return value and {"mean": value.mean, "half": value.half, "low": value.low, "high": value.high}
 
-    def compared(value: Comparison | None) -> Any:
+    def compared(value: Gain | None) -> Any:
         return value and {
             "mean": value.mean, "gain": spanned(value.gain), "distinguishable": value.distinguishable
         }  # fmt: skip

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 from tuner.errors import UsageError
 from tuner.report.results import Results
+from tuner.store import as_optuna
 
 ENOUGH = 20  # complete trials: below, importances are mostly chance
 
@@ -30,17 +27,11 @@ class Importance:
 
 def importances(results: Results, chain: str) -> list[Importance]:
     """Of every searched parameter of the chain, most important first. Raises `UsageError` with too few trials."""
-    import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if len(results.ranking(chain)) < 2:
         raise UsageError(f"{chain} has {len(results.ranking(chain))} complete trials, too few", "let the search go on")
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        copy = Path(folder) / "study.db"  # Optuna would open the file for writing
-        shutil.copyfile(results.path, copy)
-        study = optuna.load_study(study_name=f"{results.name}/{chain}", storage=f"sqlite:///{copy}")
+    with as_optuna(results.path, results.name, chain) as study:
         found = {
             name: _evaluated(study, evaluator)
             for name, evaluator in (

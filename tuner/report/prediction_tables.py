@@ -8,14 +8,15 @@ from tuner.report.tables import Cell, Table
 MOST_CLASSES = 12  # that a confusion matrix shows
 
 
-def summaries(found: Predictions, *, classes: bool) -> list[Table]:
+def summaries(found: Predictions, *, classes: bool, repeats: int) -> list[Table]:
     """What a reader wants of them: per class and confused with which, or the residuals of each target."""
+    rows_told = "outer-test rows" if repeats == 1 else f"outer-test rows, each tested {repeats} times"
     if not classes:
         columns = ("target", "mean", "sd", "5 %", "50 %", "95 %")
-        title = "Predictions of outer-test rows: residuals (truth − prediction)"
+        title = f"Predictions of {rows_told}: residuals (truth − prediction)"
         return [Table(title, columns, tuple(found.residuals()), len(columns))]
     columns = ("class", "precision", "recall", "F1", "ROC-AUC", "rows")
-    title = f"Predictions of outer-test rows: calibration error {found.calibration_error:.3g}"
+    title = f"Predictions of {rows_told}: calibration error {found.calibration_error:.3g}"
     tables = [Table(title, columns, tuple(found.by_class()), len(columns), ("ROC-AUC", "precision"))]
     if len(found.names) <= MOST_CLASSES:
         counted = zip(found.names, found.confusion.tolist(), strict=True)

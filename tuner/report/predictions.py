@@ -50,9 +50,20 @@ class Predictions:
         hit, predicted, true = np.diag(self.confusion), self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         return [
             (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
-             auc(self.truth == i, self.probabilities[:, i]), int(true[i]))
+             self.area(i), int(true[i]))
             for i, name in enumerate(self.names)
         ]  # fmt: skip
+
+    def area(self, index: int) -> float | None:
+        """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
+
+        Not of all rows at once: folds have models of their own, whose scores do not stand on one scale."""
+        found = [
+            auc(self.truth[own] == index, self.probabilities[own, index])
+            for own in (self.folds == fold for fold in np.unique(self.folds))
+        ]
+        known = [area for area in found if area is not None]
+        return sum(known) / len(known) if known else None
 
     @property
     def calibration_error(self) -> float:

@@ -45,7 +45,7 @@ class OuterFold:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Gain:
     """The tuned model against another on the same outer folds; `gain` is positive where tuning is better."""
 
     mean: float
@@ -150,28 +150,27 @@ class Results:
         )
 
     def _bates(self) -> Interval:
-        if not self.header["by_row"] or self.header["cut"] != "random":
-            why = "rows that are cut at random" if self.header["by_row"] else "a metric that is a mean over rows"
-            raise UsageError(f"--interval bates needs {why}, and {self.name} has none", "--interval corrected")
+        needs = {
+            "a metric that is a mean over rows": self.header["by_row"],
+            "rows that are cut at random": self.header["cut"] == "random",
+            "outer-test folds of several rows": min(fold.test for fold in self.folds) > 1,
+            "the rule select: best": self.header["select"] == "best",
+        }
+        if missing := [need for need, met in needs.items() if not met]:
+            text = f"--interval bates needs {' and '.join(missing)}, which {self.name} has not"
+            raise UsageError(text, "--interval corrected")
         held = []
         for fold in self.scored:
             assert fold.refit and fold.refit.row_scores
             tried = [trial.fold_scores for trial in self.ranking(fold.name)]
             held.append(Held(unpack(fold.refit.row_scores), unflattered(tried, self.maximize)))
-        first = self.folds[0]
-        return bates(held, round((first.rows + first.test) / first.test), first.rows + first.test)
-
-    @property
-    def repeats(self) -> int:
-        """How often the rows were cut into outer folds."""
-        first = self.folds[0]
-        return round(len(self.folds) * first.test / (first.rows + first.test))
+        return bates(held, len(self.folds) // self.header["repeats"], self.header["dataset"]["rows"])
 
     @property
     def half_with_repeats(self) -> float | None:
         """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
-        if self.repeats > 1 or len(scores) < 2 or not self.header["repeatable"]:
+        if self.header["repeats"] > 1 or len(scores) < 2 or not self.header["repeatable"]:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
 
@@ -179,7 +178,13 @@ class Results:
     def corrected(self) -> float | None:
         """The best score of a flat search less what choosing it flatters (Tibshirani & Tibshirani 2009); not nested."""
         best, sign = next(iter(self.ranking()), None), -1 if self.maximize else 1
-        if not self.flat or best is None or best.score is None or len(best.fold_scores) < 2:
+        if (
+            not self.flat
+            or best is None
+            or best.score is None
+            or len(best.fold_scores) < 2
+            or best is not self.deployed
+        ):
             return None
         errors = [[sign * score for score in trial.fold_scores] for trial in self.ranking()]
         return best.score + sign * tibshirani(errors)
@@ -188,7 +193,7 @@ class Results:
     def bootstrapped(self) -> Corrected | None:
         """The best score of a flat search, by bootstrap bias-corrected cross-validation; where row scores were kept."""
         kept = [trial.row_scores for trial in self.ranking()]
-        if not self.flat or not kept or None in kept:
+        if not self.flat or not kept or None in kept or self.header["select"] != "best":
             return None
         scores = np.column_stack([unpack(each) for each in kept if each is not None])
         return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
@@ -207,20 +212,20 @@ class Results:
         return (self.inner_best - self.score.mean) * (1 if self.maximize else -1)
 
     @cached_property
-    def against_default(self) -> Comparison | None:
+    def against_default(self) -> Gain | None:
         """Tuned against the default configuration, paired over the outer folds."""
         return self._compare([(f.score, f.default.score if f.default else None) for f in self.scored])
 
     @cached_property
-    def against_dummy(self) -> Comparison | None:
+    def against_dummy(self) -> Gain | None:
         """Tuned against a predictor that ignores the features, paired over the outer folds."""
         return self._compare([(f.score, f.dummy) for f in self.scored])
 
-    def _compare(self, pairs: Sequence[tuple[float | None, float | None]]) -> Comparison | None:
+    def _compare(self, pairs: Sequence[tuple[float | None, float | None]]) -> Gain | None:
         both = [(a, b) for a, b in pairs if a is not None and b is not None]
         sign = 1 if self.maximize else -1
         gain = self._interval([sign * (a - b) for a, b in both])
-        return Comparison(sum(b for _, b in both) / len(both), gain) if gain else None
+        return Gain(sum(b for _, b in both) / len(both), gain) if gain else None
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
         return corrected_interval(values, self.test_share) if values else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tuner.report.results import Results
 from tuner.report.tables import Table
+from tuner.spec.records import SizePoint
 
 EXPONENTS = np.linspace(0.05, 2.0, 40)
 RESAMPLES = 200
@@ -24,7 +25,7 @@ WORTH = 0.01  # more data would help: twice the rows take at least this share of
 
 @dataclass(frozen=True)
 class Point:
-    """Training rows, and the scores of every fold on validation and training rows."""
+    """Training rows, and the scores on validation and on training rows of the folds that are whole at every size."""
 
     rows: int
     validation: tuple[float, ...]
@@ -46,24 +47,25 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The validation error now and with twice the rows, the latter with a 95 % interval over resampled folds."""
+    """The validation error by the law now, what twice the rows would take off it, and that gain's 95 % interval over
+    resampled folds."""
 
     now: float
-    doubled: float
+    gain: float
     low: float
     high: float
 
 
 def points(results: Results) -> list[Point]:
-    """The stored curve; folds whose training broke are left out."""
-    found = []
-    for raw in (results.study.curve or {}).get("points", ()):
-        pairs = [
-            (v, t) for v, t in zip(raw["validation"], raw["training"], strict=True) if v is not None and t is not None
-        ]
-        if pairs:
-            found.append(Point(raw["rows"], tuple(v for v, _ in pairs), tuple(t for _, t in pairs)))
-    return found
+    """The stored curve; a fold whose training broke anywhere is left out everywhere."""
+    stored = [SizePoint(**raw) for raw in (results.study.curve or {}).get("points", ())]
+    folds = range(min((len(point.validation) for point in stored), default=0))
+    whole = [f for f in folds if all(p.validation[f] is not None and p.training[f] is not None for p in stored)]
+    return [
+        Point(p.rows, tuple(p.validation[f] or 0.0 for f in whole), tuple(p.training[f] or 0.0 for f in whole))
+        for p in stored
+        if whole
+    ]
 
 
 def error(results: Results, score: float) -> float:
@@ -90,39 +92,50 @@ def fit(rows: Sequence[int], errors: Sequence[float]) -> PowerLaw:
 
 
 def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
-    """Extrapolated to twice the rows; folds are drawn with replacement for the interval."""
-    rows, count = [point.rows for point in curve], min(len(point.validation) for point in curve)
-    errors: NDArray[np.float64] = np.array(
-        [[error(results, score) for score in point.validation[:count]] for point in curve]
-    )
-    twice, rng = 2 * rows[-1], np.random.default_rng(0)
-    drawn = [fit(rows, errors[:, rng.integers(0, count, count)].mean(axis=1)).at(twice) for _ in range(RESAMPLES)]
+    """Extrapolated to twice the rows; whole folds are drawn with replacement, so that the gain is paired."""
+    rows, most = [point.rows for point in curve], curve[-1].rows
+    errors = np.array([[error(results, score) for score in point.validation] for point in curve])
+    rng, count = np.random.default_rng(0), errors.shape[1]
+
+    def gain(of_folds: NDArray[np.float64]) -> tuple[float, float]:
+        law = fit(rows, of_folds.mean(axis=1).tolist())
+        return law.at(most), law.at(most) - law.at(2 * most)
+
+    drawn = [gain(errors[:, rng.integers(0, count, count)])[1] for _ in range(RESAMPLES)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Outlook(float(errors[-1].mean()), fit(rows, errors.mean(axis=1).tolist()).at(twice), float(low), float(high))
+    return Outlook(*gain(errors), float(low), float(high))
 
 
 def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     """In words: variance, bias, more data, or enough."""
     ahead, last = outlook(results, curve), curve[-1]
     learned = statistics.fmean(error(results, score) for score in last.training)
+    now = statistics.fmean(error(results, score) for score in last.validation)
+    hard = now > HARD * _dummy(results)
+    helps = ahead.gain > WORTH * ahead.now and ahead.low > 0
     said = []
-    if learned < VARIANCE * ahead.now:
-        said.append(
-            f"high variance: the error on training rows, {learned:.3g}, is far below the {ahead.now:.3g} on others; "
-            "regularise, or get more data"
-        )
-    helps = ahead.now - ahead.doubled > WORTH * ahead.now and ahead.high < ahead.now
+    if learned < VARIANCE * now and hard:
+        cure = "regularise, or get more data" if helps else "regularise; more data changes little"
+        said.append(f"high variance: the error on training rows, {learned:.3g}, is far below the {now:.3g} on others; "
+                    f"{cure}")  # fmt: skip
     if helps:
-        said.append(f"more data would help: twice the rows would give an error of about {ahead.doubled:.3g} "
-                    f"({ahead.low:.3g} … {ahead.high:.3g}) instead of {ahead.now:.3g}, by a power law")  # fmt: skip
-    if not helps and learned > BIAS * ahead.now > BIAS * HARD * _dummy(results):
+        said.append(f"more data would help: twice the rows would take {ahead.gain:.2g} ({ahead.low:.2g} … "
+                    f"{ahead.high:.2g}) off an error of {ahead.now:.3g}, by a power law")  # fmt: skip
+    elif learned > BIAS * now and hard and now > 0:
         said.append(
-            f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {ahead.now:.3g}, and "
+            f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {now:.3g}, and "
             "more data changes little; a larger model or other features, or it is as good as it gets"
         )
     return said or [
-        f"enough: twice the rows would give an error of about {ahead.doubled:.3g} instead of {ahead.now:.3g}"
+        f"enough: twice the rows would take about {ahead.gain:.2g} ({ahead.low:.2g} … {ahead.high:.2g}) off an error "
+        f"of {ahead.now:.3g}"
     ]
+
+
+NOTE = (
+    "The configuration was chosen on these validation rows, so the level flatters and only the shape counts; every "
+    "size trained for as many steps."
+)
 
 
 def _dummy(results: Results) -> float:
@@ -143,8 +156,3 @@ def table(results: Results, curve: Sequence[Point]) -> Table:
     )
     columns = ("training rows", f"{results.metric}, training", "range", f"{results.metric}, validation", "range ")
     return Table("Learning curve over training size", columns, rows, len(columns))
-
-
-def broken(curve: Sequence[Point]) -> bool:
-    """Whether too few points are left to say anything."""
-    return len(curve) < 3 or any(math.isnan(score) for point in curve for score in point.validation)

@@ -80,12 +80,12 @@ def correlated_bayes(differences: Sequence[float], test_share: float, margin: fl
     """
     error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
 
-    def below(limit: float) -> float:
+    def beyond(limit: float) -> float:
         if error == 0:
-            return float(mean < limit)
-        return float(stdtr(len(differences) - 1, (limit - mean) / error))
+            return float(limit < 0)
+        return float(stdtr(len(differences) - 1, -limit / error))
 
-    worse, better = below(-margin), 1 - below(margin)
+    worse, better = beyond(margin + mean), beyond(margin - mean)
     return Practical(worse, 1 - worse - better, better)
 
 

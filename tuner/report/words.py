@@ -6,12 +6,16 @@ import math
 
 import numpy as np
 
-from tuner.report.results import REPEATS, Comparison, Results
+from tuner.report.results import REPEATS, Gain, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import decided, short_names, text
 from tuner.spec.diagnosis import SIGNS, inside
 from tuner.spec.records import TrialRecord
 
+OF = {
+    "corrected": "averaged over data sets like this one",
+    "bates": "on these data, as Bates, Hastie & Tibshirani (2023) mean it",
+}
 EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
@@ -37,19 +41,17 @@ def headline(results: Results) -> list[str]:
     if missing := results.unscored():
         lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there.")
     if not results.complete:
-        asked = results.total * len(results.chains)
-        lines.append(f"PARTIAL: {results.finished()} of {asked} trials, {len(results.scored)} of "
-                     f"{len(results.folds)} outer folds scored; the same search command goes on.")  # fmt: skip
+        lines.append(f"PARTIAL: {_progress(results)}; the same search command goes on.")
     return lines
 
 
 def _flat(results: Results) -> list[str]:
     """Of a search without outer folds: the score that chose, and what is left of it."""
-    best = next(iter(results.ranking()), None)
-    if best is None or best.score is None:
+    chosen = results.deployed
+    if chosen is None or chosen.score is None:
         return ["No trial is complete yet."]
-    lines = [f"{results.metric} {best.score:.4g}: optimistic, not an estimate of new data (outer: none: the same folds "
-             "chose and scored it)."]  # fmt: skip
+    lines = [f"{results.metric} {chosen.score:.4g}: optimistic, not an estimate of new data (outer: none: the same "
+             "folds chose and scored it)."]  # fmt: skip
     if results.corrected is not None:
         lines.append(f"Corrected, not nested: {results.corrected:.4g} (Tibshirani & Tibshirani 2009: less what the "
                      "best configuration of each fold has over the chosen one).")  # fmt: skip
@@ -57,6 +59,8 @@ def _flat(results: Results) -> list[str]:
         found = results.bootstrapped
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
                      "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
+    elif results.header["by_row"] and results.header["select"] == "best":
+        lines.append("BBC-CV is left out: the rows' scores of every epoch would have taken too much memory.")
     return lines
 
 
@@ -64,20 +68,30 @@ def _nested(results: Results) -> list[str]:
     """The outer score, what it is a score of, and how it compares."""
     if results.score is None:
         return ["No outer fold has been scored yet."]
-    folds = results.header["chains"][0]
-    share = folds["rows"] / (folds["rows"] + folds["test"])
     lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: what tuning "
-             f"and training on {share:.0%} of the rows gives, averaged over data sets like this one "
+             f"and training on {_shares(results)} of the rows gives, {OF[results.kind]} "
              f"({len(results.scored)} outer folds)."]  # fmt: skip
     if results.half_with_repeats is not None:
         lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
                      f"resampling.outer, expect about ± {results.half_with_repeats:.2g}.")  # fmt: skip
     if results.inner_best is not None and results.optimism is not None:
         flatters = "more than the outer folds kept" if results.optimism >= 0 else "less than the outer folds gave"
-        lines.append(f"The search itself saw {results.inner_best:.4g} (inner best): {abs(results.optimism):.2g} "
+        lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(results.optimism):.2g} "
                      f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
     compared = ((results.against_default, "default"), (results.against_dummy, "dummy"))
     return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]
+
+
+def _inner(results: Results) -> str:
+    """What `inner_best` is the score of, by the rule that chose."""
+    return "inner best" if results.header["select"] == "best" else "inner score of what the rule chose"
+
+
+def _shares(results: Results) -> str:
+    """ "80 %" of the rows train in the outer folds, or from how many to how many."""
+    shares = [fold.rows / results.header["dataset"]["rows"] for fold in results.folds]
+    ends = dict.fromkeys(f"{share:.0%}" for share in (min(shares), max(shares)))
+    return " … ".join(ends)
 
 
 def deployed(results: Results) -> list[str]:
@@ -112,7 +126,10 @@ def insides(results: Results) -> list[str]:
     refits = {"winner": [fold.refit for fold in results.folds], "default": [fold.default for fold in results.folds]}
     for who, of_folds in refits.items():
         trained = [refit for refit in of_folds if refit is not None and refit.gradients]
-        signs = [inside(np.array([*refit.gradients.values()]).T, np.array([*refit.dead.values()])) for refit in trained]
+        signs = [
+            inside(np.array([*refit.gradients.values()], dtype=float).T, np.array([*refit.dead.values()]))
+            for refit in trained
+        ]
         for sign in SIGNS:
             count = sum(sign in each for each in signs)
             if 2 * count > len(signs):
@@ -138,7 +155,7 @@ def selection(results: Results) -> str:
 def summary(results: Results) -> str:
     """The result in one line, fit for the subject of a mail."""
     if results.flat:
-        best = next(iter(results.ranking()), None)
+        best = results.deployed
         said = f"{results.metric} {best.score:.4g}, optimistic" if best and best.score is not None else "no score yet"
     elif results.score is None:
         said = "no outer score yet"
@@ -146,10 +163,14 @@ def summary(results: Results) -> str:
         half = results.score.half
         said = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
     failed = sum(trial.state == "failed" for chain in results.chains.values() for trial in chain.trials)
-    asked = results.total * len(results.chains)
-    folds = f" and {len(results.scored)} of {len(results.folds)} outer folds" if results.folds else ""
-    done = f"{asked} trials" if results.complete else f"PARTIAL, {results.finished()} of {asked} trials{folds}"
+    done = f"{results.finished()} trials" if results.complete else f"PARTIAL, {_progress(results)}"
     return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
+
+
+def _progress(results: Results) -> str:
+    """How much of the search is done."""
+    folds = f", {len(results.scored)} of {len(results.folds)} outer folds scored" if results.folds else ""
+    return f"{results.finished()} of {results.total * len(results.chains)} trials{folds}"
 
 
 def interval(value: Interval, kind: str = "corrected") -> str:
@@ -160,7 +181,7 @@ def interval(value: Interval, kind: str = "corrected") -> str:
     return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
 
 
-def verdict(comparison: Comparison, other: str) -> str:
+def verdict(comparison: Gain, other: str) -> str:
     """Tuned against default or dummy, in a sentence."""
     what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
     gain = comparison.gain

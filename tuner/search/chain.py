@@ -59,6 +59,11 @@ class Chain:
         """Whom the rule chooses so far."""
         return self.selection.chosen(self.trials)
 
+    def leads(self, number: int) -> bool:
+        """Whether the rule would choose this trial so far."""
+        leader = self.best if self.selection.rule == "best" else self.winner  # the former is known without a search
+        return leader is not None and leader.number == number
+
     def missing_refits(self) -> list[TrialRecord]:
         """What a chain that has been searched must still train on all its rows; nothing for `final`."""
         if not len(self.plan.test):

@@ -16,11 +16,11 @@ from tuner.search.chain import Chain
 from tuner.search.events import ChainDone, Finished, Listener, Note, Tick
 from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
+from tuner.search.jobs import Job, Record, TrialJob
 from tuner.search.machine import cores, room_of
 from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.provenance import conditions, differences, recorded
 from tuner.search.samplers import LEARNING
-from tuner.search.trial import Job, Record, TrialJob
 from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, trial_time

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuner.search.chain import Chain
 from tuner.search.executors import Running
-from tuner.search.trial import Record
+from tuner.search.jobs import Record
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from rich.filesize import decimal
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
-from tuner.search.trial import Job, Outcome, OutOfMemory, Runner, failure
+from tuner.search.jobs import Job, Outcome
+from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial
 
 from tuner.data.dataset import Rows
 from tuner.search.chain import Chain
+from tuner.search.jobs import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.search.stopping import Thresholds, thresholds
-from tuner.search.trial import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.seeds import seed_of
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.sections import NoPruner, Search
@@ -38,6 +38,7 @@ class Group:
         self._time_limit = time_limit
         patient = not isinstance(search.pruner, NoPruner)
         self._round = (search.batch or (1 if proposer.learns else ROUND)) if proposer.learns or patient else None
+        self._leaders: dict[str, int] = {}  # by chain: the last one that led
         self._thresholds: dict[tuple[str, int, int], Thresholds | None] = {}
         for number in range(self._finished):
             self._forget(number)
@@ -129,9 +130,14 @@ class Group:
     def _forget(self, number: int) -> None:
         """Drop a trial's curves from memory, and what would be its refit unless it may come to that."""
         for chain in self.chains:
+            leads, before = chain.leads(number), self._leaders.get(chain.name, 0)
             trial = chain.trials[number]
-            kept = trial.refit if number == 0 or trial is chain.best else None
+            kept = trial.refit if leads or number == 0 else None
             chain.trials[number] = replace(trial, curves=FoldCurves(), row_scores=None, refit=kept)
+            if leads:
+                self._leaders[chain.name] = number
+                if before:
+                    chain.trials[before] = replace(chain.trials[before], refit=None)
 
     def _refitted(self, chain: Chain, record: Record) -> tuple[Chain, Record]:
         assert isinstance(record, RefitRecord)

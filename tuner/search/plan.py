@@ -173,6 +173,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "default": prepared.default,
         "select": experiment.search.select,
         "cut": kind_of(experiment.resampling, dataset),
+        "repeats": prepared.plan.repeats,
         "repeatable": cut_of(experiment.resampling, dataset).repeatable,
         "task": dataset.task,
         "metric": prepared.metric.name,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tuner.errors import NoResultError
 from tuner.search.chain import Chain
 from tuner.search.group import Group
+from tuner.search.jobs import TrialJob
 from tuner.search.plan import Prepared
-from tuner.search.trial import Runner, TrialJob
+from tuner.search.trial import Runner
 from tuner.spec.records import TrialRecord
 from tuner.store import StoredChain
 

@@ -1,4 +1,4 @@
-"""A trial as a job, and the pure function that runs it: `TrialJob` → `TrialRecord`, `RefitJob` → `RefitRecord`.
+"""The pure function that runs a job: `TrialJob` → `TrialRecord`, `RefitJob` → `RefitRecord`.
 
 This is what a worker imports. It knows no study, no sampler and no clock but the trial's own time limit.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,82 +17,20 @@ from numpy.typing import NDArray
 
 from tuner import registry
 from tuner.data.dataset import Dataset, Rows, disjoint
-from tuner.search.stopping import Thresholds
+from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob
 from tuner.spec.diagnosis import diagnose
 from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
-from tuner.spec.space import Values
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane
 from tuner.training.loop import Curves, Diverged, Refitted, Trained, train, train_blind
-from tuner.training.metrics import METRICS
+from tuner.training.metrics import METRICS, Metric
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 
 Heard = Callable[[int], object]
 KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
-
-
-@dataclass(frozen=True, eq=False)
-class ChainView:
-    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them.
-
-    `refit` is the view of another chain that is this chain's refit: trained on all its rows, scored on its test rows.
-    `by_row`: the scores of all validation rows are wanted, as no outer fold will tell more.
-    """
-
-    chain: str
-    views: tuple[int, ...]
-    held_out: Rows
-    thresholds: Thresholds | None = None
-    refit: int | None = None
-    by_row: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class TrialJob:
-    """Score one configuration on the inner folds of one chain, or of several that share its trainings."""
-
-    number: int
-    values: Values
-    configuration: dict[str, Any]
-    lanes: tuple[Lane, ...]
-    chains: tuple[ChainView, ...]
-    time_limit: float | None = None
-
-    @property
-    def serves(self) -> tuple[str, ...]:
-        """The chains that wait for it."""
-        return tuple(view.chain for view in self.chains)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs to train at most."""
-        return int(self.configuration["training"]["epochs"])
-
-
-@dataclass(frozen=True, eq=False)
-class RefitJob:
-    """Train one configuration on all rows of a chain for `epochs` epochs, then score its outer-test rows once."""
-
-    chain: str
-    number: int
-    configuration: dict[str, Any]
-    lane: Lane
-    epochs: int
-    time_limit: float | None = None
-
-    @property
-    def serves(self) -> tuple[str, ...]:
-        """The chain that waits for it."""
-        return (self.chain,)
-
-
-Job = TrialJob | RefitJob
-Record = TrialRecord | RefitRecord
-Outcome = dict[str, Record]  # by chain
 
 
 class TooLong(Exception):
@@ -131,7 +69,7 @@ class Runner:
                 raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
 
         try:
-            recipe = Recipe(*_model_and_training(job.configuration), self._metric)
+            recipe = recipe_of(job.configuration, self._metric)
             if isinstance(job, RefitJob):
                 return self._refit(recipe, job, note, room, start)
             return self._trial(recipe, job, note, room, start)
@@ -171,12 +109,12 @@ class Runner:
         too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
         wanted |= {view for chain in job.chains if chain.by_row and self._metric.by_row for view in chain.views}
-        numbers = sum(len(_views(job)[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
+        numbers = sum(len(job.views[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
 
     def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
         """The record for one chain, with what outputs were kept for."""
-        record, chain, views = watch.record(job, trained, seconds), watch.chain, _views(job)
+        record, chain, views = watch.record(job, trained, seconds), watch.chain, job.views
         if record.state != "complete":
             return record
         if chain.by_row and all(view in trained.outputs for view in chain.views):
@@ -194,7 +132,7 @@ class Runner:
     def _refitted(self, number: int, found: Refitted, test: Rows) -> RefitRecord:
         """What is kept of a refit, whoever trained it."""
         read = found.reading
-        norms = [tuple(float(f"{norm:.4g}") for norm in layer) for layer in read.norms.T]
+        norms = [tuple(_short(norm) for norm in layer) for layer in read.norms.T]
         return RefitRecord(
             number,
             len(found.train_loss),
@@ -286,14 +224,9 @@ class _Watch:
         return max(1, int(np.count_nonzero(~np.isnan(curves.score[view, : len(self._means)]))))
 
 
-def _views(job: TrialJob) -> list[tuple[Rows, Rows]]:
-    """Training rows and evaluated rows of every view."""
-    return [(lane.train, rows) for lane in job.lanes for rows in lane.evaluations]
-
-
 def _check_held_out(job: TrialJob) -> None:
     """Train ∩ validation ∩ test = ∅, before every training."""
-    views = _views(job)
+    views = job.views
     for chain in job.chains:
         for view in chain.views:
             disjoint(*views[view], chain.held_out)
@@ -328,12 +261,18 @@ def plain(value: float) -> float:
     return float(f"{value:.9g}")
 
 
+def _short(norm: float) -> float | None:
+    """Four digits tell a norm; one that is no number is None, as JSON knows none."""
+    return float(f"{norm:.4g}") if np.isfinite(norm) else None
+
+
 def _rows(curves: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(None if np.isnan(v) else plain(v) for v in row) for row in curves)
 
 
-def _model_and_training(configuration: Mapping[str, Any]) -> tuple[Any, TrainingSettings]:
+def recipe_of(configuration: Mapping[str, Any], metric: Metric, **training: Any) -> Recipe:
+    """How to train and score a configuration, with other `training` settings where they are given."""
     module = registry.load("tuner.models", configuration["model"]["name"])
     settings = module.Settings.model_validate(configuration["model"])
-    training = TrainingSettings.model_validate(configuration["training"])
-    return lambda shapes, lanes: module.build(settings, shapes, lanes), training
+    how = TrainingSettings.model_validate({**configuration["training"], **training})
+    return Recipe(lambda shapes, lanes: module.build(settings, shapes, lanes), how, metric)

@@ -19,7 +19,8 @@ import torch.multiprocessing  # lets tensors travel to workers through shared me
 
 from tuner.data.dataset import Dataset
 from tuner.errors import LimitReached
-from tuner.search.trial import Job, Outcome, OutOfMemory, Runner, explain
+from tuner.search.jobs import Job, Outcome
+from tuner.search.trial import OutOfMemory, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
 
 RESTART = 0.5  # seconds

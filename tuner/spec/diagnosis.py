@@ -66,7 +66,7 @@ SIGNS = {
         "gradient clipping, a smaller learning rate, another initialisation",
     ),
     "dead ReLUs": Sign(
-        f"in some layer, more than {DEAD:.0%} of the units were 0 for every validation row after the last epoch",
+        f"in some layer, more than {DEAD:.0%} of the units were 0 for every row that scored it after the last epoch",
         "a smaller learning rate, leaky_relu or elu, he initialisation",
     ),
 }

@@ -72,8 +72,18 @@ class RefitRecord:
     after: int = 0
     predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
     row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
-    gradients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    gradients: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     dead: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SizePoint:
+    """Of a learning curve over training size: rows trained on, and per fold the scores on validation and on training
+    rows; None where a training broke."""
+
+    rows: int
+    validation: tuple[float | None, ...]
+    training: tuple[float | None, ...]
 
 
 CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped

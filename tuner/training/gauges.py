@@ -54,7 +54,7 @@ class Gauges:
 
     def _listener(self, index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def note(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-            if module.training:
+            if torch.is_grad_enabled():  # training, or a probe
                 return
             here = out.amax(dim=tuple(range(1, out.dim() - 1)))  # (K, units)
             before = self._highest[index]
@@ -64,7 +64,7 @@ class Gauges:
 
     def norms(self, gradients: Sequence[Tensor]) -> Floats:
         """Norm of every layer's gradient (K, layers); of the parameters' gradients (K, …)."""
-        squares = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients], dim=1).double().cpu()
+        squares = torch.stack([g.flatten(1).double().square().sum(dim=1) for g in gradients], dim=1).cpu()
         layers = squares.new_zeros(len(squares), len(self.layers)).index_add_(1, self._layer_of, squares)
         return np.asarray(layers.sqrt().numpy())
 

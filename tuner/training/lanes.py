@@ -21,17 +21,24 @@ WHOLE = 16
 
 @dataclass(frozen=True, eq=False)
 class Lane:
-    """One independent training: its rows, the row sets that it is evaluated on, its seed."""
+    """One independent training: its rows, the row sets that it is evaluated on, its seed.
+
+    `by_heart`: a last row set is the training rows themselves, to tell what was learned by heart."""
 
     train: Rows
-    evaluations: tuple[Rows, ...]
+    held_out: tuple[Rows, ...]
     seed: int
+    by_heart: bool = False
+
+    @property
+    def evaluations(self) -> tuple[Rows, ...]:
+        """Every row set that it is evaluated on."""
+        return (*self.held_out, self.train) if self.by_heart else self.held_out
 
     def check(self) -> None:
         """No row both trains and evaluates; row sets of several chains may overlap."""
-        for rows in self.evaluations:
-            if rows is not self.train:  # all of them, and as such: to tell what was learned by heart
-                disjoint(self.train, rows)
+        for rows in self.held_out:
+            disjoint(self.train, rows)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,6 @@ class Stack:
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self.model(self._data.features(rows))
-        self.gauges.dead(0)  # the next is asked of an evaluation
         kept.pop(weights, None)
         return sum(storage.nbytes() for storage in kept.values()) // (FLOAT * rows.numel())
 

@@ -1,0 +1,77 @@
+"""Jobs as values: what a decider hands to a runner, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.data.dataset import Rows
+from tuner.search.stopping import Thresholds
+from tuner.spec.records import RefitRecord, TrialRecord
+from tuner.spec.space import Values
+from tuner.training.lanes import Lane
+
+
+@dataclass(frozen=True, eq=False)
+class ChainView:
+    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them.
+
+    `refit` is the view of another chain that is this chain's refit: trained on all its rows, scored on its test rows.
+    `by_row`: the scores of all validation rows are wanted, as no outer fold will tell more.
+    """
+
+    chain: str
+    views: tuple[int, ...]
+    held_out: Rows
+    thresholds: Thresholds | None = None
+    refit: int | None = None
+    by_row: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class TrialJob:
+    """Score one configuration on the inner folds of one chain, or of several that share its trainings."""
+
+    number: int
+    values: Values
+    configuration: dict[str, Any]
+    lanes: tuple[Lane, ...]
+    chains: tuple[ChainView, ...]
+    time_limit: float | None = None
+
+    @property
+    def views(self) -> list[tuple[Rows, Rows]]:
+        """Training rows and evaluated rows of every view."""
+        return [(lane.train, rows) for lane in self.lanes for rows in lane.evaluations]
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The chains that wait for it."""
+        return tuple(view.chain for view in self.chains)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs to train at most."""
+        return int(self.configuration["training"]["epochs"])
+
+
+@dataclass(frozen=True, eq=False)
+class RefitJob:
+    """Train one configuration on all rows of a chain for `epochs` epochs, then score its outer-test rows once."""
+
+    chain: str
+    number: int
+    configuration: dict[str, Any]
+    lane: Lane
+    epochs: int
+    time_limit: float | None = None
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The chain that waits for it."""
+        return (self.chain,)
+
+
+Job = TrialJob | RefitJob
+Record = TrialRecord | RefitRecord
+Outcome = dict[str, Record]  # by chain
