@@ -28,12 +28,14 @@ class FlatWeights:
             view.copy_(parameter.data)
         self._attach()
 
-    def differentiate(self, losses: Tensor, weights: Tensor) -> None:
-        """Put the gradients of Σ weights · losses (K, B) where the optimizer reads them."""
+    def differentiate(self, losses: Tensor, weights: Tensor, *, first: bool = True) -> None:
+        """Put the gradients of Σ weights · losses (K, B) where the optimizer reads them; add them unless `first`."""
         gradients = torch.autograd.grad(losses, self._parameters, weights, allow_unused=True)
         for gradient, place in zip(gradients, self._places, strict=True):
-            if gradient is not None:
+            if gradient is not None and first:
                 place.copy_(gradient)
+            elif gradient is not None:
+                place.add_(gradient)
 
     @property
     def last_gradients(self) -> list[Tensor]:

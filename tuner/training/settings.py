@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuner.spec.settings import Settings
-from tuner.training.optimizers import Adam, Sgd
+from tuner.training.losses import AnyLoss
+from tuner.training.optimizers import Adam, AnyOptimizer
+from tuner.training.schedules import Constant, Schedule
 
 
 class EarlyStopping(Settings):
@@ -23,8 +25,25 @@ class TrainingSettings(Settings):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["full"] = Field(
         32, description="rows per step; 1 is single-row SGD, full is all rows"
     )
-    weight_decay: float = Field(0.0, ge=0, le=1000, description="L2 penalty, added to the gradient")
-    optimizer: Adam | Sgd = Field(Adam(), discriminator="name", description="how gradients move the weights")
+    weight_decay: float = Field(
+        0.0, ge=0, le=1000, description="L2 penalty, added to the gradient; by adamw taken off the weights"
+    )
+    l1: float = Field(0.0, ge=0, le=1000, description="L1 penalty, added to the gradient")
+    loss: AnyLoss | None = Field(
+        None, discriminator="name", description="null: cross_entropy for classes, mse for numbers"
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="balanced: rows of rare classes count more, by each lane's own training rows"
+    )
+    optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
+    schedule: Schedule = Field(Constant(), discriminator="name", description="how the learning rate goes on")
+    warmup: int = Field(0, ge=0, le=100_000, description="epochs in which the learning rate rises to where it begins")
+    clip_grad_norm: float | None = Field(None, gt=0, le=1e6, description="largest norm of a lane's gradient")
+    clip_grad_value: float | None = Field(None, gt=0, le=1e6, description="largest number in a gradient")
+    accumulate: int = Field(1, ge=1, le=10_000, description="batches whose mean gradient makes one step")
+    input_noise: float = Field(
+        0.0, ge=0, le=100, description="standard deviation of noise on prepared inputs, while training"
+    )
     early_stopping: EarlyStopping | None = Field(
         None, description="null: every epoch is trained and the last one counts"
     )

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 
 from tuner.models.layers import Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
+from tuner.models.layers.lanes import chosen
 from tuner.training.flat import FlatWeights
 from tuner.training.gauges import Floats, Gauges
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK
 from tuner.training.metrics import Metric
+from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
+from tuner.training.schedules import Pace
 from tuner.training.settings import TrainingSettings
 
 Build = Callable[[Shapes, Lanes], nn.Module]
@@ -59,7 +62,8 @@ class Stack:
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
         self.positions = list(positions)
-        self._metric, self._loss = recipe.metric, BY_TASK[table.dataset.task]
+        self._metric, self._settings = recipe.metric, recipe.settings
+        self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         self._outputs = table.dataset.outputs
         shapes = Shapes(tuple(table.features.shape[1:]), self._outputs)
@@ -68,6 +72,8 @@ class Stack:
         self._flat = FlatWeights(self.model)
         self.gauges = Gauges(self.model)
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
+        self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
+        self._noise = random.generators("noise")
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes)
         self._sets = row_sets(lanes, self._data.row_size, table.device)
@@ -78,20 +84,48 @@ class Stack:
         self.model.train()
         rows, weights = self._batches.epoch(), self._batches.weights
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._data.row_size))
-        losses = []
+        losses: list[Tensor] = []
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             features, targets = self._data.features(rows[chunk]), self._data.targets(rows[chunk])
-            losses += [self._step(*step) for step in zip(features, targets, weights[chunk], strict=True)]
+            for step in zip(features, targets, weights[chunk], strict=True):
+                losses.append(self._step(len(losses), *step))
         parts = torch.stack(losses).cpu().double() * weights.cpu() * self._batches.shares[:, :, None].cpu()
-        return parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: the sum does not depend on the others
+        mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others
+        self._pace.ended(mean)
+        return mean
 
-    def _step(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    def _step(self, number: int, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         """One batch; its losses (K, B) row by row."""
-        losses = self._loss(self.model(x), y)
-        self._flat.differentiate(losses, weights)  # lanes share no parameter: each gets those of its own mean loss
-        self._optimizer.step(self._flat.weights, self._flat.gradients)
+        together, steps = self._settings.accumulate, self._batches.steps
+        first = number - number % together
+        count = min(together, steps - first)  # batches that make one step
+        losses = self._loss(self.model(self._noisy(x)), y)
+        # lanes share no parameter: each gets those of its own mean loss
+        self._flat.differentiate(losses, self._data.balanced(y, weights) / count, first=number == first)
+        if number == first + count - 1:
+            self._move(number, steps)
         return losses.detach()
+
+    def _move(self, number: int, steps: int) -> None:
+        """One step of the optimizer."""
+        settings, weights, gradients = self._settings, self._flat.weights, self._flat.gradients
+        if number == steps - 1:
+            self._norms = self.gauges.norms(self._flat.last_gradients)  # as they are, before anything is cut off
+        if settings.l1:
+            add_l1(gradients, weights, settings.l1)
+        if settings.clip_grad_norm:
+            clip_norm(gradients, settings.clip_grad_norm)
+        if settings.clip_grad_value:
+            clip_value(gradients, settings.clip_grad_value)
+        self._optimizer.step(weights, gradients, self._pace.factor(number, steps))
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        """The batch with noise on it, lane by lane from streams of their own."""
+        if not self._settings.input_noise:
+            return x
+        noise = torch.stack([torch.randn(x.shape[1:], generator=g, device=x.device) for g in self._noise])
+        return torch.add(x, noise, alpha=self._settings.input_noise)
 
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
@@ -102,7 +136,7 @@ class Stack:
 
     def gradient_norms(self) -> Floats:
         """Of the last step, by lane and layer (K, layers)."""
-        return self.gauges.norms(self._flat.last_gradients)
+        return self._norms
 
     def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
         outputs, losses = [], []
@@ -124,6 +158,8 @@ class Stack:
         here = index.to(self._flat.weights.device)
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)
+        self._pace.select(here)
+        self._noise = chosen(self._noise, index.tolist())
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])

@@ -1,0 +1,27 @@
+"""What is done to a lane's gradient between the backward pass and the optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPS = 1e-6  # torch's, beside the norm
+
+
+@torch.no_grad()
+def add_l1(gradients: Tensor, weights: Tensor, strength: float) -> None:
+    """Add the gradient of strength · Σ|w|, in place; both (K, P)."""
+    gradients.add_(weights.sign(), alpha=strength)
+
+
+@torch.no_grad()
+def clip_norm(gradients: Tensor, most: float) -> None:
+    """Scale each lane's gradient (K, P) to a norm of at most `most`, in place (Pascanu, Mikolov & Bengio 2013)."""
+    norms = gradients.norm(dim=1, keepdim=True)
+    gradients.mul_((most / (norms + EPS)).clamp(max=1.0))
+
+
+@torch.no_grad()
+def clip_value(gradients: Tensor, most: float) -> None:
+    """Cut every number to ± `most`, in place."""
+    gradients.clamp_(-most, most)
