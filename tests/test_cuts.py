@@ -112,7 +112,48 @@ def test_inner_folds_of_a_given_split_are_cut_alike_in_every_chain(inner, count)
         assert len({fold.validation.tobytes() for fold in chain.folds}) == count
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("patient", "belong together"), ("PatientID", "belong together"), ("user_name", "belong together"),
+     ("visit_date", "looks like time"), ("createdAt", "looks like time"), ("mandate", None), ("lifetime", None),
+     ("x1", None)],
+)  # fmt: skip
+def test_names_that_hint_at_roles(tmp_path, name, said):
+    """In a table and in an NPZ file alike."""
+    settings = table(tmp_path, **{name: [i // 3 for i in range(ROWS)]})
+    np.savez(tmp_path / "a.npz", X=np.zeros((ROWS, 2)), y=np.arange(ROWS) % 2, **{name: np.arange(ROWS) // 3})
+    for dataset in (settings, {"name": "npz", "path": "a.npz"}):
+        out = inside("check", write_space(tmp_path, dataset=dataset))[1]
+        assert ("warning" in out) == (said is not None)
+        assert said is None or (said in out and name in out)
+
+
+def test_an_overlooked_column_is_told_in_the_report_too(tmp_path):
+    dataset = table(tmp_path, patient=PATIENTS)
+    search(write_space(tmp_path, dataset=dataset, search={"trials": 1}), tmp_path / "study.db")
+    assert "Warning: column 'patient' has 15 values" in inside("report", tmp_path / "study.db")[1]
+
+
+def test_a_split_column_alone_says_how_many_folds(tmp_path):
+    dataset = {**table(tmp_path, fold=[i % 3 for i in range(ROWS)]), "split": "fold"}
+    search(
+        write_space(tmp_path, dataset=dataset, resampling={"outer": None}, search={"trials": 1}), tmp_path / "study.db"
+    )
+    assert len(load(tmp_path / "study.db").folds) == 3
+
+
+def test_holdouts_of_groups_keep_class_shares():
+    dataset = toy(groups=np.arange(ROWS) // 2)
+    for chain in plan(Resampling(inner=InnerFolds(holdout=0.25, repeats=3)), dataset).chains:
+        for fold in chain.folds:
+            assert not set(dataset.groups[fold.train]) & set(dataset.groups[fold.validation])
+            shares = np.bincount(dataset.targets[fold.validation]) / len(fold.validation)
+            assert shares == pytest.approx([1 / 3] * 3, abs=0.15)
+
+
 REFUSED = {
+    "groups and time": (Resampling(), {"groups": groups_of(20), "order": np.arange(60.0)}, "names time and groups"),
+    "a gap at random": (Resampling(gap=3), {}, "gap is of cuts forward in time"),
     "few groups": (Resampling(), {"groups": groups_of(3)}, "3 groups cannot be cut into 5 folds"),
     "no groups": (Resampling(kind="groups"), {}, "needs groups, and the data has none"),
     "no split": (Resampling(kind="split"), {}, "needs split, and the data has none"),

@@ -34,7 +34,7 @@ def test_what_is_left_out_has_a_default(reading):
     experiment = reading(HEAD, "night.yaml")
     assert (experiment.name, experiment.metric, experiment.trials) == ("night", None, 30)
     assert (experiment.search.sampler, experiment.search.seed, experiment.search.batch) == ("tpe", 0, None)
-    assert (experiment.resampling.outer, experiment.resampling.inner) == (5, "shared")
+    assert (experiment.resampling.outer, experiment.resampling.inner) == (None, "shared")
     assert experiment.limits.time is experiment.limits.failures is None
     assert experiment.folder.name.startswith("experiments")
     assert experiment.warnings == ()

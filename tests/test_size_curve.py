@@ -92,7 +92,8 @@ WORDS = {
 @pytest.mark.parametrize("word", WORDS)
 def test_the_words_follow_from_the_errors(finished, word):
     said = verdict(load(finished), curve_of(*WORDS[word]))
-    assert [line.split(":")[0] for line in said] == [word]
+    first, *more = [line.split(":")[0] for line in said]
+    assert first == word and more == (["enough data"] if word == "high variance" else [])
 
 
 def test_the_outlook_holds_the_law(finished):

@@ -125,13 +125,14 @@ def _row_by_row(results: Results) -> Table:
 
     found = predictions(results)
     if found is None:
-        raise UsageError("no outer fold has predictions yet", "let the search go on")
+        hint = "resampling.outer: 5" if results.flat else "let the search go on"
+        raise UsageError(f"no outer fold of {results.name} has predictions", hint)
     return row_by_row(found, classes=results.header["task"] == "classification")
 
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:
     if number is None:
-        found = next(iter(results.ranking(chain)), None)
+        found = results.selections[chain].chosen(results.chain(chain).trials)
         return found and results.whole(chain, found)
     return results.whole(chain, results.trial(chain, number))
 

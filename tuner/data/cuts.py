@@ -41,16 +41,23 @@ class Cut(Protocol):
 
 def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
     """The cut that the settings ask for."""
+    kind = kind_of(resampling, dataset)
+    if resampling.gap and kind != "time":
+        raise DataError(f"resampling.gap is of cuts forward in time, and these are by {kind}", "kind: time, or no gap")
     cuts: dict[str, type[Cut]] = {"split": Told, "time": Forward, "random": Shuffled, "groups": Grouped}
-    return cuts[kind_of(resampling, dataset)](resampling, dataset)
+    return cuts[kind](resampling, dataset)
 
 
 def kind_of(resampling: Resampling, dataset: Dataset) -> str:
     """How to cut: as the settings say, or by `auto` as the data calls for."""
     if resampling.kind != "auto":
         return resampling.kind
-    given = {"split": dataset.split, "time": dataset.order, "groups": dataset.groups}
-    return next((kind for kind, column in given.items() if column is not None), "random")
+    columns = {"split": dataset.split, "time": dataset.order, "groups": dataset.groups}
+    given = [kind for kind, column in columns.items() if column is not None]
+    if len(given) > 1:
+        text = f"the dataset names {' and '.join(given)}, and rows can be cut by one of them only"
+        raise DataError(text, f"resampling.kind: {' or '.join(given)}; or leave the others out")
+    return given[0] if given else "random"
 
 
 class Shuffled:
@@ -133,7 +140,13 @@ class Grouped(Shuffled):
         return parts
 
     def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
-        """As whole groups; the share is of groups."""
+        """As whole groups; the share is of groups, by `stratify` one of so many parts as fit it."""
+        if self._stratify:
+            folds = max(2, round(1 / share))
+            return [
+                (np.concatenate(self.seen(parts, 0)), parts[0])
+                for parts in (self.parts(rows, folds, seed + repeat) for repeat in range(repeats))
+            ]
         try:
             splitter = GroupShuffleSplit(repeats, test_size=share, random_state=self._state(seed))
             return [(rows[train], rows[test]) for train, test in splitter.split(rows, None, self._groups[rows])]
@@ -149,11 +162,10 @@ class Told(Shuffled):
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
         self._split = _present(dataset.split, "split", "dataset.split names the column")
-        self._named = "outer" in resampling.model_fields_set
 
     def count(self, asked: int | None) -> int:
         found = len(np.unique(self._split))
-        if found < 2 or (self._named and asked not in (None, found)):
+        if found < 2 or asked not in (None, found):
             text = f"the split column has {found} values, and so many outer folds there are"
             raise DataError(text, "leave resampling.outer out")
         return found

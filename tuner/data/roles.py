@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tuner.errors import DataError
 
-GROUPS = re.compile(
-    r"(patient|subject|person|participant|user|customer|client|household|family|school|site|hospital|device|session|"
-    r"speaker|author|group)s?([ _-]?(id|no|nr|number|code))?",
-    re.IGNORECASE,
-)
-TIMES = re.compile(r"(date|time|datetime|timestamp|day|month|year|week)([ _-]?(stamp|id|of[ _-]\w+))?", re.IGNORECASE)
+GROUPS = {
+    "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",
+    "site", "hospital", "device", "session", "speaker", "author", "group",
+}  # fmt: skip
+TIMES = {"date", "time", "datetime", "timestamp", "day", "month", "year", "week", "created", "updated"}
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of visit_date, visitDate or VISIT-DATE
 
 
 def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -> NDArray[np.int64] | None:
@@ -48,10 +48,11 @@ def overlooked(frame: pd.DataFrame, targets: Sequence[str]) -> tuple[str, ...]:
     found = []
     for column in (str(name) for name in frame.columns if name not in targets):
         values = frame[column].nunique()
-        if GROUPS.fullmatch(column) and 1 < values < len(frame):
+        words = {word.lower().removesuffix("s") for word in WORDS.findall(column)}
+        if words & GROUPS and 1 < values < len(frame):
             found.append(f"column '{column}' has {values} values in {len(frame):,} rows; if they belong together, "
                          f"dataset.groups: {column} keeps them in one fold")  # fmt: skip
-        elif TIMES.fullmatch(column) and values > 1:
+        elif words & TIMES and values > 1:
             found.append(f"column '{column}' looks like time: dataset.time: {column} trains on the past only")
     return tuple(found)
 

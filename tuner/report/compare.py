@@ -84,7 +84,8 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
 
 
 def _match(first: Rival, second: Rival, sign: int, share: float, margin: float) -> Match:
-    differences = [sign * (a - b) for a, b in zip(first.scores, second.scores, strict=True)]
+    # scores are kept with nine digits
+    differences = [round(sign * (a - b), 8) for a, b in zip(first.scores, second.scores, strict=True)]
     gain = corrected_interval(differences, share)
     if gain.half is None:
         return Match(first.label, second.label, gain, None, None, None)
@@ -107,5 +108,5 @@ def _check(named: Sequence[tuple[str, Results]]) -> None:
             raise UsageError(f"{pair} are of different data: their targets differ", "search on the same rows")
         ours, theirs = ([fold.digest for fold in each.folds] for each in (some, results))
         if ours != theirs:
-            hint = "the same resampling.outer, stratify and seed in both files"
+            hint = "the same resampling (outer, kind, stratify, seed) and dataset.groups, time or split in both files"
             raise UsageError(f"{pair} have different outer folds, so they cannot be paired", hint)

@@ -27,6 +27,10 @@ def sentences(found: Comparison) -> list[str]:
     lines = [sentence(match, found.margin) for match in found.matches]
     if len(found.matches) > 1 and found.matches[0].p is not None:
         lines.append(f"p-values are adjusted for {len(found.matches)} pairs (Holm)")
+    for rival in found.rivals:
+        if not rival.results.complete:
+            asked = rival.results.total * len(rival.results.chains)
+            lines.append(f"PARTIAL: {rival.label} has {rival.results.finished():,} of {asked:,} trials")
     if found.folds < found.planned:
         lines.append(f"PARTIAL: {found.folds} of {found.planned} outer folds are scored in all of them")
     return lines

@@ -40,6 +40,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "complete": results.complete,
         "score": spanned(results.score),
         "interval": results.kind,
+        "warnings": results.header["hints"],
         "inner_best": results.inner_best,
         "optimism": results.optimism,
         "corrected": {"tibshirani": results.corrected, "bbc": results.bootstrapped and asdict(results.bootstrapped)},

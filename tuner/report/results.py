@@ -59,12 +59,13 @@ class Gain:
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason, how many trials and refits it ended, and the first of them."""
+    """A reason, how many trials and refits it ended, and the first of them, with what its curves said."""
 
     reason: str
     count: int
     chain: str
     trial: int
+    diagnosis: str | None
 
 
 class Results:
@@ -153,6 +154,7 @@ class Results:
         needs = {
             "a metric that is a mean over rows": self.header["by_row"],
             "rows that are cut at random": self.header["cut"] == "random",
+            "inner folds that are the other outer parts (inner: shared, outer: 3 or more)": self._shared(),
             "outer-test folds of several rows": min(fold.test for fold in self.folds) > 1,
             "the rule select: best": self.header["select"] == "best",
         }
@@ -170,9 +172,16 @@ class Results:
     def half_with_repeats(self) -> float | None:
         """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
-        if self.header["repeats"] > 1 or len(scores) < 2 or not self.header["repeatable"]:
+        once = self.header["repeats"] == 1 and self.header["repeatable"] and self.kind == "corrected"
+        if len(scores) < 2 or not once:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
+
+    def _shared(self) -> bool:
+        """Whether every chain's inner folds are the outer parts but one."""
+        parts = len(self.folds) // self.header["repeats"]
+        chains = [chain for chain in self.header["chains"] if chain["test"]]
+        return parts > 2 and all(chain["folds"] == parts - 1 for chain in chains)
 
     @cached_property
     def corrected(self) -> float | None:
@@ -193,7 +202,8 @@ class Results:
     def bootstrapped(self) -> Corrected | None:
         """The best score of a flat search, by bootstrap bias-corrected cross-validation; where row scores were kept."""
         kept = [trial.row_scores for trial in self.ranking()]
-        if not self.flat or not kept or None in kept or self.header["select"] != "best":
+        best = self.header["select"] == "best" and self.header["cut"] != "time"  # of which rows cannot be drawn again
+        if not self.flat or not kept or None in kept or not best:
             return None
         scores = np.column_stack([unpack(each) for each in kept if each is not None])
         return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
@@ -262,15 +272,15 @@ class Results:
     @cached_property
     def failures(self) -> list[Failure]:
         """Why trials and refits failed, most frequent reason first."""
-        found: dict[str, list[tuple[str, int]]] = {}
+        found: dict[str, list[tuple[str, int, str | None]]] = {}
         for name, chain in self.chains.items():
             kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name}
             kept |= {0} if self.header["default"] else set()
-            ended = [(trial.number, trial.reason) for trial in chain.trials]
-            ended += [(number, refit.reason) for number, refit in chain.refits.items() if number in kept]
-            for number, reason in ended:
+            ended = [(trial.number, trial.reason, ", ".join(trial.diagnosis) or None) for trial in chain.trials]
+            ended += [(number, refit.reason, None) for number, refit in chain.refits.items() if number in kept]
+            for number, reason, signs in ended:
                 if reason is not None:
-                    found.setdefault(EPOCH.sub("", reason), []).append((name, number))
+                    found.setdefault(EPOCH.sub("", reason), []).append((name, number, signs))
         by_count = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
         return [Failure(reason, len(places), *places[0]) for reason, places in by_count]
 

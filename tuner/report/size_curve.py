@@ -19,6 +19,7 @@ EXPONENTS = np.linspace(0.05, 2.0, 40)
 RESAMPLES = 200
 VARIANCE = 0.5  # high variance: the training error is less than this share of the validation error
 BIAS = 0.9  # high bias: it is more than this share, and more data changes less than a hundredth of it …
+UNCLEAR = 0.1  # cannot tell: they may take more than this share off it, and may take nothing
 HARD = 0.1  # … and the validation error is more than this share of the dummy's
 WORTH = 0.01  # more data would help: twice the rows take at least this share off the error
 
@@ -113,23 +114,25 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     now = statistics.fmean(error(results, score) for score in last.validation)
     hard = now > HARD * _dummy(results)
     helps = ahead.gain > WORTH * ahead.now and ahead.low > 0
+    taken = (f"by a power law, twice the rows would take {ahead.gain:.2g} ({ahead.low:.2g} … {ahead.high:.2g}) off an "
+             f"error of {ahead.now:.3g}")  # fmt: skip
     said = []
     if learned < VARIANCE * now and hard:
-        cure = "regularise, or get more data" if helps else "regularise; more data changes little"
+        cure = "regularise, or get more data" if helps else "regularise"
         said.append(f"high variance: the error on training rows, {learned:.3g}, is far below the {now:.3g} on others; "
                     f"{cure}")  # fmt: skip
     if helps:
-        said.append(f"more data would help: twice the rows would take {ahead.gain:.2g} ({ahead.low:.2g} … "
-                    f"{ahead.high:.2g}) off an error of {ahead.now:.3g}, by a power law")  # fmt: skip
+        said.append(f"more data would help: {taken}")
+    elif ahead.high > UNCLEAR * ahead.now:
+        said.append(f"cannot tell whether more data would help: {taken}")
     elif learned > BIAS * now and hard and now > 0:
         said.append(
-            f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {now:.3g}, and "
-            "more data changes little; a larger model or other features, or it is as good as it gets"
+            f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {now:.3g}, and {taken}; "
+            "a larger model or other features, or it is as good as it gets"
         )
-    return said or [
-        f"enough: twice the rows would take about {ahead.gain:.2g} ({ahead.low:.2g} … {ahead.high:.2g}) off an error "
-        f"of {ahead.now:.3g}"
-    ]
+    else:
+        said.append(f"enough data: {taken}" if said else f"enough: {taken}")
+    return said
 
 
 NOTE = (

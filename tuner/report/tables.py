@@ -55,7 +55,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
     )
     title = f"Ranking of the {chain} chain{_deploys(results) if chain == 'final' else ''}"
     columns = (*fixed, *short_names(searched, fixed))
-    return Table(title, columns, rows, len(fixed), ("parameters", "seconds", "epochs", "spread", "diagnosis"))
+    return Table(title, columns, rows, len(fixed), ("seconds", "epochs", "parameters", "spread", "diagnosis"))
 
 
 def _deploys(results: Results) -> str:
@@ -82,10 +82,9 @@ def outer_folds(results: Results) -> Table:
 
 def failures(results: Results) -> Table:
     """Why trials failed, and how many."""
-    rows = tuple((each.reason, each.count, each.chain, each.trial) for each in results.failures)
-    return Table(
-        "Failures (report --chain C --trial N tells more of one)", ("reason", "count", "chain", "trial"), rows, 4
-    )
+    rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in results.failures)
+    columns = ("reason", "count", "chain", "trial", "diagnosis")
+    return Table("Failures (report --chain C --trial N tells more of one)", columns, rows, len(columns))
 
 
 def spread(trial: TrialRecord) -> float | None:

@@ -33,6 +33,7 @@ def title(results: Results) -> list[str]:
 def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
     lines = _flat(results) if results.flat else _nested(results)
+    lines += [f"Warning: {hint}." for hint in results.header["hints"]]
     lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
     if pruned:
@@ -59,8 +60,9 @@ def _flat(results: Results) -> list[str]:
         found = results.bootstrapped
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
                      "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
-    elif results.header["by_row"] and results.header["select"] == "best":
-        lines.append("BBC-CV is left out: the rows' scores of every epoch would have taken too much memory.")
+    else:
+        lines.append("BBC-CV is left out: it needs a metric that is a mean over rows, rows that may be drawn again "
+                     "(not forward in time), select: best, and memory for every row's outputs.")  # fmt: skip
     return lines
 
 
@@ -71,12 +73,15 @@ def _nested(results: Results) -> list[str]:
     lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: what tuning "
              f"and training on {_shares(results)} of the rows gives, {OF[results.kind]} "
              f"({len(results.scored)} outer folds)."]  # fmt: skip
-    if results.half_with_repeats is not None:
+    if not results.header["repeatable"]:
+        lines.append("These rows can be cut in one way only, so the interval stays as wide as it is.")
+    elif results.half_with_repeats is not None:
         lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
                      f"resampling.outer, expect about ± {results.half_with_repeats:.2g}.")  # fmt: skip
     if results.inner_best is not None and results.optimism is not None:
-        flatters = "more than the outer folds kept" if results.optimism >= 0 else "less than the outer folds gave"
-        lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(results.optimism):.2g} "
+        off = round(results.optimism, 8)  # scores are kept with nine digits
+        flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
+        lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(off):.2g} "
                      f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
     compared = ((results.against_default, "default"), (results.against_dummy, "dummy"))
     return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]

@@ -13,7 +13,7 @@ import torch
 
 from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
-from tuner.data.resampling import NestedPlan, plan
+from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
 from tuner.search.samplers import Proposer
@@ -133,11 +133,14 @@ def _check_layout(experiment: Experiment, dataset: Dataset) -> None:
 
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
-    """What the data hints at, unless the file says how to cut."""
-    if experiment.resampling.kind != "auto":
-        return []
+    """What the data hints at, at its place in the file."""
     node = experiment.document.root.entries["dataset"]
-    return [experiment.document.render([at(node, hint, warning=True)]) for hint in dataset.hints]
+    return [experiment.document.render([at(node, hint, warning=True)]) for hint in _hints(experiment, dataset)]
+
+
+def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
+    """What the data hints at, unless the file says how to cut."""
+    return dataset.hints if experiment.resampling.kind == "auto" else ()
 
 
 def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:
@@ -173,6 +176,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "default": prepared.default,
         "select": experiment.search.select,
         "cut": kind_of(experiment.resampling, dataset),
+        "hints": list(_hints(experiment, dataset)),
         "repeats": prepared.plan.repeats,
         "repeatable": cut_of(experiment.resampling, dataset).repeatable,
         "task": dataset.task,
@@ -207,13 +211,19 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "dummy": dummy_score(prepared, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
                 "truth": pack(_small(dataset.targets[c.test])) if len(c.test) else None,
-                "validated": pack(np.concatenate([f.validation for f in c.folds]).astype(np.int32))
-                if c.alone
-                else None,
+                "validated": pack(_units(prepared, c)) if c.alone else None,
             }
             for c in prepared.plan.chains
         ],
     }
+
+
+def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
+    """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
+    rows = np.concatenate([fold.validation for fold in chain.folds])
+    groups = prepared.dataset.groups
+    grouped = groups is not None and kind_of(prepared.experiment.resampling, prepared.dataset) == "groups"
+    return (groups[rows] if groups is not None and grouped else rows).astype(np.int32)
 
 
 def _small(targets: np.ndarray) -> np.ndarray:

@@ -207,10 +207,9 @@ class _Watch:
         shown = FoldCurves(_rows(train_loss), _rows(loss), _rows(score))
         read = [trained.readings.of(curves.lanes[v], v, self._last(curves, v)) for v in views]
         signs = diagnose(shown.train_loss, shown.loss, [r.norms for r in read], [r.dead for r in read])
-        failed = replace(failed, diagnosis=signs)
         if self._reason is not None:
-            return failed
-        kept = replace(failed, curves=shown)
+            return replace(failed, diagnosis=tuple(dict.fromkeys(("diverged", *signs))))
+        kept = replace(failed, curves=shown, diagnosis=signs)
         if self._pruned:
             return replace(kept, state="pruned")
         scores = tuple(float(v) for v in curves.counting[views])

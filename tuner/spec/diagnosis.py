@@ -35,7 +35,7 @@ class Sign:
 
 SIGNS = {
     "diverged": Sign(
-        "the training loss ended above where it began",
+        "the training loss ended above where it began, or was no number",
         "a smaller learning rate",
     ),
     "unstable": Sign(
@@ -75,13 +75,13 @@ SIGNS = {
 def diagnose(
     train_loss: Sequence[FoldCurve], loss: Sequence[FoldCurve], norms: Sequence[Floats], dead: Sequence[Floats]
 ) -> tuple[str, ...]:
-    """The signs that at least half of the folds show, in the order of `SIGNS`.
+    """The signs that more than half of the folds show, in the order of `SIGNS`.
 
     Of every fold: both losses (E,), the norms of its layers' gradients (E, layers), and the shares of dead units of its
     ReLUs (ReLUs,)."""
     by_fold = zip(train_loss, loss, norms, dead, strict=True)
     folds = [_signs(*_known(train, held)) | inside(layers, relus) for train, held, layers, relus in by_fold]
-    return tuple(sign for sign in SIGNS if folds and 2 * sum(sign in fold for fold in folds) >= len(folds))
+    return tuple(sign for sign in SIGNS if 2 * sum(sign in fold for fold in folds) > len(folds))
 
 
 def inside(norms: Floats, dead: Floats) -> set[str]:

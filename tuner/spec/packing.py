@@ -15,10 +15,10 @@ def pack(array: NDArray[Any]) -> str:
     """The array as text, every bit of it."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
-    return base64.b85encode(zlib.compress(file.getvalue(), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(file.getvalue(), 6)).decode("ascii")
 
 
 def unpack(text: str) -> NDArray[Any]:
     """The inverse."""
-    array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))), allow_pickle=False)
+    array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(base64.b64decode(text))), allow_pickle=False)
     return array

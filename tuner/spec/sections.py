@@ -39,8 +39,10 @@ class InnerFolds(Settings):
 class Resampling(Settings):
     """How the rows are cut."""
 
-    outer: FoldCount | Literal["none"] | OuterFolds = Field(
-        5, description="outer folds, {folds, repeats}, or none for a flat search (its score is optimistic)"
+    outer: FoldCount | Literal["none"] | OuterFolds | None = Field(
+        None,
+        description="outer folds, {folds, repeats}, or none for a flat search (its score is optimistic); "
+        "null: 5, or one per value of a split column",
     )
     inner: FoldCount | Literal["shared"] | InnerFolds = Field(
         "shared",

@@ -137,7 +137,7 @@ def holds_something(path: Path) -> bool:
     try:
         return path.exists() and path.stat().st_size > 0
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}", "name another file with --study") from error
+        raise StorageError(f"{path} cannot be read: {error.strerror}", "name another file") from error
 
 
 def check_file(path: Path) -> None:
@@ -150,8 +150,8 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     if start != MAGIC:
-        raise StorageError(f"{path} is not a study: not an SQLite file", "name another file with --study")
-    other = "name another file with --study"
+        raise StorageError(f"{path} is not a study: not an SQLite file", "name another file")
+    other = "name another file"
     try:
         with _reading(path) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

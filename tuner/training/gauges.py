@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,16 +47,22 @@ class Gauges:
         self.layers = tuple(names)
         place = {name: index for index, name in enumerate(self.layers)}
         self._layer_of = torch.tensor([place[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
-        relus = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ReLU)]
-        self.relus = tuple(name for name, _ in relus)
-        self._highest: list[Tensor | None] = [None] * len(relus)
-        for index, (_, module) in enumerate(relus):
-            module.register_forward_hook(self._listener(index))
+        self._relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
+        self.relus = tuple(self._relus)
+        self._highest: list[Tensor | None] = [None] * len(self.relus)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While an evaluation runs: a hook that is there while training costs it 5 % of an mlp's step."""
+        hooks = [relu.register_forward_hook(self._listener(i)) for i, relu in enumerate(self._relus.values())]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _listener(self, index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def note(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-            if torch.is_grad_enabled():  # training, or a probe
-                return
             here = out.amax(dim=tuple(range(1, out.dim() - 1)))  # (K, units)
             before = self._highest[index]
             self._highest[index] = here if before is None else torch.maximum(here, before)

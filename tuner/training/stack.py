@@ -131,7 +131,9 @@ class Stack:
     def evaluate(self) -> Evaluation:
         """Score each lane on each of its row sets."""
         self.model.eval()
-        loss, score, outputs, dead = zip(*(self._evaluate(each) for each in self._sets), strict=True)
+        with self.gauges.listening():
+            found = [self._evaluate(each) for each in self._sets]
+        loss, score, outputs, dead = zip(*found, strict=True)
         return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
 
     def gradient_norms(self) -> Floats:

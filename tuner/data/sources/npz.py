@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings, as_float32
-from tuner.data.roles import group_codes, times
+from tuner.data.roles import group_codes, overlooked, times
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
@@ -38,6 +38,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
             features = _array(archive, settings.features, path)
             target = _array(archive, settings.target, path)
             roles = _roles(archive, settings, path)
+            others = _others(archive, settings, len(target) if target.ndim else 0)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file", "dataset.path is relative to the experiment file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
@@ -68,6 +69,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         groups=group_codes(roles, settings.groups, path.name, "groups"),
         order=times(roles, settings.time, path.name),
         split=group_codes(roles, settings.split, path.name, "split"),
+        hints=() if len(roles.columns) else overlooked(others, ()),
     )
 
 
@@ -79,6 +81,13 @@ def _roles(archive: np.lib.npyio.NpzFile, settings: Settings, path: Path) -> pd.
         if array.ndim != 1 or len(array) != len(next(iter(arrays.values()))):
             raise DataError(f"{path}: '{name}' has the shape {array.shape}", "one value per row")
     return pd.DataFrame(arrays)
+
+
+def _others(archive: np.lib.npyio.NpzFile, settings: Settings, rows: int) -> pd.DataFrame:
+    """The arrays of one value per row that nothing names."""
+    taken = (settings.features, settings.target)
+    arrays = {name: archive[name] for name in archive.files if name not in taken}
+    return pd.DataFrame({name: array for name, array in arrays.items() if array.shape == (rows,)})
 
 
 def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
