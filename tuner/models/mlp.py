@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
-from tuner.models.layers import ACTIVATIONS, Activation, Dropout, Lanes, Linear, Shapes
+from tuner.models.layers import (
+    ACTIVATIONS,
+    Activation,
+    Default,
+    Dropout,
+    Initialization,
+    Lanes,
+    Linear,
+    Normalization,
+    Shapes,
+    normalization,
+)
 from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat", "sequence", "image")
@@ -18,17 +29,42 @@ class Settings(BaseSettings):
     name: Literal["mlp"] = "mlp"
     hidden_size: int = Field(64, ge=1, le=65536, description="units of each hidden layer")
     num_layers: int = Field(1, ge=0, le=100, description="hidden layers; 0 is a linear model")
+    widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-[1-9]\d{0,4})*$")] | None = Field(
+        None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
+    )
     activation: Activation = Field("relu", description="after each hidden layer")
+    normalization: Normalization = Field("none", description="of each hidden layer, before its activation")
+    initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
+    residual: bool = Field(False, description="add each hidden layer's input to its output, where sizes agree")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units dropped while training")
+
+
+class Block(nn.Sequential):
+    """A hidden layer whose input is added to its output: x + f(x) (He et al. 2016)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = super().forward(x)
+        return x + out
 
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """Rows of any shape, flattened: (K, B, …) → (K, B, outputs)."""
+    lanes.initialization = settings.initialization
     layers: list[nn.Module] = [nn.Flatten(start_dim=2)] if len(shapes.inputs) > 1 else []
     size = math.prod(shapes.inputs)
-    for _ in range(settings.num_layers):
-        layers += [Linear(size, settings.hidden_size, lanes), ACTIVATIONS[settings.activation]()]
-        if settings.dropout:
-            layers.append(Dropout(settings.dropout, lanes))
-        size = settings.hidden_size
+    for width in _widths(settings):
+        hidden = [
+            Linear(size, width, lanes),
+            *normalization(settings.normalization, width, lanes),
+            ACTIVATIONS[settings.activation](),
+            *([Dropout(settings.dropout, lanes)] if settings.dropout else []),
+        ]
+        layers += [Block(*hidden)] if settings.residual and size == width else hidden
+        size = width
     return nn.Sequential(*layers, Linear(size, shapes.outputs, lanes))
+
+
+def _widths(settings: Settings) -> list[int]:
+    if settings.widths is not None:
+        return [int(width) for width in settings.widths.split("-")]
+    return [settings.hidden_size] * settings.num_layers

@@ -28,8 +28,9 @@ class Table:
 class LaneData:
     """Batches of K lanes; `rows` are (…, K, B) row numbers, `row_size` the numbers in a row."""
 
-    def __init__(self, table: Table, lanes: Sequence[Lane]) -> None:
+    def __init__(self, table: Table, lanes: Sequence[Lane], class_weight: str = "none") -> None:
         self._table = table
+        self._class_weight = _balance(table, lanes) if class_weight == "balanced" else None
         self.row_size = table.features[0].numel()
         fitted = [fit(table.dataset, lane.train) for lane in lanes]
         stacked = {
@@ -48,7 +49,16 @@ class LaneData:
         chosen = copy.copy(self)
         for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale"):
             setattr(chosen, name, getattr(self, name)[lanes])
+        if self._class_weight is not None:
+            chosen._class_weight = self._class_weight[lanes]
         return chosen
+
+    def balanced(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """Each lane's row weights (K, B), those of rare classes larger if that is asked for; their sum stays 1."""
+        if self._class_weight is None:
+            return weights
+        larger = weights * self._class_weight.gather(1, targets)
+        return larger / larger.sum(dim=1, keepdim=True)
 
     def features(self, rows: Tensor) -> Tensor:
         """Prepared features (…, K, B, *row shape)."""
@@ -74,3 +84,11 @@ class LaneData:
         if self._table.dataset.task == "classification":
             return outputs
         return outputs / self._target_scale + self._target_shift
+
+
+def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:
+    """rows / (classes · rows of the class) in each lane's training rows (K, C), as scikit-learn's "balanced"."""
+    classes = table.dataset.outputs
+    counts = np.stack([np.bincount(table.dataset.targets[lane.train], minlength=classes) for lane in lanes])
+    weight = counts.sum(axis=1, keepdims=True) / (classes * np.maximum(counts, 1))
+    return torch.from_numpy(weight.astype(np.float32)).to(table.device)

@@ -40,7 +40,7 @@ class BinaryCrossEntropy(Settings):
 
 
 class Focal(Settings):
-    """Cross-entropy times (1 − p)^gamma, p the probability of the true class: easy rows count less (Lin et al. 2017)."""
+    """Cross-entropy times (1 − p)^gamma, p that of the true class: easy rows count less (Lin et al. 2017)."""
 
     name: Literal["focal"] = "focal"
     gamma: float = Field(2.0, ge=0, le=100, description="how much less; 0 is cross-entropy")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuner.models.layers import Dropout, Lanes, Shapes
+from tuner.models.layers import BatchNorm, Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.models.layers.lanes import chosen
 from tuner.training.flat import FlatWeights
@@ -71,11 +71,12 @@ class Stack:
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.gauges = Gauges(self.model)
+        self._batch_norms = [module for module in self.model.modules() if isinstance(module, BatchNorm)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
         self._noise = random.generators("noise")
         self._batches = Batches(lanes, settings.batch_size, table.device)
-        self._data = LaneData(table, lanes)
+        self._data = LaneData(table, lanes, settings.class_weight)
         self._sets = row_sets(lanes, self._data.row_size, table.device)
         self._kept_per_row = self._probe()
 
@@ -100,6 +101,8 @@ class Stack:
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
+        for module in self._batch_norms:
+            module.counts = weights > 0
         losses = self._loss(self.model(self._noisy(x)), y)
         # lanes share no parameter: each gets those of its own mean loss
         self._flat.differentiate(losses, self._data.balanced(y, weights) / count, first=number == first)

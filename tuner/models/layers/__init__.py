@@ -6,8 +6,25 @@ lane: what a lane learns does not depend on which lanes stand beside it.
 
 from tuner.models.layers.activation import ACTIVATIONS, Activation
 from tuner.models.layers.dropout import Dropout
+from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
+from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
 from tuner.models.layers.recurrent import Recurrent
 
-__all__ = ["ACTIVATIONS", "Activation", "Dropout", "Lanes", "Linear", "Outline", "Recurrent", "Shapes"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "BatchNorm",
+    "Default",
+    "Dropout",
+    "Initialization",
+    "Lanes",
+    "LayerNorm",
+    "Linear",
+    "Normalization",
+    "Outline",
+    "Recurrent",
+    "Shapes",
+    "normalization",
+]
