@@ -7,14 +7,14 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 from torch import nn
 
-from tuner.training.losses import cross_entropy, mse
-from tuner.training.optimizers import Adam, Sgd
+from tuner.training.losses import BY_TASK, BinaryCrossEntropy, CrossEntropy, Focal, Huber, Mae, Mse
+from tuner.training.optimizers import Adagrad, Adam, AdamW, NAdam, RMSprop, Sgd
 
 
 def test_cross_entropy_is_sklearns_log_loss_row_by_row():
     random = np.random.default_rng(0)
     outputs, targets = random.normal(size=(3, 8, 4)), random.integers(0, 4, (3, 8))
-    losses = cross_entropy(torch.from_numpy(outputs), torch.from_numpy(targets))
+    losses = CrossEntropy()(torch.from_numpy(outputs), torch.from_numpy(targets))
     expected = [
         [sk.log_loss([target], softmax(row)[None], labels=range(4)) for target, row in zip(*lane, strict=True)]
         for lane in zip(targets, outputs, strict=True)
@@ -25,7 +25,7 @@ def test_cross_entropy_is_sklearns_log_loss_row_by_row():
 def test_mse_is_sklearns_mean_squared_error_row_by_row():
     random = np.random.default_rng(1)
     outputs, targets = random.normal(size=(3, 8, 2)), random.normal(size=(3, 8, 2))
-    losses = mse(torch.from_numpy(outputs), torch.from_numpy(targets))
+    losses = Mse()(torch.from_numpy(outputs), torch.from_numpy(targets))
     expected = [
         [sk.mean_squared_error(target, row) for target, row in zip(*lane, strict=True)]
         for lane in zip(targets, outputs, strict=True)
@@ -33,10 +33,50 @@ def test_mse_is_sklearns_mean_squared_error_row_by_row():
     np.testing.assert_allclose(losses, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, mse])
-def test_a_rows_loss_and_its_gradient_are_that_rows_alone(loss):
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_smoothed_cross_entropy_equals_torch(smoothing):
+    outputs, targets = torch.randn(3, 8, 4, dtype=torch.double), torch.randint(0, 4, (3, 8))
+    own = nn.CrossEntropyLoss(label_smoothing=smoothing)
+    for k in range(3):
+        ours = CrossEntropy(label_smoothing=smoothing)(outputs, targets)[k].mean()
+        torch.testing.assert_close(ours, own(outputs[k], targets[k]))
+
+
+def test_binary_cross_entropy_is_sklearns_log_loss_of_every_class_against_the_rest():
+    random = np.random.default_rng(3)
+    outputs, targets = random.normal(size=(2, 5, 3)), random.integers(0, 3, (2, 5))
+    losses = BinaryCrossEntropy()(torch.from_numpy(outputs), torch.from_numpy(targets))
+    for place in np.ndindex(2, 5):
+        sure = 1 / (1 + np.exp(-outputs[place]))
+        each = [sk.log_loss([targets[place] == c], [[1 - p, p]], labels=[False, True]) for c, p in enumerate(sure)]
+        assert losses[place].item() == pytest.approx(np.mean(each))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_focal_loss_by_the_formula_of_lin_et_al(gamma):
+    random = np.random.default_rng(4)
+    outputs, targets = random.normal(size=(2, 5, 3)), random.integers(0, 3, (2, 5))
+    losses = Focal(gamma=gamma)(torch.from_numpy(outputs), torch.from_numpy(targets))
+    for place in np.ndindex(2, 5):
+        p = softmax(outputs[place])[targets[place]]
+        assert losses[place].item() == pytest.approx(-((1 - p) ** gamma) * np.log(p))
+
+
+@pytest.mark.parametrize("ours", [Mae(), Huber(delta=0.5), Huber(delta=2.0)], ids=repr)
+def test_mae_and_huber_equal_torch(ours):
+    theirs = nn.L1Loss() if isinstance(ours, Mae) else nn.HuberLoss(delta=ours.delta)
+    outputs, targets = torch.randn(2, 7, 3, dtype=torch.double), torch.randn(2, 7, 3, dtype=torch.double)
+    for k in range(2):
+        torch.testing.assert_close(ours(outputs, targets)[k].mean(), theirs(outputs[k], targets[k]))
+
+
+LOSSES = [(task, loss) for task, losses in BY_TASK.items() for loss in losses.values()]
+
+
+@pytest.mark.parametrize(("task", "loss"), LOSSES, ids=lambda value: getattr(value, "name", value))
+def test_a_rows_loss_and_its_gradient_are_that_rows_alone(task, loss):
     random = np.random.default_rng(2)
-    targets = random.integers(0, 4, (2, 6)) if loss is cross_entropy else random.normal(size=(2, 6, 4))
+    targets = random.integers(0, 4, (2, 6)) if task == "classification" else random.normal(size=(2, 6, 4))
     targets = torch.from_numpy(targets)
     outputs = torch.from_numpy(random.normal(size=(2, 6, 4))).requires_grad_()
     losses = loss(outputs, targets)
@@ -56,19 +96,37 @@ SETTINGS = {
     ),
     "sgd": (Sgd(learning_rate=0.1), lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.1)),
     "momentum": (Sgd(learning_rate=0.1, momentum=0.9), lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.1)),
-}
+    "nesterov": (Sgd(learning_rate=0.1, momentum=0.9, nesterov=True),
+                 lambda p: torch.optim.SGD(p, 0.1, 0.9, nesterov=True, weight_decay=0.1)),
+    "nesterov without momentum": (Sgd(learning_rate=0.1, nesterov=True),
+                                  lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.1)),
+    "adagrad": (Adagrad(learning_rate=0.1, lr_decay=0.1), lambda p: torch.optim.Adagrad(p, 0.1, 0.1, 0.1)),
+    "rmsprop": (RMSprop(learning_rate=0.01, alpha=0.9),
+                lambda p: torch.optim.RMSprop(p, 0.01, 0.9, weight_decay=0.1)),
+    "rmsprop, all of it": (RMSprop(learning_rate=0.01, momentum=0.5, centered=True),
+                           lambda p: torch.optim.RMSprop(p, 0.01, momentum=0.5, centered=True, weight_decay=0.1)),
+    "rmsprop, centered": (RMSprop(learning_rate=0.01, centered=True),
+                          lambda p: torch.optim.RMSprop(p, 0.01, centered=True, weight_decay=0.1)),
+    "adamw": (AdamW(learning_rate=0.01), lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
+    "nadam": (NAdam(learning_rate=0.01, beta1=0.8), 
+              lambda p: torch.optim.NAdam(p, 0.01, (0.8, 0.999), weight_decay=0.1)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_stacked_optimizer_equals_separate_ones(name):
+@pytest.mark.parametrize("factors", [None, (1.0, 0.5, 0.1, 0.0)], ids=["one rate", "a factor per lane"])
+def test_a_stacked_optimizer_equals_separate_ones(name, factors):
     settings, build = SETTINGS[name]
     torch.manual_seed(0)
     start, gradients = torch.randn(4, 5, 3), torch.randn(12, 4, 5, 3)
     stacked = start.clone()
     own = [nn.Parameter(lane.clone()) for lane in start]
     together, apart = settings.build(stacked, 0.1), [build([p]) for p in own]
+    for optimizer, factor in zip(apart, factors or [1.0] * 4, strict=True):
+        optimizer.param_groups[0]["lr"] *= factor
+    by_lane = 1.0 if factors is None else torch.tensor(factors)[:, None, None]
     for gradient in gradients:
-        together.step(stacked, gradient.clone())
+        together.step(stacked, gradient.clone(), by_lane)
         for parameter, optimizer, mine in zip(own, apart, gradient, strict=True):
             parameter.grad = mine.clone()
             optimizer.step()
