@@ -5,17 +5,21 @@ lane: what a lane learns does not depend on which lanes stand beside it.
 """
 
 from tuner.models.layers.activation import ACTIVATIONS, Activation
+from tuner.models.layers.convolution import Conv
 from tuner.models.layers.dropout import Dropout
 from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
+from tuner.models.layers.readout import AdditiveAttention, Readout
 from tuner.models.layers.recurrent import Recurrent
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AdditiveAttention",
     "BatchNorm",
+    "Conv",
     "Default",
     "Dropout",
     "Initialization",
@@ -24,6 +28,7 @@ __all__ = [
     "Linear",
     "Normalization",
     "Outline",
+    "Readout",
     "Recurrent",
     "Shapes",
     "normalization",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
@@ -15,12 +16,13 @@ class Dropout(nn.Module):
     """Zeroes each element with probability p while training and scales the rest by 1/(1−p) (Srivastava et al. 2014).
 
     The masks of many steps are drawn at once, lane by lane, so that K lanes cost no K calls per step; how many
-    depends on the shape of one lane only, so a lane's masks do not depend on K.
+    depends on the shape of one lane only, so a lane's masks do not depend on K. `shared`: the dimension whose places
+    share one mask, as the time steps of variational dropout do (Gal & Ghahramani 2016).
     """
 
-    def __init__(self, p: float, lanes: Lanes) -> None:
+    def __init__(self, p: float, lanes: Lanes, shared: int | None = None) -> None:
         super().__init__()
-        self.p = p
+        self.p, self.shared = p, shared
         self._generators = lanes.for_dropout()
         self._masks: Iterator[Tensor] = iter(())
         self._shape: tuple[int, ...] = ()
@@ -28,8 +30,9 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        if x.shape != self._shape:
-            self._shape, self._masks = x.shape, iter(())
+        shape = tuple(1 if place == self.shared else size for place, size in enumerate(x.shape))
+        if shape != self._shape:
+            self._shape, self._masks = shape, iter(())
         mask = next(self._masks, None)
         if mask is None:
             self._masks = self._draw(x)
@@ -43,8 +46,9 @@ class Dropout(nn.Module):
         self._shape = (len(lanes), *self._shape[1:])
 
     def _draw(self, x: Tensor) -> Iterator[Tensor]:
-        steps = max(1, MASKS_AT_ONCE // x[0].numel())
-        masks = x.new_empty(len(x), steps, *x.shape[1:])
+        lanes, *of_lane = self._shape
+        steps = max(1, MASKS_AT_ONCE // math.prod(of_lane))
+        masks = x.new_empty(lanes, steps, *of_lane)
         for lane, generator in zip(masks, self._generators, strict=True):
             lane.bernoulli_(1 - self.p, generator=generator)
         return iter(masks.div_(1 - self.p).unbind(1))

@@ -26,7 +26,9 @@ class Recurrent(nn.Module):
     measured yet.
     """
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes) -> None:
+    def __init__(
+        self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes, forget_bias: float = 0.0
+    ) -> None:  # fmt: skip
         super().__init__()
         self.hidden_size = hidden_size
         rows, bound = GATES[cell] * hidden_size, 1 / math.sqrt(hidden_size)
@@ -34,6 +36,8 @@ class Recurrent(nn.Module):
         self.weight_hh = nn.Parameter(lanes.matrix(rows, hidden_size, bound=bound, blocks=GATES[cell]))
         self.bias_ih = nn.Parameter(lanes.bias(rows, bound=bound))
         self.bias_hh = nn.Parameter(lanes.bias(rows, bound=bound))
+        if cell == "lstm":  # gates in torch's order: input, forget, cell, output
+            self.bias_ih.data[:, hidden_size : 2 * hidden_size] += forget_bias
         self._run: Callable[[Tensor], Tensor] = {"rnn": self._rnn, "gru": self._gru, "lstm": self._lstm}[cell]
 
     def forward(self, x: Tensor) -> Tensor:

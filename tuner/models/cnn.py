@@ -1,0 +1,133 @@
+"""Convolutional network: blocks of convolution, normalisation, activation; then pooling and a linear layer (LeCun 1998).
+
+Plain blocks, residual ones (He et al. 2016) or depthwise separable ones (Howard et al. 2017), over images (C, H, W) in
+two dimensions and over sequences (T, D) in one, along time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from tuner.models.layers import (
+    ACTIVATIONS,
+    Activation,
+    Conv,
+    Default,
+    Dropout,
+    Initialization,
+    Lanes,
+    Linear,
+    Shapes,
+    normalization,
+)
+from tuner.spec.settings import Settings as BaseSettings
+
+LAYOUTS = ("sequence", "image")
+
+
+class Settings(BaseSettings):
+    name: Literal["cnn"] = "cnn"
+    channels: int = Field(16, ge=1, le=4096, description="of the first stage; every further one has twice as many")
+    stages: int = Field(2, ge=1, le=8, description="each after the first halves height, width or time")
+    blocks: int = Field(1, ge=1, le=32, description="blocks of a stage")
+    block: Literal["plain", "residual", "separable"] = Field(
+        "plain", description="residual: He et al. 2016; separable: depthwise, then pointwise, Howard et al. 2017"
+    )
+    kernel_size: Literal[1, 3, 5, 7, 9, 11] = Field(3, description="width of a convolution")
+    activation: Activation = Field("relu", description="after each convolution")
+    normalization: Literal["none", "batch"] = Field("none", description="of each convolution's channels")
+    initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
+    pooling: Literal["mean", "max", "flatten"] = Field("mean", description="what the linear layer sees of the places")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of what the linear layer sees that is dropped")
+
+
+class Maker:
+    """Makes the convolutions of one network, which agree in dimensions, kernel, normalisation and activation."""
+
+    def __init__(self, settings: Settings, dimensions: int, lanes: Lanes) -> None:
+        self.settings, self.dimensions, self.lanes = settings, dimensions, lanes
+
+    def unit(self, inputs: int, outputs: int, stride: int = 1, *, last: bool = False) -> list[nn.Module]:
+        """Convolution (or a depthwise and a pointwise one), normalisation and, unless `last`, activation."""
+        size, rest = self.settings.kernel_size, {"dimensions": self.dimensions}
+        if self.settings.block == "separable":
+            layers: list[nn.Module] = [
+                Conv(inputs, inputs, size, self.lanes, stride=stride, groups=inputs, **rest),
+                Conv(inputs, outputs, 1, self.lanes, **rest),
+            ]
+        else:
+            layers = [Conv(inputs, outputs, size, self.lanes, stride=stride, **rest)]
+        layers += normalization(self.settings.normalization, outputs, self.lanes)
+        return layers if last else [*layers, self.activation()]
+
+    def activation(self) -> nn.Module:
+        """One more of them."""
+        return ACTIVATIONS[self.settings.activation]()
+
+    def block(self, inputs: int, outputs: int, stride: int) -> nn.Module:
+        """One block of a stage."""
+        if self.settings.block == "residual":
+            return Residual(self, inputs, outputs, stride)
+        return nn.Sequential(*self.unit(inputs, outputs, stride))
+
+
+class Residual(nn.Module):
+    """activation(x + f(x)) with f of two convolutions; x through a convolution of width 1 where shapes differ."""
+
+    def __init__(self, make: Maker, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(*make.unit(inputs, outputs, stride), *make.unit(outputs, outputs, last=True))
+        same = inputs == outputs and stride == 1
+        self.shortcut = (
+            nn.Identity()
+            if same
+            else nn.Sequential(
+                Conv(inputs, outputs, 1, make.lanes, dimensions=make.dimensions, stride=stride),
+                *normalization(make.settings.normalization, outputs, make.lanes),
+            )
+        )
+        self.activation = make.activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.shortcut(x) + self.inner(x))
+        return out
+
+
+class CNN(nn.Module):
+    """(K, B, C, H, W) or (K, B, T, D) → (K, B, outputs)."""
+
+    def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
+        super().__init__()
+        self.pooling, self.sequence = settings.pooling, len(shapes.inputs) == 2
+        places = list(shapes.inputs[:1] if self.sequence else shapes.inputs[1:])
+        make = Maker(settings, len(places), lanes)
+        layers, inputs = [], shapes.inputs[1] if self.sequence else shapes.inputs[0]
+        for stage in range(settings.stages):
+            outputs = settings.channels * 2**stage
+            for number in range(settings.blocks):
+                stride = 2 if stage and not number else 1
+                layers.append(make.block(inputs, outputs, stride))
+                places = [(size + stride - 1) // stride for size in places]
+                inputs = outputs
+        self.body = nn.Sequential(*layers)
+        seen = inputs
+        if self.pooling == "flatten":
+            for size in places:
+                seen *= size
+        self.dropout = Dropout(settings.dropout, lanes)
+        self.head = Linear(seen, shapes.outputs, lanes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(x.transpose(2, 3) if self.sequence else x).flatten(3)  # (K, B, C, places)
+        seen = {"mean": lambda: x.mean(dim=3), "max": lambda: x.amax(dim=3), "flatten": lambda: x.flatten(2)}
+        out: Tensor = self.head(self.dropout(seen[self.pooling]()))
+        return out
+
+
+def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
+    """The network of all lanes."""
+    lanes.initialization = settings.initialization
+    return CNN(settings, shapes, lanes)

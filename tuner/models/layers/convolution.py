@@ -1,0 +1,37 @@
+"""Convolution of K lanes in one or two dimensions (LeCun et al. 1998)."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuner.models.layers.lanes import Lanes
+
+
+class Conv(nn.Module):
+    """(K, B, C, …) → (K, B, out, …), padded so that a stride of 1 keeps the size; odd kernels only.
+
+    `groups` splits the channels of each lane as torch's does: as many as channels is depthwise (Howard et al. 2017).
+    One grouped convolution moves all lanes. Weights and their start are those of `nn.Conv1d` and `nn.Conv2d`.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, lanes: Lanes, *, dimensions: int = 2,
+        stride: int = 1, groups: int = 1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.stride, self.padding, self.groups = stride, kernel_size // 2, groups
+        self._convolve = {1: F.conv1d, 2: F.conv2d}[dimensions]
+        kernel = (in_channels // groups, *[kernel_size] * dimensions)
+        bound = 1 / math.sqrt(math.prod(kernel))
+        self.weight = nn.Parameter(lanes.matrix(out_channels, *kernel, bound=bound))
+        self.bias = nn.Parameter(lanes.bias(out_channels, bound=bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        lanes, batch = x.shape[:2]
+        side = x.transpose(0, 1).flatten(1, 2)  # (B, K · C, …)
+        out = self._convolve(side, self.weight.flatten(0, 1), self.bias.flatten(), self.stride, self.padding, 1,
+                             lanes * self.groups)  # fmt: skip
+        return out.view(batch, lanes, -1, *out.shape[2:]).transpose(0, 1)
