@@ -1,14 +1,12 @@
 """One finished study that many tests only read."""
 
+import os
+
 import pytest
 from helpers import search, write_space
 
-
-@pytest.fixture(autouse=True)
-def plain_surroundings(monkeypatch):
-    """A test sees the same terminal wherever it runs."""
-    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING"):
-        monkeypatch.delenv(name, raising=False)
+for _name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING"):  # the same terminal wherever tests run
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The command line: help of every verb, plans that write nothing, files that are never overwritten, exit codes."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,9 +9,12 @@ import torch
 from helpers import inside, search, tuner, write_space
 
 import tuner as package
+from tuner.cli import app
+from tuner.cli.signals import Interrupted, exit_code, heard
 from tuner.cli.spaces import shipped
+from tuner.errors import StorageError
 
-VERBS = ("search", "report", "status", "replay", "check", "init", "list")
+VERBS = [verb.__name__.rpartition(".")[2] for verb in app.VERBS]
 SPACES = sorted(Path(package.__file__).parents[1].glob("search_spaces/*.yaml"))
 
 
@@ -177,3 +182,18 @@ def test_debug_shows_the_traceback_and_without_it_there_is_none(tmp_path):
     code, _, err = inside("--debug", "check", path)
     assert code == 2
     assert "Traceback" in err
+
+
+def test_what_a_library_makes_of_an_interruption_is_one():
+    """Imports that are interrupted half way may raise anything."""
+    with pytest.raises(Interrupted) as caught, heard():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise RecursionError("half imported") from None
+    assert exit_code(caught.value) == 143
+    with pytest.raises(StorageError), heard():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise StorageError("the disk is full") from None

@@ -12,7 +12,7 @@ from tuner.report import load
 
 PRUNED = {"search": {"sampler": "tpe", "trials": 9, "pruner": {"name": "median", "warmup_trials": 2}}}
 SPACES = {
-    "tpe": {},
+    "tpe": {"search": {"trials": 2}},
     "grid, shared": GRID,
     "pruned": PRUNED,
     "pruned, shared": {"search": {**PRUNED["search"], "sampler": "random"}},

@@ -127,7 +127,8 @@ for info in pkgutil.walk_packages(tuner.__path__, "tuner."):
     if info.name != "tuner.__main__":
         importlib.import_module(info.name)
 FIELDS = sorted(
-    {(c, n) for c in all_settings() for n in c.model_fields if n != "name"}, key=lambda f: (f[0].__module__, f[1])
+    {(c, n) for c in all_settings() for n in c.model_fields if n != "name"},
+    key=lambda f: (f[0].__module__, f[0].__name__, f[1]),
 )
 FIELD_IDS = [f"{c.__module__}.{c.__name__}.{n}" for c, n in FIELDS]
 

@@ -32,12 +32,19 @@ def exit_code(error: BaseException | None) -> int:
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once."""
+    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once.
+
+    A library that is interrupted while it is imported may make an error of its own of it (a RecursionError, once in
+    some hundred searches): that is an interruption too.
+    """
+    interrupted: Interrupted | None = None
 
     def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
         for other in watched:
             signal.signal(other, signal.SIG_DFL)
-        raise Interrupted(number)
+        interrupted = Interrupted(number)
+        raise interrupted
 
     # what is ignored stays ignored: nohup, and shells that put a job in the background
     asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,6 +52,10 @@ def heard() -> Iterator[None]:
     before = {number: signal.signal(number, hear) for number in watched}
     try:
         yield
+    except Exception as error:
+        if interrupted is None or isinstance(error, TunerError):
+            raise
+        raise interrupted from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
