@@ -222,12 +222,14 @@ def grown(allowed, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "allowed"), [("mlp", 3e8), ("gru", 4.5e8), ("many classes", 4.5e8)])
-def test_the_peak_of_a_stack_that_must_be_cut(model, allowed):
-    free, cut = grown(1e12, model), grown(allowed, model)
+@pytest.mark.parametrize("model", ["mlp", "gru", "many classes"])
+def test_the_peak_of_a_stack_that_must_be_cut(model):
+    free = grown(1e12, model)
+    allowed = free["grown"] / 2  # how much a free stack takes differs from machine to machine, by a half
+    cut = grown(allowed, model)
     assert (free["stacks"], cut["score"]) == (1, free["score"])
     assert cut["stacks"] > 1
-    assert cut["grown"] < allowed < free["grown"]
+    assert cut["grown"] < allowed
 
 
 def test_a_container_may_have_less_than_its_machine(tmp_path):

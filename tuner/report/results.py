@@ -186,17 +186,13 @@ class Results:
     @cached_property
     def corrected(self) -> float | None:
         """The best score of a flat search less what choosing it flatters (Tibshirani & Tibshirani 2009); not nested."""
-        best, sign = next(iter(self.ranking()), None), -1 if self.maximize else 1
-        if (
-            not self.flat
-            or best is None
-            or best.score is None
-            or len(best.fold_scores) < 2
-            or best is not self.deployed
-        ):
+        chosen, sign = self.deployed, -1 if self.maximize else 1
+        if not self.flat or chosen is None or chosen.score is None or self.header["select"] != "best":
+            return None
+        if len(chosen.fold_scores) < 2:
             return None
         errors = [[sign * score for score in trial.fold_scores] for trial in self.ranking()]
-        return best.score + sign * tibshirani(errors)
+        return chosen.score + sign * tibshirani(errors)
 
     @cached_property
     def bootstrapped(self) -> Corrected | None:

@@ -14,7 +14,7 @@ from tuner.spec.records import TrialRecord
 
 OF = {
     "corrected": "averaged over data sets like this one",
-    "bates": "on these data, as Bates, Hastie & Tibshirani (2023) mean it",
+    "bates": "on these data",
 }
 EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
@@ -138,7 +138,8 @@ def insides(results: Results) -> list[str]:
         for sign in SIGNS:
             count = sum(sign in each for each in signs)
             if 2 * count > len(signs):
-                found.append(f"{_capital(sign)} in {count} of {len(signs)} refits of the {who}: {_explained(sign)}.")
+                seen = f"{sign[0].upper()}{sign[1:]} in {count} of {len(signs)} refits of the {who}"
+                found.append(f"{seen}: {_explained(sign)}.")
     return found
 
 
@@ -207,10 +208,6 @@ def diagnosis(trial: TrialRecord) -> list[str]:
 
 def _explained(sign: str) -> str:
     return f"{SIGNS[sign].rule}; try {SIGNS[sign].cure}"
-
-
-def _capital(said: str) -> str:
-    return said[0].upper() + said[1:]
 
 
 def settings(trial: TrialRecord) -> str:

@@ -221,9 +221,8 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
     """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
     rows = np.concatenate([fold.validation for fold in chain.folds])
-    groups = prepared.dataset.groups
-    grouped = groups is not None and kind_of(prepared.experiment.resampling, prepared.dataset) == "groups"
-    return (groups[rows] if groups is not None and grouped else rows).astype(np.int32)
+    kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.groups
+    return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
 
 
 def _small(targets: np.ndarray) -> np.ndarray:

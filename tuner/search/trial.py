@@ -109,7 +109,8 @@ class Runner:
         too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
         wanted |= {view for chain in job.chains if chain.by_row and self._metric.by_row for view in chain.views}
-        numbers = sum(len(job.views[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
+        views = job.views
+        numbers = sum(len(views[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
 
     def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
