@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tuner.report import load
-from tuner.report.predictions import Predictions, auc, predictions
+from tuner.ranking import auc
+from tuner.report.predictions import Predictions, predictions
 from tuner.spec.packing import pack, unpack
 
 SEARCHES = {"tpe": {}, "grid": GRID, "random": {"search": {"sampler": "random", "trials": 4}}}

@@ -131,7 +131,10 @@ def _metrics(to: Console) -> None:
 
     _pairs(
         to,
-        ((m.name, f"{m.task}, {'higher' if m.maximize else 'lower'} is better", m.meaning) for m in METRICS.values()),
+        (
+            (m.name, f"{', '.join(m.tasks)}; {'higher' if m.maximize else 'lower'} is better", m.meaning)
+            for m in METRICS.values()
+        ),
     )
 
 

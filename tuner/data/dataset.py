@@ -13,10 +13,13 @@ from pydantic import Field
 from tuner.errors import DataError
 from tuner.spec.settings import Settings
 
-Task = Literal["classification", "regression"]
-Layout = Literal["flat", "sequence", "image"]
+Task = Literal["classification", "regression", "tagging", "language", "segmentation", "translation"]
+Layout = Literal["flat", "sequence", "image", "tokens", "ids"]
 Rows = NDArray[np.int64]
-LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # by the number of dimensions
+LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
+PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
+IGNORED = -1  # in a target: nothing is asked here
+END = 0  # in the target of a translation: nothing follows
 
 
 class DatasetSettings(Settings):
@@ -33,14 +36,17 @@ class DatasetSettings(Settings):
 class Dataset:
     """Rows to learn from. Missing feature values are NaN; a category is a run of one-hot columns.
 
-    features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image;
-    targets: int64 (N,) class codes, or float32 (N, M) outputs;
+    features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image; or int64 codes of one vocabulary (N, T)
+    tokens, or of one vocabulary per column (N, F) ids; beside ids `side`, float32 (N, D);
+    lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
+    targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float32
+    (N, M) outputs;
     groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time.
     """
 
     name: str
     task: Task
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | NDArray[np.int64]
     targets: NDArray[np.int64] | NDArray[np.float32]
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
@@ -52,11 +58,32 @@ class Dataset:
     order: NDArray[np.float64] | None = None
     split: NDArray[np.int64] | None = None
     hints: tuple[str, ...] = ()  # what the user may have overlooked
+    vocabularies: tuple[tuple[str, ...], ...] = ()
+    side: NDArray[np.float32] | None = None
+    lengths: NDArray[np.int64] | None = None
 
     @property
     def layout(self) -> Layout:
-        """flat, sequence or image, by the number of dimensions."""
+        """What a row is: numbers by the number of their dimensions, or codes by their vocabularies."""
+        if self.vocabularies:
+            return "tokens" if len(self.vocabularies) == 1 else "ids"
         return LAYOUTS[self.features.ndim]
+
+    @property
+    def numbers(self) -> NDArray[np.float32]:
+        """What is imputed and scaled: the features, or what stands beside codes."""
+        if not self.vocabularies:
+            return self.features  # type: ignore[return-value]
+        return np.empty((len(self), 0), dtype=np.float32) if self.side is None else self.side
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The shape of one row's target where it asks for a class at every step (T,) or pixel (H, W), else ()."""
+        return self.targets.shape[1:] if self.classes else ()
+
+    def names(self, column: int) -> str:
+        """What a column of numbers is called."""
+        return self.feature_names[column] if column < len(self.feature_names) else str(column)
 
     @property
     def outputs(self) -> int:
@@ -72,8 +99,10 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of everything that training can see."""
-        digest = _digest(self.features, self.targets)
-        digest.update(repr((self.task, self.classes, self.categories, self.scale, self.impute)).encode())
+        others = [array for array in (self.side, self.lengths) if array is not None]
+        digest = _digest(self.features, self.targets, *others)
+        about = (self.task, self.classes, self.categories, self.scale, self.impute)
+        digest.update(repr(about + self.vocabularies).encode())
         return digest.hexdigest()
 
 
@@ -99,10 +128,10 @@ def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def check(dataset: Dataset) -> Dataset:
     """Refuse what cannot be trained on; the message names the first offending place."""
-    features, targets = dataset.features, dataset.targets
+    features, targets = dataset.numbers, dataset.targets
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
-    if features[0].size == 0:
+    if dataset.features[0].size == 0:
         raise DataError(f"{dataset.name}: no features")
     infinite = np.argwhere(np.isinf(features))
     if len(infinite):
@@ -114,7 +143,7 @@ def check(dataset: Dataset) -> Dataset:
     if len(missing) and dataset.impute == "none":
         text = f"{dataset.name}: {len(missing):,} values are missing, the first at {_place(dataset, missing[0])}"
         raise DataError(text, "fill them per fold with impute: mean or impute: median")
-    if dataset.task == "classification" and len(dataset.classes) < 2:
+    if dataset.classes and len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
     if dataset.task == "regression" and not np.isfinite(targets).all():
         row = int(np.argwhere(~np.isfinite(targets))[0][0])
@@ -124,6 +153,4 @@ def check(dataset: Dataset) -> Dataset:
 
 def _place(dataset: Dataset, index: NDArray[np.int64]) -> str:
     axis = 1 if dataset.layout == "image" else -1
-    column = int(index[axis])
-    name = dataset.feature_names[column] if column < len(dataset.feature_names) else str(column)
-    return f"row {int(index[0]) + 1}, column '{name}'"
+    return f"row {int(index[0]) + 1}, column '{dataset.names(int(index[axis]))}'"

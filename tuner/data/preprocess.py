@@ -1,11 +1,12 @@
-"""Imputation and scaling, fitted on one lane's training rows and applied as numbers: nothing else leaks in.
+"""Imputation, scaling and vocabulary, fitted on one lane's training rows and applied as numbers: nothing else leaks in.
 
 Preparing is `(fill missing − shift) · scale` per feature. One-hot columns keep shift 0; a category that the training
-rows do not show gets scale 0, so the model never meets it.
+rows do not show gets scale 0, so the model never meets it. A word or an id that they do not show becomes unknown.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,16 @@ Statistic = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """Per-feature statistics of one lane, shaped to broadcast over features (…, D) or (…, C, H, W); targets (M,)."""
+    """Per-feature statistics of one lane, shaped to broadcast over features (…, D) or (…, C, H, W); targets (M,).
+
+    `codes` (F, V): what each code of a vocabulary of at most V becomes."""
 
     fill: Statistic
     shift: Statistic
     scale: Statistic
     target_shift: Statistic
     target_scale: Statistic
+    codes: NDArray[np.int64]
 
 
 def fit(dataset: Dataset, rows: Rows) -> Preparation:
@@ -44,15 +48,30 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
         target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64))
     image = dataset.layout == "image"
     as_features = [a.reshape(-1, 1, 1) if image else a for a in (fill, shift, scale)]
-    return Preparation(*(a.astype(np.float32) for a in (*as_features, target_shift, target_scale)))
+    statistics = [a.astype(np.float32) for a in (*as_features, target_shift, target_scale)]
+    return Preparation(*statistics, codes=_known(dataset, rows))  # type: ignore[arg-type]
+
+
+def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
+    """Each code as itself if the rows show it, or is padding; else as the one of unknown."""
+    sizes = [len(words) for words in dataset.vocabularies]
+    codes = np.ones((len(sizes), max(sizes, default=0)), dtype=np.int64)
+    for column, size in enumerate(sizes):
+        shown = dataset.features[rows] if dataset.layout == "tokens" else dataset.features[rows, column]
+        seen = np.bincount(shown.ravel(), minlength=size) > 0
+        seen[0] = True
+        codes[column, :size] = np.where(seen, np.arange(size), 1)
+    return codes
 
 
 def _channels(dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
     """The rows as one table (rows · steps or pixels, D): statistics are per feature or channel."""
-    features = dataset.features[rows].astype(np.float64)
+    features = dataset.numbers[rows].astype(np.float64)
     if dataset.layout == "image":
         features = np.moveaxis(features, 1, -1)
-    return features.reshape(-1, features.shape[-1])
+    if dataset.layout == "sequence" and dataset.lengths is not None:
+        return features[np.arange(features.shape[1]) < dataset.lengths[rows, None]]
+    return features.reshape(math.prod(features.shape[:-1]), features.shape[-1])
 
 
 def _fill(dataset: Dataset, channels: NDArray[np.float64]) -> NDArray[np.float64]:

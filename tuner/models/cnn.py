@@ -1,12 +1,13 @@
-"""Convolutional network: blocks of convolution, normalisation, activation; then pooling and a linear layer (LeCun 1998).
+"""Convolutional network: blocks of convolutions, then pooling and a linear layer (LeCun et al. 1998).
 
 Plain blocks, residual ones (He et al. 2016) or depthwise separable ones (Howard et al. 2017), over images (C, H, W) in
-two dimensions and over sequences (T, D) in one, along time.
+two dimensions and over sequences (T, D) or tokens (T,) in one, along time.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -20,12 +21,16 @@ from tuner.models.layers import (
     Initialization,
     Lanes,
     Linear,
+    Pool,
     Shapes,
     normalization,
+    steps,
 )
 from tuner.spec.settings import Settings as BaseSettings
+from tuner.spec.settings import only
 
-LAYOUTS = ("sequence", "image")
+LAYOUTS = ("sequence", "tokens", "image")
+TASKS = ("classification", "regression")
 
 
 class Settings(BaseSettings):
@@ -36,11 +41,16 @@ class Settings(BaseSettings):
     block: Literal["plain", "residual", "separable"] = Field(
         "plain", description="residual: He et al. 2016; separable: depthwise, then pointwise, Howard et al. 2017"
     )
+    embedding_size: int = Field(
+        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=only(layout=("tokens",))
+    )
     kernel_size: Literal[1, 3, 5, 7, 9, 11] = Field(3, description="width of a convolution")
     activation: Activation = Field("relu", description="after each convolution")
     normalization: Literal["none", "batch"] = Field("none", description="of each convolution's channels")
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
-    pooling: Literal["mean", "max", "flatten"] = Field("mean", description="what the linear layer sees of the places")
+    pooling: Literal["mean", "max", "attention", "flatten"] = Field(
+        "mean", description="what the linear layer sees of all places"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of what the linear layer sees that is dropped")
 
 
@@ -97,34 +107,49 @@ class Residual(nn.Module):
 
 
 class CNN(nn.Module):
-    """(K, B, C, H, W) or (K, B, T, D) → (K, B, outputs)."""
+    """Images (K, B, C, H, W), sequences (K, B, T, D) or tokens (K, B, T) → (K, B, outputs)."""
 
     def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
         super().__init__()
-        self.pooling, self.sequence = settings.pooling, len(shapes.inputs) == 2
-        places = list(shapes.inputs[:1] if self.sequence else shapes.inputs[1:])
-        make = Maker(settings, len(places), lanes)
-        layers, inputs = [], shapes.inputs[1] if self.sequence else shapes.inputs[0]
+        self.image = len(shapes.inputs) == 3
+        entry: nn.Module
+        if self.image:
+            (inputs, *places), entry = shapes.inputs, nn.Identity()
+        else:
+            places = [shapes.inputs[0]]
+            entry, inputs = steps(shapes, settings.embedding_size, lanes)
+        self.entry = entry
+        make, layers = Maker(settings, len(places), lanes), []
         for stage in range(settings.stages):
             outputs = settings.channels * 2**stage
             for number in range(settings.blocks):
                 stride = 2 if stage and not number else 1
                 layers.append(make.block(inputs, outputs, stride))
-                places = [(size + stride - 1) // stride for size in places]
                 inputs = outputs
-        self.body = nn.Sequential(*layers)
-        seen = inputs
-        if self.pooling == "flatten":
-            for size in places:
-                seen *= size
+        self.body, self.halvings = nn.Sequential(*layers), settings.stages - 1
+        for _ in range(self.halvings):
+            places = [_half(size) for size in places]
+        flat = settings.pooling == "flatten"
+        self.pool = None if settings.pooling == "flatten" else Pool(settings.pooling, inputs, lanes)
         self.dropout = Dropout(settings.dropout, lanes)
-        self.head = Linear(seen, shapes.outputs, lanes)
+        self.head = Linear(inputs * math.prod(places) if flat else inputs, shapes.outputs, lanes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.body(x.transpose(2, 3) if self.sequence else x).flatten(3)  # (K, B, C, places)
-        seen = {"mean": lambda: x.mean(dim=3), "max": lambda: x.amax(dim=3), "flatten": lambda: x.flatten(2)}
-        out: Tensor = self.head(self.dropout(seen[self.pooling]()))
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        x = x if self.image else self.entry(x).transpose(2, 3)
+        x = self.body(x).flatten(3)  # (K, B, C, places)
+        if self.pool is None:
+            seen = x.flatten(2)
+        else:
+            for _ in range(self.halvings if lengths is not None else 0):
+                lengths = _half(lengths)
+            seen = self.pool(x.transpose(2, 3), lengths)
+        out: Tensor = self.head(self.dropout(seen))
         return out
+
+
+def _half(size: Any) -> Any:
+    """What a stride of 2 leaves of a size, or of sizes."""
+    return (size + 1) // 2
 
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:

@@ -23,6 +23,7 @@ from tuner.models.layers import (
 from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat", "sequence", "image")
+TASKS = ("classification", "regression")
 
 
 class Settings(BaseSettings):
@@ -43,14 +44,22 @@ class Block(nn.Sequential):
     """A hidden layer whose input is added to its output: x + f(x) (He et al. 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(x)
+        out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x + out
 
 
+class MLP(nn.Sequential):
+    """Rows of any shape, flattened: (K, B, …) → (K, B, outputs). Of sequences, what is after their end is 0."""
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        out: Tensor = super().forward(x.flatten(2))  # type: ignore[no-untyped-call]
+        return out
+
+
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
-    """Rows of any shape, flattened: (K, B, …) → (K, B, outputs)."""
+    """The network of all lanes."""
     lanes.initialization = settings.initialization
-    layers: list[nn.Module] = [nn.Flatten(start_dim=2)] if len(shapes.inputs) > 1 else []
+    layers: list[nn.Module] = []
     size = math.prod(shapes.inputs)
     for width in _widths(settings):
         hidden = [
@@ -61,7 +70,7 @@ def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         ]
         layers += [Block(*hidden)] if settings.residual and size == width else hidden
         size = width
-    return nn.Sequential(*layers, Linear(size, shapes.outputs, lanes))
+    return MLP(*layers, Linear(size, shapes.outputs, lanes))
 
 
 def _widths(settings: Settings) -> list[int]:

@@ -1,4 +1,8 @@
-"""Recurrent network over a sequence: rnn, gru or lstm cells, layers, both directions; read out last or over all steps."""
+"""Recurrent network: rnn, gru or lstm cells in layers and both directions, read out at the end or at every step.
+
+One answer per sequence, from the last state (Elman 1990), the mean or maximum of all, or what additive attention picks
+(Bahdanau, Cho & Bengio 2015); or one answer per step: tagging, and language models, which must not read backwards.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,25 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
-    AdditiveAttention,
     Default,
     Dropout,
+    Head,
     Initialization,
     Lanes,
-    Linear,
-    Readout,
+    Pool,
     Recurrent,
     Shapes,
+    backwards,
+    last,
+    steps,
 )
 from tuner.spec.settings import Settings as BaseSettings
+from tuner.spec.settings import only
 
-LAYOUTS = ("sequence",)
+LAYOUTS = ("sequence", "tokens")
+TASKS = ("classification", "regression", "tagging", "language")
 TIME = 2  # the dimension of the steps
+ONE_ANSWER = ("classification", "regression")
 
 
 class Settings(BaseSettings):
@@ -30,53 +39,78 @@ class Settings(BaseSettings):
     cell: Literal["rnn", "gru", "lstm"] = Field("gru", description="rnn: Elman 1990; gru: Cho 2014; lstm: 1997")
     hidden_size: int = Field(64, ge=1, le=16384, description="units of each direction of each layer")
     num_layers: int = Field(1, ge=1, le=32, description="recurrent layers, each reading the one below")
-    bidirectional: bool = Field(False, description="a second layer reads backwards (Schuster & Paliwal 1997)")
-    readout: Readout = Field("last", description="which states are read: the last of each direction, or all")
-    forget_bias: float = Field(0.0, ge=-10, le=10, description="lstm: on the forget gate (Gers et al. 2000)")
+    bidirectional: bool = Field(
+        False,
+        description="a second layer reads backwards (Schuster & Paliwal 1997)",
+        json_schema_extra=only(task=("classification", "regression", "tagging")),
+    )
+    readout: Literal["last", "mean", "max", "attention"] = Field(
+        "last",
+        description="which states are read: the last of each direction, or all",
+        json_schema_extra=only(task=ONE_ANSWER),
+    )
+    embedding_size: int = Field(
+        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=only(layout=("tokens",))
+    )
+    tied: bool = Field(
+        False,
+        description="logits by the embedding's own weights (Press & Wolf 2017)",
+        json_schema_extra=only(task=("language",)),
+    )
+    truncate: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="steps over which gradients flow back at most (truncated BPTT); null: all",
+    )
+    forget_bias: float = Field(
+        0.0, ge=-10, le=10, description="on the forget gate (Gers et al. 2000)", json_schema_extra=only(cell=("lstm",))
+    )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of each layer's outputs dropped while training, alike at all steps"
+        0.0, ge=0, lt=1, description="share of each layer's outputs dropped, alike at all steps (Gal 2016)"
     )
 
 
 class RNN(nn.Module):
-    """Many-to-one: (K, B, T, D) → (K, B, outputs)."""
+    """Sequences (K, B, T, D) or tokens (K, B, T), of lengths (K, B) if not all steps count, → (K, B, outputs), or
+    (K, B, T, outputs) where every step is asked."""
 
     def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
         super().__init__()
-        size, hidden, self.readout = shapes.inputs[-1], settings.hidden_size, settings.readout
+        self.settings, hidden = settings, settings.hidden_size
+        self.embedding, size = steps(shapes, settings.embedding_size, lanes)
         self.forwards, self.backwards, self.dropouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layer in range(settings.num_layers):
             self.forwards.append(Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias))
             if settings.bidirectional:
                 self.backwards.append(Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias))
-            last = layer + 1 == settings.num_layers
-            self.dropouts.append(Dropout(settings.dropout, lanes, shared=None if last else TIME))
+            one_answer = layer + 1 == settings.num_layers and not shapes.places
+            self.dropouts.append(Dropout(settings.dropout, lanes, shared=None if one_answer else TIME))
             size = 2 * hidden if settings.bidirectional else hidden
-        self.attention = AdditiveAttention(size, lanes) if settings.readout == "attention" else None
-        self.head = Linear(size, shapes.outputs, lanes)
+        self.every_step = bool(shapes.places)
+        pooled = not shapes.places and settings.readout != "last"
+        self.pool = Pool(settings.readout, size, lanes) if pooled else None  # type: ignore[arg-type]
+        self.head = Head(size, shapes.outputs, lanes, self.embedding if settings.tied else None)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        states, cut = self.embedding(x), self.settings.truncate
         for number, forward in enumerate(self.forwards):
-            states = forward(x)
-            last = states[:, :, -1]
+            ahead = states = forward(before := states, cut)
             if self.backwards:
-                back = self.backwards[number](x.flip(TIME))  # its last state has read the first step
-                last = torch.cat([last, back[:, :, -1]], dim=-1)
-                states = torch.cat([states, back.flip(TIME)], dim=-1)
-            if number + 1 < len(self.forwards):
-                x = self.dropouts[number](states)
-        out: Tensor = self.head(self.dropouts[-1](self._read(states, last)))
+                back = backwards(self.backwards[number](backwards(before, lengths), cut), lengths)
+                states = torch.cat([ahead, back], dim=-1)
+            if number + 1 < len(self.forwards) or self.every_step:
+                states = self.dropouts[number](states)
+        if self.every_step:
+            read = states
+        elif self.pool is not None:
+            read = self.dropouts[-1](self.pool(states, lengths))
+        else:  # backwards, the last step read is the first
+            ends = [last(ahead, lengths), *([back[:, :, 0]] if self.backwards else [])]
+            read = self.dropouts[-1](torch.cat(ends, dim=-1))
+        out: Tensor = self.head(read)
         return out
-
-    def _read(self, states: Tensor, last: Tensor) -> Tensor:
-        """(K, B, T, H) and the last states (K, B, H) → (K, B, H)."""
-        if self.attention is not None:
-            read: Tensor = self.attention(states)
-            return read
-        if self.readout == "last":
-            return last
-        return states.mean(dim=TIME) if self.readout == "mean" else states.amax(dim=TIME)
 
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:

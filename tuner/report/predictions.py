@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.ranking import auc
 from tuner.report.results import Results
 from tuner.spec.packing import unpack
 
@@ -99,16 +100,6 @@ def predictions(results: Results) -> Predictions | None:
     data = results.header["dataset"]
     folds, rows, truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Predictions(folds, rows.astype(np.int64), truth, outputs, tuple(data["classes"] or data["targets"]))
-
-
-def auc(positive: NDArray[np.bool_], score: Floats) -> float | None:
-    """Area under the ROC curve: the chance that a positive row scores above a negative one (Mann & Whitney 1947)."""
-    few, many = int(positive.sum()), int((~positive).sum())
-    if not few or not many:
-        return None
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # of equals, their mean
-    return float((ranks[positive].sum() - few * (few + 1) / 2) / (few * many))
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from tuner.data.cuts import cut_of, kind_of
-from tuner.data.dataset import Dataset, check
+from tuner.data.dataset import IGNORED, Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import catalogue, model, source
+from tuner.search.misfits import check_used
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
@@ -53,7 +54,7 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
     """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen."""
     experiment = attempt(path, catalogue(), text)
     (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment))
-    whole = (lambda: _check_layout(experiment, dataset), lambda: _check_constraints(experiment))
+    whole = (lambda: _check_model(experiment, dataset), lambda: _check_constraints(experiment))
     metric, cut, _, default = _all_or_every_error(
         experiment,
         lambda: _metric(experiment, dataset),
@@ -110,26 +111,31 @@ def _check_constraints(experiment: Experiment) -> bool:
 
 def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
     metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
-    if metric.task != dataset.task:
-        fitting = ", ".join(m.name for m in METRICS.values() if m.task == dataset.task)
-        text = f"{metric.name} is a metric of {metric.task}, and {dataset.name} is a {dataset.task}"
-        raise experiment.error("metric", text, f"one of: {fitting}")
+    users = dataset.layout == "ids"
+    if dataset.task not in metric.tasks or (metric.by_user and not users):
+        fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and (users or not m.by_user)]
+        of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
+        text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task}"
+        raise experiment.error("metric", text, f"one of: {', '.join(fitting)}")
     return metric
 
 
-def _check_layout(experiment: Experiment, dataset: Dataset) -> None:
-    names = [
-        p.domain.options for p in experiment.space.parameters if p.path == "model" and isinstance(p.domain, Choice)
-    ]
-    fixed = [f.value for f in experiment.space.fixed if f.path == "model.name"]
+def _check_model(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse a model that cannot read such rows, or answer such a task; and settings that would not be used."""
+    space = experiment.space
+    names = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
+    fixed = [f.value for f in space.fixed if f.path == "model.name"]
     for name in (*(n for options in names for n in options), *fixed):
-        layouts = model(name).LAYOUTS
-        if dataset.layout not in layouts:
+        module = model(name)
+        if dataset.layout not in module.LAYOUTS:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
-            text = (
-                f"model '{name}' reads {' or '.join(layouts)} rows; {dataset.name} has {dataset.layout} rows of {shape}"
-            )
+            rows = f"{dataset.layout} rows of {shape}"
+            text = f"model '{name}' reads {' or '.join(module.LAYOUTS)} rows; {dataset.name} has {rows}"
             raise experiment.error("model", text, "another model, or another layout of the dataset")
+        if dataset.task not in module.TASKS:
+            text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task}"
+            raise experiment.error("model", text, "another model, or another task of the dataset")
+    check_used(experiment, dataset)
 
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
@@ -183,7 +189,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
         "bounds": list(prepared.metric.bounds),
-        "by_row": prepared.metric.by_row is not None,
+        "by_row": prepared.metric.by_row is not None and not dataset.places,
         "dataset": {
             "name": dataset.name,
             "rows": len(dataset),
@@ -210,7 +216,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "share": c.share,
                 "dummy": dummy_score(prepared, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
-                "truth": pack(_small(dataset.targets[c.test])) if len(c.test) else None,
+                "truth": pack(_small(dataset.targets[c.test])) if len(c.test) and not dataset.places else None,
                 "validated": pack(_units(prepared, c)) if c.alone else None,
             }
             for c in prepared.plan.chains
@@ -235,14 +241,20 @@ def dummy_score(prepared: Prepared, rows: np.ndarray, test: np.ndarray) -> float
     if not len(test):
         return None
     dataset, targets = prepared.dataset, prepared.dataset.targets
-    if dataset.task == "classification":
-        counts = np.bincount(targets[rows].astype(np.int64), minlength=dataset.outputs)
-        guess = np.log(np.maximum(counts, 1e-9) / len(rows))
+    if dataset.task == "translation":  # the commonest answer, said to everybody
+        texts, counts = np.unique(targets[rows], axis=0, return_counts=True)
+        guess = texts[counts.argmax()].astype(np.float64)
+    elif dataset.classes:
+        codes = targets[rows][targets[rows] != IGNORED].astype(np.int64)
+        counts = np.bincount(codes, minlength=dataset.outputs)
+        guess = np.log(np.maximum(counts, 1e-9) / len(codes))
     else:
         guess = targets[rows].astype(np.float64).mean(axis=0)
-    outputs = torch.from_numpy(np.tile(guess, (len(test), 1)))
-    mask = torch.ones(len(test), dtype=torch.bool)
-    return float(prepared.metric.function(outputs, torch.from_numpy(targets[test]), mask))
+    truth = torch.from_numpy(targets[test])
+    places = () if dataset.task == "translation" else dataset.places
+    outputs = torch.from_numpy(guess).expand(len(test), *places, -1)
+    users = torch.from_numpy(dataset.features[test, 0]) if dataset.layout == "ids" else None
+    return float(prepared.metric.score(outputs, truth, torch.ones(len(test), dtype=torch.bool), users))
 
 
 def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -51,6 +51,7 @@ class Runner:
     def __init__(self, dataset: Dataset, metric: str, device: str) -> None:
         torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
         self._metric = METRICS[metric]
+        self._row_score = None if dataset.places else self._metric.by_row
         self._table = Table(dataset, torch.device(device))
 
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
@@ -108,9 +109,9 @@ class Runner:
         """The views whose outputs are kept, as they are some chain's refit, or wanted row by row; none where they take
         too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
-        wanted |= {view for chain in job.chains if chain.by_row and self._metric.by_row for view in chain.views}
+        wanted |= {view for chain in job.chains if chain.by_row and self._row_score for view in chain.views}
         views = job.views
-        numbers = sum(len(views[view][1]) for view in wanted) * self._table.dataset.outputs * job.epochs
+        numbers = sum(len(views[view][1]) for view in wanted) * self._table.answers * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
 
     def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
@@ -140,17 +141,17 @@ class Runner:
             0.0,
             plain(found.score),
             tuple(plain(loss) for loss in found.train_loss),
-            predictions=pack(found.outputs),
-            row_scores=pack(self._by_row(found.outputs, test)) if self._metric.by_row else None,
+            predictions=None if self._table.dataset.places else pack(found.outputs),
+            row_scores=pack(self._by_row(found.outputs, test)) if self._row_score else None,
             gradients=dict(zip(read.layers, norms, strict=True)),
             dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},
         )
 
     def _by_row(self, outputs: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
         """The scores of rows (V,), of their outputs (V, …)."""
-        assert self._metric.by_row
+        assert self._row_score
         targets = torch.from_numpy(self._table.dataset.targets[rows])
-        return self._metric.by_row(torch.from_numpy(outputs), targets).float().numpy()
+        return self._row_score(torch.from_numpy(outputs), targets).float().numpy()
 
 
 def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:

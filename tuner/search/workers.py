@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
@@ -50,27 +51,30 @@ class Outside:
 Answer = Outcome | NotStarted | TooLarge | Outside
 
 
+ARRAYS = ("features", "targets", "side", "lengths")
+
+
 @dataclass(frozen=True)
 class Task:
     """What all workers of a search have in common: the data (its arrays apart, in shared memory) and the metric."""
 
     dataset: Dataset
-    features: torch.Tensor
-    targets: torch.Tensor
+    arrays: dict[str, torch.Tensor]
     metric: str
 
     @classmethod
     def share(cls, dataset: Dataset, metric: str) -> Task:
         """One copy of the data for all workers: tensors travel through shared memory."""
-        rest = replace(dataset, features=dataset.features[:0], targets=dataset.targets[:0])
-        features, targets = torch.from_numpy(dataset.features), torch.from_numpy(dataset.targets)
-        for tensor in (features, targets):
+        names = [name for name in ARRAYS if getattr(dataset, name) is not None]
+        arrays = {name: torch.from_numpy(getattr(dataset, name)) for name in names}
+        for tensor in arrays.values():
             tensor.share_memory_()  # type: ignore[no-untyped-call]
-        return cls(rest, features, targets, metric)
+        return cls(replace(dataset, **{name: getattr(dataset, name)[:0] for name in names}), arrays, metric)
 
     def runner(self, device: str) -> Runner:
         """The data put together again, on the device."""
-        whole = replace(self.dataset, features=self.features.numpy(), targets=self.targets.numpy())
+        arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in self.arrays.items()}
+        whole = replace(self.dataset, **arrays)
         return Runner(whole, self.metric, device)
 
 

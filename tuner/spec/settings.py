@@ -25,6 +25,18 @@ class Settings(BaseModel):
 Alternatives = Mapping[str, type[Settings]]
 
 
+def only(**values: tuple[Any, ...]) -> dict[str, Any]:
+    """For `Field(json_schema_extra=…)`: the setting is used only where others (or the data's `task`, `layout`) have one
+    of these values."""
+    return {"only": values}
+
+
+def needs(field: FieldInfo) -> Mapping[str, tuple[Any, ...]]:
+    """What `only` says of a setting."""
+    extra = field.json_schema_extra
+    return extra.get("only", {}) if isinstance(extra, dict) else {}  # type: ignore[return-value]
+
+
 def members(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, `Annotated` taken off; a plain type is a union of one."""
     if typing.get_origin(annotation) is Annotated:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.models.layers import Outline, Shapes
+from tuner.models.layers import Outline
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane, twinned
 from tuner.training.row_sets import stacks_of
@@ -46,7 +46,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
     def stack(group: list[int]) -> Stack:
         return Stack(recipe, [lanes[i] for i in group], group, table)
 
-    groups = stacks_of(lanes, recipe.settings.batch_size, table.features[0].numel())
+    groups = stacks_of(lanes, recipe.settings.batch_size, table.row_size)
     # cutting may leave a lane alone, and then it has a twin
     held = weight_bytes(recipe, table) * sum(len(group) + len(group) % FEWEST for group in groups)
     _refuse(held, room)  # before any of it is taken
@@ -67,7 +67,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
 
 def weight_bytes(recipe: Recipe, table: Table) -> int:
     """What the weights of one lane take, with all that an optimizer adds."""
-    model = recipe.build(Shapes(tuple(table.features.shape[1:]), table.dataset.outputs), Outline())
+    model = recipe.build(table.shapes, Outline())
     return COPIES * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 
 

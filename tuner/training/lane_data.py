@@ -10,9 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Dataset
+from tuner.data.dataset import IGNORED, Dataset
 from tuner.data.preprocess import Preparation, fit
+from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
+from tuner.training.losses import TINY, asked
+
+Inputs = tuple[Tensor, ...]
 
 
 class Table:
@@ -22,16 +26,34 @@ class Table:
         self.dataset, self.device = dataset, device
         self.features = torch.from_numpy(dataset.features).to(device)
         self.targets = torch.from_numpy(dataset.targets).to(device)
-        self.missing = bool(np.isnan(dataset.features).any())
+        self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
+        self.missing = bool(np.isnan(dataset.numbers).any())
+
+    @property
+    def shapes(self) -> Shapes:
+        """What a model is built for."""
+        data = self.dataset
+        sizes = tuple(len(words) for words in data.vocabularies)
+        side = 0 if data.side is None else data.side.shape[1]
+        return Shapes(data.features.shape[1:], data.outputs, sizes, data.places, side, data.task == "language")
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in a row."""
+        return self.features[0].numel() + sum(beside[0].numel() for beside in self.beside)
+
+    @property
+    def answers(self) -> int:
+        """Numbers that a model gives for a row."""
+        return self.dataset.outputs * int(np.prod(self.dataset.places))
 
 
 class LaneData:
-    """Batches of K lanes; `rows` are (…, K, B) row numbers, `row_size` the numbers in a row."""
+    """Batches of K lanes; `rows` are (…, K, B) row numbers."""
 
     def __init__(self, table: Table, lanes: Sequence[Lane], class_weight: str = "none") -> None:
         self._table = table
         self._class_weight = _balance(table, lanes) if class_weight == "balanced" else None
-        self.row_size = table.features[0].numel()
         fitted = [fit(table.dataset, lane.train) for lane in lanes]
         stacked = {
             f.name: torch.from_numpy(np.stack([getattr(p, f.name) for p in fitted])).to(table.device)
@@ -43,52 +65,84 @@ class LaneData:
         self._fill, self._shift, self._scale = by_row
         self._target_shift = stacked["target_shift"][:, None]  # (K, 1, M)
         self._target_scale = stacked["target_scale"][:, None]
+        self._codes = stacked["codes"]  # (K, F, V)
 
     def select(self, lanes: Tensor) -> LaneData:
         """The same for these lanes only."""
         chosen = copy.copy(self)
-        for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale"):
+        for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale", "_codes"):
             setattr(chosen, name, getattr(self, name)[lanes])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
         return chosen
 
-    def balanced(self, targets: Tensor, weights: Tensor) -> Tensor:
-        """Each lane's row weights (K, B), those of rare classes larger if that is asked for; their sum stays 1."""
-        if self._class_weight is None:
-            return weights
-        larger = weights * self._class_weight.gather(1, targets)
-        return larger / larger.sum(dim=1, keepdim=True)
+    def shares(self, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the losses of a batch count in their sum: rows (K, B), and in each row its places (K, B, …).
 
-    def features(self, rows: Tensor) -> Tensor:
-        """Prepared features (…, K, B, *row shape)."""
-        x = self._table.features.index_select(0, rows.flatten()).view(*rows.shape, *self._table.features.shape[1:])
+        `weights` (K, B), 0 for padding, sum to 1 per lane. Every place of every row that counts weighs the same, but
+        those of rare classes more if that is asked for."""
+        places = asked(targets)
+        if self._class_weight is not None:
+            rare = self._class_weight.gather(1, targets.clamp(min=0).flatten(1)).view_as(targets)
+            places = rare if places is None else places * rare
+        if places is None:
+            return weights, None
+        rows = weights * (places if places.ndim == 2 else places.flatten(2).sum(dim=2))
+        return rows / rows.sum(dim=1, keepdim=True).clamp(min=TINY), places
+
+    def inputs(self, rows: Tensor) -> Inputs:
+        """Prepared features (…, K, B, *row shape); lengths or side numbers beside them."""
+        table, dataset = self._table, self._table.dataset
+        x, *beside = (_taken(each, rows) for each in (table.features, *table.beside))
+        if not dataset.vocabularies:
+            return (_cut_off(self._prepared(x), *beside), *beside)
+        lanes = torch.arange(len(self._codes), device=x.device)[:, None, None]
+        columns = torch.arange(self._codes.shape[1], device=x.device)
+        known = self._codes[lanes, columns, x]
+        return (known, *(self._prepared(each) if each.is_floating_point() else each for each in beside))
+
+    def _prepared(self, x: Tensor) -> Tensor:
         if self._table.missing:
             x = torch.where(x.isnan(), self._fill, x)
         return (x - self._shift).mul_(self._scale)
 
     def labels(self, rows: Tensor) -> Tensor:
-        """Targets in their own units: codes (…, K, B) or numbers (…, K, B, M)."""
-        taken = self._table.targets.index_select(0, rows.flatten())
-        return taken.view(*rows.shape, *self._table.targets.shape[1:])
+        """Targets in their own units: codes (…, K, B, *places) or numbers (…, K, B, M)."""
+        return _taken(self._table.targets, rows)
+
+    def users(self, rows: Tensor) -> Tensor | None:
+        """Whom each row asks, in the first column of ids (…, K, B)."""
+        if self._table.dataset.layout != "ids":
+            return None
+        return _taken(self._table.features[:, 0], rows)
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets as the loss wants them: codes, or numbers scaled by each lane's training rows."""
         labels = self.labels(rows)
-        if self._table.dataset.task == "classification":
-            return labels
-        return (labels - self._target_shift) * self._target_scale
+        return labels if self._table.dataset.classes else (labels - self._target_shift) * self._target_scale
 
     def in_units(self, outputs: Tensor) -> Tensor:
         """A model's outputs (K, B, M) in the target's own units; logits stay as they are."""
-        if self._table.dataset.task == "classification":
+        if self._table.dataset.classes:
             return outputs
         return outputs / self._target_scale + self._target_shift
+
+
+def _taken(values: Tensor, rows: Tensor) -> Tensor:
+    return values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
+
+
+def _cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Sequences (…, T, D) with 0 after their last step."""
+    if lengths is None:
+        return x
+    return x * (torch.arange(x.shape[-2], device=x.device) < lengths[..., None])[..., None]
 
 
 def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:
     """rows / (classes · rows of the class) in each lane's training rows (K, C), as scikit-learn's "balanced"."""
     classes = table.dataset.outputs
-    counts = np.stack([np.bincount(table.dataset.targets[lane.train], minlength=classes) for lane in lanes])
+    asked = [codes[codes != IGNORED] for codes in (table.dataset.targets[lane.train] for lane in lanes)]
+    counts = np.stack([np.bincount(codes, minlength=classes) for codes in asked])
     weight = counts.sum(axis=1, keepdims=True) / (classes * np.maximum(counts, 1))
     return torch.from_numpy(weight.astype(np.float32)).to(table.device)

@@ -1,14 +1,20 @@
-"""Losses row by row: outputs (K, B, …), targets (K, B, …) → (K, B). The mean over a batch is the stack's affair."""
+"""Losses row by row, or place by place: the mean over a batch is the stack's affair.
+
+Classes: logits (K, B, *places, C) and codes (K, B, *places) → (K, B, *places); what counts there, `by_row` knows.
+Numbers: both (K, B, M) → (K, B).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from tuner.data.dataset import IGNORED
 from tuner.spec.settings import Settings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -21,10 +27,11 @@ class CrossEntropy(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the truth given to all classes alike")
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of logits (K, B, C) and codes (K, B)."""
+        """Of logits and codes."""
         losses = F.cross_entropy(
-            outputs.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.label_smoothing
-        )
+            outputs.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="none",
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip
         return losses.view_as(targets)
 
 
@@ -34,8 +41,8 @@ class BinaryCrossEntropy(Settings):
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of logits (K, B, C) and codes (K, B)."""
-        truth = F.one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
+        """Of logits and codes."""
+        truth = _one_hot(targets, outputs)
         return F.binary_cross_entropy_with_logits(outputs, truth, reduction="none").mean(dim=-1)
 
 
@@ -46,9 +53,35 @@ class Focal(Settings):
     gamma: float = Field(2.0, ge=0, le=100, description="how much less; 0 is cross-entropy")
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of logits (K, B, C) and codes (K, B)."""
-        log_p = outputs.log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
+        """Of logits and codes."""
+        log_p = outputs.log_softmax(dim=-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
         return -((1 - log_p.exp()) ** self.gamma) * log_p
+
+
+class Dice(Settings):
+    """1 − (2 Σ p t + 1) / (Σ p + Σ t + 1) over a row's pixels, averaged over classes (after Milletari et al. 2016)."""
+
+    name: Literal["dice"] = "dice"
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of logits and codes, row by row: (K, B)."""
+        counts = (targets != IGNORED)[..., None]
+        p, t = (
+            each.where(counts, 0.0).flatten(2, -2) for each in (outputs.softmax(dim=-1), _one_hot(targets, outputs))
+        )
+        overlap = (2 * (p * t).sum(dim=2) + 1) / (p.sum(dim=2) + t.sum(dim=2) + 1)
+        return 1 - overlap.mean(dim=-1)
+
+
+class DiceCrossEntropy(Settings):
+    """Dice and cross-entropy, added (as in nnU-Net, Isensee et al. 2021)."""
+
+    name: Literal["dice_cross_entropy"] = "dice_cross_entropy"
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of logits and codes, row by row: (K, B)."""
+        places = (targets != IGNORED).to(outputs.dtype)
+        return Dice()(outputs, targets) + by_row(CrossEntropy()(outputs, targets), places)
 
 
 class Mse(Settings):
@@ -82,8 +115,32 @@ class Huber(Settings):
         return F.huber_loss(outputs, targets, reduction="none", delta=self.delta).mean(dim=-1)
 
 
-AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Mse | Mae | Huber
+def asked(targets: Tensor) -> Tensor | None:
+    """1 at every place (K, B, …) that asks something, else 0; None where a row asks once, or for numbers."""
+    if targets.ndim == 2 or targets.is_floating_point():
+        return None
+    return (targets != IGNORED).float()
+
+
+def by_row(losses: Tensor, places: Tensor | None) -> Tensor:
+    """Losses (K, B, *places) as the mean over each row's places (K, B), by what each counts; (K, B) as they are."""
+    if losses.ndim == 2 or places is None:
+        return losses
+    return (losses * places).flatten(2).sum(dim=2) / places.flatten(2).sum(dim=2).clamp(min=TINY)
+
+
+def _one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
+    return torch.zeros_like(outputs).scatter_(-1, targets.clamp(min=0)[..., None], 1.0)
+
+
+TINY = 1e-12  # instead of nothing: a row of padding asks nothing
+AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Dice | DiceCrossEntropy | Mse | Mae | Huber
+_OF_CLASSES: dict[str, Loss] = {loss().name: loss() for loss in (CrossEntropy, BinaryCrossEntropy, Focal)}
 BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
-    "classification": {loss().name: loss() for loss in (CrossEntropy, BinaryCrossEntropy, Focal)},
+    "classification": _OF_CLASSES,
+    "tagging": _OF_CLASSES,
+    "language": _OF_CLASSES,
+    "translation": _OF_CLASSES,
+    "segmentation": {**_OF_CLASSES, **{loss().name: loss() for loss in (Dice, DiceCrossEntropy)}},
     "regression": {loss().name: loss() for loss in (Mse, Mae, Huber)},
 }

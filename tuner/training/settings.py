@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuner.spec.settings import Settings
+from tuner.spec.settings import Settings, only
 from tuner.training.losses import AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
 from tuner.training.schedules import Constant, Schedule
@@ -33,7 +33,9 @@ class TrainingSettings(Settings):
         None, discriminator="name", description="null: cross_entropy for classes, mse for numbers"
     )
     class_weight: Literal["none", "balanced"] = Field(
-        "none", description="balanced: rows of rare classes count more, by each lane's own training rows"
+        "none",
+        description="balanced: rare classes count more, by each lane's own training rows",
+        json_schema_extra=only(task=("classification", "tagging", "segmentation")),
     )
     optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
     schedule: Schedule = Field(Constant(), discriminator="name", description="how the learning rate goes on")
@@ -42,7 +44,11 @@ class TrainingSettings(Settings):
     clip_grad_value: float | None = Field(None, gt=0, le=1e6, description="largest number in a gradient")
     accumulate: int = Field(1, ge=1, le=10_000, description="batches whose mean gradient makes one step")
     input_noise: float = Field(
-        0.0, ge=0, le=100, description="standard deviation of noise on prepared inputs, while training"
+        0.0,
+        ge=0,
+        le=100,
+        description="standard deviation of noise on prepared inputs, while training",
+        json_schema_extra=only(layout=("flat", "sequence", "image")),
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="null: every epoch is trained and the last one counts"

@@ -14,9 +14,9 @@ from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.models.layers.lanes import chosen
 from tuner.training.flat import FlatWeights
 from tuner.training.gauges import Floats, Gauges
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.lane_data import Inputs, LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
-from tuner.training.losses import BY_TASK
+from tuner.training.losses import BY_TASK, asked, by_row
 from tuner.training.metrics import Metric
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
@@ -65,9 +65,8 @@ class Stack:
         self._metric, self._settings = recipe.metric, recipe.settings
         self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
-        self._outputs = table.dataset.outputs
-        shapes = Shapes(tuple(table.features.shape[1:]), self._outputs)
-        self.model = recipe.build(shapes, random).to(table.device)
+        self.model = recipe.build(table.shapes, random).to(table.device)
+        self._decodes = hasattr(self.model, "decode")  # it says its answer step by step, and is taught with the truth
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.gauges = Gauges(self.model)
@@ -77,35 +76,37 @@ class Stack:
         self._noise = random.generators("noise")
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes, settings.class_weight)
-        self._sets = row_sets(lanes, self._data.row_size, table.device)
+        self._row_size, self._answers = table.row_size, table.answers
+        self._sets = row_sets(lanes, table.row_size, table.device)
         self._kept_per_row = self._probe()
 
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
         self.model.train()
         rows, weights = self._batches.epoch(), self._batches.weights
-        at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._data.row_size))
+        at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._row_size))
         losses: list[Tensor] = []
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
-            features, targets = self._data.features(rows[chunk]), self._data.targets(rows[chunk])
-            for step in zip(features, targets, weights[chunk], strict=True):
+            inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
+            for step in zip(inputs, targets, weights[chunk], strict=True):
                 losses.append(self._step(len(losses), *step))
         parts = torch.stack(losses).cpu().double() * weights.cpu() * self._batches.shares[:, :, None].cpu()
         mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others
         self._pace.ended(mean)
         return mean
 
-    def _step(self, number: int, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    def _step(self, number: int, inputs: Inputs, y: Tensor, weights: Tensor) -> Tensor:
         """One batch; its losses (K, B) row by row."""
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
         for module in self._batch_norms:
             module.counts = weights > 0
-        losses = self._loss(self.model(self._noisy(x)), y)
+        shares, places = self._data.shares(y, weights)
+        losses = by_row(self._loss(self._answer(self._noisy(inputs), y), y), places)
         # lanes share no parameter: each gets those of its own mean loss
-        self._flat.differentiate(losses, self._data.balanced(y, weights) / count, first=number == first)
+        self._flat.differentiate(losses, shares / count, first=number == first)
         if number == first + count - 1:
             self._move(number, steps)
         return losses.detach()
@@ -123,12 +124,18 @@ class Stack:
             clip_value(gradients, settings.clip_grad_value)
         self._optimizer.step(weights, gradients, self._pace.factor(number, steps))
 
-    def _noisy(self, x: Tensor) -> Tensor:
-        """The batch with noise on it, lane by lane from streams of their own."""
-        if not self._settings.input_noise:
-            return x
+    def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
+        """What the model says; one that decodes, of each step after the truth before it."""
+        out: Tensor = self.model(*inputs, targets=y) if self._decodes else self.model(*inputs)
+        return out
+
+    def _noisy(self, inputs: Inputs) -> Inputs:
+        """The batch with noise on its numbers, lane by lane from streams of their own."""
+        x, *beside = inputs
+        if not self._settings.input_noise or not x.is_floating_point():
+            return inputs
         noise = torch.stack([torch.randn(x.shape[1:], generator=g, device=x.device) for g in self._noise])
-        return torch.add(x, noise, alpha=self._settings.input_noise)
+        return torch.add(x, noise, alpha=self._settings.input_noise), *beside
 
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
@@ -146,13 +153,16 @@ class Stack:
     def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
         outputs, losses = [], []
         for rows in torch.split(on.rows, on.width, dim=1):
-            out = self.model(self._data.features(rows))
-            losses.append(self._loss(out, self._data.targets(rows)))
-            outputs.append(self._data.in_units(out))
+            inputs, y = self._data.inputs(rows), self._data.targets(rows)
+            out = self._answer(inputs, y)
+            losses.append(by_row(self._loss(out, y), asked(y)))
+            said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]
+            outputs.append(said)
         counts = on.counts.cpu()
         loss = torch.cat(losses, dim=1).cpu().double().where(counts, 0.0).sum(-1) / counts.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        return loss, self._metric.function(whole, labels, counts), whole, self.gauges.dead(len(on.rows))
+        score = self._metric.score(whole, labels, counts, self._data.users(on.rows))
+        return loss, score, whole, self.gauges.dead(len(on.rows))
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
@@ -184,16 +194,16 @@ class Stack:
     @property
     def gather_bytes(self) -> int:
         """What an epoch's gathered batches take, before and after scaling."""
-        epoch = self._batches.weights.numel() * self._data.row_size
+        epoch = self._batches.weights.numel() * self._row_size
         return 2 * FLOAT * min(epoch, max(GATHER_AT_ONCE, epoch // self._batches.steps))
 
     @property
     def step_bytes(self) -> int:
         """What a training step takes at its peak, or an evaluation if that is more, per lane."""
-        per_row = self._data.row_size + self._kept_per_row
+        per_row = self._row_size + self._kept_per_row
         drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
         training = PEAK * self._batches.width * per_row + drops * MASKS_AT_ONCE
-        scoring = (each.width * per_row + SCORED * each.rows.shape[1] * self._outputs for each in self._sets)
+        scoring = (each.width * per_row + SCORED * each.rows.shape[1] * self._answers for each in self._sets)
         return FLOAT * max(training, *scoring)
 
     def _probe(self) -> int:
@@ -208,7 +218,7 @@ class Stack:
         weights = self._flat.weights.untyped_storage().data_ptr()
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
-            self.model(self._data.features(rows))
+            self._answer(self._data.inputs(rows), self._data.targets(rows))
         kept.pop(weights, None)
         return sum(storage.nbytes() for storage in kept.values()) // (FLOAT * rows.numel())
 

@@ -5,13 +5,15 @@ lane: what a lane learns does not depend on which lanes stand beside it.
 """
 
 from tuner.models.layers.activation import ACTIVATIONS, Activation
+from tuner.models.layers.attention import SelfAttention, sinusoids
 from tuner.models.layers.convolution import Conv
 from tuner.models.layers.dropout import Dropout
+from tuner.models.layers.embedding import Embedding, Head, steps
 from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
-from tuner.models.layers.readout import AdditiveAttention, Readout
+from tuner.models.layers.readout import AdditiveAttention, Pool, Pooling, backwards, last
 from tuner.models.layers.recurrent import Recurrent
 
 __all__ = [
@@ -22,14 +24,22 @@ __all__ = [
     "Conv",
     "Default",
     "Dropout",
+    "Embedding",
+    "Head",
     "Initialization",
     "Lanes",
     "LayerNorm",
     "Linear",
     "Normalization",
     "Outline",
-    "Readout",
+    "Pool",
+    "Pooling",
     "Recurrent",
+    "SelfAttention",
     "Shapes",
+    "backwards",
+    "last",
     "normalization",
+    "sinusoids",
+    "steps",
 ]

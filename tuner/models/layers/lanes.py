@@ -14,10 +14,17 @@ from tuner.seeds import seed_of
 
 @dataclass(frozen=True)
 class Shapes:
-    """One row of the data: `inputs` (D,), (T, D) or (C, H, W); `outputs` numbers to give."""
+    """One row of the data: `inputs` (D,), (T, D) or (C, H, W); or codes (T,), (F,) of `vocabularies` of these sizes.
+
+    The model gives `outputs` numbers, at each of `places` (T,) or (H, W) if there are any; a `causal` one must not read
+    ahead. `side` numbers stand beside ids."""
 
     inputs: tuple[int, ...]
     outputs: int
+    vocabularies: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+    side: int = 0
+    causal: bool = False
 
 
 class Lanes:

@@ -41,6 +41,8 @@ class BatchNorm(nn.Module):
         self.bias = nn.Parameter(lanes.full(0.0, size))
         self.register_buffer("mean", lanes.full(0.0, size))
         self.register_buffer("variance", lanes.full(1.0, size))
+        self.mean: Tensor
+        self.variance: Tensor
         self.counts: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,18 +11,71 @@ from torch import Tensor, nn
 from tuner.models.layers.lanes import Lanes
 from tuner.models.layers.linear import Linear
 
-Readout = Literal["last", "mean", "max", "attention"]
+Pooling = Literal["mean", "max", "attention"]
 
 
 class AdditiveAttention(nn.Module):
-    """Σ_t softmax_t(v · tanh(W h_t + b)) h_t: (K, B, T, H) → (K, B, H)."""
+    """Σ_t a_t h_t with a = softmax_t(v · tanh(W h_t + b)), or v · tanh(W h_t + b + U q) where there is a query q."""
 
-    def __init__(self, size: int, lanes: Lanes) -> None:
+    def __init__(self, size: int, lanes: Lanes, query: int | None = None) -> None:
         super().__init__()
         self.project = Linear(size, size, lanes)
+        self.ask = None if query is None else Linear(query, size, lanes)
         self.direction = nn.Parameter(lanes.matrix(size, 1, bound=1 / math.sqrt(size)))
 
-    def forward(self, states: Tensor) -> Tensor:
-        energy = torch.tanh(self.project(states)).flatten(1, 2) @ self.direction  # (K, B · T, 1)
-        weights = energy.view(*states.shape[:3], 1).softmax(dim=2)
-        return (weights * states).sum(dim=2)
+    def forward(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(K, B, T, H) → (K, B, H), over the steps that count."""
+        return self.read(states, self.project(states), None, lengths)
+
+    def read(self, states: Tensor, keys: Tensor, query: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """The same from keys W h + b, which are made once for many queries (K, B, Q)."""
+        if self.ask is not None and query is not None:
+            keys = keys + self.ask(query)[:, :, None]
+        energy = torch.bmm(torch.tanh(keys).flatten(1, 2), self.direction).view(states.shape[:3])
+        if lengths is not None:
+            energy = energy.masked_fill(~counted(states, lengths), -math.inf)
+        lanes, batch, time, size = states.shape
+        weights = energy.softmax(dim=2).view(lanes * batch, 1, time)
+        return torch.bmm(weights, states.reshape(lanes * batch, time, size)).view(lanes, batch, size)
+
+
+class Pool(nn.Module):
+    """The states of all steps (K, B, T, H) as one vector (K, B, H), over the steps that count."""
+
+    def __init__(self, how: Pooling, size: int, lanes: Lanes) -> None:
+        super().__init__()
+        self.how = how
+        self.attention = AdditiveAttention(size, lanes) if how == "attention" else None
+
+    def forward(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if self.attention is not None:
+            read: Tensor = self.attention(states, lengths)
+            return read
+        if lengths is None:
+            return states.mean(dim=2) if self.how == "mean" else states.amax(dim=2)
+        counts = counted(states, lengths)[..., None]
+        if self.how == "mean":
+            return (states * counts).sum(dim=2) / lengths[..., None]
+        return states.masked_fill(~counts, -math.inf).amax(dim=2)
+
+
+def counted(states: Tensor, lengths: Tensor) -> Tensor:
+    """Which steps of (K, B, T, …) count, by lengths (K, B): (K, B, T)."""
+    return torch.arange(states.shape[2], device=states.device) < lengths[..., None]
+
+
+def last(states: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The state of the last step that counts: (K, B, T, H) → (K, B, H)."""
+    if lengths is None:
+        return states[:, :, -1]
+    index = (lengths - 1)[..., None, None].expand(*lengths.shape, 1, states.shape[-1])
+    return states.gather(2, index)[:, :, 0]
+
+
+def backwards(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The steps that count in the reverse order, in front; padding stays behind: (K, B, T, D) → the same."""
+    if lengths is None:
+        return x.flip(2)
+    place = torch.arange(x.shape[2], device=x.device).expand(*lengths.shape, -1)
+    turned = torch.where(place < lengths[..., None], lengths[..., None] - 1 - place, place)
+    return x.gather(2, turned[..., None].expand_as(x))

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from tuner.models.layers.lanes import Lanes
 
 Cell = Literal["rnn", "gru", "lstm"]
+State = tuple[Tensor, ...]  # h (K, B, H); of an lstm also c
+Step = Callable[[Tensor, State], State]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
@@ -26,9 +28,7 @@ class Recurrent(nn.Module):
     measured yet.
     """
 
-    def __init__(
-        self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes, forget_bias: float = 0.0
-    ) -> None:  # fmt: skip
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes, forget_bias: float = 0.0) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         rows, bound = GATES[cell] * hidden_size, 1 / math.sqrt(hidden_size)
@@ -38,10 +38,39 @@ class Recurrent(nn.Module):
         self.bias_hh = nn.Parameter(lanes.bias(rows, bound=bound))
         if cell == "lstm":  # gates in torch's order: input, forget, cell, output
             self.bias_ih.data[:, hidden_size : 2 * hidden_size] += forget_bias
-        self._run: Callable[[Tensor], Tensor] = {"rnn": self._rnn, "gru": self._gru, "lstm": self._lstm}[cell]
+        self.cell = cell
+        self._step: Step = {"rnn": self._rnn, "gru": self._gru, "lstm": self._lstm}[cell]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._run(x)
+    def forward(self, x: Tensor, truncate: int | None = None) -> Tensor:
+        """`truncate`: gradients flow back over so many steps at most, then the state goes on without its history
+        (truncated backpropagation through time, Williams & Peng 1990)."""
+        if truncate is None or truncate >= x.shape[2]:
+            return self._run(x, None)[0]
+        states, state = [], None
+        for part in torch.split(x, truncate, dim=2):
+            out, state = self._run(part, state)
+            states.append(out)
+            state = tuple(each.detach() for each in state)
+        return torch.cat(states, dim=2)
+
+    def start(self, batch: int) -> State:
+        """The state before the first step: zeros (K, B, H)."""
+        zeros = self.weight_hh.new_zeros(len(self.weight_hh), batch, self.hidden_size)
+        return (zeros, zeros) if self.cell == "lstm" else (zeros,)
+
+    def step(self, x: Tensor, state: State) -> State:
+        """One step: (K, B, D) and the state → the next one, whose first part (K, B, H) is what the layer says."""
+        return self._step(torch.baddbmm(self.bias_ih[:, None], x, self.weight_ih.mT), state)
+
+    def _run(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        state = self.start(x.shape[1]) if state is None else state
+        if self.cell == "lstm":
+            return self._fused(x, state)
+        states = []
+        for projected in self._projected(x):
+            state = self._step(projected, state)
+            states.append(state[0])
+        return torch.stack(states, dim=2), state
 
     def _projected(self, x: Tensor) -> tuple[Tensor, ...]:
         """x_t W_ihᵀ + b_ih for every step, in one product: T tensors (K, B, gates · H)."""
@@ -50,35 +79,38 @@ class Recurrent(nn.Module):
         projected = torch.baddbmm(self.bias_ih[:, None], rows, self.weight_ih.mT)
         return projected.view(lanes, steps, batch, -1).unbind(1)
 
-    def _rnn(self, x: Tensor) -> Tensor:
+    def _hidden(self, h: Tensor) -> Tensor:
+        """h W_hhᵀ + b_hh."""
+        return torch.baddbmm(self.bias_hh[:, None], h, self.weight_hh.mT)
+
+    def _rnn(self, x: Tensor, state: State) -> State:
         """h_t = tanh(x_t W_ihᵀ + b_ih + h_{t−1} W_hhᵀ + b_hh)."""
-        weight, bias = self.weight_hh.mT, self.bias_hh[:, None]
-        h = x.new_zeros(len(x), x.shape[1], self.hidden_size)
-        states = []
-        for step in self._projected(x):
-            h = torch.tanh(torch.baddbmm(step + bias, h, weight))
-            states.append(h)
-        return torch.stack(states, dim=2)
+        return (torch.tanh(torch.baddbmm(x + self.bias_hh[:, None], state[0], self.weight_hh.mT)),)
 
-    def _gru(self, x: Tensor) -> Tensor:
+    def _gru(self, x: Tensor, state: State) -> State:
         """h_t = (1 − z) n + z h_{t−1}, with reset and update gates r, z and n = tanh(x_n + r · (h W_hnᵀ + b_hn))."""
-        size, weight, bias = self.hidden_size, self.weight_hh.mT, self.bias_hh[:, None]
-        h = x.new_zeros(len(x), x.shape[1], size)
-        states = []
-        for step in self._projected(x):
-            hidden = torch.baddbmm(bias, h, weight)
-            r, z = torch.sigmoid(step[..., : 2 * size] + hidden[..., : 2 * size]).chunk(2, dim=-1)
-            n = torch.tanh(torch.addcmul(step[..., 2 * size :], r, hidden[..., 2 * size :]))
-            h = torch.lerp(n, h, z)
-            states.append(h)
-        return torch.stack(states, dim=2)
+        (h,), size = state, 2 * self.hidden_size
+        hidden = self._hidden(h)
+        r, z = torch.sigmoid(x[..., :size] + hidden[..., :size]).chunk(2, dim=-1)
+        n = torch.tanh(torch.addcmul(x[..., size:], r, hidden[..., size:]))
+        return (torch.lerp(n, h, z),)
 
-    def _lstm(self, x: Tensor) -> Tensor:
-        start = x.new_zeros(1, x.shape[1], self.hidden_size)
+    def _lstm(self, x: Tensor, state: State) -> State:
+        """c_t = f c_{t−1} + i g and h_t = o tanh(c_t), with gates i, f, o and g = tanh of what comes in."""
+        h, c = state
+        i, f, g, o = (x + self._hidden(h)).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def _fused(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         # unbind, not indexing: its backward stacks K gradients once instead of adding K stacks
         weights = zip(*(w.unbind() for w in (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)), strict=True)
-        outputs = [
-            torch.lstm(lane, (start, start), list(w), True, 1, 0.0, self.training, False, True)[0]
-            for lane, w in zip(x.unbind(), weights, strict=True)
-        ]
-        return torch.stack(outputs)
+        starts = zip(*(each[:, None].unbind() for each in state), strict=True)
+        outputs, *ends = zip(
+            *(
+                torch.lstm(lane, list(start), list(w), True, 1, 0.0, self.training, False, True)
+                for lane, w, start in zip(x.unbind(), weights, starts, strict=True)
+            ),
+            strict=True,
+        )
+        return torch.stack(outputs), tuple(torch.cat(end) for end in ends)

@@ -1,0 +1,145 @@
+"""Encoder and decoder with attention, for translation (Sutskever et al. 2014; Bahdanau, Cho & Bengio 2015).
+
+The encoder reads the source in both directions; the decoder says a token at a time, each time looking at what attention
+picks for its state. While training it is given the truth before each step, or with probability 1 − `teacher_forcing`
+what it said itself (Bengio et al. 2015); afterwards it says what is likeliest, step by step or by beam search.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tuner.models.layers import (
+    AdditiveAttention,
+    Default,
+    Dropout,
+    Embedding,
+    Initialization,
+    Lanes,
+    Linear,
+    Recurrent,
+    Shapes,
+    backwards,
+    last,
+)
+from tuner.spec.settings import Settings as BaseSettings
+from tuner.spec.settings import only
+
+LAYOUTS = ("tokens",)
+TASKS = ("translation",)
+END = 0  # the token after the last; also what the decoder is given before the first
+State = tuple[Tensor, ...]
+
+
+class Settings(BaseSettings):
+    name: Literal["seq2seq"] = "seq2seq"
+    cell: Literal["rnn", "gru", "lstm"] = Field("gru", description="rnn: Elman 1990; gru: Cho 2014; lstm: 1997")
+    hidden_size: int = Field(64, ge=1, le=4096, description="units of each direction of the encoder, of the decoder")
+    embedding_size: int = Field(32, ge=1, le=4096, description="numbers for each token")
+    bidirectional: bool = Field(True, description="the encoder reads in both directions")
+    teacher_forcing: float = Field(1.0, ge=0, le=1, description="how often the decoder is given the truth in training")
+    beam: int = Field(1, ge=1, le=32, description="sentences kept while decoding; 1 is greedy")
+    forget_bias: float = Field(
+        0.0, ge=-10, le=10, description="on the forget gate (Gers et al. 2000)", json_schema_extra=only(cell=("lstm",))
+    )
+    initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share dropped of embeddings and of what the decoder says")
+
+
+class Seq2Seq(nn.Module):
+    """Source tokens (K, B, S) → logits of the target's tokens (K, B, T, V), each after the truth before it; `decode`
+    gives tokens (K, B, T), `END` after the last."""
+
+    def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
+        super().__init__()
+        size, hidden = settings.embedding_size, settings.hidden_size
+        self.steps, self.beam, self.forced = shapes.places[0], settings.beam, settings.teacher_forcing
+        self.source = Embedding(shapes.vocabularies[0], size, lanes)
+        directions = 2 if settings.bidirectional else 1
+        self.encoders = nn.ModuleList(
+            Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias) for _ in range(directions)
+        )
+        self.begin = Linear(directions * hidden, hidden, lanes)
+        self.target = Embedding(shapes.outputs, size, lanes, special=0)
+        self.attention = AdditiveAttention(directions * hidden, lanes, query=hidden)
+        self.decoder = Recurrent(settings.cell, size + directions * hidden, hidden, lanes, settings.forget_bias)
+        self.drop_source, self.drop_target = (Dropout(settings.dropout, lanes, shared=None) for _ in range(2))
+        self.drop_said = Dropout(settings.dropout, lanes)
+        self.coins = Dropout(1 - settings.teacher_forcing, lanes)  # what it keeps is given the truth
+        self.head = Linear((directions + 1) * hidden, shapes.outputs, lanes)
+
+    def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
+        states, keys, state = self._encode(source, lengths)
+        given, said = torch.full_like(targets[..., 0], END), []
+        for step in range(targets.shape[-1]):
+            logits, state = self._step(given, state, states, keys, lengths)
+            said.append(logits)
+            given = targets[..., step].clamp(min=END)
+            if self.training and self.forced < 1:
+                kept = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
+                given = torch.where(kept, given, logits.argmax(dim=-1))
+        return torch.stack(said, dim=2)
+
+    def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
+        lanes, batch, width = *source.shape[:2], self.beam
+        source = source.repeat_interleave(width, dim=1)  # (K, B · W, S)
+        lengths = None if lengths is None else lengths.repeat_interleave(width, dim=1)
+        states, keys, state = self._encode(source, lengths)
+        score = states.new_full((lanes, batch, width), -math.inf)
+        score[..., 0] = 0.0  # all beginnings are one at first
+        given, ended = torch.full_like(source[..., 0], END), torch.zeros_like(source[..., 0], dtype=torch.bool)
+        said = source.new_empty(lanes, batch * width, 0)
+        for _ in range(self.steps):
+            logits, state = self._step(given, state, states, keys, lengths)
+            more = logits.log_softmax(dim=-1)
+            silent = torch.full_like(more[:1, :1], -math.inf)
+            silent[..., END] = 0.0  # what has ended says nothing more, at no cost
+            more = torch.where(ended[..., None], silent, more).view(lanes, batch, width, -1)
+            score, place = (score[..., None] + more).flatten(2).topk(width, dim=-1)
+            kept, token = place // logits.shape[-1], place % logits.shape[-1]
+            rows = (torch.arange(batch, device=kept.device)[:, None] * width + kept).flatten(1)  # (K, B · W)
+            state = tuple(_rows(each, rows) for each in state)
+            given = token.flatten(1)
+            said = torch.cat([_rows(said, rows), given[..., None]], dim=2)
+            ended = ended.gather(1, rows) | (given == END)
+        return said.view(lanes, batch, width, -1)[:, :, 0]
+
+    def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, State]:
+        """States of the source (K, B, S, H), their keys, and the state that the decoder begins with."""
+        x = self.drop_source(self.source(source))
+        ahead = self.encoders[0](x)
+        ends, states = [last(ahead, lengths)], [ahead]
+        for encoder in self.encoders[1:]:
+            back = backwards(encoder(backwards(x, lengths)), lengths)
+            states.append(back)
+            ends.append(back[:, :, 0])  # the last step read is the first
+        together = torch.cat(states, dim=-1)
+        start = self.decoder.start(source.shape[1])
+        begin = torch.tanh(self.begin(torch.cat(ends, dim=-1)))
+        return together, self.attention.project(together), (begin, *start[1:])
+
+    def _step(
+        self, given: Tensor, state: State, states: Tensor, keys: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Logits (K, B, V) of the next token, after the token given (K, B), and the next state."""
+        context = self.attention.read(states, keys, state[0], lengths)
+        x = torch.cat([self.drop_target(self.target(given)), context], dim=-1)
+        state = self.decoder.step(x, state)
+        return self.head(self.drop_said(torch.cat([state[0], context], dim=-1))), state
+
+
+def _rows(values: Tensor, rows: Tensor) -> Tensor:
+    """Of values (K, B, …), the rows (K, R): (K, R, …)."""
+    return values.gather(1, rows[..., None].expand(*rows.shape, values.shape[-1]))
+
+
+def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
+    """The network of all lanes."""
+    lanes.initialization = settings.initialization
+    return Seq2Seq(settings, shapes, lanes)

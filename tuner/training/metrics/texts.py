@@ -1,0 +1,100 @@
+"""Metrics of texts: of the next token, and of whole sequences."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuner.data.dataset import END, IGNORED
+from tuner.training.metrics.classes import surprise
+from tuner.training.metrics.metric import Metric, mean_of
+
+LONGEST = 4  # words of BLEU's n-grams
+
+
+def perplexity(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """exp of the mean −log probability of the tokens: among how many, on average, the model still hesitates."""
+    return (surprise(outputs, targets).where(mask, 0.0).sum(-1) / mask.sum(-1)).exp()
+
+
+def bits(outputs: Tensor, targets: Tensor) -> Tensor:
+    """−log₂ probability of the true token."""
+    return surprise(outputs, targets) / math.log(2)
+
+
+def _said(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The tokens: as decoded (…, V, T), or of highest logit, from (…, V, T, C)."""
+    return outputs.long() if outputs.ndim == targets.ndim else outputs.argmax(dim=-1)
+
+
+def token_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Share of the true tokens that are said, each at its place."""
+    asked = (targets != IGNORED) & mask[..., None]
+    right = (_said(outputs, targets) == targets) & asked
+    return right.flatten(-2).sum(-1).double() / asked.flatten(-2).sum(-1)
+
+
+def exact(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 where every token of a row is right, else 0."""
+    return ((_said(outputs, targets) == targets) | (targets == IGNORED)).all(-1).double()
+
+
+def bleu(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """BLEU of the corpus (Papineni et al. 2002), 0 … 100, one reference each; n-grams that never match are smoothed
+    exponentially, as sacrebleu does (Post 2018)."""
+    sets = mask.shape[:-1]
+    said, truth = _said(outputs, targets).numpy(), targets.numpy()
+    scores = []
+    for place in np.ndindex(*sets):
+        own = mask[place].numpy()
+        scores.append(_bleu(*([_until_end(row) for row in each[place][own]] for each in (said, truth))))
+    return torch.tensor(scores, dtype=torch.double).view(sets)
+
+
+def _until_end(row: Sequence[int]) -> list[int]:
+    tokens = [int(token) for token in row if token != IGNORED]
+    return tokens[: tokens.index(END)] if END in tokens else tokens
+
+
+def _bleu(said: Sequence[list[int]], truth: Sequence[list[int]]) -> float:
+    hits, totals = [0] * LONGEST, [0] * LONGEST
+    for ours, theirs in zip(said, truth, strict=True):
+        for n in range(1, LONGEST + 1):
+            grams, wanted = Counter(_grams(ours, n)), Counter(_grams(theirs, n))
+            hits[n - 1] += (grams & wanted).total()
+            totals[n - 1] += grams.total()
+    length, reference = sum(map(len, said)), sum(map(len, truth))
+    if not hits[0]:
+        return 0.0
+    smooth, logs = 1.0, []
+    for matched, total in zip(hits, totals, strict=True):
+        if not total:
+            break
+        if not matched:
+            smooth *= 2
+        logs.append(math.log(matched / total if matched else 1 / (smooth * total)))
+    if len(logs) < LONGEST:
+        return 0.0
+    return 100 * math.exp(min(0.0, 1 - reference / length) + sum(logs) / LONGEST)
+
+
+def _grams(tokens: Sequence[int], n: int) -> Iterator[tuple[int, ...]]:
+    return (tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1))
+
+
+TEXTS = ("tagging", "language", "translation")
+METRICS = (
+    Metric("perplexity", ("language",), False, perplexity, "exp of the mean −log probability of a token", (1, None)),
+    mean_of(bits, "bits_per_character", ("language",), False, "mean −log₂ probability of a token", (0, None)),
+    Metric("token_accuracy", TEXTS, True, token_accuracy, "share of tokens that are right", (0, 1), whole=True),
+    replace(mean_of(exact, "exact_match", ("tagging", "translation"), True, "share of rows that are all right", (0, 1)),
+            whole=True),
+    Metric("bleu", ("translation",), True, bleu, "n-grams shared with the reference (Papineni 2002)", (0, 100),
+           whole=True),
+)  # fmt: skip
