@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from tuner.cli.app import run
+from tuner.errors import did_you_mean
+from tuner.training.metrics import METRICS as ALL
 
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp}\n"
 
@@ -42,7 +44,7 @@ def placed(line, column, message, source, width=1, hint=None):
     return text + (f"\n   = {hint}" if hint else "")
 
 
-METRICS = "one of: accuracy, macro_f1, balanced_accuracy, log_loss, rmse, mae, r2"
+METRICS = did_you_mean("zzz", ALL)
 FULL = [  # text; line and column; the whole sentence; what the caret underlines; hint
     (HEAD + "serach: {trials: 3}", (3, 1), "unknown key 'serach'", "serach", "did you mean 'search'?"),
     ("dataset: iris\nmodel: {name: mpl}", (2, 15), "unknown model 'mpl'", "mpl", "did you mean 'mlp'?"),
@@ -75,9 +77,9 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     (model("hidden_size: {low: 1, high: 9, step: 2, points: 3}"), (2, 68), "model.hidden_size has both step and points",
      "3", "keep one of them"),
     (HEAD + "metric: rmse", (3, 1), "rmse is a metric of regression, and iris is a classification", "metric",
-     "one of: accuracy, macro_f1, balanced_accuracy, log_loss"),
+     did_you_mean("rmse", [m.name for m in ALL.values() if "classification" in m.tasks])),
     ("dataset: iris\nmodel: rnn", (2, 1),
-     "model 'rnn' reads sequence rows; iris has flat rows of 4", "model",
+     "model 'rnn' reads sequence or tokens rows; iris has flat rows of 4", "model",
      "another model, or another layout of the dataset"),
     (HEAD + "search: {sampler: tpee}", (3, 19), "search.sampler must be one of 'grid', 'random', 'tpe' or 'gp', not"
      " 'tpee'", "tpee", "did you mean 'tpe'?"),
@@ -136,7 +138,7 @@ def test_mistakes_of_space_and_search_are_told_together(told):
 def test_what_is_missing_is_told(told):
     said = told("metric: accuracy\n")
     assert "error: dataset is missing" in said
-    assert "= model: {name: …}, one of: mlp, rnn" in said
+    assert "= model: {name: …}, one of: cnn, mlp, recommender, rnn, seq2seq, transformer, unet" in said
 
 
 CIRCLE = """dataset: iris

@@ -7,7 +7,19 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 from torch import nn
 
-from tuner.training.losses import BY_TASK, BinaryCrossEntropy, CrossEntropy, Focal, Huber, Mae, Mse
+from tuner.training.losses import (
+    BY_TASK,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dice,
+    DiceCrossEntropy,
+    Focal,
+    Huber,
+    Mae,
+    Mse,
+    asked,
+    by_row,
+)
 from tuner.training.optimizers import Adagrad, Adam, AdamW, NAdam, RMSprop, Sgd
 
 
@@ -76,17 +88,36 @@ LOSSES = [(task, loss) for task, losses in BY_TASK.items() for loss in losses.va
 @pytest.mark.parametrize(("task", "loss"), LOSSES, ids=lambda value: getattr(value, "name", value))
 def test_a_rows_loss_and_its_gradient_are_that_rows_alone(task, loss):
     random = np.random.default_rng(2)
-    targets = random.integers(0, 4, (2, 6)) if task == "classification" else random.normal(size=(2, 6, 4))
+    places = {"segmentation": (3, 2), "regression": (), "classification": ()}.get(task, (5,))
+    targets = random.normal(size=(2, 6, 4)) if task == "regression" else random.integers(-1, 4, (2, 6, *places))
+    if not places and task != "regression":
+        targets = abs(targets)
     targets = torch.from_numpy(targets)
-    outputs = torch.from_numpy(random.normal(size=(2, 6, 4))).requires_grad_()
-    losses = loss(outputs, targets)
+    outputs = torch.from_numpy(random.normal(size=(2, 6, *places, 4))).requires_grad_()
+    asks = None if task == "regression" else asked(targets)
+    losses = by_row(loss(outputs, targets), asks)
     assert losses.shape == (2, 6)
     losses[1, 3].backward()
     touched = (outputs.grad != 0).any(dim=-1)
-    assert touched.nonzero().tolist() == [[1, 3]]
+    assert touched.flatten(1).view(2, 6, -1).any(dim=2).nonzero().tolist() == [[1, 3]]
+    assert asks is None or not touched[asks == 0].any()
     other = outputs.detach().clone()
     other[1, 3] += torch.arange(4.0)
-    assert (loss(other, targets) != losses.detach()).nonzero().tolist() == [[1, 3]]
+    assert (by_row(loss(other, targets), asks) != losses.detach()).nonzero().tolist() == [[1, 3]]
+
+
+def test_dice_by_its_formula_and_with_cross_entropy():
+    random = np.random.default_rng(5)
+    outputs, targets = random.normal(size=(2, 3, 4, 5, 3)), random.integers(-1, 3, (2, 3, 4, 5))
+    found = Dice()(torch.from_numpy(outputs), torch.from_numpy(targets))
+    both = DiceCrossEntropy()(torch.from_numpy(outputs), torch.from_numpy(targets))
+    for k, row in np.ndindex(2, 3):
+        counts = targets[k, row] >= 0
+        p, truth = softmax(outputs[k, row][counts], axis=1), targets[k, row][counts]
+        each = [(2 * p[truth == c, c].sum() + 1) / (p[:, c].sum() + (truth == c).sum() + 1) for c in range(3)]
+        assert found[k, row].item() == pytest.approx(1 - np.mean(each))
+        entropy = sk.log_loss(truth, p, labels=range(3))
+        assert both[k, row].item() == pytest.approx(1 - np.mean(each) + entropy)
 
 
 SETTINGS = {
@@ -108,7 +139,7 @@ SETTINGS = {
     "rmsprop, centered": (RMSprop(learning_rate=0.01, centered=True),
                           lambda p: torch.optim.RMSprop(p, 0.01, centered=True, weight_decay=0.1)),
     "adamw": (AdamW(learning_rate=0.01), lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
-    "nadam": (NAdam(learning_rate=0.01, beta1=0.8), 
+    "nadam": (NAdam(learning_rate=0.01, beta1=0.8),
               lambda p: torch.optim.NAdam(p, 0.01, (0.8, 0.999), weight_decay=0.1)),
 }  # fmt: skip
 

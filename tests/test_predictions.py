@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tuner.report import load
 from tuner.ranking import auc
+from tuner.report import load
 from tuner.report.predictions import Predictions, predictions
 from tuner.spec.packing import pack, unpack
 

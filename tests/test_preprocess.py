@@ -26,7 +26,7 @@ def prepared(dataset, train=TRAIN, rows=None):
     """All rows as a lane sees them that trains on `train`."""
     rows = np.arange(len(dataset)) if rows is None else rows
     data = LaneData(Table(dataset, CPU), [Lane(train, (np.setdiff1d(rows, train),), 0)])
-    return data.features(torch.from_numpy(rows)[None])[0].numpy()
+    return data.inputs(torch.from_numpy(rows)[None])[0][0].numpy()
 
 
 def with_holes(seed=0, shape=(40, 4)):
@@ -83,7 +83,7 @@ def test_each_lane_has_its_own_statistics():
     x = with_holes()
     dataset = amounts(x, impute="mean")
     lanes = [Lane(np.arange(20), (REST,), 0), Lane(np.arange(10, 30), (REST,), 1)]
-    together = LaneData(Table(dataset, CPU), lanes).features(torch.arange(40).repeat(2, 1))
+    together = LaneData(Table(dataset, CPU), lanes).inputs(torch.arange(40).repeat(2, 1))[0]
     for k, lane in enumerate(lanes):
         np.testing.assert_array_equal(together[k], prepared(dataset, lane.train))
 

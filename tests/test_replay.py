@@ -9,6 +9,7 @@ import pytest
 from helpers import DIVERGING, GRID, inside, search, write_space
 
 from tuner.report import load
+from tuner.spec.records import CURVES, sealed
 
 PRUNED = {"search": {"sampler": "tpe", "trials": 9, "pruner": {"name": "median", "warmup_trials": 2}}}
 SPACES = {
@@ -57,9 +58,10 @@ def tampered(finished, folder, change):
         ((row, text),) = db.execute(query).fetchall()
         record = json.loads(text)
         change(record)
+        curves, _ = record.pop("curves"), record.pop("seal")
         db.execute(
             "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
-            (json.dumps(record), row),
+            (f"{sealed(json.dumps(record))[:-1]}{CURVES}{json.dumps(curves)}}}", row),
         )
         db.commit()
     return study

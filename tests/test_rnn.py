@@ -58,8 +58,9 @@ def torch_network(net, settings_, features, outputs, lane):
     for number, layer in enumerate(net.backwards):
         state |= weights_of(layer, lane, f"l{number}_reverse")
     own.load_state_dict(state)
-    head = nn.Linear(net.head.weight.shape[1], outputs).double()
-    head.load_state_dict({"weight": net.head.weight[lane].detach().T, "bias": net.head.bias[lane, 0].detach()})
+    last = net.head.linear
+    head = nn.Linear(last.weight.shape[1], outputs).double()
+    head.load_state_dict({"weight": last.weight[lane].detach().T, "bias": last.bias[lane, 0].detach()})
     return own, head
 
 
@@ -81,7 +82,7 @@ def test_the_network_equals_torchs_read_out_at_its_last_state(cell, layers, bidi
         own_out = head(last)
         own_out.square().sum().backward()
         torch.testing.assert_close(out[k], own_out, **CLOSE)
-        torch.testing.assert_close(net.head.weight.grad[k].T, head.weight.grad, **CLOSE)
+        torch.testing.assert_close(net.head.linear.weight.grad[k].T, head.weight.grad, **CLOSE)
         torch.testing.assert_close(net.forwards[0].weight_ih.grad[k], own.weight_ih_l0.grad, **CLOSE)
         torch.testing.assert_close(net.forwards[-1].weight_hh.grad[k], getattr(own, f"weight_hh_l{layers - 1}").grad)
         if bidirectional:

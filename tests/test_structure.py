@@ -12,14 +12,14 @@ import pytest
 
 import tuner
 from tuner import registry
-from tuner.data.dataset import LAYOUTS, DatasetSettings
+from tuner.data.dataset import DatasetSettings, Layout, Task
 from tuner.search.catalogue import MODELS, SOURCES
 from tuner.spec.settings import Settings, complaint, name_of
 
 ROOT = Path(tuner.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {
-    "errors": 0, "registry": 0, "seeds": 0,
+    "errors": 0, "registry": 0, "seeds": 0, "ranking": 0,
     "spec": 1,
     "data": 2, "store": 2, "lock": 2,
     "models": 3,
@@ -103,7 +103,9 @@ def test_a_model_keeps_its_contract(name):
     assert name_of(module.Settings) == name
     assert callable(module.build)
     assert module.LAYOUTS
-    assert set(module.LAYOUTS) <= set(LAYOUTS.values())
+    assert set(module.LAYOUTS) <= set(get_args(Layout))
+    assert module.TASKS
+    assert set(module.TASKS) <= set(get_args(Task))
 
 
 @pytest.mark.parametrize("name", registry.names(SOURCES))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset, Rows, as_float32
 
 Statistic = NDArray[np.float32]
 
@@ -46,10 +46,11 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
     target_shift, target_scale = np.zeros(dataset.outputs), np.ones(dataset.outputs)
     if dataset.task == "regression":
         target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64))
-    image = dataset.layout == "image"
-    as_features = [a.reshape(-1, 1, 1) if image else a for a in (fill, shift, scale)]
-    statistics = [a.astype(np.float32) for a in (*as_features, target_shift, target_scale)]
-    return Preparation(*statistics, codes=_known(dataset, rows))  # type: ignore[arg-type]
+    fill, shift, scale = (a.reshape(-1, 1, 1) if dataset.layout == "image" else a for a in (fill, shift, scale))
+    return Preparation(
+        as_float32(fill), as_float32(shift), as_float32(scale), as_float32(target_shift), as_float32(target_scale),
+        _known(dataset, rows),
+    )  # fmt: skip
 
 
 def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """Recommender: a vector for every user and item, and how the two meet; ratings.
 
 `dot` adds the vectors' product to a bias of each (Koren, Bell & Volinsky 2009); of more than two columns of ids, that
-of every pair (Rendle 2010). `mlp` lets a network read the vectors beside each other (He et al. 2017). What stands beside
-the ids (side features) is weighed by the first, read by the second.
+of every pair (Rendle 2010). `mlp` lets a network read the vectors beside each other (He et al. 2017). Side features,
+numbers beside the ids, are weighed by the first and read by the second.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import torch
 from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import IGNORED, Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
-from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
+from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
 from tuner.search.catalogue import catalogue, model, source
 from tuner.search.misfits import check_used
 from tuner.search.samplers import Proposer
@@ -116,7 +116,7 @@ def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
         fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and (users or not m.by_user)]
         of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task}"
-        raise experiment.error("metric", text, f"one of: {', '.join(fitting)}")
+        raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
     return metric
 
 

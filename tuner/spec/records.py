@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -87,27 +88,53 @@ class SizePoint:
 
 
 CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped
+SEAL = ',"seal":"'
 
 
 def to_json(record: TrialRecord | RefitRecord) -> str:
-    """Compact JSON; floats keep every digit."""
+    """Compact JSON; floats keep every digit. All but a trial's curves is under a seal, which a changed byte breaks."""
     raw = asdict(record)
-    if isinstance(record, TrialRecord):
-        raw.pop("refit")
+    if isinstance(record, RefitRecord):
+        return sealed(_compact(raw))
+    raw.pop("refit")
+    curves = _compact(raw.pop("curves"))
+    return f"{sealed(_compact(raw))[:-1]}{CURVES}{curves}}}"
+
+
+def sealed(text: str) -> str:
+    """A JSON object with the hash of itself as its last entry."""
+    return f'{text[:-1]}{SEAL}{_hash(text)}"}}'
+
+
+def _unsealed(text: str) -> dict[str, Any]:
+    body, _, seal = text.rpartition(SEAL)
+    if _hash(body + "}") != seal.rstrip('"}'):
+        raise ValueError("a record is damaged")
+    found: dict[str, Any] = json.loads(body + "}")
+    return found
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _compact(raw: Any) -> str:
     return json.dumps(raw, separators=(",", ":"), allow_nan=False)
 
 
 def trial_from_json(text: str) -> TrialRecord:
     """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
-    raw = json.loads(text)
-    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in raw.pop("curves", {}).items()}
+    head, _, tail = text.partition(CURVES)
+    raw = _unsealed(head if head.endswith("}") else head + "}")
+    folds_of = json.loads(tail[:-1]) if tail else {}
+    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in folds_of.items()}
     raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means", "diagnosis")}
     return TrialRecord(**raw, curves=FoldCurves(**curves))
 
 
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
-    raw = json.loads(text)
+    raw = _unsealed(text)
     gradients = {layer: tuple(norms) for layer, norms in raw.pop("gradients").items()}
     return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"]), "gradients": gradients})
 

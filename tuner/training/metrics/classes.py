@@ -40,7 +40,7 @@ def balanced_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 def roc_auc(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Area under the ROC curve of the second of two classes; of more, of each against the rest, averaged."""
     sets = mask.shape[:-1]
-    probabilities = outputs.double().softmax(dim=-1).flatten(0, -3).numpy()
+    probabilities = outputs.double().softmax(dim=-1).reshape(-1, *outputs.shape[-2:]).numpy()
     flat, counts = targets.reshape(-1, targets.shape[-1]).numpy(), mask.reshape(-1, mask.shape[-1]).numpy()
     wanted = [1] if outputs.shape[-1] == 2 else range(outputs.shape[-1])
     areas = [

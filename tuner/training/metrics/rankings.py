@@ -12,7 +12,7 @@ from torch import Tensor
 from tuner.ranking import Floats, ndcg, recall
 from tuner.training.metrics.metric import ByUser, Metric
 
-AT = (1, 3, 5, 10, 20, 50, 100)
+AT = (1, 5, 10, 20)
 OfUser = Callable[[Floats, Floats], float | None]
 
 
