@@ -53,7 +53,7 @@ def write_space(folder, file="space.yaml", **changes):
 
 def space_of(folder, **changes):
     """The search space of the tiny experiment."""
-    return load(write_space(folder, **changes), catalogue()).space
+    return load(write_space(folder, **changes), catalogue(Path(folder))).space
 
 
 def command(*args):

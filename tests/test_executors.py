@@ -45,7 +45,7 @@ def endless(tmp_path):
     """An experiment whose trials do not end by themselves, and one worker to try it."""
     start_forkserver()  # as the command does: workers are forked with torch loaded
     prepared = prepare(write_space(tmp_path, training=ENDLESS))
-    executor = Processes(prepared.dataset, "accuracy", ["cpu"], 1)
+    executor = Processes(prepared.work, ["cpu"], 1)
     yield prepared, executor
     executor.close()
 
@@ -83,7 +83,7 @@ def test_a_killed_worker_fails_its_trial_with_the_reason_and_is_replaced(endless
     short = first_job(prepare(write_space(tmp_path)))
     executor.submit(short)
     _, after = work(executor)
-    inline = Inline(prepared.dataset, "accuracy", "cpu")
+    inline = Inline(prepared.work, "cpu")
     inline.submit(short)
     _, same = work(inline)
     assert replace(after, seconds=0) == replace(same, seconds=0)
@@ -220,7 +220,7 @@ def test_what_fails_keeps_its_last_epoch_and_traceback(endless, monkeypatch):
 
     seen, original = [], Stack.train_epoch
     monkeypatch.setattr(Stack, "train_epoch", broken)
-    inline = Inline(prepared.dataset, "accuracy", "cpu")
+    inline = Inline(prepared.work, "cpu")
     inline.submit(first_job(prepared))
     _, record = work(inline)
     assert (record.state, record.reason, record.epochs) == ("failed", "RuntimeError: broken on purpose", 3)

@@ -13,7 +13,7 @@ from tuner.search.catalogue import catalogue
 from tuner.spec import grid
 from tuner.spec.experiment import flatten, load
 
-CATALOGUE = catalogue()
+CATALOGUE = catalogue(Path())
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp, num_layers: [1, 2]}\n"
 SHIPPED = {name: path.read_text("utf-8") for name, path in shipped().items()}
 

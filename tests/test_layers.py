@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tuner.models.layers import ACTIVATIONS, Dropout, Lanes, Linear
+from tuner.models.layers import Dropout, Lanes, Linear, activation
+from tuner.models.layers.activation import ACTIVATIONS
 
 SIZE = st.integers(1, 7)
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
@@ -64,7 +65,7 @@ def test_activations_are_torchs_functions(name):
     function = {"leaky_relu": nn.functional.leaky_relu, "swish": nn.functional.silu}.get(name)
     function = function or getattr(nn.functional, name, None) or getattr(torch, name)
     x = torch.linspace(-3, 3, 41)
-    assert torch.equal(ACTIVATIONS[name]()(x), function(x))
+    assert torch.equal(activation(name)(x), function(x))
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])

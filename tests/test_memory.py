@@ -13,6 +13,7 @@ from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
 from tuner.models import mlp, rnn
 from tuner.search.executors import Inline, Processes
+from tuner.search.jobs import Work
 from tuner.search.machine import free_memory
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
@@ -97,7 +98,7 @@ def need(on, job):
     needed = 0
     while True:
         try:
-            Runner(*on, "cpu").run(job, room=Room(needed, most=needed))
+            Runner(Work(*on), "cpu").run(job, room=Room(needed, most=needed))
         except DoesNotFit as error:  # first for its weights alone, then for all
             needed = error.needed
         else:
@@ -117,13 +118,13 @@ def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
     prepared = prepare(write_space(tmp_path))
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
     needed = need(on, job)
-    (expected,) = outcome_of(Inline(*on, "cpu", Room(needed, most=needed)), [job])
+    (expected,) = outcome_of(Inline(Work(*on), "cpu", Room(needed, most=needed)), [job])
     assert expected.state == "complete"
 
     small = replace(job, configuration={**job.configuration, "model": {**job.configuration["model"], "hidden_size": 2}})
-    (expected_small,) = outcome_of(Inline(*on, "cpu"), [small])
+    (expected_small,) = outcome_of(Inline(Work(*on), "cpu"), [small])
     for share in (1.0, 0.3):  # of what is needed, for each of three workers
-        executor = Processes(*on, ["cpu"], 3, Room(3 * share * needed))
+        executor = Processes(Work(*on), ["cpu"], 3, Room(3 * share * needed))
         try:
             done = outcome_of(executor, [replace(job), small, replace(job)])
             assert sorted(done, key=str) == sorted([expected, expected_small, expected], key=str)
@@ -139,7 +140,7 @@ def test_what_fits_nowhere_fails_beside_others_that_go_on(tmp_path):
         job, configuration={**job.configuration, "model": {**job.configuration["model"], "hidden_size": 900}}
     )
     limit = 1.5 * need(on, job)
-    executor = Processes(*on, ["cpu"], 2, Room(limit, most=limit))
+    executor = Processes(Work(*on), ["cpu"], 2, Room(limit, most=limit))
     try:
         done = outcome_of(executor, [huge, job])
         assert sorted(record.state for record in done) == ["complete", "failed"]
@@ -193,6 +194,7 @@ from toys import classes, go_on, lanes_of, recipe
 from tuner.models import mlp, rnn
 from tuner.training.fitting import Room, build_stacks
 from tuner.training.loop import train
+from tuner.search.jobs import Work
 CASES = {  # rows, their shape, classes, training rows, batch size, model
     "mlp": (8192, (8,), 3, 6144, "full", mlp.Settings(hidden_size=1024, num_layers=1)),
     "gru": (6000, (30, 4), 3, 400, 8, rnn.Settings(cell="gru", hidden_size=64, num_layers=2, dropout=0.3)),

@@ -56,7 +56,7 @@ def evaluated(prepared, together, stored=MappingProxyType({})):
         groups = make_groups(chains, proposers.__getitem__, search, None)
     else:
         groups = [Group([chain], proposers[chain.name], search) for chain in chains]
-    runner = Runner(prepared.dataset, prepared.metric.name, "cpu")
+    runner = Runner(prepared.work, "cpu")
     lanes, written = 0, []
     for group in groups:
         while (job := group.next_job()) is not None:
@@ -264,5 +264,5 @@ def test_chains_whose_validation_rows_overlap_share_a_training(tmp_path):
     chains = [Chain(plan, 1, False, StoredChain(), default=prepared.default) for plan in prepared.plan.chains]
     (group, *_) = make_groups(chains, prepared.proposer, prepared.experiment.search, None)
     job = group.next_job()
-    runner = Runner(prepared.dataset, prepared.metric.name, "cpu")
+    runner = Runner(prepared.work, "cpu")
     assert {record.state for record in runner.run(job).values()} == {"complete"}

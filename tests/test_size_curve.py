@@ -59,7 +59,7 @@ def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     lane = Lane(fold.train, (fold.validation,), seed_of(prepared.experiment.search.seed, chosen.number, fold.train))
     configuration = {**chosen.configuration, "training": {**chosen.configuration["training"], "early_stopping": None}}
     job = RefitJob("final", chosen.number, configuration, lane, refit_epochs(chosen))
-    (record,) = Runner(prepared.dataset, "accuracy", "cpu").run(job).values()
+    (record,) = Runner(prepared.work, "cpu").run(job).values()
     assert SHARES[-1] == 1.0
     assert results.study.curve["points"][-1]["validation"][0] == pytest.approx(record.score)
 

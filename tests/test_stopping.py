@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from toys import classes, lanes_of
 
 from tuner.search.catalogue import catalogue
-from tuner.search.jobs import ChainView, TrialJob
+from tuner.search.jobs import ChainView, TrialJob, Work
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import Runner
 from tuner.spec.experiment import load
@@ -162,7 +162,7 @@ def test_a_pruned_trial_is_never_selected(entries, maximize):
     ],
 )
 def test_a_pruner_in_a_file(tmp_path, written, meant):
-    assert load(write_space(tmp_path, search={"pruner": written}), catalogue()).search.pruner == meant
+    assert load(write_space(tmp_path, search={"pruner": written}), catalogue(tmp_path)).search.pruner == meant
 
 
 EPOCHS, REACHED = 8, 3
@@ -177,7 +177,7 @@ def run(table, lanes, **limits):
     """One trial of two chains, each on one of the two row sets of every lane; limits by chain."""
     views = {"a": (0, 2, 4), "b": (1, 3, 5)}
     chains = tuple(ChainView(name, views[name], NOBODY, limit) for name, limit in limits.items())
-    return Runner(table.dataset, "log_loss", "cpu").run(TrialJob(0, {}, CONFIGURATION, lanes, chains))
+    return Runner(Work(table.dataset, "log_loss"), "cpu").run(TrialJob(0, {}, CONFIGURATION, lanes, chains))
 
 
 def test_a_trial_stops_for_the_chain_that_prunes_it_and_goes_on_for_the_other():

@@ -13,7 +13,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
-    ACTIVATIONS,
     Activation,
     Conv,
     Default,
@@ -23,6 +22,7 @@ from tuner.models.layers import (
     Linear,
     Pool,
     Shapes,
+    activation,
     normalization,
     steps,
 )
@@ -75,7 +75,7 @@ class Maker:
 
     def activation(self) -> nn.Module:
         """One more of them."""
-        return ACTIVATIONS[self.settings.activation]()
+        return activation(self.settings.activation, channels=True)
 
     def block(self, inputs: int, outputs: int, stride: int) -> nn.Module:
         """One block of a stage."""

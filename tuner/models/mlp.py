@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
-    ACTIVATIONS,
     Activation,
     Default,
     Dropout,
@@ -18,6 +17,7 @@ from tuner.models.layers import (
     Linear,
     Normalization,
     Shapes,
+    activation,
     normalization,
 )
 from tuner.spec.settings import Settings as BaseSettings
@@ -65,7 +65,7 @@ def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         hidden = [
             Linear(size, width, lanes),
             *normalization(settings.normalization, width, lanes),
-            ACTIVATIONS[settings.activation](),
+            activation(settings.activation),
             *([Dropout(settings.dropout, lanes)] if settings.dropout else []),
         ]
         layers += [Block(*hidden)] if settings.residual and size == width else hidden

@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
-    ACTIVATIONS,
     Activation,
     Default,
     Dropout,
@@ -23,6 +22,7 @@ from tuner.models.layers import (
     Lanes,
     Linear,
     Shapes,
+    activation,
 )
 from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
@@ -64,7 +64,7 @@ class Recommender(nn.Module):
         if settings.interaction == "mlp":
             layers, inputs = [], size * len(shapes.vocabularies) + shapes.side
             for _ in range(settings.num_layers):
-                layers += [Linear(inputs, settings.hidden_size, lanes), ACTIVATIONS[settings.activation]()]
+                layers += [Linear(inputs, settings.hidden_size, lanes), activation(settings.activation)]
                 inputs = settings.hidden_size
             self.network = nn.Sequential(*layers, Linear(inputs, outputs, lanes))
         self.mean = nn.Parameter(lanes.full(0.0, 1, outputs))

@@ -13,7 +13,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
-    ACTIVATIONS,
     Activation,
     Default,
     Dropout,
@@ -27,6 +26,7 @@ from tuner.models.layers import (
     Pooling,
     SelfAttention,
     Shapes,
+    activation,
     sinusoids,
 )
 from tuner.spec.settings import Settings as BaseSettings
@@ -66,7 +66,7 @@ class Layer(nn.Module):
         self.attention = SelfAttention(size, settings.num_heads, lanes, dropout=p, causal=causal)
         self.network = nn.Sequential(
             Linear(size, settings.feedforward_size, lanes),
-            ACTIVATIONS[settings.activation](),
+            activation(settings.activation),
             Dropout(p, lanes),
             Linear(settings.feedforward_size, size, lanes),
         )

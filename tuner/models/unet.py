@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from tuner.models.layers import ACTIVATIONS, Activation, Conv, Default, Dropout, Initialization, Lanes, Shapes
+from tuner.models.layers import Activation, Conv, Default, Dropout, Initialization, Lanes, Shapes, activation
 from tuner.models.layers import normalization as normalized
 from tuner.spec.settings import Settings as BaseSettings
 
@@ -46,7 +46,7 @@ class UNet(nn.Module):
                 layers += [
                     Conv(size, outputs, settings.kernel_size, lanes),
                     *normalized(settings.normalization, outputs, lanes),
-                    ACTIVATIONS[settings.activation](),
+                    activation(settings.activation, channels=True),
                 ]
             return nn.Sequential(*layers)
 

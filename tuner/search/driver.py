@@ -115,13 +115,13 @@ def _check_result(chains: list[Chain]) -> None:
 
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
-    room, on = room_of(prepared.experiment.limits, where), (prepared.dataset, prepared.metric.name)
+    room, work = room_of(prepared.experiment.limits, where), prepared.work
     if wishes.workers == 0:
-        return Inline(*on, where[0], room)
+        return Inline(work, where[0], room)
     workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
-    return Processes(*on, where, min(workers, useful), room)
+    return Processes(work, where, min(workers, useful), room)
 
 
 class _Driver:

@@ -14,9 +14,8 @@ from typing import Protocol
 
 from rich.filesize import decimal
 
-from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
-from tuner.search.jobs import Job, Outcome
+from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
@@ -49,8 +48,8 @@ class Executor(Protocol):
 class Inline:
     """One job at a time in this process; for tests, debugging and small machines."""
 
-    def __init__(self, dataset: Dataset, metric: str, device: str, room: Room = ENDLESS) -> None:
-        self._runner, self._room = Runner(dataset, metric, device), room
+    def __init__(self, work: Work, device: str, room: Room = ENDLESS) -> None:
+        self._runner, self._room = Runner(work, device), room
         self._job: Job | None = None
 
     @property
@@ -99,10 +98,8 @@ class Processes:
     memory left, is tried once more like that, with all the room.
     """
 
-    def __init__(
-        self, dataset: Dataset, metric: str, devices: Sequence[str], workers: int, room: Room = ENDLESS
-    ) -> None:
-        self._task, self._room = Task.share(dataset, metric), room
+    def __init__(self, work: Work, devices: Sequence[str], workers: int, room: Room = ENDLESS) -> None:
+        self._task, self._room = Task.share(work), room
         self._each = -(-workers // len(devices))  # workers of one device
         self._waiting: list[tuple[Job, float]] = []
         self._spacious = False  # fewer workers are at work, with more room each

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tuner.data.dataset import Rows
+from tuner.data.dataset import Dataset, Rows
 from tuner.search.stopping import Thresholds
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.space import Values
 from tuner.training.lanes import Lane
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What all jobs of a search have in common: the data, the metric, and the folder where the user's models start."""
+
+    dataset: Dataset
+    metric: str
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from pydantic.fields import FieldInfo
 
 from tuner.data.dataset import Dataset
-from tuner.errors import ExperimentError
+from tuner.errors import ExperimentError, TunerError
+from tuner.models._own import is_own
+from tuner.models.layers import Lanes
 from tuner.search.catalogue import model
+from tuner.search.jobs import Work
+from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
 from tuner.spec.settings import Settings, needs
-from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter
+from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Space
+from tuner.training.lane_data import LaneData, Table
+from tuner.training.lanes import Lane
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 
@@ -31,7 +40,7 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
-        field = _field(entry, entries)
+        field = _field(entry, entries, experiment.folder)
         if field is None or not _written(entry, field[1]):
             continue
         name, info = field
@@ -48,7 +57,39 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
                 yield entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}"
 
 
-def _field(entry: Entry, entries: list[Entry]) -> tuple[str, FieldInfo] | None:
+def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
+    """Let the user's own model, as the default configuration has it, read two rows: what it says must fit the task."""
+    configuration = experiment.space.configuration(experiment.space.default())
+    name = configuration["model"]["name"]
+    if not is_own(name):
+        return
+    table = Table(dataset, torch.device("cpu"))
+    rows = np.arange(min(2, len(dataset)))
+    inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
+    wanted = (len(rows), *dataset.places, dataset.outputs)
+    shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
+    try:
+        with torch.no_grad():
+            out = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))(*inputs)
+        if tuple(out.shape[1:]) == wanted:
+            return
+        text, hint = f"{name} makes of {shown} a tensor {tuple(out.shape[1:])}, not {wanted}", "mend its forward"
+    except TunerError as error:
+        text, hint = error.message, error.hint or ""
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        text, hint = f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+    raise experiment.error("model.name", text, hint)
+
+
+def names_of_models(space: Space) -> list[str]:
+    """Every model that a configuration can have."""
+    chosen = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
+    fixed = [str(f.value) for f in space.fixed if f.path == "model.name"]
+    return [*(str(name) for options in chosen for name in options), *fixed]
+
+
+def _field(entry: Entry, entries: list[Entry], folder: Path) -> tuple[str, FieldInfo] | None:
     """The setting of model or training that an entry is, or is part of."""
     section, _, rest = entry.target.partition(".")
     name = rest.partition(".")[0]
@@ -57,7 +98,7 @@ def _field(entry: Entry, entries: list[Entry]) -> tuple[str, FieldInfo] | None:
     elif section == "model" and name not in ("", "name"):
         names = dict(entry.condition.selected)
         fixed = next((e.value for e in entries if isinstance(e, Fixed) and e.path == "model.name"), None)
-        settings = model(str(names.get("model", fixed))).Settings
+        settings = model(str(names.get("model", fixed)), folder).Settings
     else:
         return None
     info = settings.model_fields.get(name)

@@ -15,8 +15,11 @@ from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import IGNORED, Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
+from tuner.models._own import is_own
+from tuner.models._own import load as own_model
 from tuner.search.catalogue import catalogue, model, source
-from tuner.search.misfits import check_used
+from tuner.search.jobs import Work
+from tuner.search.misfits import check_own, check_used, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
@@ -39,6 +42,11 @@ class Prepared:
     warnings: tuple[str, ...]
 
     @property
+    def work(self) -> Work:
+        """What its jobs have in common."""
+        return Work(self.dataset, self.metric.name, self.experiment.folder.absolute())
+
+    @property
     def lanes(self) -> int:
         """Trainings per trial number over all chains, each counted once where chains share it; refits aside."""
         together = together_in(self.plan.chains, self.experiment.search.sampler)
@@ -52,7 +60,7 @@ class Prepared:
 
 def prepare(path: Path, text: str | None = None) -> Prepared:
     """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen."""
-    experiment = attempt(path, catalogue(), text)
+    experiment = attempt(path, catalogue(path.parent), text)
     (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment))
     whole = (lambda: _check_model(experiment, dataset), lambda: _check_constraints(experiment))
     metric, cut, _, default = _all_or_every_error(
@@ -122,11 +130,8 @@ def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
 
 def _check_model(experiment: Experiment, dataset: Dataset) -> None:
     """Refuse a model that cannot read such rows, or answer such a task; and settings that would not be used."""
-    space = experiment.space
-    names = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
-    fixed = [f.value for f in space.fixed if f.path == "model.name"]
-    for name in (*(n for options in names for n in options), *fixed):
-        module = model(name)
+    for name in names_of_models(experiment.space):
+        module = model(name, experiment.folder)
         if dataset.layout not in module.LAYOUTS:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
@@ -136,6 +141,7 @@ def _check_model(experiment: Experiment, dataset: Dataset) -> None:
             text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task}"
             raise experiment.error("model", text, "another model, or another task of the dataset")
     check_used(experiment, dataset)
+    check_own(experiment, dataset, Work(dataset, DEFAULT[dataset.task], experiment.folder))
 
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
@@ -176,7 +182,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "text": experiment.document.text,
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
         "file": str(experiment.document.path.absolute()),
-        "identity": experiment.identity(),
+        "identity": {**experiment.identity(), **_own_files(experiment)},
         "trials": experiment.trials,
         "sampler": experiment.search.sampler,
         "default": prepared.default,
@@ -222,6 +228,12 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             for c in prepared.plan.chains
         ],
     }
+
+
+def _own_files(experiment: Experiment) -> dict[str, str]:
+    """The hash of the file of each of the user's own models."""
+    own = [name for name in names_of_models(experiment.space) if is_own(name)]
+    return {f"the file of {name}": own_model(name, experiment.folder).digest[:12] for name in own}
 
 
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:

@@ -94,8 +94,7 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> 
     limits = prepared.experiment.limits
     group = Group([before], prepared.proposer(chain), prepared.experiment.search, trial_time(limits))
     where = devices(device)
-    room, on = room_of(limits, where), (prepared.dataset, prepared.metric.name)
-    with closing(Processes(*on, where[:1], 1, room)) as executor:
+    with closing(Processes(prepared.work, where[:1], 1, room_of(limits, where))) as executor:
         executor.submit(group.job(stored.number, stored.values))
         while not (done := executor.wait(PATIENCE)):
             pass

@@ -44,7 +44,7 @@ def size_curve(
             rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
             lanes.append(Lane(rows, (fold.validation,), seed_of(seed, trial.number, rows), by_heart=True))
         epochs = math.ceil(refit_epochs(trial) / share)
-        recipe = recipe_of(trial.configuration, prepared.metric, epochs=epochs, early_stopping=None)
+        recipe = recipe_of(trial.configuration, prepared.work, epochs=epochs, early_stopping=None)
         try:
             scores = train(recipe, lanes, table, _everything, room).curves.score
         except DoesNotFit as error:

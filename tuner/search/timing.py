@@ -33,7 +33,7 @@ def first_job(prepared: Prepared) -> TrialJob:
 
 def time_one_trial(prepared: Prepared, device: str) -> Estimate:
     """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
-    job, runner = first_job(prepared), Runner(prepared.dataset, prepared.metric.name, device)
+    job, runner = first_job(prepared), Runner(prepared.work, device)
     record = [runner.run(job) for _ in range(2)][-1][job.serves[0]]
     assert isinstance(record, TrialRecord)
     if record.state == "failed":

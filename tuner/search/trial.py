@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tuner import registry
-from tuner.data.dataset import Dataset, Rows, disjoint
-from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob
+from tuner.data.dataset import Rows, disjoint
+from tuner.search.catalogue import model
+from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.spec.diagnosis import diagnose
 from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
@@ -25,7 +25,7 @@ from tuner.spec.selection import refit_epochs
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.loop import Curves, Diverged, Refitted, Trained, train, train_blind
-from tuner.training.metrics import METRICS, Metric
+from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 
@@ -48,9 +48,10 @@ class OutOfMemory(Exception):
 class Runner:
     """Runs jobs on one device: the data stands there as one table, for all jobs."""
 
-    def __init__(self, dataset: Dataset, metric: str, device: str) -> None:
+    def __init__(self, work: Work, device: str) -> None:
         torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
-        self._metric = METRICS[metric]
+        dataset, self._metric = work.dataset, METRICS[work.metric]
+        self._work = work
         self._row_score = None if dataset.places else self._metric.by_row
         self._table = Table(dataset, torch.device(device))
 
@@ -70,7 +71,7 @@ class Runner:
                 raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
 
         try:
-            recipe = recipe_of(job.configuration, self._metric)
+            recipe = recipe_of(job.configuration, self._work)
             if isinstance(job, RefitJob):
                 return self._refit(recipe, job, note, room, start)
             return self._trial(recipe, job, note, room, start)
@@ -271,9 +272,9 @@ def _rows(curves: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(None if np.isnan(v) else plain(v) for v in row) for row in curves)
 
 
-def recipe_of(configuration: Mapping[str, Any], metric: Metric, **training: Any) -> Recipe:
+def recipe_of(configuration: Mapping[str, Any], work: Work, **training: Any) -> Recipe:
     """How to train and score a configuration, with other `training` settings where they are given."""
-    module = registry.load("tuner.models", configuration["model"]["name"])
+    module = model(configuration["model"]["name"], work.folder)
     settings = module.Settings.model_validate(configuration["model"])
     how = TrainingSettings.model_validate({**configuration["training"], **training})
-    return Recipe(lambda shapes, lanes: module.build(settings, shapes, lanes), how, metric)
+    return Recipe(lambda shapes, lanes: module.build(settings, shapes, lanes), how, METRICS[work.metric])

@@ -18,9 +18,8 @@ from typing import Any
 import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
 
-from tuner.data.dataset import Dataset
 from tuner.errors import LimitReached
-from tuner.search.jobs import Job, Outcome
+from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.trial import OutOfMemory, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
 
@@ -58,24 +57,24 @@ ARRAYS = ("features", "targets", "side", "lengths")
 class Task:
     """What all workers of a search have in common: the data (its arrays apart, in shared memory) and the metric."""
 
-    dataset: Dataset
+    work: Work
     arrays: dict[str, torch.Tensor]
-    metric: str
 
     @classmethod
-    def share(cls, dataset: Dataset, metric: str) -> Task:
+    def share(cls, work: Work) -> Task:
         """One copy of the data for all workers: tensors travel through shared memory."""
+        dataset = work.dataset
         names = [name for name in ARRAYS if getattr(dataset, name) is not None]
         arrays = {name: torch.from_numpy(getattr(dataset, name)) for name in names}
         for tensor in arrays.values():
             tensor.share_memory_()  # type: ignore[no-untyped-call]
-        return cls(replace(dataset, **{name: getattr(dataset, name)[:0] for name in names}), arrays, metric)
+        rest = replace(dataset, **{name: getattr(dataset, name)[:0] for name in names})
+        return cls(replace(work, dataset=rest), arrays)
 
     def runner(self, device: str) -> Runner:
         """The data put together again, on the device."""
         arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in self.arrays.items()}
-        whole = replace(self.dataset, **arrays)
-        return Runner(whole, self.metric, device)
+        return Runner(replace(self.work, dataset=replace(self.work.dataset, **arrays)), device)
 
 
 @dataclass(eq=False)

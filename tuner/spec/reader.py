@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tuner.errors import did_you_mean
+from tuner.errors import TunerError, did_you_mean
 from tuner.spec.expressions import Expression, ExpressionError, parse
 from tuner.spec.ranges import KEYS, read_range, unknown_keys
 from tuner.spec.settings import (
@@ -82,12 +82,22 @@ class Reader:
         return options
 
     def _named(self, name: Node, node: Node, among: Alternatives, path: str, target: str, condition: Condition) -> None:
-        cls = among.get(str(name.value))
+        cls = self._class(name, str(name.value), among, path)
         if cls is None:
-            self.wrong(name, f"unknown {_last(path)} {name.text()}", did_you_mean(str(name.value), among))
             return
         body = node if isinstance(node.value, dict) else replace(node, value={})
         self.settings(body, cls, path, target, condition)
+
+    def _class(self, node: Node, name: str, among: Alternatives, path: str) -> type[Settings] | None:
+        """The settings that a name means; None once it is told that it means none."""
+        try:
+            cls = among.get(name)
+        except TunerError as error:
+            self.wrong(node, error.message, error.hint)
+            return None
+        if cls is None:
+            self.wrong(node, f"unknown {_last(path)} '{name}'", did_you_mean(name, among))
+        return cls
 
     def _branch(
         self,
@@ -102,19 +112,17 @@ class Reader:
             return
         if not options:
             self.wrong(node, f"{path}: choose needs at least one of: {', '.join(among)}")
-        for name, option in options.items():
-            if name not in among:
-                self.wrong(option.key or option, f"unknown {_last(path)} '{name}'", did_you_mean(name, among))
-        known = tuple(name for name in options if name in among)
+        classes = {name: self._class(option.key or option, name, among, path) for name, option in options.items()}
+        known = tuple(name for name, cls in classes.items() if cls is not None)
         if not known:
             return
         self.parameters.append(Parameter(path, f"{target}.name", Choice(known), condition, known[0], selector=True))
-        for name in known:
+        for name, cls in ((name, cls) for name, cls in classes.items() if cls is not None):
             option = options[name]
             if isinstance(option.value, dict) or option.value is None:
                 body = option if option.value is not None else replace(option, value={})
                 inside = condition.under(path, name)
-                self.settings(body, among[name], f"{path}.{name}", target, inside, chosen=True)
+                self.settings(body, cls, f"{path}.{name}", target, inside, chosen=True)
             else:
                 self.wrong(option, f"{path}.{name} must be a mapping of settings, not {option.text()}")
 

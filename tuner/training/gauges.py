@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tuner.models.layers import Copies
+
 Floats = NDArray[np.float64]
 
 
@@ -47,7 +49,8 @@ class Gauges:
         self.layers = tuple(names)
         place = {name: index for index, name in enumerate(self.layers)}
         self._layer_of = torch.tensor([place[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
-        self._relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
+        relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
+        self._relus = {} if isinstance(model, Copies) else relus  # which see one copy at a time
         self.relus = tuple(self._relus)
         self._highest: list[Tensor | None] = [None] * len(self.relus)
 
@@ -63,7 +66,8 @@ class Gauges:
 
     def _listener(self, index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def note(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-            here = out.amax(dim=tuple(range(1, out.dim() - 1)))  # (K, units)
+            units = getattr(module, "units", -1) % out.dim()
+            here = out.amax(dim=[place for place in range(1, out.dim()) if place != units])  # (K, units)
             before = self._highest[index]
             self._highest[index] = here if before is None else torch.maximum(here, before)
 

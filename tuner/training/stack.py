@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuner.models.layers import BatchNorm, Dropout, Lanes, Shapes
+from tuner.models.layers import BatchNorm, Copies, Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.models.layers.lanes import chosen
 from tuner.training.flat import FlatWeights
@@ -70,7 +70,7 @@ class Stack:
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.gauges = Gauges(self.model)
-        self._batch_norms = [module for module in self.model.modules() if isinstance(module, BatchNorm)]
+        self._counting = [module for module in self.model.modules() if isinstance(module, BatchNorm | Copies)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
         self._noise = random.generators("noise")
@@ -101,7 +101,7 @@ class Stack:
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
-        for module in self._batch_norms:
+        for module in self._counting:
             module.counts = weights > 0
         shares, places = self._data.shares(y, weights)
         losses = by_row(self._loss(self._answer(self._noisy(inputs), y), y), places)
@@ -178,7 +178,7 @@ class Stack:
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
-            if isinstance(module, Dropout):
+            if isinstance(module, Dropout | Copies):
                 module.select(index.tolist())
         self._batches.select(index)
         self._data = self._data.select(here)

@@ -4,9 +4,10 @@ Every layer equals torch's own, lane by lane, and draws what is random (weights,
 lane: what a lane learns does not depend on which lanes stand beside it.
 """
 
-from tuner.models.layers.activation import ACTIVATIONS, Activation
+from tuner.models.layers.activation import Activation, activation
 from tuner.models.layers.attention import SelfAttention, sinusoids
 from tuner.models.layers.convolution import Conv
+from tuner.models.layers.copies import Copies
 from tuner.models.layers.dropout import Dropout
 from tuner.models.layers.embedding import Embedding, Head, steps
 from tuner.models.layers.initialization import Default, Initialization
@@ -17,11 +18,11 @@ from tuner.models.layers.readout import AdditiveAttention, Pool, Pooling, backwa
 from tuner.models.layers.recurrent import Recurrent
 
 __all__ = [
-    "ACTIVATIONS",
     "Activation",
     "AdditiveAttention",
     "BatchNorm",
     "Conv",
+    "Copies",
     "Default",
     "Dropout",
     "Embedding",
@@ -37,6 +38,7 @@ __all__ = [
     "Recurrent",
     "SelfAttention",
     "Shapes",
+    "activation",
     "backwards",
     "last",
     "normalization",
