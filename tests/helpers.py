@@ -162,5 +162,5 @@ def all_gone(pids, patience=20.0):
 def stop(process, number=signal.SIGKILL):
     """Send a signal to a started search; returns (exit code, standard error)."""
     process.send_signal(number)
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=60)
     return process.returncode, err

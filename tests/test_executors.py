@@ -180,7 +180,7 @@ def test_a_signal_saves_says_so_and_the_same_command_goes_on(tmp_path, number, c
     below = descendants(process.pid)
     if group:  # Ctrl-C at a terminal reaches the workers as well
         os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=5)
+        _, err = process.communicate(timeout=60)
     else:
         _, err = stop(process, number)
     assert process.returncode == code
