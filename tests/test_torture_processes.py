@@ -54,7 +54,8 @@ def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sa
         process.kill()
         process.communicate(timeout=10)
     assert all_gone(orphans)
-    assert not load(killed).complete, "it should still have been at work, or the test shows nothing"
+    at_work = not killed.exists() or not load(killed).complete  # a slow machine may not have come to write it
+    assert at_work, "it should still have been at work, or the test shows nothing"
     again = tuner("search", path, "--study", killed, "--workers", "2", cwd=tmp_path)
     survived(again.returncode, again.stdout, again.stderr, expected=0)
     search(path, whole, workers=2)
