@@ -42,6 +42,7 @@ def command(
 
 def _plan(prepared: Prepared) -> list[str]:
     from tuner.cli.lines import work
+    from tuner.search.sizes import sizes
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
@@ -54,6 +55,7 @@ def _plan(prepared: Prepared) -> list[str]:
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
         f"space     {len(experiment.space.parameters)} parameter{'s' * (len(experiment.space.parameters) != 1)}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
+        f"size      {sizes(prepared).words()}",
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"

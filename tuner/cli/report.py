@@ -126,6 +126,8 @@ def _row_by_row(results: Results) -> Table:
     found = predictions(results)
     if found is None:
         hint = "resampling.outer: 5" if results.flat else "let the search go on"
+        if results.header["task"] not in ("classification", "regression"):
+            hint = f"a {results.header['task']} answers at many places of a row, and these answers are not kept"
         raise UsageError(f"no outer fold of {results.name} has predictions", hint)
     return row_by_row(found, classes=results.header["task"] == "classification")
 

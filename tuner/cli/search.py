@@ -75,9 +75,12 @@ def _search(path: Path, wishes: Wishes, audience: Audience) -> None:
             start_forkserver()
             empty = stack.enter_context(empty_storage()) if new else None
         from tuner.search.driver import search
-        from tuner.search.plan import prepare
+        from tuner.search.machine import room_of
+        from tuner.search.plan import devices, prepare
+        from tuner.search.sizes import check_room
 
         prepared = prepare(path)
+        prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(wishes.device)))
         audience.begin(prepared, wishes)
         search(prepared, wishes, audience.hear, empty)
 

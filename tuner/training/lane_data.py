@@ -32,10 +32,7 @@ class Table:
     @property
     def shapes(self) -> Shapes:
         """What a model is built for."""
-        data = self.dataset
-        sizes = tuple(len(words) for words in data.vocabularies)
-        side = 0 if data.side is None else data.side.shape[1]
-        return Shapes(data.features.shape[1:], data.outputs, sizes, data.places, side, data.task == "language")
+        return shapes_of(self.dataset)
 
     @property
     def row_size(self) -> int:
@@ -46,6 +43,15 @@ class Table:
     def answers(self) -> int:
         """Numbers that a model gives for a row."""
         return self.dataset.outputs * int(np.prod(self.dataset.places))
+
+
+def shapes_of(dataset: Dataset) -> Shapes:
+    """What a model of this data is built for."""
+    sizes = tuple(len(words) for words in dataset.vocabularies)
+    side = 0 if dataset.side is None else dataset.side.shape[1]
+    return Shapes(
+        dataset.features.shape[1:], dataset.outputs, sizes, dataset.places, side, dataset.task == "language"
+    )  # fmt: skip
 
 
 class LaneData:

@@ -1,0 +1,87 @@
+"""A setting that nothing would use is an error at its place, not ignored; so is a model that cannot answer."""
+
+import json
+
+import pytest
+from helpers import inside, write_space
+
+RNN = {"dataset": {"name": "digits", "layout": "rows"}}
+
+
+def said(folder, model, dataset, training=None):
+    path = folder / "space.yaml"
+    path.write_text(json.dumps({"model": model, "dataset": dataset, "training": training or {}}))
+    return inside("check", path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({**RNN, "model": {"name": "rnn", "cell": "gru", "forget_bias": 1.0}},
+         "forget_bias is used only with cell lstm, and here cell is gru"),
+        ({**RNN, "model": {"name": "rnn", "cell": ["rnn", "gru"], "forget_bias": [0.0, 1.0]}},
+         "forget_bias is used only with cell lstm, and here cell is rnn or gru"),
+        ({**RNN, "model": {"name": "rnn", "embedding_size": 9}},
+         "embedding_size is used only with layout tokens, and here layout is sequence"),
+        ({**RNN, "model": {"name": "rnn", "tied": True}},
+         "tied is used only with task language, and here task is classification"),
+        ({"dataset": {"name": "characters", "rows": 50}, "model": {"name": "rnn", "bidirectional": [True, False]}},
+         "bidirectional is used only with task classification or regression or tagging, and here task is language"),
+        ({"dataset": {"name": "copy"}, "model": {"name": "transformer", "readout": "max"}},
+         "readout is used only with task classification or regression, and here task is tagging"),
+        ({"dataset": {"name": "ratings"}, "model": {"name": "recommender", "num_layers": {"low": 1, "high": 3}}},
+         "num_layers is used only with interaction mlp, and here interaction is dot"),
+        ({"dataset": {"name": "ratings"}, "model": {"name": "recommender", "initialization": {"name": "he"}}},
+         "initialization is used only with interaction mlp, and here interaction is dot"),
+        ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"class_weight": "balanced"}},
+         "class_weight is used only with task classification or tagging or segmentation, and here task is regression"),
+        ({"dataset": {"name": "copy"}, "model": {"name": "rnn"}, "training": {"input_noise": 0.1}},
+         "input_noise is used only with layout flat or sequence or image, and here layout is tokens"),
+        ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"loss": "focal"}},
+         "focal is no loss of regression"),
+        ({"dataset": {"name": "iris"}, "model": {"name": "mlp"}, "training": {"loss": {"choose": ["focal", "huber"]}}},
+         "huber is no loss of classification"),
+        ({"dataset": {"name": "iris"}, "model": {"name": "recommender"}},
+         "model 'recommender' reads ids rows; iris has flat rows of 4"),
+        ({"dataset": {"name": "dates", "rows": 50}, "model": {"name": "rnn"}},
+         "model 'rnn' is for classification or regression or tagging or language; dates is a translation"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told(tmp_path, changes, what):
+    code, _, err = said(tmp_path, **changes)
+    assert code == 2
+    assert f"error: {what}\n" in err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**RNN, "model": {"name": "rnn", "cell": ["lstm", "gru"], "forget_bias": [0.0, 1.0]}},
+        {**RNN, "model": {"name": "rnn", "cell": "gru", "forget_bias": 0.0}},  # what it is anyway
+        {**RNN, "model": {"choose": {"rnn": {"cell": "lstm", "forget_bias": 1.0}, "transformer": {}}}},
+        {"dataset": {"name": "iris"}, "model": {"name": "mlp"},
+         "training": {"loss": {"choose": {"focal": {"gamma": {"low": 0, "high": 3}}, "cross_entropy": {}}}}},
+    ],
+)  # fmt: skip
+def test_what_is_used_somewhere_is_not(tmp_path, changes):
+    code, _, err = said(tmp_path, **changes)
+    assert (code, err.count("error:")) == (0, 0), err
+
+
+def test_a_branch_is_judged_by_its_own_settings(tmp_path):
+    choose = {"rnn": {"cell": "gru", "forget_bias": 1.0}, "transformer": {}}
+    code, _, err = said(tmp_path, **RNN, model={"choose": choose})
+    assert code == 2
+    assert "forget_bias is used only with cell lstm" in err
+
+
+def test_all_are_told_at_once(tmp_path):
+    code, _, err = said(tmp_path, **RNN, model={"name": "rnn", "tied": True, "embedding_size": 5, "forget_bias": 1.0})
+    assert code == 2
+    assert err.count("is used only with") == 3
+
+
+def test_a_ranking_needs_users(tmp_path):
+    code, _, err = inside("check", write_space(tmp_path, dataset={"name": "diabetes"}, metric="ndcg@10"))
+    assert code == 2
+    assert "ndcg@10 is a metric of ratings, which name a user, and diabetes is a regression" in err
