@@ -143,6 +143,8 @@ def check(dataset: Dataset) -> Dataset:
     if len(missing) and dataset.impute == "none":
         text = f"{dataset.name}: {len(missing):,} values are missing, the first at {_place(dataset, missing[0])}"
         raise DataError(text, "fill them per fold with impute: mean or impute: median")
+    if dataset.lengths is not None and (empty := np.flatnonzero(dataset.lengths < 1)).size:
+        raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
     if dataset.classes and len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
     if dataset.task == "regression" and not np.isfinite(targets).all():

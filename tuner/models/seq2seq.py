@@ -58,7 +58,7 @@ class Seq2Seq(nn.Module):
     def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
         super().__init__()
         size, hidden = settings.embedding_size, settings.hidden_size
-        self.steps, self.beam, self.forced = shapes.places[0], settings.beam, settings.teacher_forcing
+        self.steps, self.beam = shapes.places[0], settings.beam
         self.source = Embedding(shapes.vocabularies[0], size, lanes)
         directions = 2 if settings.bidirectional else 1
         self.encoders = nn.ModuleList(
@@ -70,7 +70,8 @@ class Seq2Seq(nn.Module):
         self.decoder = Recurrent(settings.cell, size + directions * hidden, hidden, lanes, settings.forget_bias)
         self.drop_source, self.drop_target = (Dropout(settings.dropout, lanes, shared=None) for _ in range(2))
         self.drop_said = Dropout(settings.dropout, lanes)
-        self.coins = Dropout(1 - settings.teacher_forcing, lanes)  # what it keeps is given the truth
+        self.told, mixed = settings.teacher_forcing > 0, 0 < settings.teacher_forcing < 1
+        self.coins = Dropout(1 - settings.teacher_forcing, lanes) if mixed else None  # what it keeps is told the truth
         self.head = Linear((directions + 1) * hidden, shapes.outputs, lanes)
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
@@ -80,21 +81,23 @@ class Seq2Seq(nn.Module):
             logits, state = self._step(given, state, states, keys, lengths)
             said.append(logits)
             given = targets[..., step].clamp(min=END)
-            if self.training and self.forced < 1:
-                kept = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
-                given = torch.where(kept, given, logits.argmax(dim=-1))
+            if self.training and self.coins is not None:
+                told = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
+                given = torch.where(told, given, logits.argmax(dim=-1))
+            elif self.training and not self.told:
+                given = logits.argmax(dim=-1)
         return torch.stack(said, dim=2)
 
     def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
         lanes, batch, width = *source.shape[:2], self.beam
-        source = source.repeat_interleave(width, dim=1)  # (K, B · W, S)
-        lengths = None if lengths is None else lengths.repeat_interleave(width, dim=1)
         states, keys, state = self._encode(source, lengths)
+        states, keys, *parts = (each.repeat_interleave(width, dim=1) for each in (states, keys, *state))  # (K, B · W, …)
+        lengths, state = None if lengths is None else lengths.repeat_interleave(width, dim=1), tuple(parts)
         score = states.new_full((lanes, batch, width), -math.inf)
         score[..., 0] = 0.0  # all beginnings are one at first
-        given, ended = torch.full_like(source[..., 0], END), torch.zeros_like(source[..., 0], dtype=torch.bool)
-        said = source.new_empty(lanes, batch * width, 0)
+        given = source.new_full((lanes, batch * width), END)
+        said, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
         for _ in range(self.steps):
             logits, state = self._step(given, state, states, keys, lengths)
             more = logits.log_softmax(dim=-1)
@@ -107,7 +110,7 @@ class Seq2Seq(nn.Module):
             state = tuple(_rows(each, rows) for each in state)
             given = token.flatten(1)
             said = torch.cat([_rows(said, rows), given[..., None]], dim=2)
-            ended = ended.gather(1, rows) | (given == END)
+            ended = given == END  # and stays so: it cannot say anything else
         return said.view(lanes, batch, width, -1)[:, :, 0]
 
     def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, State]:
