@@ -1,0 +1,167 @@
+"""Every knob of training does what a plain torch loop with the same knob does; on a stack as on each lane alone."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from test_training import plain_model, scaled
+from torch import nn
+from torch.optim import lr_scheduler
+from toys import CPU, SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
+
+from tuner.training.fitting import build_stacks
+from tuner.training.lanes import Batches
+from tuner.training.loop import train
+from tuner.training.losses import CrossEntropy, Huber, Mae
+from tuner.training.optimizers import Adagrad, Adam, AdamW, NAdam, RMSprop, Sgd
+from tuner.training.schedules import Cosine, Exponential, OneCycle
+
+EPOCHS, ROWS = 5, 33
+PLAIN = {"epochs": EPOCHS, "batch_size": 8, "optimizer": Sgd(learning_rate=0.1)}
+
+
+def clipped(how, model):
+    how(list(model.parameters()))
+
+
+def by_torch(model, lane, x, y, *, loss, optimizer, schedule=None, per_step=False, before=None, l1=0.0, together=1):
+    """A loop as in torch's tutorials, in batches of 8; the training loss of every epoch, without the penalty."""
+    batches, losses = Batches([lane], 8, CPU), []
+    moves = optimizer(model.parameters())
+    pace = schedule(moves) if schedule else None
+    for _ in range(EPOCHS):
+        total, steps = 0.0, list(zip(batches.epoch(), batches.weights, strict=True))
+        for number, (rows, weights) in enumerate(steps):
+            batch = rows[0][weights[0] > 0]
+            value = loss(model(x[batch]), y[batch])
+            total += value.item() * len(batch)
+            first = number - number % together
+            count = min(together, len(steps) - first)
+            (value / count).backward()
+            if number < first + count - 1:
+                continue
+            (l1 * sum(p.abs().sum() for p in model.parameters())).backward() if l1 else None
+            if before:
+                before(model)
+            moves.step()
+            moves.zero_grad()
+            if pace and per_step:
+                pace.step()
+        if pace and not per_step:
+            pace.step()
+        losses.append(total / len(lane.train))
+    return losses
+
+
+SGD = partial(torch.optim.SGD, lr=0.1)
+KNOBS = {  # name: training settings, and what the torch loop does
+    "clip_grad_norm": (
+        {"clip_grad_norm": 0.1}, {"before": partial(clipped, lambda p: nn.utils.clip_grad_norm_(p, 0.1))},
+    ),
+    "clip_grad_value": (
+        {"clip_grad_value": 0.01}, {"before": partial(clipped, lambda p: nn.utils.clip_grad_value_(p, 0.01))},
+    ),
+    "l1": ({"l1": 0.01}, {"l1": 0.01}),
+    "l2": ({"weight_decay": 0.05}, {"optimizer": partial(torch.optim.SGD, lr=0.1, weight_decay=0.05)}),
+    "accumulate": ({"accumulate": 2}, {"together": 2}),
+    "more together than there are": ({"accumulate": 7}, {"together": 7}),
+    "label_smoothing": (
+        {"loss": CrossEntropy(label_smoothing=0.2)}, {"loss": nn.CrossEntropyLoss(label_smoothing=0.2)},
+    ),
+    "cosine": (
+        {"schedule": Cosine()}, {"schedule": lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS)},
+    ),
+    "exponential": (
+        {"schedule": Exponential(gamma=0.7)}, {"schedule": lambda o: lr_scheduler.ExponentialLR(o, 0.7)},
+    ),
+    "one-cycle": (
+        {"schedule": OneCycle()},
+        {"schedule": lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5 * EPOCHS, cycle_momentum=False), "per_step": True},
+    ),
+    "nesterov": (
+        {"optimizer": Sgd(learning_rate=0.1, momentum=0.8, nesterov=True)},
+        {"optimizer": partial(torch.optim.SGD, lr=0.1, momentum=0.8, nesterov=True)},
+    ),
+    "adam": ({"optimizer": Adam(learning_rate=0.01)}, {"optimizer": partial(torch.optim.Adam, lr=0.01)}),
+    "adamw, decoupled decay": (
+        {"optimizer": AdamW(learning_rate=0.01), "weight_decay": 0.3},
+        {"optimizer": partial(torch.optim.AdamW, lr=0.01, weight_decay=0.3)},
+    ),
+    "nadam": ({"optimizer": NAdam(learning_rate=0.01)}, {"optimizer": partial(torch.optim.NAdam, lr=0.01)}),
+    "rmsprop": (
+        {"optimizer": RMSprop(learning_rate=0.01, momentum=0.5)},
+        {"optimizer": partial(torch.optim.RMSprop, lr=0.01, momentum=0.5)},
+    ),
+    "adagrad": ({"optimizer": Adagrad(learning_rate=0.05)}, {"optimizer": partial(torch.optim.Adagrad, lr=0.05)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_a_knob_is_torchs_own(knob):
+    settings, theirs = KNOBS[knob]
+    table = classes()
+    (lane,) = lanes_of(table, [ROWS])
+    how = recipe(
+        SMALL, "log_loss", **{"epochs": EPOCHS, "batch_size": 8, "optimizer": Sgd(learning_rate=0.1), **settings}
+    )
+    (stack,) = build_stacks(how, [lane], table)
+    model = plain_model(stack, nn.ReLU())
+    x = scaled(table.dataset.features, lane.train)
+    expected = by_torch(model, lane, x, table.targets, **{"loss": nn.CrossEntropyLoss(), "optimizer": SGD, **theirs})
+    np.testing.assert_allclose(train(how, [lane], table, go_on).curves.train_loss[0], expected, rtol=2e-4)
+
+
+@pytest.mark.parametrize(("loss", "theirs"), [(Mae(), nn.L1Loss()), (Huber(delta=0.3), nn.HuberLoss(delta=0.3))])
+def test_a_loss_of_numbers_is_torchs_own(loss, theirs):
+    table = amounts()
+    (lane,) = lanes_of(table, [ROWS])
+    how = recipe(SMALL, "rmse", **PLAIN, loss=loss)
+    (stack,) = build_stacks(how, [lane], table)
+    x, y = (scaled(values, lane.train) for values in (table.dataset.features, table.dataset.targets))
+    expected = by_torch(plain_model(stack, nn.ReLU()), lane, x, y, loss=theirs, optimizer=SGD)
+    np.testing.assert_allclose(train(how, [lane], table, go_on).curves.train_loss[0], expected, rtol=2e-4)
+
+
+def test_balanced_classes_weigh_as_sklearn_says():
+    """The last weights tell: the recorded training loss is not weighted."""
+    table = classes()
+    (lane,) = lanes_of(table, [ROWS])
+    targets = table.dataset.targets[lane.train]
+    weight = compute_class_weight("balanced", classes=np.arange(3), y=targets)
+    how = recipe(
+        SMALL, "log_loss", epochs=EPOCHS, batch_size=8, optimizer=Sgd(learning_rate=0.1), class_weight="balanced"
+    )
+    (stack,) = build_stacks(how, [lane], table)
+    model = plain_model(stack, nn.ReLU())
+    x = scaled(table.dataset.features, lane.train)
+    loss = nn.CrossEntropyLoss(weight=torch.tensor(weight, dtype=torch.float32))
+    by_torch(model, lane, x, table.targets, loss=loss, optimizer=SGD)
+    curves = train(how, [lane], table, go_on).curves
+    rows = torch.from_numpy(lane.evaluations[0])
+    expected = nn.CrossEntropyLoss()(model(x[rows]), table.targets[rows]).item()
+    assert curves.loss[0, -1] == pytest.approx(expected, rel=2e-4)
+
+
+@pytest.mark.parametrize("knob", [*KNOBS, "input_noise", "class_weight", "warmup"])
+def test_on_a_stack_it_is_as_on_each_lane_alone(knob):
+    more = {"input_noise": {"input_noise": 0.3}, "class_weight": {"class_weight": "balanced"}, "warmup": {"warmup": 2}}
+    settings = KNOBS[knob][0] if knob in KNOBS else more[knob]
+    table = classes()
+    lanes = lanes_of(table, [40, 41, 25])
+    how = recipe(SMALL, "log_loss", **{**PLAIN, **settings})
+    together = train(how, lanes, table, go_on).curves
+    for k, lane in enumerate(lanes):
+        assert_same_view(together, k, train(how, [lane], table, go_on).curves, rtol=0, atol=0)
+
+
+def test_noise_on_the_inputs_is_drawn_anew_in_training_and_never_in_evaluation():
+    table = classes()
+    lanes = lanes_of(table, [40, 41])
+    (stack,) = build_stacks(recipe(SMALL, "log_loss", input_noise=0.5), lanes, table)
+    x = torch.zeros(2, 4000, 5)
+    first, second = stack._noisy((x,))[0], stack._noisy((x,))[0]
+    assert not torch.equal(first, second) and not torch.equal(first[0], first[1])
+    assert first.std().item() == pytest.approx(0.5, rel=0.02)
+    assert torch.equal(stack.evaluate().score, stack.evaluate().score)
