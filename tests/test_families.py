@@ -43,9 +43,10 @@ class TheirCNN(Theirs):
 
     def unit(self, inputs, outputs, stride):
         norms = [self.norm(outputs)] if self.normed else []
-        if self.block == "separable":
+        if self.block == "separable" and len(self.body):
             deep = self.conv(inputs, inputs, 3, stride, padding=1, groups=inputs)
-            return [deep, self.conv(inputs, outputs, 1), *norms]
+            between = [self.norm(inputs)] if self.normed else []
+            return [deep, *between, nn.ReLU(), self.conv(inputs, outputs, 1), *norms]
         return [self.conv(inputs, outputs, 3, stride, padding=1), *norms]
 
     def forward(self, x):

@@ -60,28 +60,36 @@ class Maker:
     def __init__(self, settings: Settings, dimensions: int, lanes: Lanes) -> None:
         self.settings, self.dimensions, self.lanes = settings, dimensions, lanes
 
-    def unit(self, inputs: int, outputs: int, stride: int = 1, *, last: bool = False) -> list[nn.Module]:
-        """Convolution (or a depthwise and a pointwise one), normalisation and, unless `last`, activation."""
-        size, rest = self.settings.kernel_size, {"dimensions": self.dimensions}
-        if self.settings.block == "separable":
-            layers: list[nn.Module] = [
-                Conv(inputs, inputs, size, self.lanes, stride=stride, groups=inputs, **rest),
-                Conv(inputs, outputs, 1, self.lanes, **rest),
-            ]
-        else:
-            layers = [Conv(inputs, outputs, size, self.lanes, stride=stride, **rest)]
-        layers += normalization(self.settings.normalization, outputs, self.lanes)
+    def unit(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        width: int | None = None,
+        last: bool = False,
+    ) -> list[nn.Module]:
+        """Convolution, normalisation and, unless `last`, activation."""
+        how, size = self.settings, self.settings.kernel_size if width is None else width
+        convolution = Conv(
+            inputs, outputs, size, self.lanes, dimensions=self.dimensions, stride=stride, groups=groups
+        )  # fmt: skip
+        layers = [convolution, *normalization(how.normalization, outputs, self.lanes)]
         return layers if last else [*layers, self.activation()]
 
     def activation(self) -> nn.Module:
         """One more of them."""
         return activation(self.settings.activation, channels=True)
 
-    def block(self, inputs: int, outputs: int, stride: int) -> nn.Module:
-        """One block of a stage."""
+    def block(self, inputs: int, outputs: int, stride: int, *, first: bool) -> nn.Module:
+        """One block of a stage; the `first` of all is plain, as there is no depth to separate yet."""
         if self.settings.block == "residual":
             return Residual(self, inputs, outputs, stride)
-        return nn.Sequential(*self.unit(inputs, outputs, stride))
+        if self.settings.block == "plain" or first:
+            return nn.Sequential(*self.unit(inputs, outputs, stride=stride))
+        depthwise = self.unit(inputs, inputs, stride=stride, groups=inputs)
+        return nn.Sequential(*depthwise, *self.unit(inputs, outputs, width=1))
 
 
 class Residual(nn.Module):
@@ -89,16 +97,10 @@ class Residual(nn.Module):
 
     def __init__(self, make: Maker, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(*make.unit(inputs, outputs, stride), *make.unit(outputs, outputs, last=True))
+        self.inner = nn.Sequential(*make.unit(inputs, outputs, stride=stride), *make.unit(outputs, outputs, last=True))
         same = inputs == outputs and stride == 1
-        self.shortcut = (
-            nn.Identity()
-            if same
-            else nn.Sequential(
-                Conv(inputs, outputs, 1, make.lanes, dimensions=make.dimensions, stride=stride),
-                *normalization(make.settings.normalization, outputs, make.lanes),
-            )
-        )
+        shortcut = [] if same else make.unit(inputs, outputs, stride=stride, width=1, last=True)
+        self.shortcut = nn.Sequential(*shortcut)
         self.activation = make.activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,12 +121,13 @@ class CNN(nn.Module):
             places = [shapes.inputs[0]]
             entry, inputs = steps(shapes, settings.embedding_size, lanes)
         self.entry = entry
-        make, layers = Maker(settings, len(places), lanes), []
+        make = Maker(settings, len(places), lanes)
+        layers: list[nn.Module] = []
         for stage in range(settings.stages):
             outputs = settings.channels * 2**stage
             for number in range(settings.blocks):
                 stride = 2 if stage and not number else 1
-                layers.append(make.block(inputs, outputs, stride))
+                layers.append(make.block(inputs, outputs, stride, first=not layers))
                 inputs = outputs
         self.body, self.halvings = nn.Sequential(*layers), settings.stages - 1
         for _ in range(self.halvings):

@@ -92,7 +92,9 @@ class Seq2Seq(nn.Module):
         """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
         lanes, batch, width = *source.shape[:2], self.beam
         states, keys, state = self._encode(source, lengths)
-        states, keys, *parts = (each.repeat_interleave(width, dim=1) for each in (states, keys, *state))  # (K, B · W, …)
+        states, keys, *parts = (
+            each.repeat_interleave(width, dim=1) for each in (states, keys, *state)
+        )  # (K, B · W, …)
         lengths, state = None if lengths is None else lengths.repeat_interleave(width, dim=1), tuple(parts)
         score = states.new_full((lanes, batch, width), -math.inf)
         score[..., 0] = 0.0  # all beginnings are one at first
