@@ -15,8 +15,10 @@ MODELS = {
     "mlp": "{name: mlp, num_layers: 2, hidden_size: [32, 64]}",
     "gru": "{name: rnn, cell: gru, hidden_size: [32, 64]}",
     "lstm": "{name: rnn, cell: lstm, hidden_size: [32, 64]}",
+    "cnn": "{name: cnn, channels: [8, 16]}",
 }
-REACH = {("mlp", "by hand"): 8.0, ("mlp", "scikit-learn"): 3.0, ("gru", "by hand"): 4.0, ("lstm", "by hand"): 2.5}
+REACH = {("mlp", "by hand"): 8.0, ("mlp", "scikit-learn"): 3.0, ("gru", "by hand"): 4.0, ("lstm", "by hand"): 2.5,
+         ("cnn", "by hand"): 2.0}  # fmt: skip
 ALIKE = 0.015  # the most that outer scores may be apart
 SPACE = """
 name: bench
@@ -35,7 +37,7 @@ search: {search}
 def space(name: str, **changes: str) -> str:
     """The experiment file of a model, with other texts in the places of `changes`."""
     given = {"decay": "[0.0, 1e-3]", "rate": "[1e-3, 1e-2]", "search": "{sampler: grid}"} | changes
-    layout = "flat" if name == "mlp" else "rows"
+    layout = {"mlp": "flat", "cnn": "image"}.get(name, "rows")
     return SPACE.format(model=given.pop("model", MODELS.get(name, "")), layout=layout, **given)
 
 

@@ -41,6 +41,10 @@ def build(model: str, hidden: int) -> nn.Module:
     if model == "mlp":
         first, second, last = nn.Linear(64, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 10)
         return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+    if model == "cnn":  # as many channels as a quarter of the other nets' hidden units
+        first, second = nn.Conv2d(1, hidden // 4, 3, padding=1), nn.Conv2d(hidden // 4, hidden // 2, 3, 2, 1)
+        layers = (first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *layers, nn.Linear(hidden // 2, 10))
     return Recurrent(model, hidden)
 
 

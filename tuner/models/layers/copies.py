@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 
 from tuner.models.layers.lanes import Lanes, Outline, chosen
 
-# What torch.vmap runs faster than a loop, with the same numbers: `python -m benchmarks copies`
+# What torch.vmap runs faster than a loop, with the same numbers: `python -m benchmarks layers`
 TOGETHER = (
     nn.Linear, nn.Flatten, nn.Sequential, nn.Identity, nn.LayerNorm, nn.ModuleList, nn.ReLU, nn.LeakyReLU, nn.Tanh,
     nn.Sigmoid, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
