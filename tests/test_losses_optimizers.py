@@ -200,3 +200,13 @@ def test_sgd_follows_polyak(walk, momentum, weight_decay):
         step = momentum * step + gradient + weight_decay * theta
         theta = theta - 0.1 * step
     np.testing.assert_allclose(found, theta, rtol=1e-10)
+
+
+def test_rmsprop_follows_tieleman_and_hinton(walk):
+    theta, gradients = walk
+    found = moved(RMSprop(learning_rate=0.01, alpha=0.9), theta, gradients, 0.0)
+    mean = np.zeros_like(theta)
+    for gradient in gradients:
+        mean = 0.9 * mean + 0.1 * gradient**2
+        theta = theta - 0.01 * gradient / (np.sqrt(mean) + 1e-8)
+    np.testing.assert_allclose(found, theta, rtol=1e-10)

@@ -247,6 +247,25 @@ def test_a_step_is_torchs_cell_and_many_are_the_layer(cell):
     torch.testing.assert_close(layer(x), torch.stack(states, dim=2), **CLOSE)
 
 
+def test_the_lstm_by_the_equations_of_hochreiter_and_schmidhuber():
+    """In float64 NumPy, the forget gate of Gers et al. in: gates i, f, g, o in torch's order."""
+    layer = Recurrent("lstm", 3, 4, lanes_of(2)).double()
+    x = torch.randn(2, 2, 6, 3, dtype=torch.double)
+    found = layer(x).detach().numpy()
+    for k in range(2):
+        w_x, w_h, b_x, b_h = (
+            getattr(layer, n)[k].detach().numpy() for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        for row in range(2):
+            h, c = np.zeros(4), np.zeros(4)
+            for t in range(6):
+                net = w_x @ x[k, row, t].numpy() + b_x + w_h @ h + b_h
+                i, f, o = (1 / (1 + np.exp(-net[part : part + 4])) for part in (0, 4, 12))
+                c = f * c + i * np.tanh(net[8:12])
+                h = o * np.tanh(c)
+                np.testing.assert_allclose(found[k, row, t], h, rtol=1e-9)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("truncate", [1, 2, 4, 9])
 def test_truncation_changes_no_state_and_cuts_what_flows_back(cell, truncate):

@@ -14,8 +14,8 @@ class Conv(nn.Module):
     """(K, B, C, …) → (K, B, out, …), padded so that a stride of 1 keeps the size; odd kernels only.
 
     `groups` splits the channels of each lane as torch's does: as many as channels is depthwise (Howard et al. 2017).
-    One grouped convolution moves all lanes: on a CPU 0.9 to 3.7 times as fast as one after another, at images of
-    8×8, more so the fewer the channels (`benchmarks/layers.py`). Weights and their start are those of `nn.Conv1d` and `nn.Conv2d`.
+    One grouped convolution moves all lanes: on a CPU 0.9 to 3.7 times as fast as one after another, at images of 8×8,
+    more so the fewer the channels (`benchmarks/layers.py`). Weights begin as those of `nn.Conv1d` and `nn.Conv2d`.
     """
 
     def __init__(
