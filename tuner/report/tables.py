@@ -116,9 +116,10 @@ def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def decided(trial: TrialRecord) -> Values:
-    """What a trial decided, by setting: of a range with `or:`, the number that it took."""
+    """What a trial decided, by setting: of a range with `or:`, the number that it took; nothing, if chosen, is null."""
     either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
-    return {path: either[path] for path in dict.fromkeys(p.removesuffix(OR) for p in trial.values)}
+    paths = dict.fromkeys(p.removesuffix(OR) for p in trial.values)
+    return {path: "null" if either[path] is None else either[path] for path in paths}
 
 
 def _values(trial: TrialRecord, paths: Sequence[str]) -> list[Cell]:

@@ -73,7 +73,9 @@ def _nested(results: Results) -> list[str]:
     lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: what tuning "
              f"and training on {_shares(results)} of the rows gives, {OF[results.kind]} "
              f"({len(results.scored)} outer folds)."]  # fmt: skip
-    if not results.header["repeatable"]:
+    if results.score.low == results.score.high:
+        lines.append("All outer folds have the same score: how sure that is, this interval cannot say.")
+    elif not results.header["repeatable"]:
         lines.append("These rows can be cut in one way only, so the interval stays as wide as it is.")
     elif results.half_with_repeats is not None:
         lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
