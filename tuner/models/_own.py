@@ -27,6 +27,7 @@ from torch import nn
 from tuner.data.dataset import Layout, Task
 from tuner.errors import TunerError, UsageError, did_you_mean
 from tuner.models.layers import Copies, Lanes, Shapes
+from tuner.seeds import seed_of
 from tuner.spec.settings import Settings as BaseSettings
 
 SHAPES: Mapping[str, Callable[[Shapes], Any]] = {  # None where the data has no such thing
@@ -93,7 +94,7 @@ def _file(where: str, folder: Path) -> ModuleType:
     path = (folder / where).resolve()
     if not path.is_file():
         raise UsageError(f"{where}: no such file in {folder}", "model.name is FILE.py:CLASS beside the experiment file")
-    spec = importlib.util.spec_from_file_location(f"tuner_own_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"tuner_own_{path.stem}_{seed_of(str(path)):x}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -28,8 +28,7 @@ class Copies(nn.Module):
     def __init__(self, make: Callable[[], nn.Module], lanes: Lanes) -> None:
         super().__init__()
         if isinstance(lanes, Outline):
-            with torch.device("meta"):
-                models = [make()]
+            models = [_without_numbers(make)]
         else:
             models = [_seeded(make, generator) for generator in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
@@ -85,13 +84,28 @@ class Copies(nn.Module):
             yield
             return
         generator = self._generators[lane]
-        before = torch.get_rng_state()
-        torch.set_rng_state(generator.get_state())
+        cuda = generator.device.type == "cuda"
+        read, write = (torch.cuda.get_rng_state, torch.cuda.set_rng_state) if cuda else (_read, torch.set_rng_state)
+        before = read(generator.device)
+        write(generator.get_state())
         try:
             yield
         finally:
-            generator.set_state(torch.get_rng_state())
-            torch.set_rng_state(before)
+            generator.set_state(read(generator.device))
+            write(before)
+
+
+def _read(device: torch.device) -> Tensor:
+    return torch.get_rng_state()
+
+
+def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
+    """The module on no device, or, where its constructor needs numbers, with some."""
+    try:
+        with torch.device("meta"):
+            return make()
+    except Exception:
+        return make()
 
 
 def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
