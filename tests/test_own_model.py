@@ -14,6 +14,7 @@ from toys import CPU, classes, go_on, lanes_of
 from tuner.models import _own, mlp
 from tuner.models.layers import Copies, Lanes
 from tuner.search.catalogue import model
+from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.loop import train
 from tuner.training.metrics import METRICS
@@ -153,8 +154,80 @@ def test_what_mixes_rows_or_draws_numbers_goes_copy_by_copy():
     x = torch.randn(2, 5, 3)
     for make, together in ((nn.Linear, True), (Centred, False), (Noisy, False)):
         copies = Copies(lambda make=make: make(3, 2), Lanes((1, 2))).eval()
-        copies(x)
+        assert copies(x).shape == (2, 5, 2)
         assert copies._together is together
+
+
+STRANGE = {
+    "draws in training": """
+        def forward(self, x):
+            return self.two(F.dropout(torch.relu(self.one(x)), 0.5, self.training))
+    """,
+    "skips a layer now and then": """
+        def forward(self, x):
+            return self.two(torch.relu(self.one(x)) if torch.rand(()) < 0.5 else self.other(x))
+    """,
+    "scales by its batch": """
+        def forward(self, x):
+            return self.two(torch.relu(self.one(x / x.abs().max())))
+    """,
+    "keeps a mean as an attribute": """
+        mean = 0.0
+        def forward(self, x):
+            if self.training:
+                self.mean = 0.9 * self.mean + 0.1 * x.mean(0).detach()
+            return self.two(torch.relu(self.one(x - self.mean)))
+    """,
+    "puts another buffer in the place of one": """
+        def forward(self, x):
+            if self.training:
+                self.seen = self.seen + 1
+            return self.two(torch.relu(self.one(x))) / self.seen
+    """,
+    "begins by NumPy": """
+        def forward(self, x):
+            return self.two(torch.relu(self.one(x + self.start)))
+    """,
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_whatever_a_module_does_its_lanes_are_the_same_to_the_bit_wherever_they_stand(tmp_path, strange):
+    text = """
+    import numpy as np, torch
+    from torch import nn
+    from torch.nn import functional as F
+    class Net(nn.Module):
+        def __init__(self, in_features: int, num_classes: int):
+            super().__init__()
+            self.one, self.other = nn.Linear(in_features, 6), nn.Linear(in_features, 6)
+            self.two, self.start = nn.Linear(6, num_classes), float(np.random.randn())
+            self.register_buffer("seen", torch.ones(()))
+    """
+    body = textwrap.indent(textwrap.dedent(STRANGE[strange]), "    ")
+    (tmp_path / "my_nets.py").write_text(textwrap.dedent(text) + body)
+    table = classes(60)
+    lanes = lanes_of(table, [40, 41, 33, 40])
+    together = train(recipe(tmp_path, "Net"), lanes, table, go_on).curves
+    for some in ([1], [3, 0], [2, 1]):
+        part = train(recipe(tmp_path, "Net"), [lanes[k] for k in some], table, go_on).curves
+        np.testing.assert_array_equal(part.train_loss, together.train_loss[some])
+        np.testing.assert_array_equal(part.score, together.score[some])
+
+
+def test_a_frozen_layer_stays_as_it_is(folder):
+    class Frozen(nn.Linear):
+        def __init__(self):
+            super().__init__(5, 3)
+            self.weight.requires_grad = False
+
+    how = Recipe(lambda s, k: Copies(Frozen, k), TrainingSettings(epochs=2), METRICS["log_loss"])
+    table = classes()
+    (stack,) = build_stacks(how, lanes_of(table, [40, 41]), table)
+    before = [copy.weight.clone() for copy in stack.model._copies[0]]
+    stack.train_epoch()
+    assert all(torch.equal(a, b.weight) for a, b in zip(before, stack.model._copies[0], strict=True))
+    assert [name for name, _ in stack.model.named_parameters()] == ["base.bias"]
 
 
 def test_arguments_are_settings_and_shapes_are_given(folder):

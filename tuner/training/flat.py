@@ -32,9 +32,12 @@ class FlatWeights:
         """Put the gradients of Σ weights · losses (K, B) where the optimizer reads them; add them unless `first`."""
         gradients = torch.autograd.grad(losses, self._parameters, weights, allow_unused=True)
         for gradient, place in zip(gradients, self._places, strict=True):
-            if gradient is not None and first:
+            if gradient is None:  # nothing used it in this batch
+                if first:
+                    place.zero_()
+            elif first:
                 place.copy_(gradient)
-            elif gradient is not None:
+            else:
                 place.add_(gradient)
 
     @property

@@ -1,28 +1,38 @@
-"""K copies of somebody's plain module: one set of stacked weights, run copy by copy, or all at once where torch can."""
+"""K copies of somebody's plain module, run copy by copy, or all at once where torch can and that is faster."""
 
 from __future__ import annotations
 
+import copy
 import inspect
+import operator
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
 from tuner.models.layers.lanes import Lanes, Outline, chosen
 
-# What torch.vmap runs faster than a loop, with the same numbers: `python -m benchmarks layers`
-TOGETHER = (
-    nn.Linear, nn.Flatten, nn.Sequential, nn.Identity, nn.LayerNorm, nn.ModuleList, nn.ReLU, nn.LeakyReLU, nn.Tanh,
-    nn.Sigmoid, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
+# What makes of each row something of its own, draws nothing and keeps nothing: torch.vmap may run it for all lanes,
+# 1.1 to 6.4 times as fast as one by one, which convolutions are not (`python -m benchmarks layers`)
+MODULES = (
+    nn.Linear, nn.Flatten, nn.Sequential, nn.Identity, nn.LayerNorm, nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.ELU,
+    nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
 )  # fmt: skip
+FUNCTIONS = {torch.relu, torch.tanh, torch.sigmoid, torch.add, torch.mul, F.linear, F.relu, F.tanh, F.sigmoid,
+             F.leaky_relu, F.elu, F.selu, F.gelu, F.silu, F.mish, operator.add, operator.mul, operator.sub}  # fmt: skip
+METHODS = {"relu", "tanh", "sigmoid", "add", "mul"}
 
 
 class Copies(nn.Module):
-    """(K, B, …) → (K, B, …), copy k with the weights, buffers and random stream of lane k.
+    """(K, B, …) → (K, B, …), copy k with the weights, buffers, attributes and random stream of lane k.
 
-    Padding at the end of a batch is not shown to a copy (`counts`, as of `BatchNorm`): it may norm by batch.
+    What a copy trains lies stacked in `base`, as of every lane model; all else stays with the copy. Padding at the end
+    of a batch is not shown to it (`counts`, as of `BatchNorm`): it may norm by batch.
     """
 
     def __init__(self, make: Callable[[], nn.Module], lanes: Lanes) -> None:
@@ -30,73 +40,99 @@ class Copies(nn.Module):
         if isinstance(lanes, Outline):
             models = [_without_numbers(make)]
         else:
-            models = [_seeded(make, generator) for generator in lanes.generators("weights", "cpu")]
+            models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
         self._generators = lanes.for_dropout()
-        self._inputs = _inputs_of(models[0])
-        self._together: bool | None = None  # not known yet
-        self.base = _stacked(models)
+        self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
+        self.base = nn.ModuleDict()  # only to name the parameters as the module does
+        self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
+        self._together = _rows_apart(models[0])
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        inputs = inputs[: self._inputs]
-        if self._together is None:
-            self._together = self._can_go_together(inputs)
-        if self._together:
-            out: Tensor = vmap(self._call)(self._own(slice(None)), *inputs)
+    def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
+        named = {"side" if each.is_floating_point() else "lengths": each for each in beside}
+        more = {name: each for name, each in named.items() if name in self._beside}
+        weights = dict(zip(self._names, self.parameters(), strict=True))
+        if self._together and not more:
+            out: Tensor = vmap(lambda own, rows: functional_call(self._copies[0][0], own, (rows,)))(weights, x)
             return out
-        lanes, rows = inputs[0].shape[:2]
+        lanes, rows = x.shape[:2]
         counts = [rows] * lanes if self.counts is None or not self.training else self.counts.sum(dim=1).tolist()
         outs = []
-        for lane, count in enumerate(counts):
+        for lane, (model, count) in enumerate(zip(self._copies[0], counts, strict=True)):
+            own = {name: weight[lane] for name, weight in weights.items()}
             with self._stream(lane):
-                out = self._call(self._own(lane), *(each[lane, :count] for each in inputs))
+                given = {name: each[lane, :count] for name, each in more.items()}
+                out = functional_call(model, own, (x[lane, :count],), given)
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
         return torch.stack(outs)
 
-    @torch.no_grad()
-    def _can_go_together(self, inputs: tuple[Tensor, ...]) -> bool:
-        """Whether vmap can run it, and no row has a say in what is made of another, so that padding does no harm."""
-        if not all(type(module) in TOGETHER for module in self.base.modules() if module is not self.base):
-            return False
-        pair = [each[:, :2] for each in inputs]
-        try:
-            both = vmap(self._call, randomness="error")(self._own(slice(None)), *pair)
-            alone = vmap(self._call, randomness="error")(self._own(slice(None)), *(each[:, :1] for each in pair))
-        except (RuntimeError, ValueError):  # it draws numbers, or does what vmap cannot
-            return False
-        return torch.allclose(both[:, :1], alone, rtol=1e-4, atol=1e-5)
-
     def select(self, lanes: Sequence[int]) -> None:
-        """Go on with these lanes only."""
+        """Go on with these lanes only; a twin gets a copy of its own."""
         self._generators = chosen(self._generators, lanes)
+        models, taken = self._copies[0], set[int]()
+        kept = []
+        for lane in lanes:
+            kept.append(copy.deepcopy(models[lane]) if lane in taken else models[lane])
+            taken.add(lane)
+        self._copies[0] = kept
 
-    def _own(self, lane: int | slice) -> dict[str, Tensor]:
-        return {name: t[lane] for name, t in (*self.base.named_parameters(), *self.base.named_buffers())}
+    def train(self, mode: bool = True) -> Copies:
+        """Every copy too."""
+        for model in self._copies[0]:
+            model.train(mode)
+        return super().train(mode)
 
-    def _call(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
-        out: Tensor = functional_call(self.base, tensors, inputs)
-        return out
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Copies:
+        for model in self._copies[0]:
+            model._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     @contextmanager
     def _stream(self, lane: int) -> Iterator[None]:
-        """While a copy trains, what it draws comes from its lane's own stream."""
-        if not self.training or not self._generators:
+        """What a copy draws from torch comes from its lane's own stream; in evaluation always from where that began."""
+        if not self._generators:
             yield
             return
         generator = self._generators[lane]
-        cuda = generator.device.type == "cuda"
-        read, write = (torch.cuda.get_rng_state, torch.cuda.set_rng_state) if cuda else (_read, torch.set_rng_state)
-        before = read(generator.device)
-        write(generator.get_state())
+        before = _state(generator.device)
+        _set_state(_begun(generator) if not self.training else generator.get_state(), generator.device)
         try:
             yield
         finally:
-            generator.set_state(read(generator.device))
-            write(before)
+            if self.training:
+                generator.set_state(_state(generator.device))
+            _set_state(before, generator.device)
 
 
-def _read(device: torch.device) -> Tensor:
-    return torch.get_rng_state()
+def _state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _begun(generator: torch.Generator) -> Tensor:
+    return torch.Generator(generator.device).manual_seed(generator.initial_seed()).get_state()
+
+
+def _set_state(state: Tensor, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
+
+
+def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
+    """One module, whatever draws its first weights: torch, NumPy or Python."""
+    seed = generator.initial_seed()
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(generator.get_state())
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            return make()
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
@@ -108,30 +144,38 @@ def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
-def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.set_rng_state(generator.get_state())
-        return make()
+def _stacked(models: Sequence[nn.Module], owner: nn.Module) -> list[str]:
+    """Hang the trained parameters of all (K, …) on `owner`, under folders named as in the module; their names there.
+
+    One that the module shares with itself comes once, as in `named_parameters`; frozen ones stay with the copies."""
+    names = [name for name, parameter in models[0].named_parameters() if parameter.requires_grad]
+    own = [dict(model.named_parameters()) for model in models]
+    for name in names:
+        *folders, leaf = name.split(".")
+        here: nn.Module = owner.get_submodule("base")
+        for folder in folders:
+            if folder not in here._modules:
+                here.add_module(folder, nn.Module())
+            here = here.get_submodule(folder)
+        here.register_parameter(leaf, nn.Parameter(torch.stack([each[name].detach() for each in own])))
+    return [name.removeprefix("base.") for name, _ in owner.named_parameters()]
 
 
-def _stacked(models: Sequence[nn.Module]) -> nn.Module:
-    """The first model, its parameters and buffers those of all (K, …); what one shares with itself stays shared."""
-    base, made = models[0], dict[int, Tensor]()
-    for owner, places in zip(base.modules(), zip(*(m.modules() for m in models), strict=True), strict=True):
-        for kind in ("_parameters", "_buffers"):
-            for name, tensor in getattr(owner, kind).items():
-                if tensor is None:
-                    continue
-                if id(tensor) not in made:
-                    together = torch.stack([getattr(place, kind)[name].detach() for place in places])
-                    made[id(tensor)] = nn.Parameter(together) if kind == "_parameters" else together
-                getattr(owner, kind)[name] = made[id(tensor)]
-    return base
-
-
-def _inputs_of(model: nn.Module) -> int:
-    """How many inputs its `forward` reads: lengths, or side features, only if it has a place for them."""
-    kinds = [p.kind for p in inspect.signature(model.forward).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return 99
-    return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+def _rows_apart(model: nn.Module) -> bool:
+    """Whether all that the module does, as torch.fx can tell without data, is of `MODULES`, `FUNCTIONS`, `METHODS`."""
+    if any(True for _ in model.buffers()) or not all(p.requires_grad for p in model.parameters()):
+        return False
+    try:
+        graph: fx.GraphModule = fx.symbolic_trace(model)
+    except Exception:
+        return False
+    weights = {name for name, _ in model.named_parameters()}
+    known: dict[str, Callable[[fx.Node], bool]] = {
+        "call_module": lambda node: type(graph.get_submodule(str(node.target))) in MODULES,
+        "call_function": lambda node: node.target in FUNCTIONS,
+        "call_method": lambda node: node.target in METHODS,
+        "get_attr": lambda node: node.target in weights,  # and no number that tracing has drawn
+        "placeholder": lambda node: True,
+        "output": lambda node: True,
+    }
+    return all(known[node.op](node) for node in graph.graph.nodes)
