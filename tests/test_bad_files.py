@@ -281,7 +281,7 @@ def test_two_thousand_brackets_are_refused_soon(tmp_path):
 
 def test_a_file_that_is_not_there(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for word, hint in (("nope.yaml", "one of: mlp, "), ("rnm", "did you mean 'rnn'?")):
+    for word, hint in (("nope.yaml", "one of: cnn, "), ("rnm", "did you mean 'rnn'?")):
         assert run(["search", word]) == 2
         said = capsys.readouterr().err
         assert said.startswith(f"error: {word}: no such file, and no shipped space of that name\n  = {hint}")

@@ -191,7 +191,7 @@ def test_rankings_are_means_over_users_of_sklearns(name):
                 expected.append(sk.ndcg_score([truth], [score], k=int(k)) if len(truth) > 1 else 1.0)
             if kind == "recall" and (wanted := np.flatnonzero(truth > truth.mean())).size:
                 first = np.argsort(-score)[: int(k)]
-                expected.append(len({*wanted} & {*first}) / min(int(k), len(wanted)))
+                expected.append(len({*wanted} & {*first}) / len(wanted))
         assert found[place].item() == pytest.approx(np.mean(expected))
 
 
@@ -199,6 +199,18 @@ def test_where_nothing_is_wanted_an_order_has_no_score():
     assert ndcg(np.zeros(3), np.arange(3.0), 2) is None
     assert recall(np.zeros(3, dtype=bool), np.arange(3.0), 2) is None
     assert recall(np.array([True, False, True]), np.array([1.0, 2.0, 3.0]), 2) == 0.5
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 9])
+def test_equal_scores_share_their_places_whatever_the_order_of_the_file(k):
+    random = np.random.default_rng(k)
+    gains, score = random.integers(0, 4, 9).astype(float), random.integers(0, 3, 9).astype(float)
+    assert ndcg(gains, score, k) == pytest.approx(sk.ndcg_score([gains], [score], k=k))
+    wanted, found = gains > 1, []
+    for _ in range(4000):  # in any order of equals
+        order = np.lexsort((random.random(9), -score))
+        found.append(wanted[order[:k]].sum() / wanted.sum())
+    assert recall(wanted, score, k) == pytest.approx(np.mean(found), abs=0.03)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -81,7 +81,7 @@ NETS = textwrap.dedent('''
 def folder(tmp_path):
     (tmp_path / "my_nets.py").write_text(NETS)
     (tmp_path / "helper_of_nets.py").write_text("WIDTH = 8\n")
-    _own.load.cache_clear()
+    _own._load.cache_clear()
     return tmp_path
 
 
@@ -272,10 +272,26 @@ def test_another_file_is_another_experiment(folder):
     path = space(folder, trials=1, name="my_nets.py:Plain")
     search(path, folder / "study.db")
     (folder / "my_nets.py").write_text(NETS + "\n# changed\n")
-    _own.load.cache_clear()
+    _own._load.cache_clear()
     code, _, err = inside("search", path, "--study", folder / "study.db", "--workers", 0)
     assert code == 2
     assert "the file of my_nets.py:Plain: " in err
+
+
+def test_so_is_another_file_that_it_imports(folder):
+    first = model("my_nets.py:Plain", folder).digest
+    (folder / "helper_of_nets.py").write_text("WIDTH = 8  # changed\n")
+    _own._load.cache_clear()
+    assert model("my_nets.py:Plain", folder).digest != first
+
+
+def test_files_of_the_same_name_in_two_folders_are_two(folder):
+    other = folder / "other"
+    other.mkdir()
+    (other / "my_nets.py").write_text(NETS)
+    (other / "helper_of_nets.py").write_text("WIDTH = 5\n")
+    widths = [model("my_nets.py:Plain", where).Settings().hidden for where in (folder, other)]
+    assert widths == [8, 5]
 
 
 def test_a_table_of_shapes_is_what_the_models_are_told():

@@ -21,14 +21,20 @@ def auc(positive: NDArray[np.bool_], score: Floats) -> float | None:
 def ndcg(gains: Floats, score: Floats, k: int) -> float | None:
     """Normalised discounted cumulative gain of the k rows that score highest (Järvelin & Kekäläinen 2002).
 
-    None where no row has a gain. Of equal scores the first row comes first."""
-    discounts = 1 / np.log2(np.arange(2, min(k, len(gains)) + 2))
-    best = np.sort(gains)[::-1][:k] @ discounts
-    return float(gains[np.argsort(-score, kind="stable")[:k]] @ discounts / best) if best > 0 else None
+    Equal scores share their places, as scikit-learn has it (McSherry & Najork 2008). None where no row has a gain."""
+    discounts = 1 / np.log2(np.arange(2, len(gains) + 2))
+    discounts[k:] = 0.0
+    best = np.sort(gains)[::-1] @ discounts
+    return float(_shared(gains, score) @ discounts / best) if best > 0 else None
 
 
 def recall(wanted: NDArray[np.bool_], score: Floats, k: int) -> float | None:
-    """Share of the wanted rows that are among the k that score highest; None where none is wanted."""
-    if not wanted.any():
-        return None
-    return float(wanted[np.argsort(-score, kind="stable")[:k]].sum() / min(k, wanted.sum()))
+    """Share of the wanted rows that are among the k that score highest; equal scores share their places. None where
+    none is wanted."""
+    return float(_shared(wanted.astype(float), score)[:k].sum() / wanted.sum()) if wanted.any() else None
+
+
+def _shared(values: Floats, score: Floats) -> Floats:
+    """The values in the order of falling score; among equal scores, their mean."""
+    _, place, counts = np.unique(-score, return_inverse=True, return_counts=True)
+    return np.repeat(np.bincount(place, values) / counts, counts)

@@ -55,7 +55,7 @@ def _plan(prepared: Prepared) -> list[str]:
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
         f"space     {len(experiment.space.parameters)} parameter{'s' * (len(experiment.space.parameters) != 1)}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
-        f"size      {sizes(prepared).words()}",
+        *([f"size      {found.words()}"] if (found := sizes(prepared)) else []),
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"

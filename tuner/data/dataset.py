@@ -23,7 +23,11 @@ END = 0  # in the target of a translation: nothing follows
 
 
 class DatasetSettings(Settings):
-    """What every source offers: how each lane prepares its features from its own training rows."""
+    """What the settings of every source are."""
+
+
+class NumberSettings(DatasetSettings):
+    """What every source of numbers offers: how each lane prepares them from its own training rows."""
 
     scale: Literal["standard", "none"] = Field("standard", description="standard: zero mean, unit variance")
     impute: Literal["none", "mean", "median"] = Field(

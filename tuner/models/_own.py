@@ -29,6 +29,7 @@ from tuner.errors import TunerError, UsageError, did_you_mean
 from tuner.models.layers import Copies, Lanes, Shapes
 from tuner.seeds import seed_of
 from tuner.spec.settings import Settings as BaseSettings
+from tuner.spec.settings import members
 
 SHAPES: Mapping[str, Callable[[Shapes], Any]] = {  # None where the data has no such thing
     "input_shape": lambda s: s.inputs,
@@ -74,29 +75,33 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-@cache
 def load(name: str, folder: Path) -> Own:
     """The class that `name` means, from `folder` or the installed packages. Raises `UsageError`."""
+    return _load(name, folder.resolve())
+
+
+@cache
+def _load(name: str, folder: Path) -> Own:
     where, _, called = name.partition(":")
-    module = _file(where, folder) if where.endswith(".py") else _package(where)
+    module, files = _file(where, folder) if where.endswith(".py") else _package(where)
     found = getattr(module, called, None)
     if not isinstance(found, type) or not issubclass(found, nn.Module):
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)]
         text = f"{where} has no class '{called}'" if found is None else f"{called} of {where} is no torch.nn.Module"
         raise UsageError(text, did_you_mean(called, classes) if classes else None)
-    source = module.__file__
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else "built in"
     settings, shapes = _arguments(name, found)
-    return Own(name, settings, shapes, found, digest)
+    return Own(name, settings, shapes, found, _digest(files))
 
 
-def _file(where: str, folder: Path) -> ModuleType:
+def _file(where: str, folder: Path) -> tuple[ModuleType, list[Path]]:
+    """The module, and its file with those that it imported from beside it."""
     path = (folder / where).resolve()
     if not path.is_file():
         raise UsageError(f"{where}: no such file in {folder}", "model.name is FILE.py:CLASS beside the experiment file")
     spec = importlib.util.spec_from_file_location(f"tuner_own_{path.stem}_{seed_of(str(path)):x}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    before = set(sys.modules)
     sys.modules[spec.name] = module
     sys.path.append(str(path.parent))  # last: what it imports from beside it hides no library
     try:
@@ -105,15 +110,30 @@ def _file(where: str, folder: Path) -> ModuleType:
         raise _broken(where, error) from error
     finally:
         sys.path.remove(str(path.parent))
-    return module
+    beside = {}
+    for name in set(sys.modules) - before - {spec.name}:
+        place = getattr(sys.modules[name], "__file__", None)
+        if place and Path(place).is_relative_to(path.parent):
+            beside[name] = Path(place)
+    for name in beside:  # another folder may have one of the same name
+        del sys.modules[name]
+    return module, [path, *sorted(beside.values())]
 
 
-def _package(where: str) -> ModuleType:
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _package(where: str) -> tuple[ModuleType, list[Path]]:
     beside = [entry for entry in sys.path if entry in ("", str(Path.cwd()))]
     for entry in beside:  # the working directory is neither the experiment's folder nor installed
         sys.path.remove(entry)
     try:
-        return importlib.import_module(where)
+        module = importlib.import_module(where)
+        return module, [Path(module.__file__)] if module.__file__ else []
     except ModuleNotFoundError as error:
         raise UsageError(
             f"there is no installed module '{error.name}'", f"pip install it, or name {where}.py"
@@ -127,6 +147,14 @@ def _package(where: str) -> ModuleType:
 def _broken(where: str, error: BaseException) -> TunerError:
     place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
     return UsageError(f"{where} cannot be imported: {type(error).__name__}: {error}{place}", "mend it")
+
+
+def _plain(kind: Any) -> bool:
+    """Whether a file can hold it: a number, text, true or false, one of several words, or nothing."""
+    return all(
+        member in (int, float, bool, str, type(None)) or typing.get_origin(member) is Literal
+        for member in members(kind)
+    )
 
 
 def _arguments(name: str, cls: type[nn.Module]) -> tuple[type[BaseSettings], tuple[str, ...]]:
@@ -143,10 +171,17 @@ def _arguments(name: str, cls: type[nn.Module]) -> tuple[type[BaseSettings], tup
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue
         given = argument.default is not argument.empty
+        if argument.name == "name":
+            raise UsageError(f"{name}: its argument 'name' is taken: it names the model", "call it otherwise")
         if argument.name in SHAPES:
             shapes.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
             kind = hints.get(argument.name, type(argument.default))
+            if not _plain(kind):
+                if given:
+                    continue
+                text = f"{name}: its argument '{argument.name}' is annotated as {getattr(kind, '__name__', kind)}"
+                raise UsageError(text, KINDS)
             fields[argument.name] = (kind, argument.default if given else ...)
         elif not given:
             near = did_you_mean(argument.name, SHAPES)

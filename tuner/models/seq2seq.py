@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.data.dataset import END  # also what the decoder is given before the first token
 from tuner.models.layers import (
     AdditiveAttention,
     Default,
@@ -24,6 +25,7 @@ from tuner.models.layers import (
     Linear,
     Recurrent,
     Shapes,
+    State,
     backwards,
     last,
 )
@@ -32,8 +34,6 @@ from tuner.spec.settings import only
 
 LAYOUTS = ("tokens",)
 TASKS = ("translation",)
-END = 0  # the token after the last; also what the decoder is given before the first
-State = tuple[Tensor, ...]
 
 
 class Settings(BaseSettings):

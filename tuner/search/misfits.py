@@ -19,7 +19,7 @@ from tuner.search.jobs import Work
 from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
 from tuner.spec.settings import Settings, needs
-from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Space
+from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Space, Value
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane
 from tuner.training.losses import BY_TASK
@@ -58,11 +58,19 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
 
 
 def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
-    """Let the user's own model, as the default configuration has it, read two rows: what it says must fit the task."""
-    configuration = experiment.space.configuration(experiment.space.default())
-    name = configuration["model"]["name"]
-    if not is_own(name):
-        return
+    """Let each of the user's own models, at its defaults, read two rows: what it says must fit the task."""
+    space = experiment.space
+    for name in (name for name in names_of_models(space) if is_own(name)):
+
+        def choose(parameter: Parameter, name: str = name) -> Value:
+            return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
+
+        if wrong := _try(name, space.configuration(space.walk(choose)), dataset, work):
+            raise experiment.error("model.name", *wrong)
+
+
+def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
+    """What is wrong with the model, and the cure."""
     table = Table(dataset, torch.device("cpu"))
     rows = np.arange(min(2, len(dataset)))
     inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
@@ -70,16 +78,18 @@ def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
     shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
     try:
         with torch.no_grad():
-            out = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))(*inputs)
-        if tuple(out.shape[1:]) == wanted:
-            return
-        text, hint = f"{name} makes of {shown} a tensor {tuple(out.shape[1:])}, not {wanted}", "mend its forward"
+            model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
+            out = model(*inputs)
+        if not any(True for _ in model.parameters()):
+            return f"{name} has no weights to train", "register its layers in its constructor"
+        if tuple(out.shape[1:]) != wanted:
+            return f"{name} makes of {shown} a tensor {tuple(out.shape[1:])}, not {wanted}", "mend its forward"
     except TunerError as error:
-        text, hint = error.message, error.hint or ""
-    except Exception as error:
+        return error.message, error.hint or ""
+    except (Exception, SystemExit) as error:
         first = (str(error).splitlines() or [""])[0]
-        text, hint = f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
-    raise experiment.error("model.name", text, hint)
+        return f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+    return None
 
 
 def names_of_models(space: Space) -> list[str]:

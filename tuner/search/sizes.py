@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,32 +16,42 @@ from tuner.training.fitting import COPIES, FEWEST, Room
 from tuner.training.lane_data import shapes_of
 from tuner.training.stack import FLOAT
 
+DRAWS = 32  # configurations
+
 
 @dataclass(frozen=True)
 class Sizes:
     """Weights and biases of one lane: of the smallest, the default and the largest model."""
 
     smallest: int
-    default: int
+    default: int | None
     largest: int
 
     def words(self) -> str:
         """For the terminal."""
-        if self.smallest == self.largest:
-            return f"{self.default:,} parameters"
-        return f"{self.smallest:,} … {self.largest:,} parameters, the default model {self.default:,}"
+        span = f"{self.smallest:,}" + (f" … {self.largest:,}" if self.largest > self.smallest else "")
+        default = f", the default model {self.default:,}" if self.default and self.largest > self.smallest else ""
+        return f"{span} parameters{default}"
 
 
-def sizes(prepared: Prepared) -> Sizes:
-    """Every setting of the model taken to its ends in turn, the others as they gave the least, or most, so far."""
-    default = _count(prepared, prepared.experiment.space.default())
-    return Sizes(_extreme(prepared, -1), default, _extreme(prepared, 1))
+def sizes(prepared: Prepared) -> Sizes | None:
+    """Of the default, of what every setting of the model gives taken to its ends in turn, and of some drawn at random;
+    None where nothing can be built."""
+    space, draw = prepared.experiment.space, random.Random(0)
+    default = _count(prepared, space.default())
+    found = {*_towards(prepared, -1), *_towards(prepared, 1)}
+    for values in (space.walk(partial(_drawn, draw)) for _ in range(DRAWS)):
+        if space.admits(values):
+            found.add(_count(prepared, values))
+    counts = [count for count in {default, *found} if count is not None]
+    return Sizes(min(counts), default, max(counts)) if counts else None
 
 
 def check_room(prepared: Prepared, room: Room) -> Prepared:
-    """Refuse a space whose smallest model cannot be trained in the `room`; the same with a warning where its largest
-    cannot."""
+    """Refuse a space of which no model can be trained in the `room`; warn where its largest cannot."""
     found, folds = sizes(prepared), min(len(chain.folds) for chain in prepared.plan.chains)
+    if found is None:
+        return prepared
     each = COPIES * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
     if found.smallest * each > room.most:
         text = f"the smallest model has {found.smallest:,} parameters: a trial of {folds} inner folds takes at least "
@@ -53,20 +64,29 @@ def check_room(prepared: Prepared, room: Room) -> Prepared:
     return prepared
 
 
-def _extreme(prepared: Prepared, sign: int) -> int:
+def _towards(prepared: Prepared, sign: int) -> list[int | None]:
+    """Sizes on the way to the smallest (−1) or the largest (1), each setting in turn where it brings it nearer."""
     space = prepared.experiment.space
-    best = space.default()
-    most = _count(prepared, best)
+    best, found = space.default(), [_count(prepared, space.default())]
     for parameter in (p for p in space.parameters if p.path.partition(".")[0] == "model"):
         for option in _ends(parameter):
             values = space.walk(partial(_as_before, {**best, parameter.path: option}))
-            if space.admits(values) and sign * ((count := _count(prepared, values)) - most) > 0:
-                best, most = values, count
-    return most
+            count = _count(prepared, values) if space.admits(values) else None
+            if count is not None and (found[-1] is None or sign * (count - found[-1]) > 0):
+                best = values
+                found.append(count)
+    return found
 
 
 def _as_before(values: Values, parameter: Parameter) -> Value:
     return values.get(parameter.path, parameter.domain.nearest(parameter.default))
+
+
+def _drawn(draw: random.Random, parameter: Parameter) -> Value:
+    domain = parameter.domain
+    if isinstance(domain, Choice):
+        return draw.choice(domain.options)
+    return domain.nearest(draw.uniform(domain.low, domain.high))
 
 
 def _ends(parameter: Parameter) -> tuple[Value, ...]:
@@ -76,7 +96,11 @@ def _ends(parameter: Parameter) -> tuple[Value, ...]:
     return domain.nearest(domain.low), domain.nearest(domain.high)
 
 
-def _count(prepared: Prepared, values: Values) -> int:
+def _count(prepared: Prepared, values: Values) -> int | None:
+    """None where the user's own model cannot be built so: that is for the trial to tell."""
     recipe = recipe_of(prepared.experiment.space.configuration(values), prepared.work)
-    model = recipe.build(shapes_of(prepared.dataset), Outline())
+    try:
+        model = recipe.build(shapes_of(prepared.dataset), Outline())
+    except (Exception, SystemExit):
+        return None
     return sum(parameter.numel() for parameter in model.parameters())

@@ -71,9 +71,7 @@ class Experiment:
 
     def error(self, where: str, message: str, hint: str | None = None) -> ExperimentError:
         """An error placed at the entry `where` (a dotted path), for what only the data can tell."""
-        node = self.document.root
-        for part in where.split("."):
-            node = node.entries.get(part, node)
+        node = _node(self.document.root, where)
         return ExperimentError(self.document.render([at(node.key or node, message, hint)]))
 
     def identity(self) -> dict[str, Any]:

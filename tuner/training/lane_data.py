@@ -36,8 +36,8 @@ class Table:
 
     @property
     def row_size(self) -> int:
-        """Numbers in a row."""
-        return self.features[0].numel() + sum(beside[0].numel() for beside in self.beside)
+        """What a row takes, in numbers of four bytes."""
+        return sum(each[0].numel() * each.element_size() // 4 for each in (self.features, *self.beside))
 
     @property
     def answers(self) -> int:
@@ -101,7 +101,7 @@ class LaneData:
         table, dataset = self._table, self._table.dataset
         x, *beside = (_taken(each, rows) for each in (table.features, *table.beside))
         if not dataset.vocabularies:
-            return (_cut_off(self._prepared(x), *beside), *beside)
+            return (cut_off(self._prepared(x), *beside), *beside)
         lanes = torch.arange(len(self._codes), device=x.device)[:, None, None]
         columns = torch.arange(self._codes.shape[1], device=x.device)
         known = self._codes[lanes, columns, x]
@@ -116,10 +116,8 @@ class LaneData:
         """Targets in their own units: codes (…, K, B, *places) or numbers (…, K, B, M)."""
         return _taken(self._table.targets, rows)
 
-    def users(self, rows: Tensor) -> Tensor | None:
+    def users(self, rows: Tensor) -> Tensor:
         """Whom each row asks, in the first column of ids (…, K, B)."""
-        if self._table.dataset.layout != "ids":
-            return None
         return _taken(self._table.features[:, 0], rows)
 
     def targets(self, rows: Tensor) -> Tensor:
@@ -138,7 +136,7 @@ def _taken(values: Tensor, rows: Tensor) -> Tensor:
     return values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
 
 
-def _cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Sequences (…, T, D) with 0 after their last step."""
     if lengths is None:
         return x

@@ -55,7 +55,7 @@ class Focal(Settings):
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of logits and codes."""
         log_p = outputs.log_softmax(dim=-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-        return -((1 - log_p.exp()) ** self.gamma) * log_p
+        return -((1 - log_p.exp()).clamp(min=TINY) ** self.gamma) * log_p  # at 0 a root has no gradient
 
 
 class Dice(Settings):

@@ -83,7 +83,7 @@ class OneCycle(Settings):
         step, last = now.epoch * now.steps + now.step, now.epochs * now.steps - 1
         first, peak = 1 / self.div_factor, self.pct_start * (last + 1) - 1
         if step <= peak:
-            return _half_cosine(first, 1.0, step / peak)
+            return _half_cosine(first, 1.0, step / peak if peak > 0 else 1.0)
         return _half_cosine(1.0, first / self.final_div_factor, (step - peak) / (last - peak))
 
 

@@ -14,7 +14,7 @@ from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.models.layers.lanes import chosen
 from tuner.training.flat import FlatWeights
 from tuner.training.gauges import Floats, Gauges
-from tuner.training.lane_data import Inputs, LaneData, Table
+from tuner.training.lane_data import Inputs, LaneData, Table, cut_off
 from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK, asked, by_row
 from tuner.training.metrics import Metric
@@ -73,12 +73,14 @@ class Stack:
         self._counting = [module for module in self.model.modules() if isinstance(module, BatchNorm | Copies)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
-        self._noise = random.generators("noise")
+        self._noise = random.generators("noise") if settings.input_noise else []
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes, settings.class_weight)
         self._row_size, self._answers = table.row_size, table.answers
         self._sets = row_sets(lanes, table.row_size, table.device)
-        self._kept_per_row = self._probe()
+        few, more = (self._probe(rows) for rows in (PROBED, 2 * PROBED))
+        self._kept_per_row = -(-(more - few) // (PROBED * len(lanes)))
+        self._kept_once = max(0, few // len(lanes) - PROBED * self._kept_per_row)  # whatever the batch: weights, turned
 
     def train_epoch(self) -> Tensor:
         """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
@@ -86,12 +88,19 @@ class Stack:
         rows, weights = self._batches.epoch(), self._batches.weights
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._row_size))
         losses: list[Tensor] = []
+        asks: list[Tensor] = []  # of how many places each row asks, if of several
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
             for step in zip(inputs, targets, weights[chunk], strict=True):
                 losses.append(self._step(len(losses), *step))
-        parts = torch.stack(losses).cpu().double() * weights.cpu() * self._batches.shares[:, :, None].cpu()
+                if (places := asked(step[1])) is not None:
+                    asks.append(places.flatten(2).sum(dim=2))
+        shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
+        if asks:
+            shares = torch.stack(asks).cpu() * (shares > 0)
+            shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
+        parts = torch.stack(losses).cpu().double() * shares
         mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others
         self._pace.ended(mean)
         return mean
@@ -104,12 +113,13 @@ class Stack:
         for module in self._counting:
             module.counts = weights > 0
         shares, places = self._data.shares(y, weights)
-        losses = by_row(self._loss(self._answer(self._noisy(inputs), y), y), places)
+        at_places = self._loss(self._answer(self._noisy(inputs) if self._noise else inputs, y), y)
+        losses = by_row(at_places, places)
         # lanes share no parameter: each gets those of its own mean loss
-        self._flat.differentiate(losses, shares / count, first=number == first)
+        self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
         if number == first + count - 1:
             self._move(number, steps)
-        return losses.detach()
+        return by_row(at_places.detach(), asked(y)) if self._settings.class_weight != "none" else losses.detach()
 
     def _move(self, number: int, steps: int) -> None:
         """One step of the optimizer."""
@@ -132,10 +142,8 @@ class Stack:
     def _noisy(self, inputs: Inputs) -> Inputs:
         """The batch with noise on its numbers, lane by lane from streams of their own."""
         x, *beside = inputs
-        if not self._settings.input_noise or not x.is_floating_point():
-            return inputs
         noise = torch.stack([torch.randn(x.shape[1:], generator=g, device=x.device) for g in self._noise])
-        return torch.add(x, noise, alpha=self._settings.input_noise), *beside
+        return cut_off(torch.add(x, noise, alpha=self._settings.input_noise), *beside), *beside
 
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
@@ -151,17 +159,21 @@ class Stack:
         return self._norms
 
     def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
-        outputs, losses = [], []
+        outputs, losses, asks = [], [], []
         for rows in torch.split(on.rows, on.width, dim=1):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
             out = self._answer(inputs, y)
-            losses.append(by_row(self._loss(out, y), asked(y)))
+            places = asked(y)
+            losses.append(by_row(self._loss(out, y), places))
+            asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
             said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]
             outputs.append(said)
         counts = on.counts.cpu()
-        loss = torch.cat(losses, dim=1).cpu().double().where(counts, 0.0).sum(-1) / counts.sum(-1)
+        shares = torch.cat(asks, dim=1).cpu().double() * counts
+        loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        score = self._metric.score(whole, labels, counts, self._data.users(on.rows))
+        users = self._data.users(on.rows).cpu() if self._metric.by_user else None
+        score = self._metric.score(whole, labels, counts, users)
         return loss, score, whole, self.gauges.dead(len(on.rows))
 
     @torch.no_grad()
@@ -174,7 +186,7 @@ class Stack:
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)
         self._pace.select(here)
-        self._noise = chosen(self._noise, index.tolist())
+        self._noise = chosen(self._noise, index.tolist()) if self._noise else []
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
@@ -203,24 +215,25 @@ class Stack:
         per_row = self._row_size + self._kept_per_row
         drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
         training = PEAK * self._batches.width * per_row + drops * MASKS_AT_ONCE
-        scoring = (each.width * per_row + SCORED * each.rows.shape[1] * self._answers for each in self._sets)
-        return FLOAT * max(training, *scoring)
+        wide = getattr(self.model, "beam", 1)  # sentences kept for each row that is decoded
+        scoring = (wide * each.width * per_row + SCORED * each.rows.shape[1] * self._answers for each in self._sets)
+        return FLOAT * (self._kept_once + max(training, *scoring))
 
-    def _probe(self) -> int:
-        """Numbers per row and lane that a forward pass keeps for the backward pass."""
+    def _probe(self, count: int) -> int:
+        """Numbers that a forward pass of so many rows keeps for the backward pass."""
         kept: dict[int, torch.UntypedStorage] = {}
 
         def note(tensor: Tensor) -> None:
             storage = tensor.untyped_storage()  # whole: a view keeps all of it
             kept[storage.data_ptr()] = storage  # held, for its place must not be given to another
 
-        rows = self._sets[0].rows[:, :PROBED]
+        rows = self._sets[0].rows[:, :count]
         weights = self._flat.weights.untyped_storage().data_ptr()
         self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self._answer(self._data.inputs(rows), self._data.targets(rows))
         kept.pop(weights, None)
-        return sum(storage.nbytes() for storage in kept.values()) // (FLOAT * rows.numel())
+        return sum(storage.nbytes() for storage in kept.values()) // FLOAT
 
     def parameter_count(self) -> int:
         """Weights and biases of one lane."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import sklearn.datasets
 
-from tuner.data.dataset import Dataset, DatasetSettings, as_float32
+from tuner.data.dataset import Dataset, NumberSettings, as_float32
 
 
-def bundled(name: str, settings: DatasetSettings, shape: tuple[int, ...] | None = None) -> Dataset:
+def bundled(name: str, settings: NumberSettings, shape: tuple[int, ...] | None = None) -> Dataset:
     """scikit-learn's `load_NAME`; `shape` is one row's shape where it is not flat."""
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     features = as_float32(bunch.data)

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset, NumberSettings
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["adding"] = "adding"
     rows: int = Field(1000, ge=10, le=1_000_000, description="how many sequences")
     length: int = Field(50, ge=2, le=10_000, description="time steps")

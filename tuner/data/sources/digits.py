@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset, NumberSettings
 from tuner.data.sources._bundled import bundled
 
 SHAPES = {"flat": None, "rows": (8, 8), "image": (1, 8, 8)}
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["digits"] = "digits"
     layout: Literal["flat", "rows", "image"] = Field(
         "flat", description="flat: 64 numbers; rows: 8 steps of 8; image: 1 channel of 8×8"

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset, NumberSettings
 from tuner.data.sources._bundled import bundled
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["iris"] = "iris"
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from tuner.data.dataset import LAYOUTS, Dataset, DatasetSettings, as_float32
+from tuner.data.dataset import LAYOUTS, Dataset, NumberSettings, as_float32
 from tuner.data.roles import group_codes, overlooked, times
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["npz"] = "npz"
     path: str = Field(description="the file, relative to the experiment file")
     features: str = Field("X", description="the array of features")

@@ -7,12 +7,12 @@ import numpy as np
 import sklearn.datasets
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings, as_float32
+from tuner.data.dataset import Dataset, NumberSettings, as_float32
 
 INK = 8  # of 16: what is darker is stroke
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["strokes"] = "strokes"
     rows: int = Field(300, ge=10, le=1797, description="how many images")
     size: int = Field(20, ge=16, le=256, description="pixels in height and width")

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings, as_float32
+from tuner.data.dataset import Dataset, NumberSettings, as_float32
 from tuner.data.roles import group_codes, overlooked, times
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError, did_you_mean
@@ -20,7 +20,7 @@ MOST_CATEGORIES = 200
 ROLES = ("groups", "time", "split")
 
 
-class Settings(DatasetSettings):
+class Settings(NumberSettings):
     name: Literal["table"] = "table"
     path: str = Field(description="the file, relative to the experiment file")
     target: str | tuple[str, ...] = Field(description="the column to predict, or a list of numeric columns")

@@ -15,7 +15,7 @@ from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
 from tuner.models.layers.readout import AdditiveAttention, Pool, Pooling, backwards, last
-from tuner.models.layers.recurrent import Recurrent
+from tuner.models.layers.recurrent import Recurrent, State
 
 __all__ = [
     "Activation",
@@ -38,6 +38,7 @@ __all__ = [
     "Recurrent",
     "SelfAttention",
     "Shapes",
+    "State",
     "activation",
     "backwards",
     "last",
