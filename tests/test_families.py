@@ -72,20 +72,23 @@ IMAGE, SEQUENCE, TOKENS = Shapes((2, 5, 4), 2), Shapes((5, 2), 2), Shapes((5,), 
 def test_a_cnn_equals_torchs_convolutions(shapes, block, norm, pooling):
     wish = {"channels": 3, "stages": 2, "blocks": 2, "block": block, "normalization": norm, "pooling": pooling}
     net = made(cnn, {**wish, "embedding_size": 4}, shapes)
-    x = torch.randint(0, 7, (2, 3, 5)) if shapes is TOKENS else numbers(*shapes.inputs)
+    x = torch.randint(1, 7, (2, 3, 5)) if shapes is TOKENS else numbers(*shapes.inputs)
     places = 2 if shapes is IMAGE else 1
     assert_equal(net, lambda: TheirCNN(block, norm, pooling, 2, places, shapes is TOKENS), x)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
 @pytest.mark.parametrize("stages", [1, 2, 3])
-def test_a_cnn_pools_no_place_after_the_end_of_a_sequence(pooling, stages):
-    """Width 1, as a wider convolution reads the zeros after the end, as torch's reads those it pads with."""
-    net = made(cnn, {"kernel_size": 1, "stages": stages, "channels": 3, "pooling": pooling}, SEQUENCE)
-    x = numbers(5, 2)
-    out = net(x, LENGTHS)
+@pytest.mark.parametrize("block", ["plain", "residual", "separable"])
+def test_a_cnn_reads_pools_and_norms_nothing_after_the_end_of_a_sequence(pooling, stages, block):
+    wish = {"stages": stages, "channels": 3, "pooling": pooling, "block": block, "normalization": "batch"}
+    net, x, wild = made(cnn, wish, SEQUENCE), numbers(5, 2), numbers(5, 2)
+    wild = torch.where((torch.arange(5) < LENGTHS[..., None])[..., None], x, wild)
+    for training in (True, False):
+        torch.testing.assert_close(net.train(training)(wild, LENGTHS), net(x, LENGTHS), **CLOSE)
     for k, row in product(range(2), range(3)):
-        torch.testing.assert_close(out[k, row], net(x[:, :, : LENGTHS[k, row]])[k, row], **CLOSE)
+        cut = net(x[:, :, : LENGTHS[k, row]])
+        torch.testing.assert_close(net(x, LENGTHS)[k, row], cut[k, row], **CLOSE)
 
 
 def waves(time, size):
@@ -143,7 +146,7 @@ def test_a_transformer_equals_torchs_encoder_layers(norm, causal, positions, act
 
 def test_a_tied_transformer_scores_by_its_embedding_and_passes_both_gradients_to_it():
     wish = ("pre", True, "learned", "relu", None, True)
-    assert_equal(transformers(*wish), lambda: TheirTransformer(*wish), torch.randint(0, 7, (2, 3, 5)))
+    assert_equal(transformers(*wish), lambda: TheirTransformer(*wish), torch.randint(1, 7, (2, 3, 5)))
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -236,7 +239,7 @@ def test_a_recommender_is_the_mean_the_biases_and_what_every_pair_or_the_network
     wish = {"interaction": interaction, "biases": biases, "embedding_size": 4, "hidden_size": 5, "num_layers": 2}
     shapes = Shapes((len(words),), outputs, vocabularies=words, side=side)
     net = made(recommender, {**wish, "activation": "tanh"}, shapes)
-    ids = torch.stack([torch.randint(0, count, (2, 3)) for count in words], dim=-1)
+    ids = torch.stack([torch.randint(1, count, (2, 3)) for count in words], dim=-1)
     wish = (words, interaction, biases, side, outputs)
     assert_equal(net, lambda: TheirRecommender(*wish), ids, *([numbers(side)] if side else []))
 

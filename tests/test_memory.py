@@ -73,11 +73,11 @@ def test_probing_draws_nothing_from_the_lanes_streams():
     table = classes(40, (5,))
     how = recipe(SMALL.model_copy(update={"dropout": 0.5}), "log_loss", epochs=2)
     (stack,) = build_stacks(how, lanes_of(table, [24] * 3), table)
-    before = stack._probe()
+    before = stack._probe(8)
     first = stack.train_epoch()
     (other,) = build_stacks(how, lanes_of(table, [24] * 3), table)
     np.testing.assert_array_equal(other.train_epoch(), first)
-    assert before == other._probe()
+    assert before == other._probe(8)
 
 
 @pytest.mark.parametrize(("text", "bytes_"), [("6GB", 6e9), ("512 MB", 512e6), ("1.5GiB", 1.5 * 2**30)])

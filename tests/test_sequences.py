@@ -67,7 +67,7 @@ def test_a_recurrent_network_equals_torchs_of_packed_sequences(cell, layers, bot
     wish = {"cell": cell, "hidden_size": 3, "num_layers": layers, "bidirectional": both, "embedding_size": 4}
     shapes = Shapes((5,) if tokens else (5, 2), 2, (7,) if tokens else (), () if readout else (5,))
     net = made(rnn, {**wish, "readout": readout or "last"}, shapes)
-    x = torch.randint(0, 7, (2, 3, 5)) if tokens else numbers(5, 2)
+    x = torch.randint(1, 7, (2, 3, 5)) if tokens else numbers(5, 2)
     asked = None if readout or lengths is None else (torch.arange(5) < lengths[..., None])[..., None]
     assert_equal(net, lambda: TheirRNN(cell, layers, both, readout, tokens), x, lengths, counts=asked)
 
@@ -75,7 +75,7 @@ def test_a_recurrent_network_equals_torchs_of_packed_sequences(cell, layers, bot
 def test_a_tied_recurrent_network_scores_by_its_embedding_and_passes_both_gradients_to_it():
     wish = {"cell": "gru", "hidden_size": 3, "embedding_size": 4, "tied": True}
     net = made(rnn, wish, Shapes((5,), 7, (7,), (5,), causal=True))
-    assert_equal(net, lambda: TheirRNN("gru", 1, False, None, True, tied=True), torch.randint(0, 7, (2, 3, 5)))
+    assert_equal(net, lambda: TheirRNN("gru", 1, False, None, True, tied=True), torch.randint(1, 7, (2, 3, 5)))
 
 
 class Translator(Theirs):

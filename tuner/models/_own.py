@@ -113,7 +113,8 @@ def _file(where: str, folder: Path) -> tuple[ModuleType, list[Path]]:
     beside = {}
     for name in set(sys.modules) - before - {spec.name}:
         place = getattr(sys.modules[name], "__file__", None)
-        if place and Path(place).is_relative_to(path.parent):
+        installed = place is None or "site-packages" in place or Path(place).is_relative_to(sys.prefix)
+        if place and not installed and Path(place).is_relative_to(path.parent):
             beside[name] = Path(place)
     for name in beside:  # another folder may have one of the same name
         del sys.modules[name]

@@ -14,17 +14,20 @@ from torch import Tensor, nn
 
 from tuner.models.layers import (
     Activation,
+    BatchNorm,
     Conv,
     Default,
     Dropout,
     Initialization,
     Lanes,
+    Lengths,
     Linear,
     Pool,
     Shapes,
     activation,
     normalization,
     steps,
+    steps_of,
 )
 from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
@@ -139,15 +142,25 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         x = x if self.image else self.entry(x).transpose(2, 3)
-        x = self.body(x).flatten(3)  # (K, B, C, places)
-        if self.pool is None:
-            seen = x.flatten(2)
-        else:
-            for _ in range(self.halvings if lengths is not None else 0):
-                lengths = _half(lengths)
-            seen = self.pool(x.transpose(2, 3), lengths)
+        at = None if lengths is None else self._by_resolution(x.shape[3], lengths)
+        for layer in self.body.modules():
+            if isinstance(layer, Conv | BatchNorm):
+                layer.lengths = at
+        x = self.body(x)
+        if at is not None:
+            x, lengths = x * steps_of(x, at), at[x.shape[3]]
+        x = x.flatten(3)  # (K, B, C, places)
+        seen = x.flatten(2) if self.pool is None else self.pool(x.transpose(2, 3), lengths)
         out: Tensor = self.head(self.dropout(seen))
         return out
+
+    def _by_resolution(self, time: int, lengths: Tensor) -> Lengths:
+        """The lengths before and after every stride; nothing that is after an end is read, nor normed by."""
+        found = {time: lengths}
+        for _ in range(self.halvings):
+            time, lengths = _half(time), _half(lengths)
+            found[time] = lengths
+        return found
 
 
 def _half(size: Any) -> Any:

@@ -14,7 +14,7 @@ from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
-from tuner.models.layers.readout import AdditiveAttention, Pool, Pooling, backwards, last
+from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, backwards, last, steps_of
 from tuner.models.layers.recurrent import Recurrent, State
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Initialization",
     "Lanes",
     "LayerNorm",
+    "Lengths",
     "Linear",
     "Normalization",
     "Outline",
@@ -45,4 +46,5 @@ __all__ = [
     "normalization",
     "sinusoids",
     "steps",
+    "steps_of",
 ]

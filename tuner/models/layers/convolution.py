@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuner.models.layers.lanes import Lanes
+from tuner.models.layers.readout import Lengths, steps_of
 
 
 class Conv(nn.Module):
@@ -24,6 +25,7 @@ class Conv(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.stride, self.padding, self.groups = stride, kernel_size // 2, groups
+        self.lengths: Lengths | None = None  # set by whoever pads sequences: what is after the end is read as 0
         self._convolve = {1: F.conv1d, 2: F.conv2d}[dimensions]
         kernel = (in_channels // groups, *[kernel_size] * dimensions)
         bound = 1 / math.sqrt(math.prod(kernel))
@@ -32,6 +34,8 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         lanes, batch = x.shape[:2]
+        if self.lengths is not None:
+            x = x * steps_of(x, self.lengths)
         side = x.transpose(0, 1).flatten(1, 2)  # (B, K · C, …)
         out = self._convolve(side, self.weight.flatten(0, 1), self.bias.flatten(), self.stride, self.padding, 1,
                              lanes * self.groups)  # fmt: skip

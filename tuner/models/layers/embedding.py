@@ -15,7 +15,8 @@ SPECIAL = 2  # codes that stand for nothing: padding and unknown
 
 
 class Embedding(nn.Module):
-    """Codes (K, B, …) → vectors (K, B, …, H). They begin N(0, 1) as torch's, the `special` first at 0."""
+    """Codes (K, B, …) → vectors (K, B, …, H). They begin N(0, 1) as torch's, the `special` first at 0, and there the
+    very first, padding, stays."""
 
     def __init__(
         self, vocabulary: int, size: int, lanes: Lanes, *, std: float = 1.0, special: int = SPECIAL
@@ -24,11 +25,13 @@ class Embedding(nn.Module):
         weight = lanes.normal(vocabulary, size) * std
         weight[:, :special] = 0.0
         self.weight = nn.Parameter(weight)
+        self.padded = special > 0
 
     def forward(self, codes: Tensor) -> Tensor:
         lanes, vocabulary = self.weight.shape[:2]
         starts = torch.arange(lanes, device=codes.device) * vocabulary
-        return F.embedding(codes + starts.view(-1, *[1] * (codes.ndim - 1)), self.weight.flatten(0, 1))
+        vectors = F.embedding(codes + starts.view(-1, *[1] * (codes.ndim - 1)), self.weight.flatten(0, 1))
+        return vectors * (codes > 0)[..., None] if self.padded else vectors
 
     def scores(self, x: Tensor) -> Tensor:
         """How near x (K, B, T, H) is to every vector (K, B, T, V): output weights tied to the input's (Press & Wolf

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuner.models.layers.lanes import Lanes
+from tuner.models.layers.readout import Lengths, steps_of
 
 Normalization = Literal["none", "batch", "layer"]
 EPS = 1e-5  # torch's
@@ -44,6 +45,7 @@ class BatchNorm(nn.Module):
         self.mean: Tensor
         self.variance: Tensor
         self.counts: Tensor | None = None
+        self.lengths: Lengths | None = None  # of sequences (K, B, C, T): the steps that count
 
     def forward(self, x: Tensor) -> Tensor:
         shape = (len(x), 1, -1, *[1] * (x.ndim - 3))
@@ -56,10 +58,15 @@ class BatchNorm(nn.Module):
         rest = tuple(range(3, x.ndim))
         places = x[0, 0, 0].numel()
         counts = x.new_ones(x.shape[:2]) if self.counts is None else self.counts.to(x.dtype)
-        total = counts.sum(dim=1, keepdim=True) * places  # (K, 1)
+        if self.lengths is None:
+            total, steps = counts.sum(dim=1, keepdim=True) * places, None  # (K, 1)
+        else:
+            total, steps = (counts * self.lengths[x.shape[3]]).sum(dim=1, keepdim=True), steps_of(x, self.lengths)
         shares = (counts / total)[:, None]  # (K, 1, B)
 
         def mean_of(values: Tensor) -> Tensor:  # over places, then by lane over rows
+            if steps is not None:
+                values = values * steps
             by_row = values.sum(dim=rest) if rest else values
             return torch.bmm(shares, by_row)[:, 0]
 

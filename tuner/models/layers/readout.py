@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from tuner.models.layers.lanes import Lanes
 from tuner.models.layers.linear import Linear
 
 Pooling = Literal["mean", "max", "attention"]
+Lengths = Mapping[int, Tensor]  # of sequences, (K, B), at each time resolution that a network of strides has
 
 
 class AdditiveAttention(nn.Module):
@@ -62,6 +64,11 @@ class Pool(nn.Module):
 def counted(states: Tensor, lengths: Tensor) -> Tensor:
     """Which steps of (K, B, T, …) count, by lengths (K, B): (K, B, T)."""
     return torch.arange(states.shape[2], device=states.device) < lengths[..., None]
+
+
+def steps_of(x: Tensor, lengths: Lengths) -> Tensor:
+    """Which steps of (K, B, C, T) count, by lengths (K, B) for every T: (K, B, 1, T)."""
+    return (torch.arange(x.shape[3], device=x.device) < lengths[x.shape[3]][..., None])[:, :, None]
 
 
 def last(states: Tensor, lengths: Tensor | None = None) -> Tensor:
