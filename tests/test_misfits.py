@@ -5,6 +5,10 @@ import json
 import pytest
 from helpers import inside, write_space
 
+from tuner.search.catalogue import catalogue
+from tuner.spec.experiment import load
+from tuner.spec.grid import cells as cells_of
+
 RNN = {"dataset": {"name": "digits", "layout": "rows"}}
 
 
@@ -73,6 +77,27 @@ def test_a_branch_is_judged_by_its_own_settings(tmp_path):
     code, _, err = said(tmp_path, **RNN, model={"choose": choose})
     assert code == 2
     assert "forget_bias is used only with cell lstm" in err
+
+
+def test_a_setting_of_another_branch_of_a_sibling_is_neither_searched_nor_reported(tmp_path):
+    """Each of these grids has the cells that differ, and no more."""
+    cases = [
+        ({**RNN, "model": {"name": "rnn", "cell": ["gru", "lstm", "rnn"], "forget_bias": [0.0, 1.0]}}, 4),
+        ({"dataset": "iris", "model": {"name": "mlp", "widths": ["16", None], "hidden_size": [4, 8],
+                                       "num_layers": [1, 2]}}, 5),
+        ({"dataset": {"name": "ratings", "rows": 50}, "model": {
+            "name": "recommender", "interaction": ["dot", "mlp"], "hidden_size": [4, 8],
+            "initialization": {"choose": ["he", "xavier"]}}}, 5),
+    ]  # fmt: skip
+    for tree, cells in cases:
+        path = tmp_path / "space.yaml"
+        path.write_text(json.dumps({**tree, "search": {"sampler": "grid"}}))
+        code, out, err = inside("check", path)
+        assert code == 0, err
+        assert f" of {cells} cells" in out
+        space = load(path, catalogue(tmp_path)).space
+        found = [json.dumps(space.configuration(cell), sort_keys=True) for cell in cells_of(space)]
+        assert len(found) == len(set(found)) == cells
 
 
 def test_all_are_told_at_once(tmp_path):

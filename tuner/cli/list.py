@@ -96,7 +96,7 @@ def _settings(to: Console, settings: type[Settings]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tuner.spec.settings import describe, name_of, needs
+    from tuner.spec.settings import describe, either, name_of, needs
 
     table = Table(box=None, padding=(0, 2, 0, 2))
     for column in ("setting", "type", "bounds", "default", "meaning"):
@@ -105,7 +105,7 @@ def _settings(to: Console, settings: type[Settings]) -> None:
         if key == "name" and name_of(settings):
             continue
         kind, bounds = describe(field)
-        where = "; ".join(f"only with {other} {' or '.join(values)}" for other, values in needs(field).items())
+        where = "; ".join(f"only with {other} {either(values)}" for other, values in needs(field).items())
         meaning = "; ".join(text for text in (field.description, where) if text)
         table.add_row(*map(escape, (key, kind, bounds, _default(field.get_default()), meaning)))
     if table.row_count:

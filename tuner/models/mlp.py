@@ -21,6 +21,7 @@ from tuner.models.layers import (
     normalization,
 )
 from tuner.spec.settings import Settings as BaseSettings
+from tuner.spec.settings import only
 
 LAYOUTS = ("flat", "sequence", "image")
 TASKS = ("classification", "regression")
@@ -28,8 +29,12 @@ TASKS = ("classification", "regression")
 
 class Settings(BaseSettings):
     name: Literal["mlp"] = "mlp"
-    hidden_size: int = Field(64, ge=1, le=65536, description="units of each hidden layer")
-    num_layers: int = Field(1, ge=0, le=100, description="hidden layers; 0 is a linear model")
+    hidden_size: int = Field(
+        64, ge=1, le=65536, description="units of each hidden layer", json_schema_extra=only(widths=(None,))
+    )
+    num_layers: int = Field(
+        1, ge=0, le=100, description="hidden layers; 0 is a linear model", json_schema_extra=only(widths=(None,))
+    )
     widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-[1-9]\d{0,4})*$")] | None = Field(
         None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
     )

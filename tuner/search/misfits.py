@@ -18,7 +18,7 @@ from tuner.search.catalogue import model
 from tuner.search.jobs import Work
 from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
-from tuner.spec.settings import Settings, needs
+from tuner.spec.settings import Settings, either, needs
 from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Space, Value
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane
@@ -47,7 +47,7 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
         for other, used in needs(info).items():
             given = about.get(other) or _possible(entry, other, entries)
             if not set(given) & set(used):
-                text = f"{name} is used only with {other} {_words(used)}, and here {other} is {_words(given)}"
+                text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
                 yield entry.path, text, "leave it out"
     losses = BY_TASK[dataset.task]
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
@@ -139,7 +139,3 @@ def _possible(entry: Entry, sibling: str, entries: list[Entry]) -> tuple[Any, ..
         if each.target == target and all(branch.get(k, v) == v for k, v in each.condition.selected)
     ]  # fmt: skip
     return tuple(value for each in alike for value in _values(each))
-
-
-def _words(values: tuple[Any, ...]) -> str:
-    return " or ".join(str(value) for value in dict.fromkeys(values))

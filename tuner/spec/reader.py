@@ -25,6 +25,7 @@ from tuner.spec.settings import (
     complaint,
     literals,
     name_of,
+    needs,
     subsettings,
 )
 from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal
@@ -149,11 +150,27 @@ class Reader:
                 if not chosen:
                     self.fixed.append(Fixed(place, goal, name_of(cls), condition))
             elif name in node.entries:
-                self._field(node.entries[name], cls, name, place, goal, condition)
+                inside = self._only(node, field, place, goal, target, condition)
+                self._field(node.entries[name], cls, name, place, goal, inside)
             elif field.is_required():
                 self.wrong(node.key or node, f"{_join(path, name)} is missing", field.description)
             else:
                 self._default(field.get_default(call_default_factory=True), place, goal, condition)
+
+    def _only(
+        self, node: Node, field: FieldInfo, path: str, target: str, above: str, condition: Condition
+    ) -> Condition:
+        """The condition with what the setting needs of a searched sibling; where that is otherwise, it has its default:
+        no trial is spent on what changes nothing."""
+        wants = [
+            " or ".join(f"{_join(above, other)} == {_literal(value)}" for value in values)
+            for other, values in needs(field).items()
+            if other in node.entries and isinstance(node.entries[other].value, list)
+        ]
+        if not wants:
+            return condition
+        self._default(field.get_default(), path, target, condition)
+        return condition.given(parse(" and ".join(f"({want})" for want in wants)))
 
     def _default(self, value: Any, path: str, target: str, condition: Condition) -> None:
         self.names |= {path, target}
@@ -265,7 +282,7 @@ class Reader:
             return condition
         self.whens.append((expression, node))
         self.fixed.append(Fixed(path, target, _known(field.get_default()), condition))
-        return Condition(condition.selected, expression)
+        return condition.given(expression)
 
     def expression(self, node: Node) -> Expression | None:
         """Parse a text node, noting what is wrong with it."""
@@ -304,6 +321,12 @@ class Reader:
 
 def _known(default: Any) -> Value:
     return None if default is PydanticUndefined else default
+
+
+def _literal(value: Any) -> str:
+    """As an expression writes it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value in words else repr(value)
 
 
 def _join(path: str, name: str) -> str:

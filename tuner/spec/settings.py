@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Union
 
@@ -29,6 +29,11 @@ def only(**values: tuple[Any, ...]) -> dict[str, Any]:
     """For `Field(json_schema_extra=…)`: the setting is used only where others (or the data's `task`, `layout`) have one
     of these values."""
     return {"only": values}
+
+
+def either(values: Iterable[Any]) -> str:
+    """Values as a sentence names them: "gru or lstm"."""
+    return " or ".join("null" if value is None else str(value) for value in dict.fromkeys(values))
 
 
 def needs(field: FieldInfo) -> Mapping[str, tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tuner.spec.expressions import Expression
+from tuner.spec.expressions import Expression, parse
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # parameter path → value, active parameters only
@@ -118,6 +118,12 @@ class Condition:
 
     selected: tuple[tuple[str, str], ...] = ()
     when: Expression | None = None
+
+    def given(self, expression: Expression) -> Condition:
+        """The condition that also wants this to hold."""
+        if self.when is None:
+            return Condition(self.selected, expression)
+        return Condition(self.selected, parse(f"({self.when.text}) and ({expression.text})"))
 
     def under(self, path: str, option: str) -> Condition:
         """The condition of what stands inside `option` of the selector `path`."""
