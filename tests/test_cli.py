@@ -1,7 +1,9 @@
 """The command line: help of every verb, plans that write nothing, files that are never overwritten, exit codes."""
 
+import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,27 @@ def test_debug_shows_the_traceback_and_without_it_there_is_none(tmp_path):
     code, _, err = inside("--debug", "check", path)
     assert code == 2
     assert "Traceback" in err
+
+
+def test_a_signal_inside_an_import_waits_until_that_is_done(tmp_path, monkeypatch):
+    """Python drops an exception in some of its own callbacks there, and modules may catch everything."""
+    (tmp_path / "swallows.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except BaseException:\n    pass\ndone = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Interrupted) as caught, heard():
+        import swallows
+
+        assert swallows.done
+        while True:
+            time.sleep(0.01)
+    assert exit_code(caught.value) == 143
+
+
+def test_a_signal_whose_exception_is_dropped_is_told_at_the_end():
+    with pytest.raises(Interrupted), heard(), contextlib.suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_what_a_library_makes_of_an_interruption_is_one():

@@ -30,12 +30,15 @@ def exit_code(error: BaseException | None) -> int:
     return error.exit_code if isinstance(error, TunerError) else 1
 
 
+SOON = 0.05  # seconds after which a signal that came during an import is heard
+
+
 @contextmanager
 def heard() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once.
 
-    A library that is interrupted while it is imported may make an error of its own of it (a RecursionError, once in
-    some hundred searches): that is an interruption too.
+    Not inside an import: Python calls back there where an exception is dropped (one interruption in sixty was lost
+    so), and libraries make errors of their own of it. What is dropped elsewhere is raised at the end.
     """
     interrupted: Interrupted | None = None
 
@@ -43,19 +46,34 @@ def heard() -> Iterator[None]:
         nonlocal interrupted
         for other in watched:
             signal.signal(other, signal.SIG_DFL)
-        interrupted = Interrupted(number)
-        raise interrupted
+        if number in watched:
+            interrupted = Interrupted(number)
+        if _importing(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON)  # asks again, by SIGALRM
+        elif interrupted is not None:
+            raise interrupted
 
     # what is ignored stays ignored: nohup, and shells that put a job in the background
     asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, hear) for number in watched}
+    before = {number: signal.signal(number, hear) for number in (*watched, signal.SIGALRM)}
     try:
         yield
     except Exception as error:
         if interrupted is None or isinstance(error, TunerError):
             raise
         raise interrupted from error
+    else:
+        if interrupted is not None:
+            raise interrupted
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether the frame, or one that it was called from, is of Python's own import."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
