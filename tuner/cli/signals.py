@@ -9,6 +9,8 @@ from types import FrameType
 
 from tuner.errors import TunerError
 
+SOON = 0.05  # seconds after which a signal that came during an import is heard
+
 
 class Interrupted(BaseException):
     """A signal asked the process to end."""
@@ -28,9 +30,6 @@ def exit_code(error: BaseException | None) -> int:
     if isinstance(error, Interrupted):
         return 128 + error.number
     return error.exit_code if isinstance(error, TunerError) else 1
-
-
-SOON = 0.05  # seconds after which a signal that came during an import is heard
 
 
 @contextmanager
