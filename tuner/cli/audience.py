@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -67,6 +68,8 @@ class Audience:
         if self._log and self._file:
             self._log.addHandler(self._file)
         self._listening = self._listeners(quiet, json)
+        prints = io.StringIO() if quiet else sys.stderr if json else sys.stdout
+        self._aside = redirect_stdout(prints)  # what a model prints is neither a JSON line nor a mail
         self._begun: Begun | None = None
 
     def _listeners(self, quiet: bool, json: bool) -> list[Listening]:
@@ -84,6 +87,7 @@ class Audience:
         return found
 
     def __enter__(self) -> Audience:
+        self._aside.__enter__()
         return self
 
     def begin(self, prepared: Prepared, wishes: Wishes) -> None:
@@ -100,6 +104,7 @@ class Audience:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._aside.__exit__(kind, error, trace)
         if self._log and error is not None:
             level = logging.INFO if isinstance(error, LimitReached) else logging.ERROR
             self._log.log(level, error.report() if isinstance(error, TunerError) else str(error) or repr(error))

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tuner.errors import StorageError
 
@@ -35,21 +35,22 @@ class Output:
 
     def __init__(self) -> None:
         self.trouble: OSError | None = None
+        self._to = sys.stdout  # also when that name is given to somebody else
 
     def say(self, text: str) -> None:
         """Print a line."""
         try:
-            print(text, flush=True)
+            print(text, file=self._to, flush=True)
         except BrokenPipeError:
-            forget_stdout()
+            forget_stdout(self._to)
         except OSError as error:
             self.trouble = error
-            forget_stdout()
+            forget_stdout(self._to)
 
 
-def forget_stdout() -> None:
+def forget_stdout(stream: TextIO | None = None) -> None:
     """Go on without a reader: what is printed from now on goes nowhere, and flushing it at exit fails no more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 def not_written(error: OSError) -> StorageError:

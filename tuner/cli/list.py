@@ -43,9 +43,15 @@ def command(
 
 
 def _models(to: Console) -> None:
+    from tuner.models._own import SHAPES
     from tuner.search.catalogue import MODELS
 
     _members(to, MODELS)
+    to.print(
+        "[bold]FILE.py:CLASS, package.module:CLASS[/bold]  your own torch.nn.Module, beside the experiment file or "
+        "installed. Its annotated arguments are its settings; what they may be called to be handed in:"
+    )
+    _pairs(to, ((f"  {name}", shape.meaning) for name, shape in SHAPES.items()))
 
 
 def _datasets(to: Console) -> None:

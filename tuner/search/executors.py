@@ -228,8 +228,7 @@ class Processes:
             answer = Outside(failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.epoch.value))
             self._replace(worker)
         if isinstance(answer, NotStarted):
-            hint = "fewer --workers, or --device cpu"
-            raise UsageError(f"a worker cannot begin on {worker.device}: {answer.reason}", hint)
+            raise UsageError(f"a worker cannot begin on {worker.device}: {answer.reason}", answer.hint)
         worker.job = None
         return answer
 

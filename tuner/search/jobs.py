@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from tuner.training.lanes import Lane
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What all jobs of a search have in common: the data, the metric, and the folder where the user's models start."""
+    """What all jobs of a search have in common: the data, the metric, and the user's own models: the folder where they
+    start, and the hash of the file of each, by name."""
 
     dataset: Dataset
     metric: str
     folder: Path = Path()
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

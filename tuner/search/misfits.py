@@ -6,22 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from pydantic.fields import FieldInfo
 
 from tuner.data.dataset import Dataset
-from tuner.errors import ExperimentError, TunerError
-from tuner.models._own import is_own
-from tuner.models.layers import Lanes
+from tuner.errors import ExperimentError
 from tuner.search.catalogue import model
-from tuner.search.jobs import Work
-from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
 from tuner.spec.settings import Settings, either, needs
-from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Space, Value
-from tuner.training.lane_data import LaneData, Table
-from tuner.training.lanes import Lane
+from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 
@@ -55,48 +47,6 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
             if loss is not None and loss not in losses:
                 text = f"{loss} is no loss of {dataset.task}"
                 yield entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}"
-
-
-def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
-    """Let each of the user's own models, at its defaults, read two rows: what it says must fit the task."""
-    space = experiment.space
-    for name in (name for name in names_of_models(space) if is_own(name)):
-
-        def choose(parameter: Parameter, name: str = name) -> Value:
-            return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
-
-        if wrong := _try(name, space.configuration(space.walk(choose)), dataset, work):
-            raise experiment.error("model.name", *wrong)
-
-
-def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
-    """What is wrong with the model, and the cure."""
-    table = Table(dataset, torch.device("cpu"))
-    rows = np.arange(min(2, len(dataset)))
-    inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
-    wanted = (len(rows), *dataset.places, dataset.outputs)
-    shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
-    try:
-        with torch.no_grad():
-            model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
-            out = model(*inputs)
-        if not any(True for _ in model.parameters()):
-            return f"{name} has no weights to train", "register its layers in its constructor"
-        if tuple(out.shape[1:]) != wanted:
-            return f"{name} makes of {shown} a tensor {tuple(out.shape[1:])}, not {wanted}", "mend its forward"
-    except TunerError as error:
-        return error.message, error.hint or ""
-    except (Exception, SystemExit) as error:
-        first = (str(error).splitlines() or [""])[0]
-        return f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
-    return None
-
-
-def names_of_models(space: Space) -> list[str]:
-    """Every model that a configuration can have."""
-    chosen = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
-    fixed = [str(f.value) for f in space.fixed if f.path == "model.name"]
-    return [*(str(name) for options in chosen for name in options), *fixed]
 
 
 def _field(entry: Entry, entries: list[Entry], folder: Path) -> tuple[str, FieldInfo] | None:

@@ -15,11 +15,10 @@ from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import IGNORED, Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
-from tuner.models._own import is_own
-from tuner.models._own import load as own_model
 from tuner.search.catalogue import catalogue, model, source
 from tuner.search.jobs import Work
-from tuner.search.misfits import check_own, check_used, names_of_models
+from tuner.search.misfits import check_used
+from tuner.search.own import check_own, hashes, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
@@ -44,7 +43,8 @@ class Prepared:
     @property
     def work(self) -> Work:
         """What its jobs have in common."""
-        return Work(self.dataset, self.metric.name, self.experiment.folder.absolute())
+        experiment = self.experiment
+        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), hashes(experiment))
 
     @property
     def lanes(self) -> int:
@@ -176,13 +176,14 @@ def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:
 def header(prepared: Prepared, name: str) -> dict[str, Any]:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
     experiment, dataset = prepared.experiment, prepared.dataset
+    files = {f"the file of {name}": digest[:12] for name, digest in hashes(experiment).items()}
     return {
         "schema": FORMAT,
         "name": name,
         "text": experiment.document.text,
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
         "file": str(experiment.document.path.absolute()),
-        "identity": {**experiment.identity(), **_own_files(experiment)},
+        "identity": {**experiment.identity(), **files},
         "trials": experiment.trials,
         "sampler": experiment.search.sampler,
         "default": prepared.default,
@@ -228,12 +229,6 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             for c in prepared.plan.chains
         ],
     }
-
-
-def _own_files(experiment: Experiment) -> dict[str, str]:
-    """The hash of the file of each of the user's own models."""
-    own = [name for name in names_of_models(experiment.space) if is_own(name)]
-    return {f"the file of {name}": own_model(name, experiment.folder).digest[:12] for name in own}
 
 
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
@@ -288,7 +283,7 @@ def as_stored(study: StoredStudy) -> Prepared:
     except ExperimentError as error:
         raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):
-        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put the data back as it was")
+        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put it back as it was")
     return prepared
 
 

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
+from tuner.errors import TunerError, UsageError
+from tuner.models._own import load
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.spec.diagnosis import diagnose
@@ -54,6 +56,9 @@ class Runner:
         self._work = work
         self._row_score = None if dataset.places else self._metric.by_row
         self._table = Table(dataset, torch.device(device))
+        for name, digest in work.own.items():
+            if load(name, work.folder).digest != digest:
+                raise UsageError(f"the file of {name} has changed since the search began", "start it again")
 
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
         """Run one job; `heard` is told every epoch.
@@ -246,7 +251,7 @@ def failure(job: Job, reason: str, seconds: float, details: str | None = None, e
 
 def explain(error: BaseException) -> str:
     """Why a trial failed, in a few words."""
-    if isinstance(error, Diverged | TooLong):
+    if isinstance(error, Diverged | TooLong | TunerError):
         return str(error)
     if _out_of_memory(error):
         return "out of memory"

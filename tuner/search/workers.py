@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.multiprocessing  # lets tensors travel to workers through shared memory
 
-from tuner.errors import LimitReached
+from tuner.errors import LimitReached, TunerError
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.trial import OutOfMemory, Runner, explain
 from tuner.training.fitting import DoesNotFit, Room
@@ -31,6 +31,7 @@ class NotStarted:
     """A worker's word that it cannot work at all: no fault of any trial."""
 
     reason: str
+    hint: str | None
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
     try:
         runner = task.runner(device)
     except Exception as error:
-        pipe.send(NotStarted(explain(error)))
+        hint = error.hint if isinstance(error, TunerError) else "fewer --workers, or --device cpu"
+        pipe.send(NotStarted(explain(error), hint))
         return
 
     def heard(now: int, *_: float) -> None:

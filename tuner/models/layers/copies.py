@@ -8,6 +8,7 @@ import operator
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,16 +33,20 @@ class Copies(nn.Module):
     """(K, B, …) → (K, B, …), copy k with the weights, buffers, attributes and random stream of lane k.
 
     What a copy trains lies stacked in `base`, as of every lane model; all else stays with the copy. Padding at the end
-    of a batch is not shown to it (`counts`, as of `BatchNorm`): it may norm by batch.
+    of a batch is not shown to it (`counts`, as of `BatchNorm`): it may norm by batch. `answer` makes of what a copy
+    says a tensor (B, …).
     """
 
-    def __init__(self, make: Callable[[], nn.Module], lanes: Lanes) -> None:
+    def __init__(
+        self, make: Callable[[], nn.Module], lanes: Lanes, answer: Callable[[Any], Tensor] = lambda out: out
+    ) -> None:
         super().__init__()
         if isinstance(lanes, Outline):
             models = [_without_numbers(make)]
         else:
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
+        self._answer = answer
         self._generators = lanes.for_dropout()
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
@@ -53,7 +58,8 @@ class Copies(nn.Module):
         more = {name: each for name, each in named.items() if name in self._beside}
         weights = dict(zip(self._names, self.parameters(), strict=True))
         if self._together and not more:
-            out: Tensor = vmap(lambda own, rows: functional_call(self._copies[0][0], own, (rows,)))(weights, x)
+            model = self._copies[0][0]
+            out: Tensor = vmap(lambda own, rows: self._answer(functional_call(model, own, (rows,))))(weights, x)
             return out
         lanes, rows = x.shape[:2]
         counts = [rows] * lanes if self.counts is None or not self.training else self.counts.sum(dim=1).tolist()
@@ -62,7 +68,7 @@ class Copies(nn.Module):
             own = {name: weight[lane] for name, weight in weights.items()}
             with self._stream(lane):
                 given = {name: each[lane, :count] for name, each in more.items()}
-                out = functional_call(model, own, (x[lane, :count],), given)
+                out = self._answer(functional_call(model, own, (x[lane, :count],), given))
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
         return torch.stack(outs)
 

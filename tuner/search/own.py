@@ -1,0 +1,74 @@
+"""The user's own models in a search: which there are, whether their files changed, whether they fit the task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuner.data.dataset import Dataset
+from tuner.errors import TunerError
+from tuner.models._own import is_own, load
+from tuner.models.layers import Lanes
+from tuner.search.jobs import Work
+from tuner.search.trial import recipe_of
+from tuner.spec.experiment import Experiment
+from tuner.spec.space import Choice, Parameter, Space, Value
+from tuner.training.lane_data import LaneData, Table
+from tuner.training.lanes import Lane
+
+
+def hashes(experiment: Experiment) -> dict[str, str]:
+    """Of the files of each of the user's own models, by its name."""
+    own = [name for name in names_of_models(experiment.space) if is_own(name)]
+    return {name: load(name, experiment.folder).digest for name in own}
+
+
+def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
+    """Let each of the user's own models, at its defaults, read two rows: what it says must fit the task."""
+    space = experiment.space
+    for name in (name for name in names_of_models(space) if is_own(name)):
+
+        def choose(parameter: Parameter, name: str = name) -> Value:
+            return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
+
+        if wrong := _try(name, space.configuration(space.walk(choose)), dataset, work):
+            raise experiment.error("model.name", *wrong)
+
+
+def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
+    """What is wrong with the model, and the cure."""
+    table = Table(dataset, torch.device("cpu"))
+    rows = np.arange(min(2, len(dataset)))
+    inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
+    wanted = (len(rows), *dataset.places, dataset.outputs)
+    pixels = len(dataset.places) == 2
+    shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
+    try:
+        with torch.no_grad():
+            model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
+            out = model(*inputs)
+        if not any(True for _ in model.parameters()):
+            return f"{name} has no weights to train", "register its layers in its constructor"
+        if tuple(out.shape[1:]) != wanted:
+            said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
+            return f"{name} makes of {shown} a tensor {said}, not {due}", "mend its forward"
+    except TunerError as error:
+        return error.message, error.hint or ""
+    except (Exception, SystemExit) as error:
+        first = (str(error).splitlines() or [""])[0]
+        return f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+    return None
+
+
+def _as_torch(shape: tuple[int, ...], pixels: bool) -> tuple[int, ...]:
+    """With the classes where the user's own models have them."""
+    return (shape[0], shape[-1], *shape[1:-1]) if pixels and len(shape) == 4 else shape
+
+
+def names_of_models(space: Space) -> list[str]:
+    """Every model that a configuration can have."""
+    chosen = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
+    fixed = [str(f.value) for f in space.fixed if f.path == "model.name"]
+    return [*(str(name) for options in chosen for name in options), *fixed]
