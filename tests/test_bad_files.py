@@ -51,6 +51,15 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     ("dataset: irris\nmodel: mlp", (1, 10), "unknown dataset 'irris'", "irris", "did you mean 'iris'?"),
     (HEAD + "metric: acuracy", (3, 9), "unknown metric 'acuracy'", "acuracy", "did you mean 'accuracy'?"),
     (HEAD + "metric: zzz", (3, 9), "unknown metric 'zzz'", "zzz", METRICS),
+    (HEAD + "training: {lr: 0.1}", (3, 12), "unknown key 'lr' in training", "lr",
+     "optimizer: {name: adam, learning_rate: …}"),
+    (HEAD + "training: {early_stopping: 5}", (3, 28), "training.early_stopping must be a mapping of settings, not 5",
+     "5", "early_stopping: {patience: 5}"),
+    (HEAD + "metric: f1", (3, 9), "unknown metric 'f1'", "f1", "did you mean 'macro_f1'?"),
+    (model("widths: [64]"), (2, 29), "model.widths must be one text such as 64-32-16, not 64", "64", None),
+    ("dataset: iris\nmodel: {choose: [{name: mlp}, rnn]}", (2, 18),
+     "model: a choice is among names, and a mapping is none",
+     "{name: mlp}", "with settings of their own: model: {choose: {NAME: {setting: …}, …}}"),
     (model("hiden_size: 3"), (2, 20), "unknown key 'hiden_size' in model", "hiden_size", "did you mean 'hidden_size'?"),
     (model("hidden_size: {low: 1, hgih: 9, high: 9}"), (2, 42), "unknown key 'hgih' in model.hidden_size", "hgih",
      "did you mean 'high'?"),
@@ -76,7 +85,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
      None),
     (model("hidden_size: {low: 1, high: 9, step: 2, points: 3}"), (2, 68), "model.hidden_size has both step and points",
      "3", "keep one of them"),
-    (HEAD + "metric: rmse", (3, 1), "rmse is a metric of regression, and iris is a classification", "metric",
+    (HEAD + "metric: rmse", (3, 1), "rmse is a metric of regression, and iris is a classification task", "metric",
      did_you_mean("rmse", [m.name for m in ALL.values() if "classification" in m.tasks])),
     ("dataset: iris\nmodel: rnn", (2, 1),
      "model 'rnn' reads sequence or tokens rows; iris has flat rows of 4", "model",
@@ -192,7 +201,7 @@ def test_mistakes_of_the_space_the_metric_and_the_cut_are_told_together(told):
     said = told(text + "resampling: {outer: 200}\nsearch: {sampler: grid}\n")
     assert [line for line in said.splitlines() if "error" in line] == [
         "e.yaml:2:29: error: grid needs points or step on the range model.dropout",
-        "e.yaml:3:1: error: rmse is a metric of regression, and iris is a classification",
+        "e.yaml:3:1: error: rmse is a metric of regression, and iris is a classification task",
         "e.yaml:4:1: error: 150 rows cannot be cut into 200 folds",
     ]
 

@@ -45,10 +45,19 @@ def said(folder, model, dataset, training=None):
          "focal is no loss of regression"),
         ({"dataset": {"name": "iris"}, "model": {"name": "mlp"}, "training": {"loss": {"choose": ["focal", "huber"]}}},
          "huber is no loss of classification"),
+        ({"dataset": "iris", "model": {"name": "mlp", "num_layers": 0, "dropout": 0.1}},
+         "dropout is used only with num_layers above 0, and here num_layers is 0"),
+        ({"dataset": "iris", "model": "mlp", "training": {"optimizer": {"name": "sgd", "nesterov": True}}},
+         "nesterov is used only with momentum above 0, and here momentum is 0.0"),
+        ({"dataset": "iris", "model": "mlp", "training": {"optimizer": {"choose": {"sgd": {"nesterov": [True, False]},
+                                                                                   "adam": {}}}}},
+         "nesterov is used only with momentum above 0, and here momentum is 0.0"),
+        ({"dataset": "iris", "model": "mlp", "training": {"warmup": {"low": 20, "high": 30}, "epochs": [10, 20]}},
+         "a warm-up of 20 epochs leaves nothing of 20 epochs"),
         ({"dataset": {"name": "iris"}, "model": {"name": "recommender"}},
          "model 'recommender' reads ids rows; iris has flat rows of 4"),
         ({"dataset": {"name": "dates", "rows": 50}, "model": {"name": "rnn"}},
-         "model 'rnn' is for classification or regression or tagging or language; dates is a translation"),
+         "model 'rnn' is for classification or regression or tagging or language; dates is a translation task"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(tmp_path, changes, what):
@@ -63,6 +72,9 @@ def test_what_does_not_fit_is_told(tmp_path, changes, what):
         {**RNN, "model": {"name": "rnn", "cell": ["lstm", "gru"], "forget_bias": [0.0, 1.0]}},
         {**RNN, "model": {"name": "rnn", "cell": "gru", "forget_bias": 0.0}},  # what it is anyway
         {**RNN, "model": {"choose": {"rnn": {"cell": "lstm", "forget_bias": 1.0}, "transformer": {}}}},
+        {"dataset": "iris", "model": {"name": "mlp", "num_layers": {"low": 0, "high": 2}, "dropout": [0.0, 0.5]},
+         "training": {"warmup": [0, 40], "epochs": [20, 30], "optimizer": {
+             "choose": {"sgd": {"momentum": {"low": 0.0, "high": 0.9}, "nesterov": True}, "adam": {}}}}},
         {"dataset": {"name": "iris"}, "model": {"name": "mlp"},
          "training": {"loss": {"choose": {"focal": {"gamma": {"low": 0, "high": 3}}, "cross_entropy": {}}}}},
     ],

@@ -102,6 +102,17 @@ def test_the_ranking_by_hand(finished):
     assert report["deploy"] == trials[0]["configuration"]
 
 
+def test_what_is_exported_is_all_and_what_is_shown_is_the_best(tmp_path):
+    path, study = write_space(tmp_path, search={"sampler": "random", "trials": 12}), tmp_path / "study.db"
+    search(path, study, workers=0)
+    of = {form: told(study, "--format", form) for form in FORMATS}
+    complete = json.loads(told(study, "--format", "json", "--top", "99"))["ranking"]
+    assert len(complete) == 12
+    assert of["markdown"].partition("## Ranking")[2].count("\n|") == 2 + 10  # names, a line, the ten best
+    assert json.loads(of["json"])["ranking"] == complete
+    assert len(of["csv"].splitlines()) == 1 + len(complete)
+
+
 @pytest.mark.parametrize("chain", ["final", "outer-2"])
 def test_csv_and_markdown_hold_the_ranking(finished, chain):
     rows = json.loads(told(finished, "--format", "json", "--chain", chain))["ranking"]
@@ -179,7 +190,7 @@ def test_a_partial_study_says_so(tmp_path):
     path = write_space(tmp_path, search={"sampler": "random", "trials": 5000}, limits={"time": "0.3s"})
     assert inside("search", path, "--study", tmp_path / "study.db", "--workers", 0)[0] == 3
     out = " ".join(told(tmp_path / "study.db").split())
-    assert re.search(r"PARTIAL: \d+ of 20000 trials, [0-3] of 3 outer folds scored", out)
+    assert re.search(r"PARTIAL: \d+ of 20,000 trials, [0-3] of 3 outer folds scored", out)
     assert json.loads(told(tmp_path / "study.db", "--format", "json"))["complete"] is False
 
 

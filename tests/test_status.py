@@ -37,7 +37,7 @@ def test_an_incomplete_one_is_3_and_says_how_far(half):
     code, out, _ = inside("status", study)
     assert code == 3
     assert "PARTIAL" in out.splitlines()[0]
-    assert f"outer-1: {len(load(study).chains['outer-1'].trials)} of 5000 trials, best accuracy" in out
+    assert f"outer-1: {len(load(study).chains['outer-1'].trials)} of 5,000 trials, best accuracy" in out
 
 
 def test_a_running_one_says_who(half):

@@ -74,9 +74,21 @@ class StudyBusy(TunerError):
     exit_code = 75
 
 
+OTHER_NAMES = {  # what papers and other libraries call things
+    "lr": "learning_rate", "wd": "weight_decay", "l2": "weight_decay", "bs": "batch_size", "num_epochs": "epochs",
+    "n_layers": "num_layers", "units": "hidden_size", "hidden_dim": "hidden_size", "silu": "swish",
+    "momentum": "sgd", "nesterov": "sgd", "lstm": "rnn", "gru": "rnn", "resnet": "cnn", "bert": "transformer",
+    "kaiming": "he", "glorot": "xavier", "plateau": "reduce_on_plateau", "linear": "mlp", "l1": "mae", "l2_loss": "mse",
+    "f1": "macro_f1", "recall": "macro_recall", "precision": "macro_precision", "auc": "roc_auc", "nll": "log_loss",
+}  # fmt: skip
+
+
 def closest(word: str, options: Iterable[str]) -> str | None:
     """The option that `word` was most likely meant to be, or None."""
     by_lower = {option.lower(): option for option in options}
+    other = OTHER_NAMES.get(word.lower())
+    if other in by_lower and word.lower() not in by_lower:
+        return by_lower[other]
     found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
 

@@ -22,43 +22,49 @@ def command(
     """
     from tuner.cli.console import clock, console
     from tuner.cli.spaces import find
-    from tuner.search.plan import prepare
+    from tuner.search.machine import room_of
+    from tuner.search.plan import devices, prepare
+    from tuner.search.sizes import check_room
 
     prepared = prepare(find(file))
+    prepared = check_room(prepared, room_of(prepared.experiment.limits, devices("auto")))
     to = console()
     for warning in prepared.warnings:
         to.print(warning, markup=False, soft_wrap=True)
     for line in _plan(prepared):
         to.print(line, markup=False, soft_wrap=True)
     if time:
+        from tuner.report.tables import counted
         from tuner.search.machine import cores
         from tuner.search.timing import time_one_trial
 
         estimate, workers = time_one_trial(prepared, "cpu"), cores()
-        several = f"{workers} worker{'s' * (workers > 1)}"
+        several = counted(workers, "worker")
         to.print(f"one trial of one chain took {estimate.trial:.2f} s: the search about "
                  f"{clock(estimate.search / workers)} on {several}, if all are like it")  # fmt: skip
 
 
 def _plan(prepared: Prepared) -> list[str]:
     from tuner.cli.lines import work
+    from tuner.report.tables import counted
     from tuner.search.sizes import sizes
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
+    trials = prepared.trials()
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
     better = "higher" if prepared.metric.maximize else "lower"
     return [
         f"data      {dataset.name}: {len(dataset):,} rows of {shape}, {dataset.task}",
         f"metric    {prepared.metric.name}, {better} is better",
-        f"sampler   {experiment.search.sampler}, {experiment.trials:,} trials per chain"
+        f"sampler   {experiment.search.sampler}, {counted(trials, 'trial')} per chain"
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
-        f"space     {len(experiment.space.parameters)} parameter{'s' * (len(experiment.space.parameters) != 1)}"
+        f"space     {counted(len(experiment.space.parameters), 'parameter')}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
         *([f"size      {found.words()}"] if (found := sizes(prepared)) else []),
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"
         + (f", {len(chains[0].test):,} test" if len(chains[0].test) else ""),
-        f"work      {work(prepared, experiment.trials)}",
+        f"work      {work(prepared, trials)}",
     ]

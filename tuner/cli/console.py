@@ -108,6 +108,7 @@ def draw(to: Console, table: Table) -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     from tuner.report.tables import cells as written
 
@@ -120,15 +121,10 @@ def draw(to: Console, table: Table) -> None:
         i < len(table.columns) and column != "configuration" and _numbers(row[i] for row in table.rows)
         for i, column in enumerate(columns)
     ]
-    rich = RichTable(
-        title=escape(table.title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    to.print(Text(table.title, style="bold"), soft_wrap=not to.is_terminal)  # above, as rich would wrap it to the table
+    rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, right in zip(columns, numeric, strict=True):
-        rich.add_column(escape(column), justify="right" if right else "left", no_wrap=column != "configuration")
+        rich.add_column(escape(column), justify="right" if right else "left", no_wrap=column not in table.long)
     for number, row in enumerate(cells):
         rich.add_row(*(escape(cell) for cell in row), style="bold" if number == 0 and columns[0] == "rank" else "")
     to.print(rich)

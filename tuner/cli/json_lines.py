@@ -33,7 +33,7 @@ class JsonLines:
             name=begun.name,
             study=str(wishes.study),
             metric=prepared.metric.name,
-            trials=wishes.trials or prepared.experiment.trials,
+            trials=prepared.trials(wishes.trials),
             chains=[chain.name for chain in prepared.plan.chains],
             warnings=list(prepared.warnings),
         )

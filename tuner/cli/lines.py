@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tuner.report.tables import counted
 from tuner.spec.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def opening(begun: Begun) -> str:
     """One line: what is about to happen."""
     prepared, wishes = begun.prepared, begun.wishes
     experiment, chains = prepared.experiment, prepared.plan.chains
-    trials, outer = wishes.trials or experiment.trials, len(chains) - 1
+    trials, outer = prepared.trials(wishes.trials), len(chains) - 1
     nested = f"{outer} outer folds and the final chain" if outer else "one flat chain (optimistic score)"
     return (
         f"{wishes.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
-        f"{prepared.metric.name}; {experiment.search.sampler}, {trials} trials for {nested}: "
+        f"{prepared.metric.name}; {experiment.search.sampler}, {counted(trials, 'trial')} for {nested}: "
         f"{work(prepared, trials)}"
     )
 
@@ -61,8 +62,8 @@ def work(prepared: Prepared, trials: int) -> str:
     """ "30 trials × 25 folds = 750 trainings", or what is left of that where chains share trainings."""
     folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
     shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
-    made = f"{trials * folds:,} {'trainings' if not shared else 'scores'}"
-    return f"{trials:,} trials × {folds} fold{'s' * (folds > 1)} = {made}{shared}"
+    made = counted(trials * folds, "score" if shared else "training")
+    return f"{counted(trials, 'trial')} × {counted(folds, 'fold')} = {made}{shared}"
 
 
 def line(event: Finished, metric: str) -> str:
@@ -79,7 +80,7 @@ def line(event: Finished, metric: str) -> str:
         outcome = f"{test}{metric} {record.score:.4g}"
         best = best_score(chain)
         outcome += f" (best {best:.4g})" if kind == "trial" and best is not None else ""
-    return f"{chain.name} {kind} {record.number}: {outcome}, {record.epochs} epochs, {record.seconds:.1f} s"
+    return f"{chain.name} {kind} {record.number}: {outcome}, {counted(record.epochs, 'epoch')}, {record.seconds:.1f} s"
 
 
 def best_score(chain: Chain) -> float | None:

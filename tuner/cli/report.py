@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tuner.spec.records import TrialRecord
 
 
+TOP = 10
+
+
 class Kind(enum.StrEnum):
     """Which interval the score has."""
 
@@ -39,7 +42,9 @@ class Format(enum.StrEnum):
 def command(
     study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
-    top: int = typer.Option(10, "--top", min=1, help="Rows of the ranking."),
+    top: int | None = typer.Option(
+        None, "--top", min=1, help=f"Rows of the ranking; default {TOP}, in csv and json all."
+    ),
     chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
     rows: bool = typer.Option(False, "--predictions", help="With csv: the winners' predictions of outer-test rows."),
@@ -68,7 +73,7 @@ def command(
     results.chain(chain)
     if format is Format.table:
         to = console(as_text=output is not None)
-        text = shown(to, _parts(to, results, top, chain, trial))
+        text = shown(to, _parts(to, results, top or TOP, chain, trial))
     elif format is Format.json:
         text = formats.as_json(results, top, chain, _trial(results, chain, trial))
     elif format is Format.csv and rows:
@@ -76,7 +81,7 @@ def command(
     elif format is Format.csv:
         text = formats.as_csv(tables.ranking(results, top, chain))
     else:
-        text = formats.as_markdown(results, top, chain)
+        text = formats.as_markdown(results, top or TOP, chain)
     if output is None:
         typer.echo(text)
     else:

@@ -25,6 +25,7 @@ def command(
     from tuner.lock import holder
     from tuner.report.progress import Progress
     from tuner.report.results import load
+    from tuner.report.tables import counted
     from tuner.report.words import summary
 
     now = Progress(load(study, name), holder(study), datetime.now(UTC))
@@ -50,7 +51,7 @@ def command(
     for chain, best in now.best().items():
         finished = len(results.chains[chain].trials)
         score = "" if best is None else f", best {results.metric} {best:.4g}"
-        say(f"  {chain}: {finished} of {results.total} trials{score}")
+        say(f"  {chain}: {finished} of {counted(results.total, 'trial')}{score}")
     if not results.complete:
         raise typer.Exit(INCOMPLETE)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
@@ -20,11 +21,18 @@ from tuner.models.layers import (
     activation,
     normalization,
 )
+from tuner.spec.settings import ABOVE_ZERO, only
 from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("flat", "sequence", "image")
 TASKS = ("classification", "regression")
+DEEP = only(num_layers=ABOVE_ZERO)
+
+
+def _checked(widths: object) -> object:
+    if not (isinstance(widths, str) and re.fullmatch(r"[1-9]\d{0,4}(-[1-9]\d{0,4})*", widths)):
+        raise ValueError("one text such as 64-32-16")
+    return widths
 
 
 class Settings(BaseSettings):
@@ -35,14 +43,20 @@ class Settings(BaseSettings):
     num_layers: int = Field(
         1, ge=0, le=100, description="hidden layers; 0 is a linear model", json_schema_extra=only(widths=(None,))
     )
-    widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-[1-9]\d{0,4})*$")] | None = Field(
+    widths: Annotated[str, BeforeValidator(_checked)] | None = Field(
         None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
     )
-    activation: Activation = Field("relu", description="after each hidden layer")
-    normalization: Normalization = Field("none", description="of each hidden layer, before its activation")
+    activation: Activation = Field("relu", description="after each hidden layer", json_schema_extra=DEEP)
+    normalization: Normalization = Field(
+        "none", description="of each hidden layer, before its activation", json_schema_extra=DEEP
+    )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
-    residual: bool = Field(False, description="add each hidden layer's input to its output, where sizes agree")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units dropped while training")
+    residual: bool = Field(
+        False, description="add each hidden layer's input to its output, where sizes agree", json_schema_extra=DEEP
+    )
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of hidden units dropped while training", json_schema_extra=DEEP
+    )
 
 
 class Block(nn.Sequential):

@@ -17,7 +17,7 @@ Cell = str | int | float | None
 class Table:
     """A title, column names, and rows of plain values; columns from `fixed` on are searched parameters.
 
-    Where there is too little room, the columns of `spare` go first, in that order.
+    Where there is too little room, the columns of `spare` go first, in that order; texts of `long` ones are wrapped.
     """
 
     title: str
@@ -25,6 +25,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     fixed: int
     spare: tuple[str, ...] = ()
+    long: tuple[str, ...] = ("configuration",)
 
     def without(self, column: str) -> Table:
         """The same without one of its fixed columns."""
@@ -84,7 +85,8 @@ def failures(results: Results) -> Table:
     """Why trials failed, and how many."""
     rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in results.failures)
     columns = ("reason", "count", "chain", "trial", "diagnosis")
-    return Table("Failures (report --chain C --trial N tells more of one)", columns, rows, len(columns))
+    title = "Failures (report --chain C --trial N tells more of one)"
+    return Table(title, columns, rows, len(columns), long=("reason", "diagnosis"))
 
 
 def spread(trial: TrialRecord) -> float | None:
@@ -124,6 +126,11 @@ def decided(trial: TrialRecord) -> Values:
 
 def _values(trial: TrialRecord, paths: Sequence[str]) -> list[Cell]:
     return [decided(trial).get(path) for path in paths]
+
+
+def counted(number: int, word: str) -> str:
+    """ "1 trial", "1,200 trials"."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 def cells(table: Table) -> list[list[str]]:

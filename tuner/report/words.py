@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.report.results import REPEATS, Gain, Results
 from tuner.report.statistics import Interval
-from tuner.report.tables import decided, short_names, text
+from tuner.report.tables import counted, decided, short_names, text
 from tuner.spec.diagnosis import SIGNS, inside
 from tuner.spec.records import TrialRecord
 
@@ -27,7 +27,7 @@ def title(results: Results) -> list[str]:
     shape = "×".join(str(n) for n in data["shape"])
     nested = f"{len(results.folds)} outer folds and the final chain" if results.folds else "a flat search"
     return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better); "
-            f"{header['sampler']}, {results.total} trials for {nested}"]  # fmt: skip
+            f"{header['sampler']}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
 
 
 def headline(results: Results) -> list[str]:
@@ -37,8 +37,9 @@ def headline(results: Results) -> list[str]:
     lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
     if pruned:
-        lines.append(f"Of {results.finished()} trials {pruned} were stopped early, which saved up to {saved:.0%} of "
-                     "the epochs.")  # fmt: skip
+        were = "was" if pruned == 1 else "were"
+        lines.append(f"Of {counted(results.finished(), 'trial')} {pruned} {were} stopped early, which saved up to "
+                     f"{saved:.0%} of the epochs.")  # fmt: skip
     if missing := results.unscored():
         lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there.")
     if not results.complete:
@@ -107,7 +108,8 @@ def deployed(results: Results) -> list[str]:
     if chosen is None or chosen.score is None:
         return []
     why = selection(results) if rule.rule != "best" else None
-    lines = [f"Deploy trial {chosen.number}: {settings(chosen)}{'; ' + why if why else ''}."]
+    what = settings(chosen) or "nothing was searched"
+    lines = [f"Deploy trial {chosen.number}: {what}{'; ' + why if why else ''}."]
     return [*lines, *diagnosis(chosen)]
 
 
@@ -171,14 +173,14 @@ def summary(results: Results) -> str:
         half = results.score.half
         said = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
     failed = sum(trial.state == "failed" for chain in results.chains.values() for trial in chain.trials)
-    done = f"{results.finished()} trials" if results.complete else f"PARTIAL, {_progress(results)}"
+    done = counted(results.finished(), "trial") if results.complete else f"PARTIAL, {_progress(results)}"
     return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
 
 
 def _progress(results: Results) -> str:
     """How much of the search is done."""
     folds = f", {len(results.scored)} of {len(results.folds)} outer folds scored" if results.folds else ""
-    return f"{results.finished()} of {results.total * len(results.chains)} trials{folds}"
+    return f"{results.finished():,} of {counted(results.total * len(results.chains), 'trial')}{folds}"
 
 
 def interval(value: Interval, kind: str = "corrected") -> str:
@@ -194,6 +196,8 @@ def verdict(comparison: Gain, other: str) -> str:
     what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
     gain = comparison.gain
     margin = "" if gain.half is None else f" ± {gain.half:.2g}"
+    if gain.low == gain.high == 0:
+        return f"The tuned model scores in every outer fold what {what} scores ({comparison.mean:.4g})."
     if gain.half is None:
         said = f"On one fold, which allows no test, {gain.mean:+.2g} against"
     elif comparison.distinguishable:
@@ -223,4 +227,4 @@ def about(results: Results, trial: TrialRecord) -> str:
     """One trial in a line: how it ended, and what it had decided."""
     ended = {"complete": f"{results.metric} {text(trial.score, False)}", "failed": f"failed: {trial.reason}",
              "pruned": "stopped early"}[trial.state]  # fmt: skip
-    return f"trial {trial.number}: {ended}, {trial.epochs} epochs; {settings(trial)}"
+    return f"trial {trial.number}: {ended}, {counted(trial.epochs, 'epoch')}; {settings(trial)}"

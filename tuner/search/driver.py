@@ -77,7 +77,7 @@ def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | Non
 def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
-    now["trials"] = prepared.proposer("").available(wishes.trials or now["trials"])
+    now["trials"] = prepared.trials(wishes.trials)
     going_on = holds_something(wishes.study) and not wishes.fresh
     found = read(wishes.study, curves=False).get(name) if going_on else None
     if found is None:

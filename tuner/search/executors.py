@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from rich.filesize import decimal
-
 from tuner.errors import TunerError, UsageError
 from tuner.search.jobs import Job, Outcome, Work
+from tuner.search.machine import too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
@@ -251,5 +250,4 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 def too_large(job: Job, needed: float, room: Room) -> Outcome:
     """What becomes of a job that takes more than all the room there is."""
-    text = f"out of memory: it takes at least {decimal(int(needed))}, and it may take {decimal(int(room.most))}"
-    return failure(job, text, 0.0)
+    return failure(job, f"out of memory: it takes at least {too_much(needed, room.most)}", 0.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from rich.filesize import decimal
 
 from tuner.spec.sections import Limits, size
 from tuner.training.fitting import Room
@@ -38,3 +39,10 @@ def free_memory(container: Path = CGROUP) -> float:
         kept = dict(line.split() for line in (container / "memory.stat").read_text().splitlines())
         free = min(free, most - used + float(kept["inactive_file"]))
     return free
+
+
+def too_much(needed: float, most: float) -> str:
+    """ "4.1 GB, and it may take 4.0 GB", with as many digits as tell them apart."""
+    texts = [[decimal(int(size), precision=digits) for size in (needed, most)] for digits in (1, 2, 3, 6)]
+    asked, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
+    return f"{asked}, and it may take {allowed}"

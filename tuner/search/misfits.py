@@ -12,8 +12,8 @@ from tuner.data.dataset import Dataset
 from tuner.errors import ExperimentError
 from tuner.search.catalogue import model
 from tuner.spec.experiment import Experiment
-from tuner.spec.settings import Settings, either, needs
-from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter
+from tuner.spec.settings import Settings, alternatives, either, meets, needs, subsettings
+from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 
@@ -32,15 +32,14 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
-        field = _field(entry, entries, experiment.folder)
-        if field is None or not _written(entry, field[1]):
-            continue
-        name, info = field
-        for other, used in needs(info).items():
-            given = about.get(other) or _possible(entry, other, entries)
-            if not set(given) & set(used):
-                text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
-                yield entry.path, text, "leave it out"
+        for above, name, info in _levels(entry, entries, experiment.folder):
+            leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
+            for other, used in needs(info).items() if _written(entry, info, leaf) else ():
+                given = about.get(other) or _possible(entry, f"{above}.{other}", entries)
+                if not any(value == RANGE_OPTION or meets(value, used) for value in given):
+                    text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
+                    yield entry.path, text, "leave it out" + (f", or change {other}" if other not in about else "")
+    yield from _too_slow(entries)
     losses = BY_TASK[dataset.task]
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
         for loss in _values(entry):
@@ -49,25 +48,56 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
                 yield entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}"
 
 
-def _field(entry: Entry, entries: list[Entry], folder: Path) -> tuple[str, FieldInfo] | None:
-    """The setting of model or training that an entry is, or is part of."""
-    section, _, rest = entry.target.partition(".")
-    name = rest.partition(".")[0]
+def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
+    """A warm-up that no training outlasts."""
+    ends = {
+        name: [end for each in entries if each.target == f"training.{name}" for end in _ends(each)]
+        for name in ("warmup", "epochs")
+    }
+    if min(ends["warmup"]) >= max(ends["epochs"]):
+        text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
+        yield "training.warmup", text, "fewer of it, or more epochs"
+
+
+def _ends(entry: Entry) -> tuple[Any, ...]:
+    if isinstance(entry, Parameter) and isinstance(entry.domain, Range):
+        return entry.domain.low, entry.domain.high
+    return _values(entry)
+
+
+def _levels(entry: Entry, entries: list[Entry], folder: Path) -> Iterator[tuple[str, str, FieldInfo]]:
+    """The settings that an entry is part of, from the outermost: where each stands, its name, what it is."""
+    section, *names = entry.target.split(".")
     if section == "training":
-        settings: type[Settings] = TrainingSettings
-    elif section == "model" and name not in ("", "name"):
-        names = dict(entry.condition.selected)
-        fixed = next((e.value for e in entries if isinstance(e, Fixed) and e.path == "model.name"), None)
-        settings = model(str(names.get("model", fixed)), folder).Settings
+        settings: type[Settings] | None = TrainingSettings
+    elif section == "model" and names[0] != "name":
+        settings = model(_chosen(entry, "model", entries), folder).Settings
     else:
-        return None
-    info = settings.model_fields.get(name)
-    return None if info is None else (name, info)
+        return
+    above = section
+    for name in names:
+        if settings is None or (info := settings.model_fields.get(name)) is None:
+            return
+        yield above, name, info
+        above = f"{above}.{name}"
+        among = alternatives(info)
+        settings = among.get(_chosen(entry, above, entries)) if among else subsettings(info)
 
 
-def _written(entry: Entry, info: FieldInfo) -> bool:
-    """Whether the entry can have another value than the default."""
-    default, leaf = info.get_default(), entry.target.split(".")[2:]
+def _chosen(entry: Entry, above: str, entries: list[Entry]) -> str:
+    """The alternative `above` that an entry is a setting of."""
+    names = [*dict.fromkeys(_possible(entry, f"{above}.name", entries))]
+    branches = [name for path, name in entry.condition.selected if name in names and _is_at(path, above, entries)]
+    return str(branches[0] if branches else names[0] if names else None)
+
+
+def _is_at(path: str, above: str, entries: list[Entry]) -> bool:
+    return any(each.path == path and each.target == f"{above}.name" for each in entries)
+
+
+def _written(entry: Entry, info: FieldInfo, leaf: list[str]) -> bool:
+    """Whether the entry, the `leaf` of a setting, can have another value than the default."""
+    default = info.get_default()
     for part in leaf:
         default = getattr(default, part, None)
     return any(value != default for value in _values(entry))
@@ -80,9 +110,8 @@ def _values(entry: Entry) -> tuple[Any, ...]:
     return entry.domain.options if isinstance(entry.domain, Choice) else (RANGE_OPTION,)
 
 
-def _possible(entry: Entry, sibling: str, entries: list[Entry]) -> tuple[Any, ...]:
-    """What the setting `sibling` beside an entry can be, under the same branch."""
-    target = f"{entry.target.partition('.')[0]}.{sibling}"
+def _possible(entry: Entry, target: str, entries: list[Entry]) -> tuple[Any, ...]:
+    """What the setting at `target` can be where an entry is."""
     branch: Mapping[str, str] = dict(entry.condition.selected)
     alike = [
         each for each in entries

@@ -52,6 +52,10 @@ class Prepared:
         together = together_in(self.plan.chains, self.experiment.search.sampler)
         return sum(len(layout(chains).lanes) for chains in together)
 
+    def trials(self, wished: int | None = None) -> int:
+        """Per chain: as wished, or as the file says; of a grid no more than the cells that its constraints admit."""
+        return self.proposer("").available(wished or self.experiment.trials)
+
     def proposer(self, chain: str) -> Proposer:
         """Who proposes the configurations of a chain."""
         search = self.experiment.search
@@ -123,7 +127,7 @@ def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
     if dataset.task not in metric.tasks or (metric.by_user and not users):
         fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and (users or not m.by_user)]
         of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
-        text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task}"
+        text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
         raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
     return metric
 
@@ -138,7 +142,7 @@ def _check_model(experiment: Experiment, dataset: Dataset) -> None:
             text = f"model '{name}' reads {' or '.join(module.LAYOUTS)} rows; {dataset.name} has {rows}"
             raise experiment.error("model", text, "another model, or another layout of the dataset")
         if dataset.task not in module.TASKS:
-            text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task}"
+            text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task} task"
             raise experiment.error("model", text, "another model, or another task of the dataset")
     check_used(experiment, dataset)
     check_own(experiment, dataset, Work(dataset, DEFAULT[dataset.task], experiment.folder))
@@ -184,7 +188,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
         "file": str(experiment.document.path.absolute()),
         "identity": {**experiment.identity(), **files},
-        "trials": experiment.trials,
+        "trials": prepared.trials(),
         "sampler": experiment.search.sampler,
         "default": prepared.default,
         "select": experiment.search.select,

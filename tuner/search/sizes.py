@@ -6,9 +6,8 @@ import random
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rich.filesize import decimal
-
 from tuner.models.layers import Outline
+from tuner.search.machine import too_much
 from tuner.search.plan import Prepared
 from tuner.search.trial import recipe_of
 from tuner.spec.space import Choice, Parameter, Value, Values
@@ -55,11 +54,11 @@ def check_room(prepared: Prepared, room: Room) -> Prepared:
     each = COPIES * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
     if found.smallest * each > room.most:
         text = f"the smallest model has {found.smallest:,} parameters: a trial of {folds} inner folds takes at least "
-        text += f"{decimal(found.smallest * each)}, and it may take {decimal(int(room.most))}"
+        text += too_much(found.smallest * each, room.most)
         raise prepared.experiment.error("model", text, "a smaller model, fewer inner folds, or a larger limits.memory")
     if found.largest * each > room.most:
-        text = f"the largest model has {found.largest:,} parameters, and its trials take at least "
-        text += f"{decimal(found.largest * each)}, of {decimal(int(room.most))}: such trials will fail"
+        text = f"the largest model has {found.largest:,} parameters: a trial of it takes at least "
+        text += f"{too_much(found.largest * each, room.most)}, so it will fail"
         return replace(prepared, warnings=(*prepared.warnings, f"warning: {text}"))
     return prepared
 

@@ -38,5 +38,5 @@ def time_one_trial(prepared: Prepared, device: str) -> Estimate:
     assert isinstance(record, TrialRecord)
     if record.state == "failed":
         raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")
-    lanes = prepared.experiment.trials * prepared.lanes
+    lanes = prepared.trials() * prepared.lanes
     return Estimate(record.seconds, record.seconds / len(job.lanes) * lanes)

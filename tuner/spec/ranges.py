@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
-from tuner.errors import did_you_mean
+from tuner.errors import closest, did_you_mean
 from tuner.spec.space import Range
 from tuner.spec.yaml_file import Node, Problem, at
 
 KEYS = ("low", "high", "log", "step", "points")
 MAX_INTEGER = 2**53  # beyond it a float, and so Optuna's storage, cannot tell neighbours apart
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Wrong = Callable[[Problem], None]
 
 
-def unknown_keys(node: Node, allowed: tuple[str, ...], path: str) -> Iterator[Problem]:
-    """A problem for each key that is not allowed here, the near miss named."""
+def unknown_keys(
+    node: Node, allowed: tuple[str, ...], path: str, deeper: Mapping[str, str] = NOTHING
+) -> Iterator[Problem]:
+    """A problem for each key that is not allowed here, the near miss named; `deeper` keys have their place told."""
     for key, entry in node.entries.items():
         if key not in allowed:
             where = f" in {path}" if path else ""
-            yield at(entry.key or entry, f"unknown key '{key}'{where}", did_you_mean(key, allowed))
+            inside = None if closest(key, allowed) else closest(key, deeper)
+            hint = did_you_mean(key, allowed) if inside is None else deeper[inside]
+            yield at(entry.key or entry, f"unknown key '{key}'{where}", hint)
 
 
 def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:

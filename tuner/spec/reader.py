@@ -7,7 +7,7 @@ with its place; nothing is raised here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,15 @@ from pydantic_core import PydanticUndefined
 
 from tuner.errors import TunerError, did_you_mean
 from tuner.spec.expressions import Expression, ExpressionError, parse
-from tuner.spec.ranges import KEYS, read_range, unknown_keys
+from tuner.spec.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.spec.settings import (
+    ABOVE_ZERO,
     Alternatives,
     Settings,
     accepts,
     alternatives,
     complaint,
+    deeper,
     literals,
     name_of,
     needs,
@@ -77,6 +79,10 @@ class Reader:
         """A list of names as branches that take their defaults."""
         options: dict[str, Node] = {}
         for item in items:
+            if not isinstance(item.value, str):
+                hint = f"with settings of their own: {path}: {{choose: {{NAME: {{setting: …}}, …}}}}"
+                self.wrong(item, f"{path}: a choice is among names, and {item.text()} is none", hint)
+                continue
             if str(item.plain()) in options:
                 self.wrong(item, f"{path} offers {item.text()} twice")
             options[str(item.plain())] = replace(item, value={})
@@ -142,7 +148,7 @@ class Reader:
             self.wrong(node, f"{path or 'an experiment'} must be a mapping of settings, not {node.text()}")
             return
         hidden = {"name"} if chosen else set()
-        self._keys(node, [name for name in cls.model_fields if name not in hidden], path)
+        self._keys(node, [name for name in cls.model_fields if name not in hidden], path, deeper(cls))
         for name, field in cls.model_fields.items():
             place, goal = _join(path, name), _join(target, name)
             self.names |= {place, goal}
@@ -163,9 +169,9 @@ class Reader:
         """The condition with what the setting needs of a searched sibling; where that is otherwise, it has its default:
         no trial is spent on what changes nothing."""
         wants = [
-            " or ".join(f"{_join(above, other)} == {_literal(value)}" for value in values)
+            " or ".join(f"{_join(above, other)} {_comparison(value)}" for value in values)
             for other, values in needs(field).items()
-            if other in node.entries and isinstance(node.entries[other].value, list)
+            if other in node.entries and isinstance(node.entries[other].value, list | dict)
         ]
         if not wants:
             return condition
@@ -307,6 +313,10 @@ class Reader:
             return True
         words = [str(w) for w in literals(cls.model_fields[name])]
         hint = did_you_mean(value, words) if isinstance(value, str) and words else None
+        if (
+            inner := subsettings(cls.model_fields[name])
+        ) is not None and complaining == "must be a mapping of settings":
+            hint = f"{name}: {{{next(iter(inner.model_fields))}: {node.text()}}}"
         self.wrong(node, f"{path} {complaining}, not {node.text()}", hint)
         return False
 
@@ -315,18 +325,18 @@ class Reader:
             self.wrong(node, f"{path} is not searched, so it must be one value")
         return self.searchable
 
-    def _keys(self, node: Node, allowed: Iterable[str], path: str) -> None:
-        self.problems += unknown_keys(node, tuple(allowed), path)
+    def _keys(self, node: Node, allowed: Iterable[str], path: str, inside: Mapping[str, str] = NOTHING) -> None:
+        self.problems += unknown_keys(node, tuple(allowed), path, inside)
 
 
 def _known(default: Any) -> Value:
     return None if default is PydanticUndefined else default
 
 
-def _literal(value: Any) -> str:
-    """As an expression writes it."""
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value in words else repr(value)
+def _comparison(value: Any) -> str:
+    """With a value that `only` names, as an expression writes it."""
+    words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
+    return words.get(value, f"== {value!r}")
 
 
 def _join(path: str, name: str) -> str:

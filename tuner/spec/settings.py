@@ -25,10 +25,18 @@ class Settings(BaseModel):
 Alternatives = Mapping[str, type[Settings]]
 
 
+ABOVE_ZERO = ("above 0",)  # for `only`: any number that is
+
+
 def only(**values: tuple[Any, ...]) -> dict[str, Any]:
     """For `Field(json_schema_extra=…)`: the setting is used only where others (or the data's `task`, `layout`) have one
     of these values."""
     return {"only": values}
+
+
+def meets(value: Any, wanted: tuple[Any, ...]) -> bool:
+    """Whether a value is one of those that `only` names."""
+    return value > 0 if wanted == ABOVE_ZERO and isinstance(value, int | float) else value in wanted
 
 
 def either(values: Iterable[Any]) -> str:
@@ -68,6 +76,19 @@ def alternatives(field: FieldInfo) -> Alternatives:
     """The named settings classes that a field can hold: {"adam": Adam, "sgd": Sgd}; empty for a plain value."""
     classes = [m for m in members(field.annotation) if is_settings(m)]
     return {name: cls for cls in classes if (name := name_of(cls)) is not None}
+
+
+def deeper(cls: type[Settings]) -> dict[str, str]:
+    """Settings of the alternatives that a class's fields can hold, each with how it is written there."""
+    found: dict[str, str] = {}
+    for name, field in cls.model_fields.items():
+        default = getattr(field.get_default(), "name", None)
+        among = alternatives(field)
+        for word in sorted(among, key=lambda word: word != default):
+            for key in among[word].model_fields:
+                found.setdefault(key, f"{name}: {{name: {word}, {key}: …}}")
+    found.pop("name", None)
+    return found
 
 
 def subsettings(field: FieldInfo) -> type[Settings] | None:

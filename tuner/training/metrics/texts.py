@@ -95,6 +95,6 @@ METRICS = (
     Metric("token_accuracy", TEXTS, True, token_accuracy, "share of tokens that are right", (0, 1), whole=True),
     replace(mean_of(exact, "exact_match", ("tagging", "translation"), True, "share of rows that are all right", (0, 1)),
             whole=True),
-    Metric("bleu", ("translation",), True, bleu, "n-grams shared with the reference (Papineni 2002)", (0, 100),
+    Metric("bleu", ("translation",), True, bleu, "n-grams shared with the reference, 0 … 100 (Papineni 2002)", (0, 100),
            whole=True),
 )  # fmt: skip
