@@ -122,8 +122,8 @@ def test_dice_by_its_formula_and_with_cross_entropy():
 
 SETTINGS = {
     "adam": (
-        Adam(learning_rate=0.01, beta1=0.8, beta2=0.95),
-        lambda p: torch.optim.Adam(p, 0.01, (0.8, 0.95), weight_decay=0.1),
+        Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, eps=0.01),
+        lambda p: torch.optim.Adam(p, 0.01, (0.8, 0.95), eps=0.01, weight_decay=0.1),
     ),
     "sgd": (Sgd(learning_rate=0.1), lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.1)),
     "momentum": (Sgd(learning_rate=0.1, momentum=0.9), lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.1)),
@@ -131,16 +131,17 @@ SETTINGS = {
                  lambda p: torch.optim.SGD(p, 0.1, 0.9, nesterov=True, weight_decay=0.1)),
     "nesterov without momentum": (Sgd(learning_rate=0.1, nesterov=True),
                                   lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.1)),
-    "adagrad": (Adagrad(learning_rate=0.1, lr_decay=0.1), lambda p: torch.optim.Adagrad(p, 0.1, 0.1, 0.1)),
-    "rmsprop": (RMSprop(learning_rate=0.01, alpha=0.9),
-                lambda p: torch.optim.RMSprop(p, 0.01, 0.9, weight_decay=0.1)),
+    "adagrad": (Adagrad(learning_rate=0.1, lr_decay=0.1, eps=0.1),
+                lambda p: torch.optim.Adagrad(p, 0.1, 0.1, 0.1, eps=0.1)),
+    "rmsprop": (RMSprop(learning_rate=0.01, alpha=0.9, eps=0.1),
+                lambda p: torch.optim.RMSprop(p, 0.01, 0.9, eps=0.1, weight_decay=0.1)),
     "rmsprop, all of it": (RMSprop(learning_rate=0.01, momentum=0.5, centered=True),
                            lambda p: torch.optim.RMSprop(p, 0.01, momentum=0.5, centered=True, weight_decay=0.1)),
     "rmsprop, centered": (RMSprop(learning_rate=0.01, centered=True),
                           lambda p: torch.optim.RMSprop(p, 0.01, centered=True, weight_decay=0.1)),
-    "adamw": (AdamW(learning_rate=0.01), lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
-    "nadam": (NAdam(learning_rate=0.01, beta1=0.8),
-              lambda p: torch.optim.NAdam(p, 0.01, (0.8, 0.999), weight_decay=0.1)),
+    "adamw": (AdamW(learning_rate=0.01, eps=0.1), lambda p: torch.optim.AdamW(p, 0.01, eps=0.1, weight_decay=0.1)),
+    "nadam": (NAdam(learning_rate=0.01, beta1=0.8, eps=0.1),
+              lambda p: torch.optim.NAdam(p, 0.01, (0.8, 0.999), eps=0.1, weight_decay=0.1)),
 }  # fmt: skip
 
 

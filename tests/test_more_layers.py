@@ -22,11 +22,11 @@ from tuner.models.layers import (
     Pool,
     Recurrent,
     SelfAttention,
-    backwards,
-    last,
     sinusoids,
 )
 from tuner.models.layers.initialization import He, Normal, Orthogonal, Xavier
+from tuner.models.layers.normalization import ChannelNorm
+from tuner.models.layers.readout import backwards, last
 
 SIZE = st.integers(1, 4)
 CLOSE = {"rtol": 1e-8, "atol": 1e-10}
@@ -84,6 +84,14 @@ def test_layer_norm_equals_torch(shape):
         return own, {"weight": layer.weight.grad[k], "bias": layer.bias.grad[k]}, own
 
     assert_lane_by_lane(layer, torch.randn(shape), theirs)
+
+
+def test_of_channels_layer_norm_is_torchs_place_by_place():
+    layer, x = ChannelNorm(4, lanes_of(2)).double(), torch.randn(2, 3, 4, 5, 6, dtype=torch.double)
+    found = layer(x)
+    for k in range(2):
+        own = nn.LayerNorm(4).double()
+        torch.testing.assert_close(found[k], own(x[k].permute(0, 2, 3, 1)).permute(0, 3, 1, 2), **CLOSE)
 
 
 NORMS = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}

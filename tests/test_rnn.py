@@ -53,10 +53,9 @@ def torch_network(net, settings_, features, outputs, lane):
         features, settings_.hidden_size, settings_.num_layers, batch_first=True, bidirectional=settings_.bidirectional
     ).double()
     state = {}
-    for number, layer in enumerate(net.forwards):
-        state |= weights_of(layer, lane, f"l{number}")
-    for number, layer in enumerate(net.backwards):
-        state |= weights_of(layer, lane, f"l{number}_reverse")
+    for number, layer in enumerate(net.layers):
+        state |= weights_of(layer.ahead, lane, f"l{number}")
+        state |= weights_of(layer.back, lane, f"l{number}_reverse") if layer.back else {}
     own.load_state_dict(state)
     last = net.head.linear
     head = nn.Linear(last.weight.shape[1], outputs).double()
@@ -83,10 +82,12 @@ def test_the_network_equals_torchs_read_out_at_its_last_state(cell, layers, bidi
         own_out.square().sum().backward()
         torch.testing.assert_close(out[k], own_out, **CLOSE)
         torch.testing.assert_close(net.head.linear.weight.grad[k].T, head.weight.grad, **CLOSE)
-        torch.testing.assert_close(net.forwards[0].weight_ih.grad[k], own.weight_ih_l0.grad, **CLOSE)
-        torch.testing.assert_close(net.forwards[-1].weight_hh.grad[k], getattr(own, f"weight_hh_l{layers - 1}").grad)
+        torch.testing.assert_close(net.layers[0].ahead.weight_ih.grad[k], own.weight_ih_l0.grad, **CLOSE)
+        torch.testing.assert_close(
+            net.layers[-1].ahead.weight_hh.grad[k], getattr(own, f"weight_hh_l{layers - 1}").grad
+        )
         if bidirectional:
-            torch.testing.assert_close(net.backwards[0].weight_hh.grad[k], own.weight_hh_l0_reverse.grad, **CLOSE)
+            torch.testing.assert_close(net.layers[0].back.weight_hh.grad[k], own.weight_hh_l0_reverse.grad, **CLOSE)
 
 
 def states_by_hand(x, w_x, w_h, bias):

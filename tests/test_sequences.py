@@ -39,12 +39,6 @@ class TheirRNN(Theirs):
         self.readout, self.pool, self.tied = readout, Pooled(readout, size), tied
         self.head = nn.Linear(size, 4 if tied else 2)
 
-    def in_order(self):
-        """All layers forwards, then all layers backwards."""
-        parts = ("embedding", "rnn", "pool", "head")
-        named = sorted(self.named_parameters(), key=lambda at: (parts.index(at[0].split(".")[0]), "reverse" in at[0]))
-        return [parameter for _, parameter in named]
-
     def forward(self, x, lengths=None):
         states, ends = read(self.rnn, self.embedding(x), lengths)
         if self.readout == "last":
@@ -81,30 +75,36 @@ def test_a_tied_recurrent_network_scores_by_its_embedding_and_passes_both_gradie
 class Translator(Theirs):
     """After Bahdanau et al.; `told` what the truth is while training, or what it said itself."""
 
-    def __init__(self, cell, both, words=6, told=True):
+    def __init__(self, cell, both, words=6, told=True, layers=1):
         super().__init__()
         size, self.told, (many, one) = 6 if both else 3, told, CELLS[cell]
-        self.source, self.encoder = nn.Embedding(7, 4), many(4, 3, batch_first=True, bidirectional=both)
-        self.begin, self.target = nn.Linear(size, 3), nn.Embedding(words, 4)
+        self.source = nn.Embedding(7, 4)
+        self.encoder = many(4, 3, layers, batch_first=True, bidirectional=both)
+        self.begin = nn.ModuleList(nn.Linear(size, 3) for _ in range(layers))
+        self.target = nn.Embedding(words, 4)
         self.direction, self.project = nn.Linear(size, 1, bias=False), nn.Linear(size, size)
         self.ask = nn.Linear(3, size)
-        self.decoder, self.head = one(4 + size, 3), nn.Linear(3 + size, words)
+        self.decoder = nn.ModuleList(one(3 if layer else 4 + size, 3) for layer in range(layers))
+        self.head = nn.Linear(3 + size, words)
 
     def forward(self, source, lengths=None, targets=None):
         states, ends = read(self.encoder, self.source(source), lengths)
-        h = torch.tanh(self.begin(torch.cat([*ends], dim=-1)))
-        c, given, said = torch.zeros_like(h), torch.zeros_like(targets[:, 0]), []
+        ends = ends.unflatten(0, (len(self.begin), -1))  # by layer, then by direction
+        h = [torch.tanh(begin(torch.cat([*end], dim=-1))) for begin, end in zip(self.begin, ends, strict=True)]
+        c, given, said = [torch.zeros_like(each) for each in h], torch.zeros_like(targets[:, 0]), []
         for truth in targets.T:
-            energy = self.direction(torch.tanh(self.project(states) + self.ask(h)[:, None]))[..., 0]
+            energy = self.direction(torch.tanh(self.project(states) + self.ask(h[-1])[:, None]))[..., 0]
             if lengths is not None:
                 energy[torch.arange(5) >= lengths[:, None]] = -math.inf
             context = (energy.softmax(dim=1)[..., None] * states).sum(dim=1)
             x = torch.cat([self.target(given), context], dim=1)
-            if isinstance(self.decoder, nn.LSTMCell):
-                h, c = self.decoder(x, (h, c))
-            else:
-                h = self.decoder(x, h)
-            said.append(self.head(torch.cat([h, context], dim=1)))
+            for layer, cell in enumerate(self.decoder):
+                if isinstance(cell, nn.LSTMCell):
+                    h[layer], c[layer] = cell(x, (h[layer], c[layer]))
+                else:
+                    h[layer] = cell(x, h[layer])
+                x = h[layer]
+            said.append(self.head(torch.cat([x, context], dim=1)))
             given = truth.clamp(min=0) if self.told or not self.training else said[-1].argmax(dim=1)
         return torch.stack(said, dim=1)
 
@@ -117,12 +117,13 @@ def translator(cell="gru", both=True, steps=4, words=6, **wish):
 @EACH
 @CELL
 @BOTH
-@pytest.mark.parametrize("told", [True, False])
-def test_a_translator_equals_torchs_cells_and_bahdanaus_attention(cell, both, lengths, told):
+@pytest.mark.parametrize(("told", "layers"), [(True, 1), (False, 1), (True, 2)])
+def test_a_translator_equals_torchs_cells_and_bahdanaus_attention(cell, both, lengths, told, layers):
     """Given the truth before each step, or in training what it said itself; nothing (-1) counts as the end (0)."""
     targets = torch.randint(-1, 6, (2, 3, 4))
-    net, x = translator(cell, both, teacher_forcing=float(told)), torch.randint(2, 7, (2, 3, 5))
-    assert_equal(net, lambda: Translator(cell, both, told=told), x, lengths, targets=targets)
+    net = translator(cell, both, teacher_forcing=float(told), num_layers=layers)
+    x = torch.randint(2, 7, (2, 3, 5))
+    assert_equal(net, lambda: Translator(cell, both, told=told, layers=layers), x, lengths, targets=targets)
 
 
 def test_now_and_then_a_translator_is_given_the_truth_whichever_lanes_stand_beside():
@@ -160,10 +161,12 @@ def beam_search(own, source, length, steps, words, width):
 
 @EACH
 @CELL
-@pytest.mark.parametrize("width", [1, 2, 27])
-def test_decoding_says_what_a_search_over_lists_finds_which_at_full_width_is_the_best_of_all(cell, lengths, width):
+@pytest.mark.parametrize(("width", "layers"), [(1, 1), (2, 1), (27, 1), (2, 2)])
+def test_decoding_says_what_a_search_over_lists_finds_which_at_full_width_is_the_best_of_all(
+    cell, lengths, width, layers
+):
     """At most 15 beginnings of three tokens are not one another, so the widest beam keeps all; width 1 is greedy."""
-    net, x = translator(cell, steps=4, words=3, beam=width).eval(), torch.randint(2, 7, (2, 3, 5))
+    net, x = translator(cell, steps=4, words=3, beam=width, num_layers=layers).eval(), torch.randint(2, 7, (2, 3, 5))
     with torch.no_grad():
         for parameter in net.parameters():  # what was said before has to matter
             parameter *= 3
@@ -171,6 +174,6 @@ def test_decoding_says_what_a_search_over_lists_finds_which_at_full_width_is_the
         found = net.decode(x, lengths)
         assert found.shape == (2, 3, 4)
         for k, row in product(range(2), range(3)):
-            own = with_weights(Translator(cell, True, words=3), net, k).eval()
+            own = with_weights(Translator(cell, True, words=3, layers=layers), net, k).eval()
             length = None if lengths is None else lengths[k, row]
             assert found[k, row].tolist() == beam_search(own, x[k, row], length, 4, 3, width)

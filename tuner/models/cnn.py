@@ -22,6 +22,7 @@ from tuner.models.layers import (
     Lanes,
     Lengths,
     Linear,
+    Normalization,
     Pool,
     Shapes,
     activation,
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     )
     kernel_size: Literal[1, 3, 5, 7, 9, 11] = Field(3, description="width of a convolution")
     activation: Activation = Field("relu", description="after each convolution")
-    normalization: Literal["none", "batch"] = Field("none", description="of each convolution's channels")
+    normalization: Normalization = Field("none", description="of each convolution's channels")
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     pooling: Literal["mean", "max", "attention", "flatten"] = Field(
         "mean", description="what the linear layer sees of all places"
@@ -78,7 +79,7 @@ class Maker:
         convolution = Conv(
             inputs, outputs, size, self.lanes, dimensions=self.dimensions, stride=stride, groups=groups
         )  # fmt: skip
-        layers = [convolution, *normalization(how.normalization, outputs, self.lanes)]
+        layers = [convolution, *normalization(how.normalization, outputs, self.lanes, channels=True)]
         return layers if last else [*layers, self.activation()]
 
     def activation(self) -> nn.Module:

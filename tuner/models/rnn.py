@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.models.layers import (
     Default,
+    Directions,
     Dropout,
     Head,
     Initialization,
     Lanes,
     Pool,
-    Recurrent,
     Shapes,
-    backwards,
-    last,
     steps,
 )
 from tuner.spec.settings import Settings as BaseSettings
@@ -80,11 +77,10 @@ class RNN(nn.Module):
         super().__init__()
         self.settings, hidden = settings, settings.hidden_size
         self.embedding, size = steps(shapes, settings.embedding_size, lanes)
-        self.forwards, self.backwards, self.dropouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.layers, self.dropouts = nn.ModuleList(), nn.ModuleList()
         for layer in range(settings.num_layers):
-            self.forwards.append(Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias))
-            if settings.bidirectional:
-                self.backwards.append(Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias))
+            both, forget = settings.bidirectional, settings.forget_bias
+            self.layers.append(Directions(settings.cell, size, hidden, lanes, forget, bidirectional=both))
             one_answer = layer + 1 == settings.num_layers and not shapes.places
             self.dropouts.append(Dropout(settings.dropout, lanes, shared=None if one_answer else TIME))
             size = 2 * hidden if settings.bidirectional else hidden
@@ -94,21 +90,13 @@ class RNN(nn.Module):
         self.head = Head(size, shapes.outputs, lanes, self.embedding if settings.tied else None)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        states, cut = self.embedding(x), self.settings.truncate
-        for number, forward in enumerate(self.forwards):
-            ahead = states = forward(before := states, cut)
-            if self.backwards:
-                back = backwards(self.backwards[number](backwards(before, lengths), cut), lengths)
-                states = torch.cat([ahead, back], dim=-1)
-            if number + 1 < len(self.forwards) or self.every_step:
-                states = self.dropouts[number](states)
-        if self.every_step:
-            read = states
-        elif self.pool is not None:
-            read = self.dropouts[-1](self.pool(states, lengths))
-        else:  # backwards, the last step read is the first
-            ends = [last(ahead, lengths), *([back[:, :, 0]] if self.backwards else [])]
-            read = self.dropouts[-1](torch.cat(ends, dim=-1))
+        read = self.embedding(x)
+        for number, layer in enumerate(self.layers):
+            read, end = layer(read, lengths, self.settings.truncate)
+            if number + 1 < len(self.layers) or self.every_step:
+                read = self.dropouts[number](read)
+        if not self.every_step:
+            read = self.dropouts[-1](end if self.pool is None else self.pool(read, lengths))
         out: Tensor = self.head(read)
         return out
 

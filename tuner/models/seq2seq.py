@@ -18,6 +18,7 @@ from tuner.data.dataset import END  # also what the decoder is given before the 
 from tuner.models.layers import (
     AdditiveAttention,
     Default,
+    Directions,
     Dropout,
     Embedding,
     Initialization,
@@ -26,8 +27,6 @@ from tuner.models.layers import (
     Recurrent,
     Shapes,
     State,
-    backwards,
-    last,
 )
 from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
@@ -40,6 +39,7 @@ class Settings(BaseSettings):
     name: Literal["seq2seq"] = "seq2seq"
     cell: Literal["rnn", "gru", "lstm"] = Field("gru", description="rnn: Elman 1990; gru: Cho 2014; lstm: 1997")
     hidden_size: int = Field(64, ge=1, le=4096, description="units of each direction of the encoder, of the decoder")
+    num_layers: int = Field(1, ge=1, le=16, description="layers of the encoder, and of the decoder")
     embedding_size: int = Field(32, ge=1, le=4096, description="numbers for each token")
     bidirectional: bool = Field(True, description="the encoder reads in both directions")
     teacher_forcing: float = Field(1.0, ge=0, le=1, description="how often the decoder is given the truth in training")
@@ -60,19 +60,24 @@ class Seq2Seq(nn.Module):
         size, hidden = settings.embedding_size, settings.hidden_size
         self.steps, self.beam = shapes.places[0], settings.beam
         self.source = Embedding(shapes.vocabularies[0], size, lanes)
-        directions = 2 if settings.bidirectional else 1
-        self.encoders = nn.ModuleList(
-            Recurrent(settings.cell, size, hidden, lanes, settings.forget_bias) for _ in range(directions)
-        )
-        self.begin = Linear(directions * hidden, hidden, lanes)
+        cell, layers, forget = settings.cell, range(settings.num_layers), settings.forget_bias
+        self.encoders, self.begin, read = nn.ModuleList(), nn.ModuleList(), size
+        for _ in layers:
+            encoder = Directions(cell, read, hidden, lanes, forget, bidirectional=settings.bidirectional)
+            read = encoder.size
+            self.encoders.append(encoder)
+            self.begin.append(Linear(read, hidden, lanes))
         self.target = Embedding(shapes.outputs, size, lanes, special=0)
-        self.attention = AdditiveAttention(directions * hidden, lanes, query=hidden)
-        self.decoder = Recurrent(settings.cell, size + directions * hidden, hidden, lanes, settings.forget_bias)
+        self.attention = AdditiveAttention(read, lanes, query=hidden)
+        self.decoders = nn.ModuleList(
+            Recurrent(cell, hidden if layer else size + read, hidden, lanes, forget) for layer in layers
+        )
+        self.between = nn.ModuleList(Dropout(settings.dropout, lanes) for _ in layers[1:])
         self.drop_source, self.drop_target = (Dropout(settings.dropout, lanes, shared=None) for _ in range(2))
         self.drop_said = Dropout(settings.dropout, lanes)
         self.told, mixed = settings.teacher_forcing > 0, 0 < settings.teacher_forcing < 1
         self.coins = Dropout(1 - settings.teacher_forcing, lanes) if mixed else None  # what it keeps is told the truth
-        self.head = Linear((directions + 1) * hidden, shapes.outputs, lanes)
+        self.head = Linear(hidden + read, shapes.outputs, lanes)
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
         states, keys, state = self._encode(source, lengths)
@@ -117,26 +122,26 @@ class Seq2Seq(nn.Module):
 
     def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, State]:
         """States of the source (K, B, S, H), their keys, and the state that the decoder begins with."""
-        x = self.drop_source(self.source(source))
-        ahead = self.encoders[0](x)
-        ends, states = [last(ahead, lengths)], [ahead]
-        for encoder in self.encoders[1:]:
-            back = backwards(encoder(backwards(x, lengths)), lengths)
-            states.append(back)
-            ends.append(back[:, :, 0])  # the last step read is the first
-        together = torch.cat(states, dim=-1)
-        start = self.decoder.start(source.shape[1])
-        begin = torch.tanh(self.begin(torch.cat(ends, dim=-1)))
-        return together, self.attention.project(together), (begin, *start[1:])
+        states, state = self.drop_source(self.source(source)), list[Tensor]()
+        for encoder, begin in zip(self.encoders, self.begin, strict=True):
+            states, end = encoder(states, lengths)
+            state.append(torch.tanh(begin(end)))
+            if self.decoders[0].cell == "lstm":
+                state.append(torch.zeros_like(state[-1]))
+        return states, self.attention.project(states), tuple(state)
 
     def _step(
         self, given: Tensor, state: State, states: Tensor, keys: Tensor, lengths: Tensor | None
     ) -> tuple[Tensor, State]:
         """Logits (K, B, V) of the next token, after the token given (K, B), and the next state."""
-        context = self.attention.read(states, keys, state[0], lengths)
-        x = torch.cat([self.drop_target(self.target(given)), context], dim=-1)
-        state = self.decoder.step(x, state)
-        return self.head(self.drop_said(torch.cat([state[0], context], dim=-1))), state
+        parts = len(state) // len(self.decoders)  # of each layer
+        context = self.attention.read(states, keys, state[-parts], lengths)
+        x, after = torch.cat([self.drop_target(self.target(given)), context], dim=-1), State()
+        for layer, decoder in enumerate(self.decoders):
+            x = self.between[layer - 1](x) if layer else x
+            own = decoder.step(x, state[layer * parts : (layer + 1) * parts])  # type: ignore[operator]
+            x, after = own[0], after + own
+        return self.head(self.drop_said(torch.cat([x, context], dim=-1))), after
 
 
 def _rows(values: Tensor, rows: Tensor) -> Tensor:

@@ -14,7 +14,17 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from tuner.models.layers import Activation, Conv, Default, Dropout, Initialization, Lanes, Shapes, activation
+from tuner.models.layers import (
+    Activation,
+    Conv,
+    Default,
+    Dropout,
+    Initialization,
+    Lanes,
+    Normalization,
+    Shapes,
+    activation,
+)
 from tuner.models.layers import normalization as normalized
 from tuner.spec.settings import Settings as BaseSettings
 
@@ -28,7 +38,7 @@ class Settings(BaseSettings):
     depth: int = Field(2, ge=1, le=6, description="times that the image is halved")
     kernel_size: Literal[1, 3, 5, 7] = Field(3, description="width of a convolution")
     activation: Activation = Field("relu", description="after each convolution")
-    normalization: Literal["none", "batch"] = Field("none", description="of each convolution's channels")
+    normalization: Normalization = Field("none", description="of each convolution's channels")
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the coarsest level that is dropped")
 
@@ -45,7 +55,7 @@ class UNet(nn.Module):
             for size in (inputs, outputs):
                 layers += [
                     Conv(size, outputs, settings.kernel_size, lanes),
-                    *normalized(settings.normalization, outputs, lanes),
+                    *normalized(settings.normalization, outputs, lanes, channels=True),
                     activation(settings.activation, channels=True),
                 ]
             return nn.Sequential(*layers)

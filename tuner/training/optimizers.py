@@ -19,7 +19,6 @@ from torch.optim.sgd import sgd
 from tuner.spec.settings import ABOVE_ZERO, Settings, only
 
 Move = Callable[[Tensor, Tensor, list[Tensor], float], None]
-EPS = 1e-8  # torch's, where it is added to a root mean square
 
 
 @dataclass
@@ -57,6 +56,11 @@ def _rate(default: float) -> float:
     return rate
 
 
+def _eps(default: float = 1e-8) -> float:
+    eps: float = Field(default, gt=0, le=1, description="added to the root of the squares that a step is divided by")
+    return eps
+
+
 class Sgd(Settings):
     """Stochastic gradient descent, with momentum (Polyak 1964), Nesterov's if asked (Sutskever et al. 2013)."""
 
@@ -85,6 +89,7 @@ class Adagrad(Settings):
     name: Literal["adagrad"] = "adagrad"
     learning_rate: float = _rate(1e-2)
     lr_decay: float = Field(0.0, ge=0, le=1, description="learning rate after t steps: divided by 1 + (t − 1) · this")
+    eps: float = _eps(1e-10)
 
     def build(self, weights: Tensor, weight_decay: float) -> Optimizer:
         """The sum of squares begins at 0."""
@@ -92,7 +97,7 @@ class Adagrad(Settings):
 
         def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
             adagrad([weights], [gradients], history, [steps], foreach=False, lr=rate, weight_decay=weight_decay,
-                    lr_decay=self.lr_decay, eps=1e-10, maximize=False)  # fmt: skip
+                    lr_decay=self.lr_decay, eps=self.eps, maximize=False)  # fmt: skip
 
         return Optimizer(self.learning_rate, move, [torch.zeros_like(weights)])
 
@@ -104,6 +109,7 @@ class RMSprop(Settings):
     learning_rate: float = _rate(1e-2)
     alpha: float = Field(0.99, ge=0, lt=1, description="decay of the mean squared gradient")
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    eps: float = _eps()
     centered: bool = Field(False, description="divide by the gradient's standard deviation, not its root mean square")
 
     def build(self, weights: Tensor, weight_decay: float) -> Optimizer:
@@ -114,7 +120,7 @@ class RMSprop(Settings):
             squares, *others = history
             momenta = [others.pop()] if self.momentum else []
             rmsprop([weights], [gradients], [squares], others, momenta, [steps], foreach=False, lr=rate,
-                    alpha=self.alpha, eps=EPS, weight_decay=weight_decay, momentum=self.momentum,
+                    alpha=self.alpha, eps=self.eps, weight_decay=weight_decay, momentum=self.momentum,
                     centered=self.centered)  # fmt: skip
 
         rows = 1 + self.centered + (self.momentum > 0)
@@ -127,6 +133,7 @@ class _Moments(Settings):
     learning_rate: float = _rate(1e-3)
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
     beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean squared gradient")
+    eps: float = _eps()
 
 
 class Adam(_Moments):
@@ -155,7 +162,8 @@ def _adam(function: Callable[..., None], settings: _Moments, weights: Tensor, we
     def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
         mean, square = history
         function([weights], [gradients], [mean], [square], [], [steps], fused=True, lr=rate, beta1=settings.beta1,
-                 beta2=settings.beta2, weight_decay=weight_decay, eps=EPS, amsgrad=False, maximize=False)  # fmt: skip
+                 beta2=settings.beta2, weight_decay=weight_decay, eps=settings.eps, amsgrad=False,
+                 maximize=False)  # fmt: skip
 
     return Optimizer(settings.learning_rate, move, [torch.zeros_like(weights), torch.zeros_like(weights)])
 
@@ -174,7 +182,7 @@ class NAdam(_Moments):
             mean, square = history
             nadam([weights], [gradients], [mean], [square], [product], [steps], foreach=False, lr=rate,
                   beta1=self.beta1, beta2=self.beta2, weight_decay=weight_decay, momentum_decay=self.momentum_decay,
-                  eps=EPS)  # fmt: skip
+                  eps=self.eps)  # fmt: skip
 
         return Optimizer(self.learning_rate, move, [torch.zeros_like(weights), torch.zeros_like(weights)])
 

@@ -14,8 +14,8 @@ from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
-from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, backwards, last, steps_of
-from tuner.models.layers.recurrent import Recurrent, State
+from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, steps_of
+from tuner.models.layers.recurrent import Directions, Recurrent, State
 
 __all__ = [
     "Activation",
@@ -24,6 +24,7 @@ __all__ = [
     "Conv",
     "Copies",
     "Default",
+    "Directions",
     "Dropout",
     "Embedding",
     "Head",
@@ -41,8 +42,6 @@ __all__ = [
     "Shapes",
     "State",
     "activation",
-    "backwards",
-    "last",
     "normalization",
     "sinusoids",
     "steps",

@@ -29,6 +29,13 @@ class LayerNorm(nn.Module):
         return torch.addcmul(self.bias.view(own), F.layer_norm(x, x.shape[-1:], eps=EPS), self.weight.view(own))
 
 
+class ChannelNorm(LayerNorm):
+    """The same of channels, at each place by itself (Liu et al. 2022): (K, B, C, …) → the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(2, -1)).movedim(-1, 2)
+
+
 class BatchNorm(nn.Module):
     """Every channel of each lane to zero mean and unit variance over its batch; then scaled and shifted.
 
@@ -80,8 +87,7 @@ class BatchNorm(nn.Module):
         return mean, variance
 
 
-def normalization(kind: Normalization, size: int, lanes: Lanes) -> list[nn.Module]:
-    """The layer of that kind, or none."""
-    if kind == "none":
-        return []
-    return [BatchNorm(size, lanes) if kind == "batch" else LayerNorm(size, lanes)]
+def normalization(kind: Normalization, size: int, lanes: Lanes, *, channels: bool = False) -> list[nn.Module]:
+    """The layer of that kind, or none; of hidden units (K, B, H), or of `channels` (K, B, C, …)."""
+    kinds = {"batch": BatchNorm, "layer": ChannelNorm if channels else LayerNorm}
+    return [] if kind == "none" else [kinds[kind](size, lanes)]

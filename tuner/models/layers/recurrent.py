@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.models.layers.lanes import Lanes
+from tuner.models.layers.readout import backwards, last
 
 Cell = Literal["rnn", "gru", "lstm"]
 State = tuple[Tensor, ...]  # h (K, B, H); of an lstm also c
@@ -114,3 +115,27 @@ class Recurrent(nn.Module):
             strict=True,
         )
         return torch.stack(outputs), tuple(torch.cat(end) for end in ends)
+
+
+class Directions(nn.Module):
+    """A recurrent layer that reads forwards, or in both directions (Schuster & Paliwal 1997).
+
+    (K, B, T, D), of lengths (K, B) if not all steps count → the states of all steps (K, B, T, S) and the last of each
+    direction (K, B, S), both directions side by side.
+    """
+
+    def __init__(
+        self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes, forget_bias: float, *, bidirectional: bool
+    ) -> None:
+        super().__init__()
+        self.size = 2 * hidden_size if bidirectional else hidden_size
+        self.ahead = Recurrent(cell, input_size, hidden_size, lanes, forget_bias)
+        self.back = Recurrent(cell, input_size, hidden_size, lanes, forget_bias) if bidirectional else None
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None, truncate: int | None = None) -> tuple[Tensor, Tensor]:
+        ahead = self.ahead(x, truncate)
+        end = last(ahead, lengths)
+        if self.back is None:
+            return ahead, end
+        back = backwards(self.back(backwards(x, lengths), truncate), lengths)
+        return torch.cat([ahead, back], dim=-1), torch.cat([end, back[:, :, 0]], dim=-1)  # it read the first one last
