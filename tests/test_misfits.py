@@ -1,10 +1,12 @@
 """A setting that nothing would use is an error at its place, not ignored; so is a model that cannot answer."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from helpers import inside, write_space
 
+from tuner.data.sources import ratings
 from tuner.search.catalogue import catalogue
 from tuner.spec.experiment import load
 from tuner.spec.grid import cells as cells_of
@@ -122,3 +124,13 @@ def test_a_ranking_needs_users(tmp_path):
     code, _, err = inside("check", write_space(tmp_path, dataset={"name": "diabetes"}, metric="ndcg@10"))
     assert code == 2
     assert "ndcg@10 is a metric of ratings, which name a user, and diabetes is a regression" in err
+
+
+def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):
+    ours = ratings.load
+    monkeypatch.setattr(ratings, "load", lambda *given: replace(own := ours(*given), targets=own.targets - 9))
+    wish = {"dataset": {"name": "ratings", "rows": 300}, "model": "recommender", "training": None}
+    code, _, err = inside("check", write_space(tmp_path, **wish, metric="ndcg@10"))
+    assert code == 2
+    assert "error: ndcg@10 is of gains from 0 up, and the lowest target is -" in err
+    assert inside("check", write_space(tmp_path, **wish, metric="recall@10"))[0] == 0

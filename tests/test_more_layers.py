@@ -167,6 +167,8 @@ def test_a_tied_head_scores_by_the_embedding_and_has_no_weights_of_its_own_for_t
 @pytest.mark.parametrize("lengths", [None, (5, 1, 3)])
 def test_self_attention_equals_torch(causal, lengths):
     layer = SelfAttention(6, 3, lanes_of(2), causal=causal).double()
+    for begun in (layer.project, layer.out):
+        begun.bias.data.normal_()
     steps = None if lengths is None else torch.tensor([lengths, lengths[::-1]])
 
     def theirs(k):
@@ -184,6 +186,17 @@ def test_self_attention_equals_torch(causal, lengths):
         return own, ours, lambda x: own(x, x, x, key_padding_mask=absent, attn_mask=later)[0]
 
     assert_lane_by_lane(layer, torch.randn(2, 3, 5, 6), theirs, *([] if steps is None else [steps]))
+
+
+def test_self_attention_begins_as_torchs():
+    torch.manual_seed(3)
+    layer, own = SelfAttention(60, 3, lanes_of(2)), nn.MultiheadAttention(60, 3)
+    pairs = ((layer.project, own.in_proj_weight, own.in_proj_bias), (layer.out, own.out_proj.weight, own.out_proj.bias))
+    for ours, weight, bias in pairs:
+        assert not ours.bias.any() and not bias.any()
+        for lane in ours.weight:
+            assert lane.abs().max().item() == pytest.approx(weight.abs().max().item(), rel=0.01)  # uniform, both
+            assert lane.std().item() == pytest.approx(weight.std().item(), rel=0.03)
 
 
 def test_positions_by_the_formula_of_vaswani_et_al():

@@ -21,7 +21,8 @@ ROWS = [10, 20, 40, 80, 160]
 @pytest.fixture(scope="module")
 def curved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("curve")
-    search(write_space(folder, search={"trials": 2}), folder / "study.db")
+    training = {"epochs": 6, "schedule": "cosine", "warmup": 1, "early_stopping": {"patience": 2}}
+    search(write_space(folder, search={"trials": 2}, training=training), folder / "study.db")
     before = inside("report", folder / "study.db", "--format", "json")[1]
     code, out, err = inside("curve", folder / "study.db")
     assert (code, err) == (0, "")
@@ -58,6 +59,7 @@ def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     fold = prepared.plan.chains[-1].folds[0]
     lane = Lane(fold.train, (fold.validation,), seed_of(prepared.experiment.search.seed, chosen.number, fold.train))
     configuration = {**chosen.configuration, "training": {**chosen.configuration["training"], "early_stopping": None}}
+    assert refit_epochs(chosen) < chosen.configuration["training"]["epochs"]  # which the schedule still counts on
     job = RefitJob("final", chosen.number, configuration, lane, refit_epochs(chosen))
     (record,) = Runner(prepared.work, "cpu").run(job).values()
     assert SHARES[-1] == 1.0

@@ -129,6 +129,9 @@ def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
         of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
         raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
+    if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
+        text = f"{metric.name} is of gains from {metric.least:g} up, and the lowest target is {lowest:g}"
+        raise experiment.error("metric", text, "a recall@k, or targets that are moved up")
     return metric
 
 

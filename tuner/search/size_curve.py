@@ -18,7 +18,7 @@ from tuner.spec.selection import refit_epochs
 from tuner.training.fitting import DoesNotFit
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.loop import Curves, train
+from tuner.training.loop import Judge, train
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FEWEST = 2  # rows to train on
@@ -43,10 +43,11 @@ def size_curve(
         for fold, order in zip(final.folds, orders, strict=True):
             rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
             lanes.append(Lane(rows, (fold.validation,), seed_of(seed, trial.number, rows), by_heart=True))
-        epochs = math.ceil(refit_epochs(trial) / share)
-        recipe = recipe_of(trial.configuration, prepared.work, epochs=epochs, early_stopping=None)
+        training = trial.configuration["training"]
+        planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
+        recipe = recipe_of(trial.configuration, prepared.work, **planned, early_stopping=None)
         try:
-            scores = train(recipe, lanes, table, _everything, room).curves.score
+            scores = train(recipe, lanes, table, _until(math.ceil(refit_epochs(trial) / share)), room).curves.score
         except DoesNotFit as error:
             raise NoResultError(f"the learning curve does not fit into memory: {error}", "limits.memory") from error
         last = [None if np.isnan(score) else float(score) for score in scores[:, -1]]
@@ -56,5 +57,6 @@ def size_curve(
     return points
 
 
-def _everything(epoch: int, curves: Curves) -> np.ndarray:
-    return np.ones(len(curves.lanes), dtype=bool)
+def _until(last: int) -> Judge:
+    """Everything is wanted up to an epoch."""
+    return lambda epoch, curves: np.full(len(curves.lanes), epoch < last)

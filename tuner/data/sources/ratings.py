@@ -20,7 +20,7 @@ class Settings(DatasetSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Ids (N, 2) of users and items, no pair twice where that can be; the rating, around 3."""
+    """Ids (N, 2) of users and items, no pair twice where that can be; the rating, from 0 up."""
     random = np.random.default_rng(settings.seed)
     users, items, rows = settings.users, settings.items, settings.rows
     pairs = random.choice(users * items, rows, replace=rows > users * items)
@@ -29,6 +29,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     like, has = (random.normal(0, settings.tastes**-0.25, (count, settings.tastes)) for count in (users, items))
     ratings = 3 + of_user[user] + of_item[item] + (like[user] * has[item]).sum(axis=1)
     ratings += random.normal(0, settings.noise, rows)
+    ratings -= min(0.0, ratings.min())  # an NDCG knows no negative gain
     names = [(PADDING, UNKNOWN, *map(str, range(1, count + 1))) for count in (users, items)]
     return Dataset(
         name=settings.name,

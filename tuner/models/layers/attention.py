@@ -16,13 +16,15 @@ from tuner.models.layers.readout import counted
 class SelfAttention(nn.Module):
     """softmax(Q Kᵀ / √d) V in several heads of size d: (K, B, T, H) → the same; torch's `nn.MultiheadAttention`.
 
-    A `causal` one reads no later step. Weights are dropped with probability `dropout` while training.
+    It begins as that: Q, K, V as one matrix of Glorot & Bengio 2010, no biases. A `causal` one reads no later step.
+    Weights are dropped with probability `dropout` while training.
     """
 
     def __init__(self, size: int, heads: int, lanes: Lanes, *, dropout: float = 0.0, causal: bool = False) -> None:
         super().__init__()
         self.heads, self.causal = heads, causal
-        self.project, self.out = Linear(size, 3 * size, lanes), Linear(size, size, lanes)
+        self.project = Linear(size, 3 * size, lanes, bound=math.sqrt(6 / (4 * size)), blocks=3)
+        self.out = Linear(size, size, lanes, bound=1 / math.sqrt(size))
         self.dropout = Dropout(dropout, lanes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -21,7 +21,8 @@ class Metric:
     """A score: what it is called, the tasks it is for, whether more is better, and how it is computed.
 
     `by_row`: the scores of single rows (…, V), where their mean is the score of the set; `by_user`: in the place of
-    `function`, a score that also wants to know whom each row asks; `whole`: it reads a row's places together."""
+    `function`, a score that also wants to know whom each row asks; `whole`: it reads a row's places together; `least`:
+    targets below it mean nothing to it."""
 
     name: str
     tasks: tuple[str, ...]
@@ -32,6 +33,7 @@ class Metric:
     by_row: ByRow | None = None
     by_user: ByUser | None = None
     whole: bool = False
+    least: float | None = None
 
     def score(self, outputs: Tensor, targets: Tensor, mask: Tensor, users: Tensor | None = None) -> Tensor:
         """Of sets (…): outputs (…, V, *places, C), targets (…, V, *places) or numbers (…, V, M), and the rows that
