@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tuner.data.sources import dates
 from tuner.ranking import auc
 from tuner.report import load
 from tuner.report.predictions import Predictions, predictions
@@ -52,13 +54,14 @@ def test_the_outer_scores_follow_from_the_predictions(tmp_path, case):
 def test_the_tables_equal_sklearns(finished):
     found = predictions(load(finished))
     truth, said = found.truth, found.said
-    np.testing.assert_array_equal(found.confusion, sklearn.metrics.confusion_matrix(truth, said))
+    np.testing.assert_array_equal(found.confused.counts, sklearn.metrics.confusion_matrix(truth, said))
     expected = sklearn.metrics.precision_recall_fscore_support(truth, said)
     areas = np.mean([
         sklearn.metrics.roc_auc_score(truth[own], found.probabilities[own], multi_class="ovr", average=None)
         for own in (found.folds == number for number in np.unique(found.folds))
     ], axis=0)  # fmt: skip
-    for i, (name, precision, recall, f1, area, count) in enumerate(found.by_class()):
+    for i, (name, precision, recall, f1, count) in enumerate(found.confused.by_class()):
+        area = found.area(i)
         assert (precision, recall, f1, count) == pytest.approx(tuple(column[i] for column in expected))
         assert area == pytest.approx(areas[i])
         assert name == ("setosa", "versicolor", "virginica")[i]
@@ -130,3 +133,28 @@ def test_as_csv_with_one_line_per_row(finished):
 def test_in_the_report(finished):
     said = " ".join(inside("report", finished)[1].split())
     assert "Predictions of outer-test rows" in said and "calibration error" in said
+
+
+def test_of_tagged_steps_the_counts_are_kept_and_are_those_of_the_score(tmp_path):
+    wish = {"model": {"name": "rnn", "activation": None}, "search": {"trials": 2}, "metric": "token_accuracy"}
+    data = {"name": "copy", "rows": 60, "length": 4, "delay": 2}
+    search(write_space(tmp_path, **wish, dataset=data), tmp_path / "study.db")
+    results = load(tmp_path / "study.db")
+    for fold in results.folds:
+        counts = np.array(fold.refit.confusion)
+        assert np.trace(counts) / counts.sum() == pytest.approx(fold.score)
+    code, out, err = inside("report", tmp_path / "study.db")
+    assert (code, err) == (0, "") and "Confusion matrix" in out and "steps" in out
+
+
+def test_of_translations_some_are_kept_as_texts(tmp_path):
+    wish = {"dataset": {"name": "dates", "rows": 60}, "model": {"name": "seq2seq", "activation": None},
+            "search": {"trials": 1}}  # fmt: skip
+    search(write_space(tmp_path, **wish), tmp_path / "study.db")
+    dataset = dates.load(dates.Settings(rows=60), tmp_path)
+    texts = ["".join(dataset.vocabularies[0][code] for code in row if code > 1) for row in dataset.features]
+    for fold in load(tmp_path / "study.db").folds:
+        assert len(fold.refit.examples) == 3
+        for source, truth, _ in fold.refit.examples:
+            assert source in texts and re.fullmatch(r"\d{4}-\d\d-\d\d", truth)
+    assert "Examples of outer-test rows" in inside("report", tmp_path / "study.db")[1]

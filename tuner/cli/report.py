@@ -94,13 +94,14 @@ def _parts(to: Console, results: Results, top: int, chain: str, number: int | No
 
     from tuner.report import tables, words
     from tuner.report.plots import plots
+    from tuner.report.prediction_tables import summaries
 
     first, *more = words.headline(results)
     yield from (Text(line, style="dim") for line in words.title(results))
     yield Text(first, style="bold")
     yield from (*more, "")
     shown = [tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)]
-    yield from (table for table in (*shown, *_summaries(results)) if table.rows)
+    yield from (table for table in (*shown, *summaries(results)) if table.rows)
     trial = _trial(results, chain, number)
     if trial is None:
         return
@@ -113,17 +114,6 @@ def _parts(to: Console, results: Results, top: int, chain: str, number: int | No
         yield Text.from_ansi(plots(trial, results.metric, min(to.width, 100), color=to.is_terminal))
 
 
-def _summaries(results: Results) -> list[Table]:
-    from tuner.report.prediction_tables import summaries
-    from tuner.report.predictions import predictions
-
-    found = predictions(results)
-    if found is None:
-        return []
-    header = results.header
-    return summaries(found, classes=header["task"] == "classification", repeats=header["repeats"])
-
-
 def _row_by_row(results: Results) -> Table:
     from tuner.report.prediction_tables import row_by_row
     from tuner.report.predictions import predictions
@@ -132,7 +122,7 @@ def _row_by_row(results: Results) -> Table:
     if found is None:
         hint = "resampling.outer: 5" if results.flat else "let the search go on"
         if results.header["task"] not in ("classification", "regression"):
-            hint = f"a {results.header['task']} answers at many places of a row, and these answers are not kept"
+            hint = f"a {results.header['task']} answers at many places of a row, and only their counts are kept"
         raise UsageError(f"no outer fold of {results.name} has predictions", hint)
     return row_by_row(found, classes=results.header["task"] == "classification")
 

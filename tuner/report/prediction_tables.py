@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from tuner.report.predictions import Predictions
+from collections.abc import Sequence
+
+from tuner.report.predictions import Confused, Predictions, confused, predictions
+from tuner.report.results import Results
 from tuner.report.tables import Cell, Table
 
 MOST_CLASSES = 12  # that a confusion matrix shows
 
 
-def summaries(found: Predictions, *, classes: bool, repeats: int) -> list[Table]:
-    """What a reader wants of them: per class and confused with which, or the residuals of each target."""
-    rows_told = "outer-test rows" if repeats == 1 else f"outer-test rows, each tested {repeats} times"
-    if not classes:
+def summaries(results: Results) -> list[Table]:
+    """What a reader wants of them: per class and confused with which, the residuals of each target, or examples."""
+    repeats, task = results.header["repeats"], results.header["task"]
+    title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
+    if (places := confused(results)) is not None:
+        return [_by_class(title, places, "steps" if task == "tagging" else "pixels"), *_matrix(places)]
+    if (found := predictions(results)) is None:
+        return _examples(results)
+    if task == "regression":
         columns = ("target", "mean", "sd", "5 %", "50 %", "95 %")
-        title = f"Predictions of {rows_told}: residuals (truth − prediction)"
-        return [Table(title, columns, tuple(found.residuals()), len(columns))]
-    columns = ("class", "precision", "recall", "F1", "ROC-AUC", "rows")
-    title = f"Predictions of {rows_told}: calibration error {found.calibration_error:.3g}"
-    tables = [Table(title, columns, tuple(found.by_class()), len(columns), ("ROC-AUC", "precision"))]
-    if len(found.names) <= MOST_CLASSES:
-        counted = zip(found.names, found.confusion.tolist(), strict=True)
-        rows: tuple[tuple[Cell, ...], ...] = tuple((name, *counts) for name, counts in counted)
-        heads = ("true \\ predicted", *found.names)
-        tables.append(Table("Confusion matrix", heads, rows, len(heads)))
-    return tables
+        return [Table(f"{title}: residuals (truth − prediction)", columns, tuple(found.residuals()), len(columns))]
+    title += f": calibration error {found.calibration_error:.3g}"
+    areas = [found.area(index) for index in range(len(found.names))]
+    return [_by_class(title, found.confused, "rows", areas), *_matrix(found.confused)]
+
+
+def _by_class(title: str, found: Confused, what: str, areas: Sequence[float | None] = ()) -> Table:
+    more = ("ROC-AUC",) if areas else ()
+    columns = ("class", "precision", "recall", "F1", *more, what)
+    rows = [(*told, *areas[i : i + 1], count) for i, (*told, count) in enumerate(found.by_class())]
+    return Table(title, columns, tuple(rows), len(columns), (*more, "precision"))
+
+
+def _matrix(found: Confused) -> list[Table]:
+    if len(found.names) > MOST_CLASSES:
+        return []
+    counted = zip(found.names, found.counts.tolist(), strict=True)
+    rows: tuple[tuple[Cell, ...], ...] = tuple((name, *counts) for name, counts in counted)
+    heads = ("true \\ predicted", *found.names)
+    return [Table("Confusion matrix", heads, rows, len(heads))]
+
+
+def _examples(results: Results) -> list[Table]:
+    """What the winners made of some texts."""
+    columns = ("outer fold", "source", "truth", "said")
+    rows = tuple((fold.name, *texts) for fold in results.folds if fold.refit for texts in fold.refit.examples)
+    return [Table("Examples of outer-test rows", columns, rows, len(columns), long=columns[1:])]
 
 
 def row_by_row(found: Predictions, *, classes: bool) -> Table:

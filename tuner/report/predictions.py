@@ -19,6 +19,23 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class Confused:
+    """How often each class was taken for which: counts (C, C), true by predicted."""
+
+    names: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+    def by_class(self) -> list[tuple[str, float | None, float | None, float | None, int]]:
+        """Per class: name, precision, recall, F1, and how often it is true."""
+        hit, predicted, true = np.diag(self.counts), self.counts.sum(axis=0), self.counts.sum(axis=1)
+        return [
+            (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
+             int(true[i]))
+            for i, name in enumerate(self.names)
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """Of every scored outer fold: fold numbers from 1, row numbers, truth and outputs, all (N, …)."""
 
@@ -40,20 +57,11 @@ class Predictions:
         return np.asarray(self.outputs.argmax(axis=1))
 
     @cached_property
-    def confusion(self) -> NDArray[np.int64]:
-        """Rows by true class, columns by predicted (C, C)."""
+    def confused(self) -> Confused:
+        """Which classes were taken for which."""
         counts = np.zeros((len(self.names),) * 2, dtype=np.int64)
         np.add.at(counts, (self.truth.astype(np.int64), self.said), 1)
-        return counts
-
-    def by_class(self) -> list[tuple[str, float | None, float | None, float | None, float | None, int]]:
-        """Per class: name, precision, recall, F1, area under the ROC curve against the rest, and its rows."""
-        hit, predicted, true = np.diag(self.confusion), self.confusion.sum(axis=0), self.confusion.sum(axis=1)
-        return [
-            (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
-             self.area(i), int(true[i]))
-            for i, name in enumerate(self.names)
-        ]  # fmt: skip
+        return Confused(self.names, counts)
 
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
@@ -100,6 +108,12 @@ def predictions(results: Results) -> Predictions | None:
     data = results.header["dataset"]
     folds, rows, truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Predictions(folds, rows.astype(np.int64), truth, outputs, tuple(data["classes"] or data["targets"]))
+
+
+def confused(results: Results) -> Confused | None:
+    """Of steps or pixels, how often the winners took each class for which, over all outer-test rows."""
+    counts = [fold.refit.confusion for fold in results.folds if fold.refit is not None and fold.refit.confusion]
+    return Confused(tuple(results.header["dataset"]["classes"]), np.sum(counts, axis=0)) if counts else None
 
 
 def _ratio(part: float, whole: float) -> float | None:

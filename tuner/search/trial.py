@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Rows, disjoint
 from tuner.errors import TunerError, UsageError
 from tuner.models._own import load
+from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.spec.diagnosis import diagnose
@@ -139,7 +140,7 @@ class Runner:
 
     def _refitted(self, number: int, found: Refitted, test: Rows) -> RefitRecord:
         """What is kept of a refit, whoever trained it."""
-        read = found.reading
+        read, dataset = found.reading, self._table.dataset
         norms = [tuple(_short(norm) for norm in layer) for layer in read.norms.T]
         return RefitRecord(
             number,
@@ -147,7 +148,9 @@ class Runner:
             0.0,
             plain(found.score),
             tuple(plain(loss) for loss in found.train_loss),
-            predictions=None if self._table.dataset.places else pack(found.outputs),
+            predictions=None if dataset.places else pack(found.outputs),
+            confusion=confusion(found.outputs, dataset, test),
+            examples=examples(found.outputs, dataset, test),
             row_scores=pack(self._by_row(found.outputs, test)) if self._row_score else None,
             gradients=dict(zip(read.layers, norms, strict=True)),
             dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},

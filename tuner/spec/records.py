@@ -72,6 +72,8 @@ class RefitRecord:
     details: str | None = None
     after: int = 0
     predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
+    confusion: tuple[tuple[int, ...], ...] | None = None  # of places: true by predicted class (C, C)
+    examples: tuple[tuple[str, str, str], ...] = ()  # of translations: source, truth, and what was said
     row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
     gradients: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     dead: Mapping[str, float] = field(default_factory=dict)
@@ -135,8 +137,11 @@ def trial_from_json(text: str) -> TrialRecord:
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
     raw = _unsealed(text)
-    gradients = {layer: tuple(norms) for layer, norms in raw.pop("gradients").items()}
-    return RefitRecord(**{**raw, "train_loss": tuple(raw["train_loss"]), "gradients": gradients})
+    raw["gradients"] = {layer: tuple(norms) for layer, norms in raw["gradients"].items()}
+    raw["train_loss"] = tuple(raw["train_loss"])
+    raw["confusion"] = raw["confusion"] and tuple(tuple(row) for row in raw["confusion"])
+    raw["examples"] = tuple(tuple(texts) for texts in raw["examples"])
+    return RefitRecord(**raw)
 
 
 def failures_in_a_row(trials: Iterable[TrialRecord]) -> int:

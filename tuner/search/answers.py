@@ -1,0 +1,47 @@
+"""What is kept of a refit's answers at many places of a row, which are too many to keep as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import END, IGNORED, Dataset, Rows
+
+MOST_CLASSES = 100  # of a confusion matrix
+EXAMPLES = 3  # of each outer fold
+
+
+def confusion(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tuple[tuple[int, ...], ...] | None:
+    """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C)."""
+    if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
+        return None
+    truth = dataset.targets[rows]
+    asked = truth != IGNORED
+    counts = np.zeros((dataset.outputs, dataset.outputs), dtype=np.int64)
+    np.add.at(counts, (truth[asked], outputs.argmax(axis=-1)[asked]), 1)
+    return tuple(tuple(row) for row in counts.tolist())
+
+
+def examples(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tuple[tuple[str, str, str], ...]:
+    """Of translations: the source, the true text and what was said of the first rows."""
+    if dataset.task != "translation":
+        return ()
+    found = []
+    for row, said in list(zip(rows, outputs, strict=True))[:EXAMPLES]:
+        source = dataset.features[row, : None if dataset.lengths is None else dataset.lengths[row]]
+        truth, answer = (_until_end(codes.astype(np.int64).tolist()) for codes in (dataset.targets[row], said))
+        texts = (source.tolist(), dataset.vocabularies[0]), (truth, dataset.classes), (answer, dataset.classes)
+        found.append(tuple(_text(*text) for text in texts))
+    return tuple(found)  # type: ignore[arg-type]
+
+
+def _until_end(codes: list[int]) -> list[int]:
+    return codes[: codes.index(END)] if END in codes else codes
+
+
+def _text(codes: Sequence[int], words: Sequence[str]) -> str:
+    """Words with blanks between them, characters without."""
+    tokens = [words[code] for code in codes]
+    return ("" if all(len(token) == 1 for token in tokens) else " ").join(tokens)
