@@ -1,9 +1,12 @@
-"""One finished study that many tests only read."""
+"""What many tests begin with: one finished study that they only read, and a folder with somebody's own models."""
 
 import os
 
 import pytest
 from helpers import search, write_space
+from own_nets import NETS
+
+from tuner.models import _own
 
 for _name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING"):  # the same terminal wherever tests run
     os.environ.pop(_name, None)
@@ -16,3 +19,12 @@ def finished(tmp_path_factory):
     study = folder / "study.db"
     search(write_space(folder), study)
     return study
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Somebody's own models."""
+    (tmp_path / "my_nets.py").write_text(NETS)
+    (tmp_path / "helper_of_nets.py").write_text("WIDTH = 8\n")
+    _own._load.cache_clear()
+    return tmp_path

@@ -1,139 +1,23 @@
 """The user's own nn.Module: its arguments are settings, its copies are lanes, its mistakes are told at their place."""
 
-import json
 import textwrap
-from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers import inside, search, tables
+from own_nets import space
 from torch import nn
-from toys import CPU, classes, go_on, lanes_of
+from toys import classes, go_on, lanes_of
 
-from tuner.errors import UsageError
-from tuner.models import _own, mlp
+from tuner.models import mlp
 from tuner.models.layers import Copies, Lanes
 from tuner.search.catalogue import model
-from tuner.search.executors import Processes
-from tuner.search.jobs import TrialJob
-from tuner.search.plan import prepare
 from tuner.training.fitting import build_stacks
-from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
-
-NETS = textwrap.dedent('''
-    from typing import Literal
-
-    import torch
-    from torch import nn
-    from helper_of_nets import WIDTH
-
-    class Plain(nn.Module):
-        """A hidden layer."""
-        def __init__(
-            self, in_features, num_classes, hidden: int = WIDTH, bias: bool = True, kind: Literal["a", "b"] = "a"
-        ):
-            super().__init__()
-            self.first, self.last = nn.Linear(in_features, hidden, bias), nn.Linear(hidden, num_classes)
-
-        def forward(self, x):
-            return self.last(torch.relu(self.first(x)))
-
-    class Recurrent(nn.Module):
-        """With batch normalisation, dropout and a fused lstm."""
-        def __init__(self, in_features: int, num_classes: int, hidden: int = 6, dropout: float = 0.3):
-            super().__init__()
-            self.rnn = nn.LSTM(in_features, hidden, batch_first=True)
-            self.norm, self.drop = nn.BatchNorm1d(hidden), nn.Dropout(dropout)
-            self.head = nn.Linear(hidden, num_classes)
-
-        def forward(self, x):
-            return self.head(self.drop(self.norm(self.rnn(x)[0][:, -1])))
-
-    class Tied(nn.Module):
-        def __init__(self, in_features: int, out_features: int):
-            super().__init__()
-            self.one = nn.Linear(in_features, in_features)
-            self.two, self.head = nn.Linear(in_features, in_features), nn.Linear(in_features, out_features)
-            self.two.weight = self.one.weight
-
-        def forward(self, x):
-            return self.head(self.two(torch.tanh(self.one(x))))
-
-    class Wrong(Plain):
-        def forward(self, x):
-            return super().forward(x)[:, :1]
-
-    class Pair(Plain):
-        def forward(self, x):
-            print("what a model prints")
-            return super().forward(x), x
-
-    class Sized(nn.Module):
-        def __init__(self, input_size: int, num_classes: int):
-            super().__init__()
-
-    class Pixels(nn.Module):
-        """A convolution, as torch writes it: classes before places."""
-        def __init__(self, in_channels: int, num_classes: int):
-            super().__init__()
-            self.one = nn.Conv2d(in_channels, num_classes, 3, padding=1)
-
-        def forward(self, x):
-            print("what a model prints")
-            return self.one(x)
-
-    class Number(nn.Module):
-        def __init__(self, in_features: int):
-            super().__init__()
-            self.one = nn.Linear(in_features, 1)
-
-        def forward(self, x):
-            return self.one(x)[:, 0]
-
-    class Unclear(nn.Module):
-        def __init__(self, in_featurs, num_classes):
-            super().__init__()
-
-    class Words(nn.Module):
-        def __init__(self, vocabulary_size: int, num_classes: int):
-            super().__init__()
-
-    class Function:
-        pass
-''')  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "my_nets.py").write_text(NETS)
-    (tmp_path / "helper_of_nets.py").write_text("WIDTH = 8\n")
-    _own._load.cache_clear()
-    return tmp_path
-
-
-def space(folder, dataset="iris", trials=3, **model):
-    path = folder / "space.yaml"
-    training = {"epochs": 2, "optimizer": {"name": "adam", "learning_rate": {"low": 0.001, "high": 0.1, "log": True}}}
-    path.write_text(json.dumps({
-        "model": model, "dataset": dataset, "training": training, "resampling": {"outer": 3},
-        "search": {"trials": trials},
-    }))  # fmt: skip
-    return path
-
-
-def package(folder):
-    """A package of two modules, one of which imports the other."""
-    (folder / "package").mkdir()
-    (folder / "package" / "__init__.py").write_text("")
-    (folder / "package" / "sizes.py").write_text("WIDTH = 8\n")
-    (folder / "package" / "nets.py").write_text(NETS.replace("from helper_of_nets", "from .sizes"))
 
 
 def recipe(folder, name, **settings):
@@ -276,115 +160,3 @@ def test_arguments_are_settings_and_shapes_are_given(folder):
     assert set(module.Settings.model_fields) == {"name", "hidden", "bias", "kind"}
     assert module.Settings().model_dump() == {"name": "my_nets.py:Plain", "hidden": 8, "bias": True, "kind": "a"}
     assert module.shapes == ("in_features", "num_classes")
-
-
-@pytest.mark.parametrize(
-    ("wish", "what", "cure"),
-    [
-        ({"name": "my_nets.py:Plan"}, "my_nets.py has no class 'Plan'", "did you mean 'Plain'?"),
-        ({"name": "my_net.py:Plain"}, "my_net.py: no such file in", "FILE.py:CLASS beside the experiment file"),
-        ({"name": "my_nets.py:Function"}, "Function of my_nets.py is no torch.nn.Module", None),
-        ({"name": "my_nets.py:Plain", "hiden": 3}, "unknown key 'hiden' in model", "did you mean 'hidden'?"),
-        ({"name": "my_nets.py:Plain", "hidden": "big"}, "model.hidden must be a whole number, not 'big'", None),
-        ({"name": "my_nets.py:Unclear"}, "its argument 'in_featurs' is no shape, and has neither", "'in_features'"),
-        ({"name": "my_nets.py:Wrong"}, "makes of 2 rows of 4 a tensor (2, 1), not (2, 3)", "mend its forward"),
-        ({"name": "my_nets.py:Pair"}, "the forward of my_nets.py:Pair gives a tuple, not a tensor", "one tensor"),
-        ({"name": "my_nets.py:Sized"}, "model.input_size is missing", "handed in by the names input_shape, in_feat"),
-        ({"name": "my_nets.py"}, "'my_nets.py' names no class", "name: my_nets.py:Plain"),
-        ({"name": "my_nets.py:Words"}, "asks for vocabulary_size, which this data does not have", None),
-        ({"name": "broken.py:Net"}, "broken.py cannot be imported: SyntaxError", "mend it"),
-        ({"name": "no_such_package.nets:Net"}, "there is no module 'no_such_package', neither in", "pip install it"),
-        ({"name": "nets_of_cwd:Plain"}, "there is no module 'nets_of_cwd', neither in", "put it there"),
-        ({"name": "package/nets.py:Net"}, "package/nets.py cannot be imported: ImportError", "package.nets:CLASS"),
-    ],
-)  # fmt: skip
-def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, cure):
-    (folder / "broken.py").write_text("class Net(:\n")
-    (folder / "cwd").mkdir()
-    (folder / "cwd" / "nets_of_cwd.py").write_text(NETS)
-    monkeypatch.chdir(folder / "cwd")  # what lies there is neither beside the experiment file nor installed
-    package(folder)
-    path = space(folder, **wish)
-    code, _, err = inside("check", path)
-    assert code == 2
-    assert what in err
-    assert cure is None or cure in err
-
-
-def test_what_is_installed_is_found_by_its_package(folder):
-    search(space(folder, trials=1, name="torch.nn:Linear"), folder / "study.db")
-    assert model("torch.nn:Linear", folder).make is nn.Linear
-
-
-def test_a_package_beside_the_experiment_is_found_and_all_of_it_is_hashed(folder):
-    package(folder)
-    path = space(folder, name="package.nets:Plain")
-    search(path, folder / "study.db", workers=0)
-    (folder / "package" / "sizes.py").write_text("WIDTH = 9\n")
-    _own._load.cache_clear()
-    code, _, err = inside("search", path, "--study", folder / "study.db", "--workers", "0")
-    assert code == 2 and "the file of package.nets:Plain: " in err
-
-
-@pytest.mark.parametrize("net", ["Pixels", "Number"])
-def test_it_may_answer_as_the_losses_of_torch_want_it(folder, net):
-    data = {"name": "strokes", "rows": 30, "size": 16} if net == "Pixels" else "diabetes"
-    path = space(folder, dataset=data, name=f"my_nets.py:{net}")
-    code, out, _ = inside("search", path, "--study", folder / "study.db", "--workers", "0", "--json")
-    events = [json.loads(line) for line in out.splitlines()]  # and nothing that the model prints
-    assert code == 0 and {event.get("state") for event in events if event["event"] == "trial"} == {"complete"}
-
-
-def test_a_worker_that_finds_another_file_refuses(folder):
-    path = space(folder, name="my_nets.py:Plain")
-    work = prepare(path).work
-    (folder / "helper_of_nets.py").write_text("WIDTH = 9\n")
-    executor = Processes(work, ["cpu"], 1)
-    lane = Lane(np.arange(30), (np.arange(30, 50),), 1)
-    job = TrialJob(0, {}, {"model": {"name": "my_nets.py:Plain"}, "training": {"epochs": 1}}, (lane,), ())
-    with closing(executor), pytest.raises(UsageError, match="Plain has changed since the search began"):
-        executor.submit(job)
-        while not executor.wait(1):
-            pass
-
-
-def test_another_file_is_another_experiment(folder):
-    path = space(folder, trials=1, name="my_nets.py:Plain")
-    search(path, folder / "study.db")
-    (folder / "my_nets.py").write_text(NETS + "\n# changed\n")
-    _own._load.cache_clear()
-    code, _, err = inside("search", path, "--study", folder / "study.db", "--workers", 0)
-    assert code == 2
-    assert "the file of my_nets.py:Plain: " in err
-
-
-def test_so_is_another_file_that_it_imports(folder):
-    first = model("my_nets.py:Plain", folder).digest
-    (folder / "helper_of_nets.py").write_text("WIDTH = 8  # changed\n")
-    _own._load.cache_clear()
-    assert model("my_nets.py:Plain", folder).digest != first
-
-
-def test_files_of_the_same_name_in_two_folders_are_two(folder):
-    other = folder / "other"
-    other.mkdir()
-    (other / "my_nets.py").write_text(NETS)
-    (other / "helper_of_nets.py").write_text("WIDTH = 5\n")
-    widths = [model("my_nets.py:Plain", where).Settings().hidden for where in (folder, other)]
-    assert widths == [8, 5]
-
-
-def test_a_table_of_shapes_is_what_the_models_are_told():
-    table = Table(classes(10, (2, 4, 6)).dataset, CPU)
-    told = {name: shape.of(table.shapes) for name, shape in _own.SHAPES.items()}
-    assert told == {
-        "input_shape": (2, 4, 6), "in_features": 48, "in_channels": 2, "height": 4, "width": 6, "sequence_length": None,
-        "vocabulary_size": None, "num_users": None, "num_items": None, "side_features": None, "num_classes": 3,
-        "out_features": 3,
-    }  # fmt: skip
-
-
-def test_the_folder_of_the_experiment_is_where_it_starts(folder, monkeypatch):
-    monkeypatch.chdir("/")
-    assert inside("check", space(folder, name="my_nets.py:Plain"))[0] == 0
-    assert Path(model("my_nets.py:Plain", folder).make.__module__).name.startswith("tuner_own")
