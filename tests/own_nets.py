@@ -73,6 +73,11 @@ NETS = textwrap.dedent('''
         def forward(self, x):
             return self.one(x)[:, 0]
 
+    class Mixed(Plain):
+        def __init__(self, in_features, num_classes):
+            super().__init__(in_features, num_classes)
+            self.last = self.last.double()
+
     class Unclear(nn.Module):
         def __init__(self, in_featurs, num_classes):
             super().__init__()

@@ -64,6 +64,12 @@ def test_dates_are_what_pythons_own_calendar_reads():
     assert ways == set(WAYS)
 
 
+def test_characters_are_of_every_topic():
+    rows, groups = (getattr(loaded(characters, rows=300, length=40), name) for name in ("features", "groups"))
+    long = [topic for topic in pydoc_data.topics.topics.values() if len(" ".join(topic.split())) > 40 * 25]
+    assert len(rows) == 300 and len(set(groups)) >= len(long) > 20
+
+
 @pytest.mark.parametrize("tastes", [1, 3])
 def test_ratings_without_noise_are_biases_and_as_many_tastes_as_planted(tastes):
     dataset = loaded(ratings, rows=12 * 9, users=12, items=9, tastes=tastes, noise=0)

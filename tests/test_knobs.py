@@ -32,16 +32,13 @@ def by_torch(model, lane, x, y, *, loss, optimizer, schedule=None, per_step=Fals
     moves = optimizer(model.parameters())
     pace = schedule(moves) if schedule else None
     for _ in range(EPOCHS):
-        total, steps = 0.0, list(zip(batches.epoch(), batches.weights, strict=True))
-        for number, (rows, weights) in enumerate(steps):
-            batch = rows[0][weights[0] > 0]
-            value = loss(model(x[batch]), y[batch])
-            total += value.item() * len(batch)
-            first = number - number % together
-            count = min(together, len(steps) - first)
-            (value / count).backward()
-            if number < first + count - 1:
-                continue
+        pairs = zip(batches.epoch(), batches.weights, strict=True)
+        of_epoch, total = [rows[0][weights[0] > 0] for rows, weights in pairs], 0.0
+        while of_epoch:
+            now, of_epoch = of_epoch[:together], of_epoch[together:]
+            values = [loss(model(x[batch]), y[batch]) for batch in now]
+            total += sum(value.item() * len(batch) for value, batch in zip(values, now, strict=True))
+            torch.stack(values).mean().backward()
             (l1 * sum(p.abs().sum() for p in model.parameters())).backward() if l1 else None
             if before:
                 before(model)

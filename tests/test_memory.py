@@ -155,7 +155,8 @@ def test_a_model_too_large_to_be_built_is_refused_before_it_takes_anything():
     with pytest.raises(DoesNotFit) as caught:
         build_stacks(how, lanes_of(table, [24] * 3), table, Room(1e9, most=1e9))
     weights = 64 * 65536 + 7 * 65536**2 + 65536 * 3 + 8 * 65536 + 3
-    assert caught.value.needed == 4 * 4 * 4 * weights  # lanes, copies, bytes
+    five = 5  # the weights, adam's two histories, the gradient that is kept and the one that is just being made
+    assert caught.value.needed == 4 * five * 4 * weights  # lanes, copies, bytes
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -232,6 +233,50 @@ def test_the_peak_of_a_stack_that_must_be_cut(model):
     assert (free["stacks"], cut["score"]) == (1, free["score"])
     assert cut["stacks"] > 1
     assert cut["grown"] < allowed
+
+
+WEIGHTS = """
+import json, resource, sys
+sys.path.insert(0, sys.argv[1])
+from torch import nn
+from toys import classes, go_on, lanes_of, recipe
+from dataclasses import replace
+from tuner.models import mlp
+from tuner.models.layers import Copies
+from tuner.training.fitting import DoesNotFit, Room, build_stacks
+from tuner.training.loop import train
+from tuner.training.optimizers import RMSprop
+from tuner.training.schedules import ReduceOnPlateau
+HARD = {"optimizer": RMSprop(momentum=0.9, centered=True), "schedule": ReduceOnPlateau(), "l1": 1e-4}
+def case(width):
+    how = recipe(mlp.Settings(hidden_size=width, num_layers=2), "log_loss", epochs=2, batch_size=8,
+                 **(HARD if "rmsprop" in sys.argv[2] else {}))
+    def own():
+        return nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3))
+    return replace(how, build=lambda shapes, lanes: Copies(own, lanes)) if "own" in sys.argv[2] else how
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+table = classes(60, (8,))
+lanes = lanes_of(table, [24] * 6)
+train(case(8), lanes, table, go_on)  # loads what every training needs
+try:
+    build_stacks(case(2000), lanes, table, Room(1.0, most=1.0))
+except DoesNotFit as error:
+    needed = error.needed
+before = peak()
+train(case(2000), lanes, table, go_on)
+print(json.dumps({"grown": peak() - before, "needed": needed}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["adam", "rmsprop", "own adam", "own rmsprop"])
+def test_weights_take_no_more_than_is_said_before(what):
+    arguments = [sys.executable, "-c", WEIGHTS, __file__.rpartition("/")[0], what]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert 0.5 * told["needed"] < told["grown"] < 1.05 * told["needed"]
 
 
 def test_a_container_may_have_less_than_its_machine(tmp_path):

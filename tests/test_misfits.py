@@ -41,6 +41,10 @@ def said(folder, model, dataset, training=None):
          "initialization is used only with interaction mlp, and here interaction is dot"),
         ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"class_weight": "balanced"}},
          "class_weight is used only with task classification or tagging or segmentation, and here task is regression"),
+        ({"dataset": {"name": "strokes", "rows": 20}, "model": {"name": "unet"},
+          "training": {"class_weight": "balanced", "loss": {"name": "dice_cross_entropy"}}},
+         "class_weight is used only with loss null or cross_entropy or binary_cross_entropy or focal, and here loss is "
+         "dice_cross_entropy"),
         ({"dataset": {"name": "copy"}, "model": {"name": "rnn"}, "training": {"input_noise": 0.1}},
          "input_noise is used only with layout flat or sequence or image, and here layout is tokens"),
         ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"loss": "focal"}},
@@ -77,6 +81,8 @@ def test_what_does_not_fit_is_told(tmp_path, changes, what):
         {"dataset": "iris", "model": {"name": "mlp", "num_layers": {"low": 0, "high": 2}, "dropout": [0.0, 0.5]},
          "training": {"warmup": [0, 40], "epochs": [20, 30], "optimizer": {
              "choose": {"sgd": {"momentum": {"low": 0.0, "high": 0.9}, "nesterov": True}, "adam": {}}}}},
+        {"dataset": {"name": "strokes", "rows": 20}, "model": {"name": "unet"},
+         "training": {"class_weight": ["none", "balanced"], "loss": {"choose": ["dice", "cross_entropy"]}}},
         {"dataset": {"name": "iris"}, "model": {"name": "mlp"},
          "training": {"loss": {"choose": {"focal": {"gamma": {"low": 0, "high": 3}}, "cross_entropy": {}}}}},
     ],
@@ -124,6 +130,15 @@ def test_a_ranking_needs_users(tmp_path):
     code, _, err = inside("check", write_space(tmp_path, dataset={"name": "diabetes"}, metric="ndcg@10"))
     assert code == 2
     assert "ndcg@10 is a metric of ratings, which name a user, and diabetes is a regression" in err
+
+
+@pytest.mark.parametrize("metric", ["recall@5", "ndcg@5"])
+def test_a_metric_that_says_nothing_of_a_fold_is_refused_with_the_fold(tmp_path, metric):
+    """Where every user has rated once, nothing is above a user's mean; and a gain of 0 is none."""
+    wish = {"dataset": {"name": "ratings", "rows": 30, "users": 100_000}, "model": "recommender", "training": None}
+    code, _, err = inside("check", write_space(tmp_path, **wish, metric=metric))
+    told = "error: recall@5 has nothing to tell apart in the 10 rows of inner fold 1 of outer-1\n"
+    assert (code, told in err) == ((2, True) if metric == "recall@5" else (0, False))
 
 
 def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):

@@ -58,3 +58,20 @@ def test_dropout_follows_each_hidden_layer_and_never_the_output(dropout, layers,
     net = mlp.build(mlp.Settings(num_layers=layers, dropout=dropout), Shapes((4,), 3), Lanes((1, 2)))
     assert sum(isinstance(m, Dropout) for m in net) == count
     assert isinstance(net[-1], Linear)
+
+
+def test_a_residual_layer_adds_its_input_through_a_linear_layer_where_sizes_differ():
+    settings_ = mlp.Settings(widths="6-6-3", residual=True, activation="tanh")
+    net = mlp.build(settings_, Shapes((4,), 2), Lanes((1, 2))).double()
+    x = torch.randn(2, 5, 4, dtype=torch.double)
+    for parameter in net.parameters():
+        parameter.data.normal_()
+    assert [type(block.shortcut) for block in net[:-1]] == [Linear, nn.Identity, Linear]
+    out = net(x)
+    for k in range(2):
+        h = x[k]
+        for block in net[:-1]:
+            inner, short = block.inner[0], block.shortcut
+            beside = h @ short.weight[k] + short.bias[k] if isinstance(short, Linear) else h
+            h = beside + torch.tanh(h @ inner.weight[k] + inner.bias[k])
+        torch.testing.assert_close(out[k], h @ net[-1].weight[k] + net[-1].bias[k], rtol=1e-9, atol=1e-12)

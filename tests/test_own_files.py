@@ -37,17 +37,27 @@ from tuner.training.lanes import Lane
         ({"name": "my_nets.py:Words"}, "asks for vocabulary_size, which this data does not have", None),
         ({"name": "broken.py:Net"}, "broken.py cannot be imported: SyntaxError", "mend it"),
         ({"name": "no_such_package.nets:Net"}, "there is no module 'no_such_package', neither in", "pip install it"),
+        ({"name": "nets_of_path:Plain"}, "there is no module 'nets_of_path', neither in", "put it there"),
+        ({"name": "../nets_of_above.py:Plain"}, "../nets_of_above.py: no such file in", "beside the experiment file"),
+        ({"name": "my_nets.py:Mixed"}, "my_nets.py:Mixed has weights of torch.float64", "float32"),
         ({"name": "nets_of_cwd:Plain"}, "there is no module 'nets_of_cwd', neither in", "put it there"),
         ({"name": "package/nets.py:Net"}, "package/nets.py cannot be imported: ImportError", "package.nets:CLASS"),
     ],
 )  # fmt: skip
 def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, cure):
     (folder / "broken.py").write_text("class Net(:\n")
-    (folder / "cwd").mkdir()
-    (folder / "cwd" / "nets_of_cwd.py").write_text(NETS)
+    beside = folder / "beside"
+    for place, name in ((folder / "cwd", "cwd"), (folder / "path", "path"), (folder, "above"), (beside, "beside")):
+        place.mkdir(exist_ok=True)
+        (place / f"nets_of_{name}.py").write_text(NETS)
     monkeypatch.chdir(folder / "cwd")  # what lies there is neither beside the experiment file nor installed
-    package(folder)
-    path = space(folder, **wish)
+    monkeypatch.setenv("PYTHONPATH", str(folder / "path"))
+    monkeypatch.syspath_prepend(folder / "path")
+    for file in folder.glob("*.py"):
+        (beside / file.name).write_text(file.read_text())
+    (beside / "nets_of_above.py").unlink()
+    package(beside)
+    path = space(beside, **wish)
     code, _, err = inside("check", path)
     assert code == 2
     assert what in err

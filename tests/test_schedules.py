@@ -5,7 +5,11 @@ import warnings
 import pytest
 import torch
 from torch.optim import lr_scheduler as theirs
+from toys import classes, lanes_of, recipe
 
+from tuner.models import mlp
+from tuner.training.fitting import build_stacks
+from tuner.training.optimizers import Sgd
 from tuner.training.schedules import Constant, Cosine, Exponential, OneCycle, Pace, ReduceOnPlateau, Step
 
 STEPS, EPOCHS = 4, 12
@@ -62,14 +66,33 @@ def test_warm_up_rises_to_where_the_schedule_begins_and_leaves_it_the_rest(case)
     ours, *_ = CASES[case]
     warm, plain = paced(ours, warmup=3, epochs=EPOCHS + 3), paced(ours)
     assert warm[3 * STEPS :] == pytest.approx(plain)
-    assert warm[: 3 * STEPS] == pytest.approx([plain[0] * (i + 1) / (3 * STEPS) for i in range(3 * STEPS)])
+    assert warm[: 3 * STEPS] == pytest.approx([plain[0] * (i + 1) / (3 * STEPS + 1) for i in range(3 * STEPS)])
+
+
+@pytest.mark.parametrize(("rows", "together", "moves"), [(64, 4, 2), (60, 3, 3), (64, 99, 1)])
+def test_where_batches_are_put_together_a_schedule_counts_what_moves_the_weights(rows, together, moves):
+    table, epochs = classes(rows + 8, (3,)), 3
+    cycle = {"accumulate": together, "schedule": OneCycle(), "optimizer": Sgd(learning_rate=1.0), "batch_size": 8}
+    how = recipe(mlp.Settings(), "log_loss", epochs=epochs, **cycle)
+    (stack,), found = build_stacks(how, lanes_of(table, [rows]), table), []
+    step = stack._optimizer.step
+    stack._optimizer.step = lambda weights, gradients, factor: (found.append(factor), step(weights, gradients, factor))
+    for _ in range(epochs):
+        stack.train_epoch()
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    cycle, expected = theirs.OneCycleLR(optimizer, 1.0, moves * epochs, cycle_momentum=False), []
+    for _ in range(moves * epochs):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert found == pytest.approx(expected)
 
 
 def test_a_plateau_is_torchs_in_every_lane_and_lanes_may_leave():
     torch.manual_seed(3)
     losses = torch.rand(EPOCHS, 3, dtype=torch.double).cumsum(0).flip(0) * torch.tensor([1.0, 0.0, 0.01]) + 1
     losses[:, 2] += torch.rand(EPOCHS)
-    settings = ReduceOnPlateau(gamma=0.5, patience=1, threshold=0.01)
+    settings = ReduceOnPlateau(factor=0.5, patience=1, threshold=0.01)
     ours = paced(settings, losses=losses, lanes=3)
     for lane in range(3):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)

@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import inspect
 import math
+import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -144,15 +145,15 @@ _beside: set[str] = set()  # modules that the last model brought with it
 def _imported(where: str, folder: Path) -> tuple[ModuleType, list[Path]]:
     """The module, and its file with those that it imported from beside it."""
     path = (folder / where).resolve() if where.endswith(".py") else None
-    if path is not None and not path.is_file():
+    if path is not None and not (path.is_file() and path.is_relative_to(folder)):
         raise UsageError(f"{where}: no such file in {folder}", "model.name is FILE.py:CLASS beside the experiment file")
     root = folder if path is None else path.parent
     for name in _beside:  # another folder may have one of the same name
         sys.modules.pop(name, None)
     _beside.clear()
     before, paths = set(sys.modules), sys.path[:]
-    # the working directory is neither the experiment's folder nor installed; and what is beside it hides no library
-    sys.path[:] = [*(entry for entry in paths if entry not in ("", str(Path.cwd()))), str(root)]
+    elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # that is not installed
+    sys.path[:] = [*(entry for entry in paths if entry not in elsewhere), str(root)]  # last: it hides no library
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(where) if path is None else _executed(path)

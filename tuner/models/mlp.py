@@ -26,22 +26,25 @@ from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat", "sequence", "image")
 TASKS = ("classification", "regression")
+WIDEST, DEEPEST = 65536, 100
 DEEP = only(num_layers=ABOVE_ZERO)
 
 
 def _checked(widths: object) -> object:
-    if not (isinstance(widths, str) and re.fullmatch(r"[1-9]\d{0,4}(-[1-9]\d{0,4})*", widths)):
+    if not (isinstance(widths, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", widths)):
         raise ValueError("one text such as 64-32-16")
+    if widths.count("-") >= DEEPEST or max(map(int, widths.split("-"))) > WIDEST:
+        raise ValueError(f"at most {DEEPEST} layers of at most {WIDEST:,} units")
     return widths
 
 
 class Settings(BaseSettings):
     name: Literal["mlp"] = "mlp"
     hidden_size: int = Field(
-        64, ge=1, le=65536, description="units of each hidden layer", json_schema_extra=only(widths=(None,))
+        64, ge=1, le=WIDEST, description="units of each hidden layer", json_schema_extra=only(widths=(None,))
     )
     num_layers: int = Field(
-        1, ge=0, le=100, description="hidden layers; 0 is a linear model", json_schema_extra=only(widths=(None,))
+        1, ge=0, le=DEEPEST, description="hidden layers; 0 is a linear model", json_schema_extra=only(widths=(None,))
     )
     widths: Annotated[str, BeforeValidator(_checked)] | None = Field(
         None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
@@ -51,20 +54,23 @@ class Settings(BaseSettings):
         "none", description="of each hidden layer, before its activation", json_schema_extra=DEEP
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
-    residual: bool = Field(
-        False, description="add each hidden layer's input to its output, where sizes agree", json_schema_extra=DEEP
-    )
+    residual: bool = Field(False, description="add each hidden layer's input to its output", json_schema_extra=DEEP)
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of hidden units dropped while training", json_schema_extra=DEEP
     )
 
 
-class Block(nn.Sequential):
-    """A hidden layer whose input is added to its output: x + f(x) (He et al. 2016)."""
+class Block(nn.Module):
+    """x + f(x), f a hidden layer; x through a linear layer where sizes differ (He et al. 2016)."""
+
+    def __init__(self, inner: nn.Module, inputs: int, outputs: int, lanes: Lanes) -> None:
+        super().__init__()
+        self.inner = inner
+        self.shortcut = nn.Identity() if inputs == outputs else Linear(inputs, outputs, lanes)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return x + out
+        out: Tensor = self.shortcut(x) + self.inner(x)
+        return out
 
 
 class MLP(nn.Sequential):
@@ -87,7 +93,7 @@ def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
             activation(settings.activation),
             *([Dropout(settings.dropout, lanes)] if settings.dropout else []),
         ]
-        layers += [Block(*hidden)] if settings.residual and size == width else hidden
+        layers += [Block(nn.Sequential(*hidden), size, width, lanes)] if settings.residual else hidden
         size = width
     return MLP(*layers, Linear(size, shapes.outputs, lanes))
 

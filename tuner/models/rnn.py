@@ -65,7 +65,10 @@ class Settings(BaseSettings):
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of each layer's outputs dropped, alike at all steps (Gal 2016)"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each layer's outputs dropped, alike at all steps (after Gal 2016)",
     )
 
 

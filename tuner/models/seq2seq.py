@@ -27,12 +27,14 @@ from tuner.models.layers import (
     Recurrent,
     Shapes,
     State,
+    kept,
 )
 from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
 
 LAYOUTS = ("tokens",)
 TASKS = ("translation",)
+TIME = 2  # the dimension of the steps
 
 
 class Settings(BaseSettings):
@@ -48,7 +50,12 @@ class Settings(BaseSettings):
         0.0, ge=-10, le=10, description="on the forget gate (Gers et al. 2000)", json_schema_extra=only(cell=("lstm",))
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share dropped of embeddings and of what the decoder says")
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share dropped of what each layer reads and of the answer, alike at all steps (Gal 2016)",
+    )
 
 
 class Seq2Seq(nn.Module):
@@ -72,18 +79,18 @@ class Seq2Seq(nn.Module):
         self.decoders = nn.ModuleList(
             Recurrent(cell, hidden if layer else size + read, hidden, lanes, forget) for layer in layers
         )
-        self.between = nn.ModuleList(Dropout(settings.dropout, lanes) for _ in layers[1:])
-        self.drop_source, self.drop_target = (Dropout(settings.dropout, lanes, shared=None) for _ in range(2))
-        self.drop_said = Dropout(settings.dropout, lanes)
+        self.drop_source = nn.ModuleList(Dropout(settings.dropout, lanes, shared=TIME) for _ in layers)
+        widths = [size, *[hidden] * (settings.num_layers - 1), hidden + read]  # of the token, each layer, the answer
+        self.drops, self.widths = nn.ModuleList(Dropout(settings.dropout, lanes) for _ in widths), widths
         self.told, mixed = settings.teacher_forcing > 0, 0 < settings.teacher_forcing < 1
         self.coins = Dropout(1 - settings.teacher_forcing, lanes) if mixed else None  # what it keeps is told the truth
         self.head = Linear(hidden + read, shapes.outputs, lanes)
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
         states, keys, state = self._encode(source, lengths)
-        given, said = torch.full_like(targets[..., 0], END), []
+        given, said, masks = torch.full_like(targets[..., 0], END), [], self._masks(states)
         for step in range(targets.shape[-1]):
-            logits, state = self._step(given, state, states, keys, lengths)
+            logits, state = self._step(given, state, states, keys, lengths, masks)
             said.append(logits)
             given = targets[..., step].clamp(min=END)
             if self.training and self.coins is not None:
@@ -105,8 +112,9 @@ class Seq2Seq(nn.Module):
         score[..., 0] = 0.0  # all beginnings are one at first
         given = source.new_full((lanes, batch * width), END)
         said, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
+        masks = self._masks(states)
         for _ in range(self.steps):
-            logits, state = self._step(given, state, states, keys, lengths)
+            logits, state = self._step(given, state, states, keys, lengths, masks)
             more = logits.log_softmax(dim=-1)
             silent = torch.full_like(more[:1, :1], -math.inf)
             silent[..., END] = 0.0  # what has ended says nothing more, at no cost
@@ -122,26 +130,32 @@ class Seq2Seq(nn.Module):
 
     def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, State]:
         """States of the source (K, B, S, H), their keys, and the state that the decoder begins with."""
-        states, state = self.drop_source(self.source(source)), list[Tensor]()
-        for encoder, begin in zip(self.encoders, self.begin, strict=True):
-            states, end = encoder(states, lengths)
+        states, state = self.source(source), list[Tensor]()
+        for drop, encoder, begin in zip(self.drop_source, self.encoders, self.begin, strict=True):
+            states, end = encoder(drop(states), lengths)
             state.append(torch.tanh(begin(end)))
             if self.decoders[0].cell == "lstm":
                 state.append(torch.zeros_like(state[-1]))
         return states, self.attention.project(states), tuple(state)
 
+    def _masks(self, states: Tensor) -> list[Tensor | None]:
+        """What is dropped of the token, between the decoder's layers and of the answer: the same at all steps."""
+        like = [states.new_empty(()).expand(*states.shape[:2], width) for width in self.widths]
+        return [drop.mask(each) for drop, each in zip(self.drops, like, strict=True)]  # type: ignore[operator]
+
     def _step(
-        self, given: Tensor, state: State, states: Tensor, keys: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+        self, given: Tensor, state: State, states: Tensor, keys: Tensor, lengths: Tensor | None,
+        masks: list[Tensor | None],
+    ) -> tuple[Tensor, State]:  # fmt: skip
         """Logits (K, B, V) of the next token, after the token given (K, B), and the next state."""
         parts = len(state) // len(self.decoders)  # of each layer
         context = self.attention.read(states, keys, state[-parts], lengths)
-        x, after = torch.cat([self.drop_target(self.target(given)), context], dim=-1), State()
+        x, after = torch.cat([kept(self.target(given), masks[0]), context], dim=-1), State()
         for layer, decoder in enumerate(self.decoders):
-            x = self.between[layer - 1](x) if layer else x
+            x = kept(x, masks[layer]) if layer else x
             own = decoder.step(x, state[layer * parts : (layer + 1) * parts])  # type: ignore[operator]
             x, after = own[0], after + own
-        return self.head(self.drop_said(torch.cat([x, context], dim=-1))), after
+        return self.head(kept(torch.cat([x, context], dim=-1), masks[-1])), after
 
 
 def _rows(values: Tensor, rows: Tensor) -> Tensor:

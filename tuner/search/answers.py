@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import END, IGNORED, Dataset, Rows
+from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.training.metrics.texts import until_end
 
 MOST_CLASSES = 100  # of a confusion matrix
 EXAMPLES = 3  # of each outer fold
@@ -31,14 +32,10 @@ def examples(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tupl
     found = []
     for row, said in list(zip(rows, outputs, strict=True))[:EXAMPLES]:
         source = dataset.features[row, : None if dataset.lengths is None else dataset.lengths[row]]
-        truth, answer = (_until_end(codes.astype(np.int64).tolist()) for codes in (dataset.targets[row], said))
+        truth, answer = (until_end(codes.astype(np.int64).tolist()) for codes in (dataset.targets[row], said))
         texts = (source.tolist(), dataset.vocabularies[0]), (truth, dataset.classes), (answer, dataset.classes)
         found.append(tuple(_text(*text) for text in texts))
     return tuple(found)  # type: ignore[arg-type]
-
-
-def _until_end(codes: list[int]) -> list[int]:
-    return codes[: codes.index(END)] if END in codes else codes
 
 
 def _text(codes: Sequence[int], words: Sequence[str]) -> str:

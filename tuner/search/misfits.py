@@ -35,7 +35,7 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
         for above, name, info in _levels(entry, entries, experiment.folder):
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
             for other, used in needs(info).items() if _written(entry, info, leaf) else ():
-                given = about.get(other) or _possible(entry, f"{above}.{other}", entries)
+                given = about.get(other) or _named(entry, f"{above}.{other}", entries)
                 if not any(value == RANGE_OPTION or meets(value, used) for value in given):
                     text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
                     yield entry.path, text, "leave it out" + (f", or change {other}" if other not in about else "")
@@ -108,6 +108,11 @@ def _values(entry: Entry) -> tuple[Any, ...]:
     if isinstance(entry, Fixed):
         return (entry.value,)
     return entry.domain.options if isinstance(entry.domain, Choice) else (RANGE_OPTION,)
+
+
+def _named(entry: Entry, target: str, entries: list[Entry]) -> tuple[Any, ...]:
+    """The same of a setting that may be one of several by name."""
+    return _possible(entry, f"{target}.name", entries) or _possible(entry, target, entries)
 
 
 def _possible(entry: Entry, target: str, entries: list[Entry]) -> tuple[Any, ...]:

@@ -46,11 +46,13 @@ def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work)
     pixels = len(dataset.places) == 2
     shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
     try:
-        with torch.no_grad():
-            model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
-            out = model(*inputs)
+        model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
         if not any(True for _ in model.parameters()):
             return f"{name} has no weights to train", "register its layers in its constructor"
+        if others := {str(p.dtype) for p in model.parameters()} - {"torch.float32"}:
+            return f"{name} has weights of {', '.join(sorted(others))}", "float32, which lanes train in"
+        out = model(*inputs)
+        out.sum().backward()
         if tuple(out.shape[1:]) != wanted:
             said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
             return f"{name} makes of {shown} a tensor {said}, not {due}", "mend its forward"

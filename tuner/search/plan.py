@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from tuner.data.cuts import cut_of, kind_of
-from tuner.data.dataset import IGNORED, Dataset, check
+from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
 from tuner.search.catalogue import catalogue, model, source
+from tuner.search.dummy import check_scores, dummy_score
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used
 from tuner.search.own import check_own, hashes, names_of_models
@@ -73,6 +74,7 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
         lambda: _cut(experiment, dataset),
         *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
+    check_scores(experiment, dataset, metric, cut)
     warnings = (*experiment.warnings, *_overlooked(experiment, dataset), *_warnings(experiment, cut))
     return Prepared(experiment, dataset, cut, metric, default, warnings)
 
@@ -228,7 +230,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "folds": len(c.folds),
                 "digest": c.digest(),
                 "share": c.share,
-                "dummy": dummy_score(prepared, c.rows, c.test),
+                "dummy": dummy_score(dataset, prepared.metric, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
                 "truth": pack(_small(dataset.targets[c.test])) if len(c.test) and not dataset.places else None,
                 "validated": pack(_units(prepared, c)) if c.alone else None,
@@ -248,27 +250,6 @@ def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
 def _small(targets: np.ndarray) -> np.ndarray:
     """Class codes in as few bytes as they need."""
     return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
-
-
-def dummy_score(prepared: Prepared, rows: np.ndarray, test: np.ndarray) -> float | None:
-    """What ignoring the features scores on the test rows: class shares, or the mean target, of the training rows."""
-    if not len(test):
-        return None
-    dataset, targets = prepared.dataset, prepared.dataset.targets
-    if dataset.task == "translation":  # the commonest answer, said to everybody
-        texts, counts = np.unique(targets[rows], axis=0, return_counts=True)
-        guess = texts[counts.argmax()].astype(np.float64)
-    elif dataset.classes:
-        codes = targets[rows][targets[rows] != IGNORED].astype(np.int64)
-        counts = np.bincount(codes, minlength=dataset.outputs)
-        guess = np.log(np.maximum(counts, 1e-9) / len(codes))
-    else:
-        guess = targets[rows].astype(np.float64).mean(axis=0)
-    truth = torch.from_numpy(targets[test])
-    places = () if dataset.task == "translation" else dataset.places
-    outputs = torch.from_numpy(guess).expand(len(test), *places, -1)
-    users = torch.from_numpy(dataset.features[test, 0]) if dataset.layout == "ids" else None
-    return float(prepared.metric.score(outputs, truth, torch.ones(len(test), dtype=torch.bool), users))
 
 
 def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

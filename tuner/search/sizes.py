@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from tuner.models.layers import Outline
 from tuner.search.machine import too_much
 from tuner.search.plan import Prepared
 from tuner.search.trial import recipe_of
 from tuner.spec.space import Choice, Parameter, Value, Values
-from tuner.training.fitting import COPIES, FEWEST, Room
+from tuner.training.fitting import FEWEST, LEAST, Room
 from tuner.training.lane_data import shapes_of
 from tuner.training.stack import FLOAT
 
@@ -33,13 +33,15 @@ class Sizes:
         return f"{span} parameters{default}"
 
 
+@lru_cache(maxsize=1)
 def sizes(prepared: Prepared) -> Sizes | None:
     """Of the default, of what every setting of the model gives taken to its ends in turn, and of some drawn at random;
     None where nothing can be built."""
     space, draw = prepared.experiment.space, random.Random(0)
     default = _count(prepared, space.default())
     found = {*_towards(prepared, -1), *_towards(prepared, 1)}
-    for values in (space.walk(partial(_drawn, draw)) for _ in range(DRAWS)):
+    searched = any(parameter.path.partition(".")[0] == "model" for parameter in space.parameters)
+    for values in (space.walk(partial(_drawn, draw)) for _ in range(DRAWS * searched)):
         if space.admits(values):
             found.add(_count(prepared, values))
     counts = [count for count in {default, *found} if count is not None]
@@ -51,7 +53,7 @@ def check_room(prepared: Prepared, room: Room) -> Prepared:
     found, folds = sizes(prepared), min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
         return prepared
-    each = COPIES * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
+    each = LEAST * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
     if found.smallest * each > room.most:
         text = f"the smallest model has {found.smallest:,} parameters: a trial of {folds} inner folds takes at least "
         text += too_much(found.smallest * each, room.most)

@@ -18,11 +18,11 @@ from tuner.errors import TunerError, did_you_mean
 from tuner.spec.expressions import Expression, ExpressionError, parse
 from tuner.spec.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.spec.settings import (
-    ABOVE_ZERO,
     Alternatives,
     Settings,
     accepts,
     alternatives,
+    comparison,
     complaint,
     deeper,
     literals,
@@ -169,9 +169,9 @@ class Reader:
         """The condition with what the setting needs of a searched sibling; where that is otherwise, it has its default:
         no trial is spent on what changes nothing."""
         wants = [
-            " or ".join(f"{_join(above, other)} {_comparison(value)}" for value in values)
+            " or ".join(f"{_join(above, other)} {comparison(value)}" for value in values)
             for other, values in needs(field).items()
-            if other in node.entries and isinstance(node.entries[other].value, list | dict)
+            if other in node.entries and _searched(node.entries[other])
         ]
         if not wants:
             return condition
@@ -333,10 +333,8 @@ def _known(default: Any) -> Value:
     return None if default is PydanticUndefined else default
 
 
-def _comparison(value: Any) -> str:
-    """With a value that `only` names, as an expression writes it."""
-    words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
-    return words.get(value, f"== {value!r}")
+def _searched(node: Node) -> bool:
+    return isinstance(node.value, list) or bool({"choose", "choice", "low"} & set(node.entries))
 
 
 def _join(path: str, name: str) -> str:

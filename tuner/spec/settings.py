@@ -39,6 +39,12 @@ def meets(value: Any, wanted: tuple[Any, ...]) -> bool:
     return value > 0 if wanted == ABOVE_ZERO and isinstance(value, int | float) else value in wanted
 
 
+def comparison(value: Any) -> str:
+    """With one value that `only` names, as an expression writes it."""
+    words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
+    return words.get(value, f"== {value!r}")
+
+
 def either(values: Iterable[Any]) -> str:
     """Values as a sentence names them: "gru or lstm"."""
     return " or ".join("null" if value is None else str(value) for value in dict.fromkeys(values))

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from tuner.models.layers import Outline
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane, twinned
 from tuner.training.row_sets import stacks_of
+from tuner.training.schedules import ReduceOnPlateau
 from tuner.training.stack import FLOAT, Recipe, Stack
 
-COPIES = 4  # of the weights: themselves, gradients, two histories
+LEAST = 3  # copies of the weights: themselves, their gradients, and these once more where the backward pass ends
 FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 
@@ -67,8 +69,11 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
 
 def weight_bytes(recipe: Recipe, table: Table) -> int:
     """What the weights of one lane take, with all that an optimizer adds."""
-    model = recipe.build(table.shapes, Outline())
-    return COPIES * FLOAT * sum(parameter.numel() for parameter in model.parameters())
+    model, settings = recipe.build(table.shapes, Outline()), recipe.settings
+    histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
+    scaled = isinstance(settings.schedule, ReduceOnPlateau)  # a factor per lane needs the weights as they were
+    copies = LEAST + histories + scaled
+    return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 
 
 def _refuse(needed: float, room: Room) -> None:

@@ -75,7 +75,8 @@ class Gauges:
 
     def norms(self, gradients: Sequence[Tensor]) -> Floats:
         """Norm of every layer's gradient (K, layers); of the parameters' gradients (K, …)."""
-        squares = torch.stack([g.flatten(1).double().square().sum(dim=1) for g in gradients], dim=1).cpu()
+        by_lane = (torch.stack([lane.double().square().sum() for lane in g]) for g in gradients)  # to save memory
+        squares = torch.stack([*by_lane], dim=1).cpu()
         layers = squares.new_zeros(len(squares), len(self.layers)).index_add_(1, self._layer_of, squares)
         return np.asarray(layers.sqrt().numpy())
 

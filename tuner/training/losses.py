@@ -80,8 +80,7 @@ class DiceCrossEntropy(Settings):
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of logits and codes, row by row: (K, B)."""
-        places = (targets != IGNORED).to(outputs.dtype)
-        return Dice()(outputs, targets) + by_row(CrossEntropy()(outputs, targets), places)
+        return Dice()(outputs, targets) + by_row(CrossEntropy()(outputs, targets), asked(targets))
 
 
 class Mse(Settings):
@@ -136,6 +135,7 @@ def _one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
 TINY = 1e-12  # instead of nothing: a row of padding asks nothing
 AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Dice | DiceCrossEntropy | Mse | Mae | Huber
 _OF_CLASSES: dict[str, Loss] = {loss().name: loss() for loss in (CrossEntropy, BinaryCrossEntropy, Focal)}
+WEIGHTED = (None, *_OF_CLASSES)  # losses of single places, which may count by their class
 BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
     "classification": _OF_CLASSES,
     "tagging": _OF_CLASSES,

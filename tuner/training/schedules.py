@@ -32,7 +32,7 @@ class Constant(Settings):
 
     name: Literal["constant"] = "constant"
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """1."""
         return 1.0
 
@@ -44,7 +44,7 @@ class Step(Settings):
     step_size: int = Field(10, ge=1, le=1_000_000, description="epochs between two drops")
     gamma: float = Field(0.1, gt=0, le=1, description="factor of a drop")
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """gamma^⌊epoch / step_size⌋."""
         return float(self.gamma ** (now.epoch // self.step_size))
 
@@ -55,7 +55,7 @@ class Exponential(Settings):
     name: Literal["exponential"] = "exponential"
     gamma: float = Field(0.95, gt=0, le=1, description="factor of an epoch")
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """gamma^epoch."""
         return float(self.gamma**now.epoch)
 
@@ -65,7 +65,7 @@ class Cosine(Settings):
 
     name: Literal["cosine"] = "cosine"
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """(1 + cos(π · epoch / epochs)) / 2."""
         return _half_cosine(1.0, 0.0, now.epoch / now.epochs)
 
@@ -78,7 +78,7 @@ class OneCycle(Settings):
     div_factor: float = Field(25.0, ge=1, le=1e6, description="the first learning rate is 1/this of the largest")
     final_div_factor: float = Field(1e4, ge=1, le=1e9, description="the last one is 1/this of the first")
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """torch's OneCycleLR, momentum left alone: the peak is the last step of the rise, the end the last of all."""
         step, last = now.epoch * now.steps + now.step, now.epochs * now.steps - 1
         first, peak = 1 / self.div_factor, self.pct_start * (last + 1) - 1
@@ -95,11 +95,11 @@ class ReduceOnPlateau(Settings):
     """Multiplied, lane by lane, whenever the training loss has not fallen for more than patience epochs."""
 
     name: Literal["reduce_on_plateau"] = "reduce_on_plateau"
-    gamma: float = Field(0.1, gt=0, lt=1, description="factor of a drop")
+    factor: float = Field(0.1, gt=0, lt=1, description="factor of a drop")
     patience: int = Field(10, ge=0, le=100_000, description="epochs without a fall that are borne")
     threshold: float = Field(1e-4, ge=0, le=1, description="share by which the loss must fall to count")
 
-    def factor(self, now: Moment) -> float:
+    def at(self, now: Moment) -> float:
         """1: what it does depends on the lane."""
         return 1.0
 
@@ -122,10 +122,10 @@ class Pace:
         warming = self._warmup * steps
         done = self._epoch * steps + step
         if done < warming:
-            now, rise = Moment(0, 0, steps, max(1, self._epochs - self._warmup)), (done + 1) / warming
+            now, rise = Moment(0, 0, steps, max(1, self._epochs - self._warmup)), (done + 1) / (warming + 1)
         else:
             now, rise = Moment(self._epoch - self._warmup, step, steps, max(1, self._epochs - self._warmup)), 1.0
-        whole = rise * self._schedule.factor(now)
+        whole = rise * self._schedule.at(now)
         return whole * self._factor if self._plateau else whole
 
     def ended(self, losses: Tensor) -> None:
@@ -138,7 +138,7 @@ class Pace:
         self._bad = torch.where(fell, 0, self._bad + 1)
         drop = self._bad > self._plateau.patience
         self._bad = torch.where(drop, 0, self._bad)
-        factors = torch.where(drop, self._plateau.gamma, 1.0)[:, None]
+        factors = torch.where(drop, self._plateau.factor, 1.0)[:, None]
         self._factor = self._factor * factors.to(self._factor)
 
     def select(self, lanes: Tensor) -> None:

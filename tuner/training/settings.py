@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuner.spec.settings import Settings, only
-from tuner.training.losses import AnyLoss
+from tuner.training.losses import WEIGHTED, AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
 from tuner.training.schedules import Constant, Schedule
 
@@ -34,8 +34,8 @@ class TrainingSettings(Settings):
     )
     class_weight: Literal["none", "balanced"] = Field(
         "none",
-        description="balanced: rare classes count more, by each lane's own training rows",
-        json_schema_extra=only(task=("classification", "tagging", "segmentation")),
+        description="balanced: what is of a rare class counts more, by each lane's own training rows",
+        json_schema_extra=only(task=("classification", "tagging", "segmentation"), loss=WEIGHTED),
     )
     optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
     schedule: Schedule = Field(Constant(), discriminator="name", description="how the learning rate goes on")

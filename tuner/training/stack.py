@@ -132,7 +132,8 @@ class Stack:
             clip_norm(gradients, settings.clip_grad_norm)
         if settings.clip_grad_value:
             clip_value(gradients, settings.clip_grad_value)
-        self._optimizer.step(weights, gradients, self._pace.factor(number, steps))
+        together = settings.accumulate
+        self._optimizer.step(weights, gradients, self._pace.factor(number // together, -(-steps // together)))
 
     def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
         """What the model says; one that decodes, of each step after the truth before it."""

@@ -26,8 +26,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
         for start in range(0, len(text) - settings.length, settings.length):
             texts.append(text[start : start + settings.length + 1])
             topics.append(number)
-    every = max(1, len(texts) // settings.rows)  # a little of every topic
-    texts, topics = texts[::every][: settings.rows], topics[::every][: settings.rows]
+    count = min(settings.rows, len(texts))
+    picked = [place * len(texts) // count for place in range(count)]  # a little of every topic
+    texts, topics = [texts[place] for place in picked], [topics[place] for place in picked]
     if not texts:
         raise DataError(f"no text is {settings.length} characters long", "a smaller length", "length")
     words = vocabulary(texts)

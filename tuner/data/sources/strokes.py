@@ -23,7 +23,7 @@ class Settings(NumberSettings):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Images (N, 1, H, W): a digit of 16 × 16 pixels somewhere, on a ground that slopes, under noise.
 
-    No threshold finds the strokes, as the ground is darker on one side than strokes are on the other.
+    On most images no threshold finds the strokes: the ground is darker on one side than strokes are on the other.
     """
     random = np.random.default_rng(settings.seed)
     rows, size = settings.rows, settings.size

@@ -8,7 +8,7 @@ from tuner.models.layers.activation import Activation, activation
 from tuner.models.layers.attention import SelfAttention, sinusoids
 from tuner.models.layers.convolution import Conv
 from tuner.models.layers.copies import Copies
-from tuner.models.layers.dropout import Dropout
+from tuner.models.layers.dropout import Dropout, kept
 from tuner.models.layers.embedding import Embedding, Head, steps
 from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, Outline, Shapes
@@ -42,6 +42,7 @@ __all__ = [
     "Shapes",
     "State",
     "activation",
+    "kept",
     "normalization",
     "sinusoids",
     "steps",

@@ -164,6 +164,8 @@ def _stacked(models: Sequence[nn.Module], owner: nn.Module) -> list[str]:
                 here.add_module(folder, nn.Module())
             here = here.get_submodule(folder)
         here.register_parameter(leaf, nn.Parameter(torch.stack([each[name].detach() for each in own])))
+        for each in own:  # whose place the stacked ones take
+            each[name].data = each[name].data.new_empty(0)
     return [name.removeprefix("base.") for name, _ in owner.named_parameters()]
 
 

@@ -28,8 +28,12 @@ class Dropout(nn.Module):
         self._shape: tuple[int, ...] = ()
 
     def forward(self, x: Tensor) -> Tensor:
+        return kept(x, self.mask(x))
+
+    def mask(self, x: Tensor) -> Tensor | None:
+        """The next mask for a tensor like x; None where nothing is dropped. For those who share one over many steps."""
         if not self.training or self.p == 0:
-            return x
+            return None
         shape = tuple(1 if place == self.shared else size for place, size in enumerate(x.shape))
         if shape != self._shape:
             self._shape, self._masks = shape, iter(())
@@ -37,7 +41,7 @@ class Dropout(nn.Module):
         if mask is None:
             self._masks = self._draw(x)
             mask = next(self._masks)
-        return x * mask
+        return mask
 
     def select(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only."""
@@ -52,3 +56,8 @@ class Dropout(nn.Module):
         for lane, generator in zip(masks, self._generators, strict=True):
             lane.bernoulli_(1 - self.p, generator=generator)
         return iter(masks.div_(1 - self.p).unbind(1))
+
+
+def kept(x: Tensor, mask: Tensor | None) -> Tensor:
+    """What a mask leaves of x."""
+    return x if mask is None else x * mask

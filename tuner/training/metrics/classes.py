@@ -111,7 +111,8 @@ METRICS = (
         for name, (meaning, ratio) in RATIOS.items()
         for average, (words, how) in AVERAGES.items()
     ),
-    Metric("roc_auc", LABELS, True, roc_auc, "area under the ROC curve, of each class against the rest", (0, 1)),
+    Metric("roc_auc", LABELS, True, roc_auc, "area under the ROC curve, of each class against the rest", (0, 1),
+           partial=True),
     mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class", (0, None)),
     Metric("dice", ("segmentation",), True, _foreground(RATIOS["f1"][1]),
            "2 · overlap / (predicted + true) of all classes but the first", (0, 1)),

@@ -22,7 +22,7 @@ class Metric:
 
     `by_row`: the scores of single rows (…, V), where their mean is the score of the set; `by_user`: in the place of
     `function`, a score that also wants to know whom each row asks; `whole`: it reads a row's places together; `least`:
-    targets below it mean nothing to it."""
+    targets below it mean nothing to it; `partial`: of some sets of rows it says nothing."""
 
     name: str
     tasks: tuple[str, ...]
@@ -34,6 +34,7 @@ class Metric:
     by_user: ByUser | None = None
     whole: bool = False
     least: float | None = None
+    partial: bool = False
 
     def score(self, outputs: Tensor, targets: Tensor, mask: Tensor, users: Tensor | None = None) -> Tensor:
         """Of sets (…): outputs (…, V, *places, C), targets (…, V, *places) or numbers (…, V, M), and the rows that

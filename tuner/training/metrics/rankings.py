@@ -48,7 +48,7 @@ def _recall(k: int, ratings: Floats, score: Floats) -> float | None:
 
 METRICS = tuple(
     Metric(f"{name}@{k}", ("regression",), True, None, f"{meaning} {k}, of each user", (0, 1),
-           by_user=_mean_over_users(partial(how, k)), least=least)
+           by_user=_mean_over_users(partial(how, k)), least=least, partial=True)
     for name, how, meaning, least in (
         ("ndcg", _ndcg, "discounted gain of the first", 0.0),
         ("recall", _recall, "share of what is rated above the user's mean in the first", None),

@@ -53,11 +53,12 @@ def bleu(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     scores = []
     for place in np.ndindex(*sets):
         own = mask[place].numpy()
-        scores.append(_bleu(*([_until_end(row) for row in each[place][own]] for each in (said, truth))))
+        scores.append(_bleu(*([until_end(row) for row in each[place][own]] for each in (said, truth))))
     return torch.tensor(scores, dtype=torch.double).view(sets)
 
 
-def _until_end(row: Sequence[int]) -> list[int]:
+def until_end(row: Sequence[int]) -> list[int]:
+    """The tokens before the end of a text."""
     tokens = [int(token) for token in row if token != IGNORED]
     return tokens[: tokens.index(END)] if END in tokens else tokens
 
