@@ -92,6 +92,38 @@ def test_what_is_used_somewhere_is_not(tmp_path, changes):
     assert (code, err.count("error:")) == (0, 0), err
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"dataset": "iris", "model": "mlp"}, "nothing is searched: all 30 trials train the same configuration"),
+        ({"dataset": "iris", "model": "mlp", "training": {"optimizer": {"choose": ["adam", "adamw"]}}},
+         "without weight_decay, adamw is adam"),
+        ({"dataset": "iris", "model": {"name": "mlp", "normalization": ["batch", "none"]},
+          "training": {"batch_size": [1, 8]}}, "of a batch of 1 row, batch normalisation leaves nothing"),
+    ],
+)  # fmt: skip
+def test_what_is_hardly_meant_is_warned_of(tmp_path, changes, what):
+    code, out, err = said(tmp_path, **changes)
+    assert code == 0 and f"warning: {what}" in out + err
+    meant = {**changes, "training": {"weight_decay": 0.01, "batch_size": [4, 8], **changes.get("training", {})}}
+    meant["training"]["batch_size"] = [4, 8]
+    assert "warning" not in "".join(said(tmp_path, **meant)[1:])
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "what", "cure"),
+    [
+        ({"name": "cnn", "stages": 5}, {"name": "digits", "layout": "image"}, "8×8 cannot be halved 4 times",
+         "at most 3 more stages than the first"),
+        ({"name": "unet", "depth": 6}, {"name": "strokes", "rows": 20, "size": 17}, "17×17 cannot be halved 6 times",
+         "a depth of at most 5"),
+    ],
+)  # fmt: skip
+def test_a_model_is_no_deeper_than_its_images(tmp_path, model, dataset, what, cure):
+    code, _, err = said(tmp_path, model, dataset)
+    assert code == 2 and f"error: {what}" in err and f"= {cure}" in err
+
+
 def test_a_branch_is_judged_by_its_own_settings(tmp_path):
     choose = {"rnn": {"cell": "gru", "forget_bias": 1.0}, "transformer": {}}
     code, _, err = said(tmp_path, **RNN, model={"choose": choose})

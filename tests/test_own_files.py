@@ -88,6 +88,11 @@ def test_it_may_answer_as_the_losses_of_torch_want_it(folder, net):
     assert code == 0 and {event.get("state") for event in events if event["event"] == "trial"} == {"complete"}
 
 
+def test_one_that_is_too_large_is_refused_before_it_is_built(folder):
+    code, _, err = inside("check", space(folder, name="my_nets.py:Plain", hidden=10**12))
+    assert code == 2 and "my_nets.py:Plain has 8,000,000,000,003 parameters at its defaults" in err
+
+
 def test_a_worker_that_finds_another_file_refuses(folder):
     path = space(folder, name="my_nets.py:Plain")
     work = prepare(path).work

@@ -174,7 +174,7 @@ def test_a_choice_knows_that_a_whole_number_is_a_number():
 def test_words_of_a_domain():
     assert Range(1e-4, 0.1, False, log=True, points=3).words() == "0.0001 … 0.1, log, 3 points"
     assert Range(0, 8, True, step=2).words() == "0 … 8, step 2"
-    assert Choice(("a", None, 1)).words() == "a | None | 1"
+    assert Choice(("a", None, 1)).words() == "a | null | 1"
 
 
 def test_a_constraint_on_another_branch_does_not_apply():

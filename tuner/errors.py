@@ -78,6 +78,8 @@ OTHER_NAMES = {  # what papers and other libraries call things
     "lr": "learning_rate", "wd": "weight_decay", "l2": "weight_decay", "bs": "batch_size", "num_epochs": "epochs",
     "n_layers": "num_layers", "units": "hidden_size", "hidden_dim": "hidden_size", "silu": "swish",
     "momentum": "sgd", "nesterov": "sgd", "lstm": "rnn", "gru": "rnn", "resnet": "cnn", "bert": "transformer",
+    "bce": "binary_cross_entropy", "ce": "cross_entropy", "nll_loss": "cross_entropy", "sigma": "std", "betas": "beta1",
+    "gradient_clipping": "clip_grad_norm", "grad_clip": "clip_grad_norm", "gamma": "factor", "onecycle": "one_cycle",
     "kaiming": "he", "glorot": "xavier", "plateau": "reduce_on_plateau", "linear": "mlp", "l1": "mae", "l2_loss": "mse",
     "f1": "macro_f1", "recall": "macro_recall", "precision": "macro_precision", "auc": "roc_auc", "nll": "log_loss",
 }  # fmt: skip

@@ -100,7 +100,9 @@ class Own:
         given = {name: SHAPES[name].of(shapes) for name in self.shapes}
         for name, value in given.items():
             if value is None:
-                raise UsageError(f"{self.name} asks for {name}, which this data does not have")
+                text = f"{self.name} asks for {name}, which this data does not have"
+                has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
+                raise UsageError(text, f"it has {', '.join(has)}; another layout may have more")
         make = partial(self.make, **given, **settings.model_dump(exclude={"name"}))
         return Copies(make, lanes, partial(_answer, shapes=shapes, name=self.name))
 

@@ -7,7 +7,7 @@ two dimensions and over sequences (T, D) or tokens (T,) in one, along time.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ from tuner.models.layers import (
     Pool,
     Shapes,
     activation,
+    half,
+    halved,
     normalization,
     steps,
     steps_of,
@@ -134,8 +136,7 @@ class CNN(nn.Module):
                 layers.append(make.block(inputs, outputs, stride, first=not layers))
                 inputs = outputs
         self.body, self.halvings = nn.Sequential(*layers), settings.stages - 1
-        for _ in range(self.halvings):
-            places = [_half(size) for size in places]
+        places = halved(places, self.halvings, most="at most {} more stages than the first")
         flat = settings.pooling == "flatten"
         self.pool = None if settings.pooling == "flatten" else Pool(settings.pooling, inputs, lanes)
         self.dropout = Dropout(settings.dropout, lanes)
@@ -159,14 +160,9 @@ class CNN(nn.Module):
         """The lengths before and after every stride; nothing that is after an end is read, nor normed by."""
         found = {time: lengths}
         for _ in range(self.halvings):
-            time, lengths = _half(time), _half(lengths)
+            time, lengths = half(time), half(lengths)
             found[time] = lengths
         return found
-
-
-def _half(size: Any) -> Any:
-    """What a stride of 2 leaves of a size, or of sizes."""
-    return (size + 1) // 2
 
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:

@@ -32,7 +32,7 @@ DEEP = only(num_layers=ABOVE_ZERO)
 
 def _checked(widths: object) -> object:
     if not (isinstance(widths, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", widths)):
-        raise ValueError("one text such as 64-32-16")
+        raise ValueError('one text such as "64-32-16", or "16"')
     if widths.count("-") >= DEEPEST or max(map(int, widths.split("-"))) > WIDEST:
         raise ValueError(f"at most {DEEPEST} layers of at most {WIDEST:,} units")
     return widths

@@ -24,6 +24,7 @@ from tuner.models.layers import (
     Normalization,
     Shapes,
     activation,
+    halved,
 )
 from tuner.models.layers import normalization as normalized
 from tuner.spec.settings import Settings as BaseSettings
@@ -60,6 +61,7 @@ class UNet(nn.Module):
                 ]
             return nn.Sequential(*layers)
 
+        halved(shapes.inputs[1:], settings.depth, most="a depth of at most {}")
         sizes = [settings.channels * 2**depth for depth in range(settings.depth + 1)]
         self.down = nn.ModuleList(level(a, b) for a, b in zip([shapes.inputs[0], *sizes], sizes, strict=False))
         self.dropout = Dropout(settings.dropout, lanes)

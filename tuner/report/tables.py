@@ -84,8 +84,8 @@ def outer_folds(results: Results) -> Table:
 def failures(results: Results) -> Table:
     """Why trials failed, and how many."""
     rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in results.failures)
-    columns = ("reason", "count", "chain", "trial", "diagnosis")
-    title = "Failures (report --chain C --trial N tells more of one)"
+    columns = ("reason", "count", "first in", "trial", "diagnosis")
+    title = "Failures, and the first of each kind (report --chain C --trial N tells more of it)"
     return Table(title, columns, rows, len(columns), long=("reason", "diagnosis"))
 
 

@@ -203,7 +203,7 @@ def verdict(comparison: Gain, other: str) -> str:
     elif comparison.distinguishable:
         said = f"Tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin} against"
     else:
-        said = f"The tuned model is not distinguishable ({gain.mean:+.2g}{margin}) from"
+        said = f"The tuned model is not distinguishable ({round(gain.mean, 9) + 0.0:+.2g}{margin}) from"
     return f"{said} {what} ({comparison.mean:.4g})."
 
 

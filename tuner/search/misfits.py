@@ -9,11 +9,13 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from tuner.data.dataset import Dataset
+from tuner.data.resampling import NestedPlan
 from tuner.errors import ExperimentError
 from tuner.search.catalogue import model
 from tuner.spec.experiment import Experiment
 from tuner.spec.settings import Settings, alternatives, either, meets, needs, subsettings
 from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
+from tuner.spec.yaml_file import at
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 
@@ -25,6 +27,35 @@ def check_used(experiment: Experiment, dataset: Dataset) -> None:
     found = [experiment.error(path, text, hint).message for path, text, hint in _unused(experiment, dataset)]
     if found:
         raise ExperimentError("\n".join(dict.fromkeys(found)))
+
+
+def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
+    """Warnings of what can be done, and is hardly meant."""
+    entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
+    nodes = experiment.document.root.entries
+
+    def ends(target: str) -> list[Any]:
+        return [end for each in entries if each.target == target for end in _ends(each)]
+
+    found = []
+    training = nodes["training"].entries if "training" in nodes else {}
+    least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
+    sizes = [size for size in ends("training.batch_size") if isinstance(size, int | float)]
+    if "batch_size" in training and sizes and max(sizes) > least:
+        text = (
+            f"a batch of {max(sizes):.0f} rows is larger than the {least} training rows of a fold: it means full batch"
+        )
+        found.append(at(training["batch_size"], text, warning=True))
+    if "batch" in ends("model.normalization") and min(sizes, default=2) == 1 and dataset.layout == "flat":
+        text = "of a batch of 1 row, batch normalisation leaves nothing"
+        found.append(at(nodes["model"], text, "a larger training.batch_size, or normalization: layer", warning=True))
+    if "adamw" in ends("training.optimizer.name") and set(ends("training.weight_decay")) == {0.0}:
+        text = "without weight_decay, adamw is adam"
+        found.append(at(training["optimizer"], text, "training.weight_decay: 0.01, which is torch's", warning=True))
+    if not experiment.space.parameters and experiment.trials > 1:
+        text = f"nothing is searched: all {experiment.trials} trials train the same configuration from other seeds"
+        found.append(at(nodes["model"], text, "a list or {low: …, high: …} in the place of a value", warning=True))
+    return [experiment.document.render([each]) for each in found]
 
 
 def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str, str]]:

@@ -10,13 +10,16 @@ import torch
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
 from tuner.models._own import is_own, load
-from tuner.models.layers import Lanes
+from tuner.models.layers import Lanes, Outline
 from tuner.search.jobs import Work
+from tuner.search.machine import room_of, too_much
 from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
 from tuner.spec.space import Choice, Parameter, Space, Value
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.fitting import FEWEST, LEAST
+from tuner.training.lane_data import LaneData, Table, shapes_of
 from tuner.training.lanes import Lane
+from tuner.training.stack import FLOAT
 
 
 def hashes(experiment: Experiment) -> dict[str, str]:
@@ -25,16 +28,36 @@ def hashes(experiment: Experiment) -> dict[str, str]:
     return {name: load(name, experiment.folder).digest for name in own}
 
 
-def check_own(experiment: Experiment, dataset: Dataset, work: Work) -> None:
-    """Let each of the user's own models, at its defaults, read two rows: what it says must fit the task."""
-    space = experiment.space
-    for name in (name for name in names_of_models(space) if is_own(name)):
+def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:
+    """Build each model at its defaults; the user's own are to read two rows: what they say must fit the task."""
+    space, most = experiment.space, room_of(experiment.limits, ["cpu"]).most
+    for name in names_of_models(space):
 
         def choose(parameter: Parameter, name: str = name) -> Value:
             return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
 
-        if wrong := _try(name, space.configuration(space.walk(choose)), dataset, work):
+        configuration = space.configuration(space.walk(choose))
+        try:
+            outline = recipe_of(configuration, work).build(shapes_of(dataset), Outline())
+        except TunerError as error:
+            raise experiment.error("model", error.message, error.hint) from error
+        except (Exception, SystemExit) as error:
+            if not is_own(name):
+                raise
+            raise experiment.error("model.name", *_failed(name, error)) from error
+        if not is_own(name):
+            continue
+        count = sum(parameter.numel() for parameter in outline.parameters())
+        if (needed := FEWEST * LEAST * FLOAT * count) > most:
+            text = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, most)}"
+            raise experiment.error("model.name", text, "a smaller model, or a larger limits.memory")
+        if wrong := _try(name, configuration, dataset, work):
             raise experiment.error("model.name", *wrong)
+
+
+def _failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
+    first = (str(error).splitlines() or [""])[0]
+    return f"{name} fails{on}: {type(error).__name__}: {first}", "mend it; --debug shows where"
 
 
 def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
@@ -59,8 +82,7 @@ def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work)
     except TunerError as error:
         return error.message, error.hint or ""
     except (Exception, SystemExit) as error:
-        first = (str(error).splitlines() or [""])[0]
-        return f"{name} fails on {shown}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+        return _failed(name, error, f" on {shown}")
     return None
 
 

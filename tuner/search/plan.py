@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from tuner import registry
 from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
-from tuner.search.catalogue import catalogue, model, source
+from tuner.search.catalogue import MODELS, catalogue, model, source
 from tuner.search.dummy import check_scores, dummy_score
 from tuner.search.jobs import Work
-from tuner.search.misfits import check_used
-from tuner.search.own import check_own, hashes, names_of_models
+from tuner.search.misfits import check_used, doubts
+from tuner.search.own import check_built, hashes, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
 from tuner.spec.packing import pack
-from tuner.spec.space import Choice, Range
+from tuner.spec.space import Range
 from tuner.spec.yaml_file import at
 from tuner.store import FORMAT, StoredStudy
 from tuner.training.metrics import DEFAULT, METRICS, Metric
@@ -75,7 +76,7 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
         *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
     check_scores(experiment, dataset, metric, cut)
-    warnings = (*experiment.warnings, *_overlooked(experiment, dataset), *_warnings(experiment, cut))
+    warnings = (*experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut))
     return Prepared(experiment, dataset, cut, metric, default, warnings)
 
 
@@ -145,12 +146,19 @@ def _check_model(experiment: Experiment, dataset: Dataset) -> None:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
             text = f"model '{name}' reads {' or '.join(module.LAYOUTS)} rows; {dataset.name} has {rows}"
-            raise experiment.error("model", text, "another model, or another layout of the dataset")
+            raise experiment.error("model", text, _others(dataset, "layout"))
         if dataset.task not in module.TASKS:
             text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task} task"
-            raise experiment.error("model", text, "another model, or another task of the dataset")
+            raise experiment.error("model", text, _others(dataset, "task"))
     check_used(experiment, dataset)
-    check_own(experiment, dataset, Work(dataset, DEFAULT[dataset.task], experiment.folder))
+    check_built(experiment, dataset, Work(dataset, DEFAULT[dataset.task], experiment.folder))
+
+
+def _others(dataset: Dataset, what: str) -> str:
+    """The models that could do it."""
+    modules = {name: registry.load(MODELS, name) for name in registry.names(MODELS)}
+    fitting = [n for n, m in modules.items() if dataset.layout in m.LAYOUTS and dataset.task in m.TASKS]
+    return f"{', '.join([*fitting, 'or one of your own'])}; or another {what} of the data"
 
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
@@ -162,24 +170,6 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
 def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
     """What the data hints at, unless the file says how to cut."""
     return dataset.hints if experiment.resampling.kind == "auto" else ()
-
-
-def _warnings(experiment: Experiment, cut: NestedPlan) -> list[str]:
-    """Batches larger than what a fold trains on, if the file asks for them."""
-    training = experiment.document.root.entries.get("training")
-    node = training.entries.get("batch_size") if training else None
-    if node is None:
-        return []
-    space = experiment.space
-    sizes: list[Any] = [leaf.value for leaf in space.fixed if leaf.target == "training.batch_size"]
-    for domain in (p.domain for p in space.parameters if p.target == "training.batch_size"):
-        sizes += domain.options if isinstance(domain, Choice) else [domain.high]
-    least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
-    largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
-    if largest <= least:
-        return []
-    text = f"a batch of {largest:.0f} rows is larger than the {least} training rows of a fold: it means full batch"
-    return [experiment.document.render([at(node, text, warning=True)])]
 
 
 def header(prepared: Prepared, name: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tuner.spec.settings import (
     alternatives,
     comparison,
     complaint,
+    cure,
     deeper,
     literals,
     name_of,
@@ -311,13 +312,7 @@ class Reader:
             complaining = "must be finite"
         if complaining is None:
             return True
-        words = [str(w) for w in literals(cls.model_fields[name])]
-        hint = did_you_mean(value, words) if isinstance(value, str) and words else None
-        if (
-            inner := subsettings(cls.model_fields[name])
-        ) is not None and complaining == "must be a mapping of settings":
-            hint = f"{name}: {{{next(iter(inner.model_fields))}: {node.text()}}}"
-        self.wrong(node, f"{path} {complaining}, not {node.text()}", hint)
+        self.wrong(node, f"{path} {complaining}, not {node.text()}", cure(cls, name, value))
         return False
 
     def _open(self, node: Node, path: str) -> bool:

@@ -6,14 +6,18 @@ help per setting; the experiment file, `tuner list` and the samplers all read th
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+
+from tuner.errors import did_you_mean
 
 
 class Settings(BaseModel):
@@ -134,6 +138,21 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
         bounds = [w for w in wishes if not w.startswith(("a ", "an ", "one of"))]
         return "must be " + " or ".join(dict.fromkeys(bounds or wishes))
     return None
+
+
+def cure(cls: type[Settings], name: str, value: Any) -> str | None:
+    """What to write in the place of a value that does not fit."""
+    field = cls.model_fields[name]
+    inner, words = subsettings(field), [str(word) for word in literals(field)]
+    if inner is not None and isinstance(value, int | float) and not accepts(field, int):
+        key, first = next(iter(inner.model_fields.items()))
+        return f"{name}: {{{key}: {first.get_default() if complaint(inner, key, value) else value}}}"
+    if not isinstance(value, str):
+        return None
+    with suppress(ValueError):
+        if complaint(cls, name, json.loads(value)) is None:
+            return f"write {value} without quotes"
+    return did_you_mean(value, words) if words else None
 
 
 _TYPES = {

@@ -6,6 +6,7 @@ configuration: `training.optimizer.adam.learning_rate` lands at `training.optimi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Choice:
 
     def words(self) -> str:
         """The domain as a reader wants it."""
-        return " | ".join(str(option) for option in self.options)
+        return " | ".join(json.dumps(option, ensure_ascii=False).strip('"') for option in self.options)
 
     def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
         """The value itself if it is an option, else the first one."""

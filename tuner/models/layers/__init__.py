@@ -6,7 +6,7 @@ lane: what a lane learns does not depend on which lanes stand beside it.
 
 from tuner.models.layers.activation import Activation, activation
 from tuner.models.layers.attention import SelfAttention, sinusoids
-from tuner.models.layers.convolution import Conv
+from tuner.models.layers.convolution import Conv, half, halved
 from tuner.models.layers.copies import Copies
 from tuner.models.layers.dropout import Dropout, kept
 from tuner.models.layers.embedding import Embedding, Head, steps
@@ -42,6 +42,8 @@ __all__ = [
     "Shapes",
     "State",
     "activation",
+    "half",
+    "halved",
     "kept",
     "normalization",
     "sinusoids",

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuner.errors import UsageError
 from tuner.models.layers.lanes import Lanes
 from tuner.models.layers.readout import Lengths, steps_of
+
+
+def halved(places: Sequence[int], times: int, *, most: str) -> list[int]:
+    """Height and width, or time, after strides of 2; `most` says how many are possible, with {} in the place of that.
+
+    Raises `UsageError` where nothing is left to halve."""
+    shape = "×".join(map(str, places))
+    for done in range(times):
+        if max(places) == 1:
+            raise UsageError(f"{shape} cannot be halved {times} times", most.format(done))
+        places = [half(size) for size in places]
+    return list(places)
+
+
+def half(size: Any) -> Any:
+    """What a stride of 2 leaves of a size, or of sizes."""
+    return (size + 1) // 2
 
 
 class Conv(nn.Module):
