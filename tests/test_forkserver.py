@@ -1,6 +1,8 @@
-"""The empty storage made ahead is what Optuna would make, and is cleaned away."""
+"""The empty storage made ahead is what Optuna would make, and is cleaned away; unused workers are silent."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -32,3 +34,22 @@ def test_where_none_could_be_made_ahead_it_is_made_in_place(tmp_path):
     make(tmp_path / "other.db")
     assert schema(tmp_path / "study.db") == schema(tmp_path / "other.db")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other.db", "study.db"]
+
+
+ABANDONED = """
+import os
+from multiprocessing import forkserver
+from tuner.search.forkserver import start_forkserver
+if __name__ == "__main__":
+    start_forkserver()
+    ended, told = forkserver.connect_to_new_process([])
+    os.close(told)  # as where a signal ends the driver just now
+    os.read(ended, 8)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_to_whom_nothing_is_said_says_nothing(tmp_path):
+    (tmp_path / "abandoned.py").write_text(ABANDONED)
+    done = subprocess.run([sys.executable, tmp_path / "abandoned.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

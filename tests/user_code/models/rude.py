@@ -11,6 +11,7 @@ from tuner.models.layers import Linear
 from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat",)
+TASKS = ("classification",)
 
 
 class Settings(BaseSettings):
