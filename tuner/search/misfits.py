@@ -1,4 +1,4 @@
-"""Settings that nothing would use: of another cell, another task, another loss. An error, not ignored."""
+"""Settings that nothing would use: of another cell, another task, another loss. An error, not ignored; and doubts."""
 
 from __future__ import annotations
 
