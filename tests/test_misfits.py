@@ -181,3 +181,12 @@ def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):
     assert code == 2
     assert "error: ndcg@10 is of gains from 0 up, and the lowest target is -" in err
     assert inside("check", write_space(tmp_path, **wish, metric="recall@10"))[0] == 0
+
+
+def test_a_trial_that_is_too_deep_says_how_deep_it_may_be(tmp_path):
+    wish = {"dataset": {"name": "digits", "layout": "image"}, "training": {"epochs": 1, "optimizer": None},
+            "model": {"name": "cnn", "stages": [2, 5], "hidden_size": None, "activation": None}}  # fmt: skip
+    path = write_space(tmp_path, **wish, search={"sampler": "grid", "trials": 2})
+    inside("search", path, "--study", tmp_path / "study.db", "--workers", "0")
+    (failure,) = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["failures"]
+    assert failure["reason"] == "8×8 cannot be halved 4 times (at most 3 more stages than the first)"

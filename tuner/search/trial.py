@@ -254,6 +254,8 @@ def failure(job: Job, reason: str, seconds: float, details: str | None = None, e
 
 def explain(error: BaseException) -> str:
     """Why a trial failed, in a few words."""
+    if isinstance(error, TunerError) and error.hint:
+        return f"{error.message} ({error.hint})"
     if isinstance(error, Diverged | TooLong | TunerError):
         return str(error)
     if _out_of_memory(error):

@@ -137,8 +137,8 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
     try:
         runner = task.runner(device)
     except Exception as error:
-        hint = error.hint if isinstance(error, TunerError) else "fewer --workers, or --device cpu"
-        pipe.send(NotStarted(explain(error), hint))
+        told = isinstance(error, TunerError) and (error.message, error.hint)
+        pipe.send(NotStarted(*(told or (explain(error), "fewer --workers, or --device cpu"))))
         return
 
     def heard(now: int, *_: float) -> None:
