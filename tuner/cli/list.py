@@ -49,7 +49,7 @@ def _models(to: Console) -> None:
     _members(to, MODELS)
     to.print(
         "[bold]FILE.py:CLASS, package.module:CLASS[/bold]  your own torch.nn.Module, beside the experiment file or "
-        "installed. Its annotated arguments are its settings; what they may be called to be handed in:"
+        "installed. Its arguments, annotated or with a default, are its settings; these are handed in:"
     )
     _pairs(to, ((f"  {name}", shape.meaning) for name, shape in SHAPES.items()))
 

@@ -122,7 +122,7 @@ def _row_by_row(results: Results) -> Table:
     if found is None:
         hint = "resampling.outer: 5" if results.flat else "let the search go on"
         if results.header["task"] not in ("classification", "regression"):
-            hint = f"a {results.header['task']} answers at many places of a row, and only their counts are kept"
+            hint = f"of {results.header['task']}, which answers at many places of a row, no answers are kept row by row"
         raise UsageError(f"no outer fold of {results.name} has predictions", hint)
     return row_by_row(found, classes=results.header["task"] == "classification")
 
