@@ -1,4 +1,4 @@
-"""`python -m benchmarks [nested|pruning|layers|growth|roofline|startup|coverage|learning …]`: all, or those named."""
+"""`python -m benchmarks [nested|pruning|layers|growth|roofline|startup|…]`: all, or those named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib import import_module
 
 import tuner  # noqa: F401  before torch: it chooses torch's kernels
 
-ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "learning")
+ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "learning", "memory")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from benchmarks.timing import table
 DATASETS, REPEATS = 300, (1, 5)
 SPACE = """
 name: coverage
-dataset: {{name: npz, path: {path}}}
+dataset: {{name: arrays, path: {path}}}
 model: {{name: mlp, hidden_size: [4, 16]}}
 training:
   epochs: {epochs}

@@ -61,7 +61,7 @@ TASKS = (
     Task(CHARACTERS, {"name": "transformer", "num_heads": 4, "head_size": 16}, "perplexity", 1.5, 25, 3e-3,
          unigram=True),
     Task({"name": "dates", "rows": 1500}, {"name": "seq2seq"}, "exact_match", 0.9, 12, 5e-3),
-    Task({"name": "ratings"}, {"name": "recommender", "embedding_size": 2}, "rmse", 0.6, 25, 1e-2),
+    Task({"name": "planted_ratings"}, {"name": "recommender", "embedding_size": 2}, "rmse", 0.6, 25, 1e-2),
     Task({"name": "strokes"}, {"name": "unet", "normalization": "batch"}, "dice", 0.9, 20, 1e-2,
          {"batch_size": 16, "loss": {"name": "dice_cross_entropy"}, "schedule": {"name": "cosine"}}),
 )  # fmt: skip

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tuner.cli.app import run
 from tuner.search.catalogue import catalogue
 from tuner.spec.experiment import load
@@ -54,6 +56,17 @@ def write_space(folder, file="space.yaml", **changes):
 def space_of(folder, **changes):
     """The search space of the tiny experiment."""
     return load(write_space(folder, **changes), catalogue(Path(folder))).space
+
+
+def slow(*values):
+    """A case of a test that only the whole suite runs."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def but_slow(cases, chosen):
+    """The names of all cases, of which the chosen are slow."""
+    assert {*chosen} <= {*cases}
+    return [slow(name) if name in chosen else name for name in cases]
 
 
 def command(*args):

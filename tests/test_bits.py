@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from helpers import slow
 from toys import CPU, classes, go_on
 
 from tuner.data.dataset import check
@@ -18,7 +18,7 @@ from tuner.training.metrics import DEFAULT
 
 
 def generated(name, **settings):
-    module = source(name)
+    module = source(name, Path())
     return Table(check(module.load(module.Settings(rows=60, **settings), Path())), CPU)
 
 
@@ -29,6 +29,7 @@ CASES = {
         classes(60, (5,)),
         {"name": "mlp", "normalization": "layer", "num_layers": 3, "hidden_size": 5, "residual": True},
     ),
+    "mlp, embedded": (generated("planted_ratings"), {"name": "mlp", "embedding_size": 3, "dropout": 0.3}),
     "cnn": (IMAGES, {"name": "cnn", "channels": 5, "dropout": 0.3}),
     "cnn, residual, batch norm": (
         IMAGES,
@@ -51,8 +52,11 @@ CASES = {
         generated("dates"),
         {"name": "seq2seq", "hidden_size": 5, "embedding_size": 3, "teacher_forcing": 0.5, "beam": 2, "dropout": 0.2},
     ),
-    "recommender": (generated("ratings"), {"name": "recommender", "embedding_size": 3, "dropout": 0.3}),
-    "recommender, mlp": (generated("ratings"), {"name": "recommender", "interaction": "mlp", "embedding_size": 3}),
+    "recommender": (generated("planted_ratings"), {"name": "recommender", "embedding_size": 3, "dropout": 0.3}),
+    "recommender, mlp": (
+        generated("planted_ratings"),
+        {"name": "recommender", "interaction": "mlp", "embedding_size": 3},
+    ),
     "unet": (generated("strokes", size=17), {"name": "unet", "channels": 3, "normalization": "batch", "dropout": 0.3}),
     "own": (classes(60, (5,)), {"name": "torch.nn:Linear"}),
 }
@@ -67,10 +71,9 @@ def losses(table, model, lanes, batch_size):
     return curves.train_loss[curves.lanes], curves.loss, curves.score
 
 
-@pytest.mark.parametrize("batch_size", [7, 32])
+@pytest.mark.parametrize("batch_size", [slow(7), 32])
 @pytest.mark.parametrize("case", CASES)
 def test_a_lane_of_every_family_is_the_same_to_the_bit_wherever_it_stands(case, batch_size):
-    torch.set_num_threads(1)
     table, model = CASES[case]
     rows = [np.random.default_rng(seed).permutation(60) for seed in range(5)]
     lanes = [Lane(np.sort(order[:40]), (np.sort(order[40:]),), 7 + k) for k, order in enumerate(rows)]

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import inside, search, write_space
+from helpers import inside, search, slow, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
@@ -122,7 +122,7 @@ def test_names_that_hint_at_roles(tmp_path, name, said):
     """In a table and in an NPZ file alike."""
     settings = table(tmp_path, **{name: [i // 3 for i in range(ROWS)]})
     np.savez(tmp_path / "a.npz", X=np.zeros((ROWS, 2)), y=np.arange(ROWS) % 2, **{name: np.arange(ROWS) // 3})
-    for dataset in (settings, {"name": "npz", "path": "a.npz"}):
+    for dataset in (settings, {"name": "arrays", "path": "a.npz"}):
         out = inside("check", write_space(tmp_path, dataset=dataset))[1]
         assert ("warning" in out) == (said is not None)
         assert said is None or (said in out and name in out)
@@ -197,7 +197,7 @@ def test_a_table_says_its_groups_and_they_are_no_feature(tmp_path):
     assert load(tmp_path / "study.db").complete
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", [slow("random"), "tpe"])
 def test_a_search_forward_in_time_is_the_same_on_any_number_of_workers(tmp_path, sampler):
     dataset = {**table(tmp_path, day=DAYS), "time": "day"}
     path = write_space(tmp_path, dataset=dataset, search={"sampler": sampler, "trials": 3}, resampling={"gap": 2})

@@ -9,11 +9,12 @@ import pytest
 
 from tuner import registry
 from tuner.data.dataset import END, IGNORED, check
-from tuner.data.sources import characters, copy, dates, ratings, strokes
+from tuner.data.sources import characters, copy, dates, strokes
+from tuner.data.sources import planted_ratings as ratings
 from tuner.errors import DataError
 
 HERE = Path()
-GENERATED = ["adding", "characters", "copy", "dates", "ratings", "strokes"]
+GENERATED = ["adding", "characters", "copy", "dates", "planted_ratings", "strokes"]
 
 
 def loaded(module, **settings):

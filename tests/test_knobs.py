@@ -151,14 +151,3 @@ def test_on_a_stack_it_is_as_on_each_lane_alone(knob):
     together = train(how, lanes, table, go_on).curves
     for k, lane in enumerate(lanes):
         assert_same_view(together, k, train(how, [lane], table, go_on).curves, rtol=0, atol=0)
-
-
-def test_noise_on_the_inputs_is_drawn_anew_in_training_and_never_in_evaluation():
-    table = classes()
-    lanes = lanes_of(table, [40, 41])
-    (stack,) = build_stacks(recipe(SMALL, "log_loss", input_noise=0.5), lanes, table)
-    x = torch.zeros(2, 4000, 5)
-    first, second = stack._noisy((x,))[0], stack._noisy((x,))[0]
-    assert not torch.equal(first, second) and not torch.equal(first[0], first[1])
-    assert first.std().item() == pytest.approx(0.5, rel=0.02)
-    assert torch.equal(stack.evaluate().score, stack.evaluate().score)

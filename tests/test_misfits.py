@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from helpers import inside, write_space
 
-from tuner.data.sources import ratings
+from tuner.data.sources import planted_ratings as ratings
 from tuner.search.catalogue import catalogue
 from tuner.spec.experiment import load
 from tuner.spec.grid import cells as cells_of
 
+RATINGS = {"name": "planted_ratings"}
 RNN = {"dataset": {"name": "digits", "layout": "rows"}}
 
 
@@ -35,9 +36,9 @@ def said(folder, model, dataset, training=None):
          "bidirectional is used only with task classification or regression or tagging, and here task is language"),
         ({"dataset": {"name": "copy"}, "model": {"name": "transformer", "readout": "max"}},
          "readout is used only with task classification or regression, and here task is tagging"),
-        ({"dataset": {"name": "ratings"}, "model": {"name": "recommender", "num_layers": {"low": 1, "high": 3}}},
+        ({"dataset": RATINGS, "model": {"name": "recommender", "num_layers": {"low": 1, "high": 3}}},
          "num_layers is used only with interaction mlp, and here interaction is dot"),
-        ({"dataset": {"name": "ratings"}, "model": {"name": "recommender", "initialization": {"name": "he"}}},
+        ({"dataset": RATINGS, "model": {"name": "recommender", "initialization": {"name": "he"}}},
          "initialization is used only with interaction mlp, and here interaction is dot"),
         ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"class_weight": "balanced"}},
          "class_weight is used only with task classification or tagging or segmentation, and here task is regression"),
@@ -137,7 +138,7 @@ def test_a_setting_of_another_branch_of_a_sibling_is_neither_searched_nor_report
         ({**RNN, "model": {"name": "rnn", "cell": ["gru", "lstm", "rnn"], "forget_bias": [0.0, 1.0]}}, 4),
         ({"dataset": "iris", "model": {"name": "mlp", "widths": ["16", None], "hidden_size": [4, 8],
                                        "num_layers": [1, 2]}}, 5),
-        ({"dataset": {"name": "ratings", "rows": 50}, "model": {
+        ({"dataset": {**RATINGS, "rows": 50}, "model": {
             "name": "recommender", "interaction": ["dot", "mlp"], "hidden_size": [4, 8],
             "initialization": {"choose": ["he", "xavier"]}}}, 5),
     ]  # fmt: skip
@@ -167,7 +168,11 @@ def test_a_ranking_needs_users(tmp_path):
 @pytest.mark.parametrize("metric", ["recall@5", "ndcg@5"])
 def test_a_metric_that_says_nothing_of_a_fold_is_refused_with_the_fold(tmp_path, metric):
     """Where every user has rated once, nothing is above a user's mean; and a gain of 0 is none."""
-    wish = {"dataset": {"name": "ratings", "rows": 30, "users": 100_000}, "model": "recommender", "training": None}
+    wish = {
+        "dataset": {**RATINGS, "rows": 30, "users": 100_000},
+        "model": "recommender",
+        "training": None,
+    }
     code, _, err = inside("check", write_space(tmp_path, **wish, metric=metric))
     told = "error: recall@5 has nothing to tell apart in the 10 rows of inner fold 1 of outer-1\n"
     assert (code, told in err) == ((2, True) if metric == "recall@5" else (0, False))
@@ -176,7 +181,7 @@ def test_a_metric_that_says_nothing_of_a_fold_is_refused_with_the_fold(tmp_path,
 def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):
     ours = ratings.load
     monkeypatch.setattr(ratings, "load", lambda *given: replace(own := ours(*given), targets=own.targets - 9))
-    wish = {"dataset": {"name": "ratings", "rows": 300}, "model": "recommender", "training": None}
+    wish = {"dataset": {**RATINGS, "rows": 300}, "model": "recommender", "training": None}
     code, _, err = inside("check", write_space(tmp_path, **wish, metric="ndcg@10"))
     assert code == 2
     assert "error: ndcg@10 is of gains from 0 up, and the lowest target is -" in err

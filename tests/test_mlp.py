@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from twins import Theirs, assert_equal, made, numbers
 
 from tuner.models import mlp
 from tuner.models.layers import Dropout, Lanes, Linear, Shapes
@@ -75,3 +76,33 @@ def test_a_residual_layer_adds_its_input_through_a_linear_layer_where_sizes_diff
             beside = h @ short.weight[k] + short.bias[k] if isinstance(short, Linear) else h
             h = beside + torch.tanh(h @ inner.weight[k] + inner.bias[k])
         torch.testing.assert_close(out[k], h @ net[-1].weight[k] + net[-1].bias[k], rtol=1e-9, atol=1e-12)
+
+
+class TorchEmbedded(Theirs):
+    """nn.Embedding of every column beside the numbers, and layers of torch on top."""
+
+    def __init__(self, words, size, side):
+        super().__init__()
+        self.vectors = nn.ModuleList(nn.Embedding(count, size) for count in words)
+        self.layers = nn.Sequential(nn.Linear(len(words) * size + side, 5), nn.Tanh(), nn.Linear(5, 2))
+
+    def forward(self, ids, side=None):
+        beside = [own(ids[:, column]) for column, own in enumerate(self.vectors)]
+        return self.layers(torch.cat(beside if side is None else [*beside, side], dim=1))
+
+
+@pytest.mark.parametrize("words", [(7,), (6, 9, 4)])
+@pytest.mark.parametrize("side", [0, 3])
+def test_embedded_categories_are_read_beside_numbers_as_by_torch(words, side):
+    wish = {"embedding_size": 4, "hidden_size": 5, "activation": "tanh"}
+    net = made(mlp, wish, Shapes((len(words),), 2, vocabularies=words, side=side))
+    ids = torch.stack([torch.randint(1, count, (2, 3)) for count in words], dim=-1)
+    assert_equal(net, lambda: TorchEmbedded(words, 4, side), ids, *([numbers(side)] if side else []))
+
+
+def test_a_category_that_was_never_seen_begins_as_nothing():
+    net = mlp.build(mlp.Settings(num_layers=0), Shapes((2,), 1, vocabularies=(6, 9), side=1), Lanes((1, 2)))
+    side = torch.randn(2, 1, 1)
+    linear = net.network[0]
+    alone = side @ linear.weight[:, -1:] + linear.bias
+    torch.testing.assert_close(net(torch.ones(2, 1, 2, dtype=torch.long), side), alone)

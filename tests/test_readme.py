@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from helpers import command, inside, search, tuner, write_space
+from ruamel.yaml import YAML
 
 from tuner import errors, report
 from tuner.cli.app import VERBS
+from tuner.search.catalogue import catalogue
 
 ROOT = Path(errors.__file__).parent
 README = ROOT.parent.joinpath("README.md").read_text("utf-8")
@@ -107,7 +109,7 @@ def test_the_keys_of_the_json_lines_are_those_told(tmp_path):
 
 TORTURE = {
     "experiment files": ["test_torture_files"],
-    "data files": ["test_torture_data"],
+    "data files": ["test_torture_data", "test_torture_images", "test_torture_series", "test_torture_tables"],
     "studies and disks": ["test_torture_study", "test_store"],
     "processes": ["test_torture_processes"],
     "terminals": ["test_torture_terminal"],
@@ -123,6 +125,18 @@ def test_the_cases_of_torture_are_counted():
     assert {kind: int(told[kind]) for kind in TORTURE} == {
         kind: sum(files[f"tests/{name}.py"] for name in names) for kind, names in TORTURE.items()
     }
+
+
+def test_every_source_that_reads_something_of_the_users_is_in_the_table():
+    datasets = catalogue(Path()).datasets
+    rows = re.findall(r"^\| (`.*) \| .* \| `(\{name: .*\})` \|$", README, flags=re.MULTILINE)
+    told = {name for first, _ in rows for name in re.findall(r"`(\w+)`", first)}
+    needs = {name for name in datasets if any(f.is_required() for f in datasets[name].model_fields.values())}
+    assert told == {*needs, "newsgroups", "openml"}
+    for _, example in rows:
+        wish = YAML(typ="safe").load(example)
+        if wish["name"] in told:
+            datasets[wish["name"]].model_validate(wish, strict=False)
 
 
 def test_the_example_file_passes_the_check(tmp_path):

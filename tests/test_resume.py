@@ -1,7 +1,7 @@
 """The same command goes on to the total; another experiment is never mixed in."""
 
 import pytest
-from helpers import inside, report_json, search, tables, write_space
+from helpers import inside, report_json, search, slow, tables, write_space
 
 
 def raw(study, *args):
@@ -28,7 +28,7 @@ def begun(tmp_path):
     return path, study
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", slow("tpe")])
 def test_raising_the_total_equals_asking_for_it_at_once(tmp_path, sampler):
     path = write_space(tmp_path, search={"sampler": sampler, "trials": 4})
     raised, whole = tmp_path / "raised.db", tmp_path / "whole.db"

@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from helpers import inside, report_json, search, write_space
+from helpers import inside, report_json, search, slow, write_space
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,7 +76,7 @@ def test_one_fold_tells_no_error_and_so_the_best_is_chosen():
     assert {Selection(True, rule, 0.5).chosen(trials).number for rule in ("best", "one_se", "lower_bound")} == {1}
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", [slow("random"), "tpe"])
 def test_the_smallest_model_within_one_error_is_refitted_shown_and_deployed(tmp_path, sampler):
     search_ = {"sampler": sampler, "trials": 8, "select": "one_se"}
     path, studies = write_space(tmp_path, search=search_), [tmp_path / "a.db", tmp_path / "b.db"]

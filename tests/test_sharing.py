@@ -112,7 +112,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", [slow(k) if k in ("diverging", "repeats", "rnn") else k for k in OTHERS])
+@pytest.mark.parametrize("kind", [slow(k) if k in ("diverging", "dropout", "repeats", "rnn") else k for k in OTHERS])
 def test_whatever_is_trained_sharing_changes_nothing(tmp_path, kind):
     more = OTHERS[kind]
     training = {"epochs": 5, "batch_size": 32, "early_stopping": STOPPING, **more.get("training", {})}

@@ -8,7 +8,7 @@ import sklearn.datasets
 
 from tuner import registry
 from tuner.data.dataset import check
-from tuner.data.sources import adding, digits, npz
+from tuner.data.sources import adding, arrays, digits
 from tuner.errors import DataError
 
 HERE = Path()
@@ -52,9 +52,9 @@ def test_always_predicting_one_has_the_papers_error_and_a_seed_is_a_data_set():
     assert first.fingerprint() != adding.load(adding.Settings(rows=20_000, length=10, seed=1), HERE).fingerprint()
 
 
-def saved(folder, save=np.savez, **arrays):
-    save(folder / "a.npz", **arrays)
-    return npz.load(npz.Settings(path="a.npz"), folder)
+def saved(folder, save=np.savez, **named):
+    save(folder / "a.npz", **named)
+    return arrays.load(arrays.Settings(path="a.npz"), folder)
 
 
 @pytest.mark.parametrize(("shape", "layout"), [((9, 4), "flat"), ((9, 5, 4), "sequence"), ((9, 2, 5, 4), "image")])
@@ -90,16 +90,16 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_npz_arrays_that_do_not_fit_are_refused(tmp_path, case):
-    arrays, message = REFUSED[case]
+    named, message = REFUSED[case]
     with pytest.raises(DataError) as caught:
-        saved(tmp_path, **arrays)
+        saved(tmp_path, **named)
     assert message in caught.value.message
 
 
 def refused_bytes(folder, content):
     (folder / "b.npz").write_bytes(content)
     with pytest.raises(DataError) as caught:
-        npz.load(npz.Settings(path="b.npz"), folder)
+        arrays.load(arrays.Settings(path="b.npz"), folder)
     return caught.value.message
 
 
@@ -115,14 +115,46 @@ def test_a_text_file_is_not_called_pickled(tmp_path):
     assert "cannot be read as NPZ" in refused_bytes(tmp_path, b"x,y\n1,2\n")
 
 
-def test_a_single_array_and_an_absent_file_are_named(tmp_path):
-    np.save(tmp_path / "one.npy", np.zeros((3, 2)))
-    with pytest.raises(DataError, match="cannot be read as NPZ: it is not an archive"):
-        npz.load(npz.Settings(path="one.npy"), tmp_path)
+def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        npz.load(npz.Settings(path="none.npz"), tmp_path)
+        arrays.load(arrays.Settings(path="none.npz"), tmp_path)
 
 
 def test_a_number_too_large_for_float32_is_an_error_and_not_a_warning(tmp_path):
     with pytest.raises(DataError, match="row 2, column '1' is infinite"):
         check(saved(tmp_path, X=np.array([[1, 2], [3, 1e39], [5, 6]]), y=np.arange(3)))
+
+
+FILES = {  # settings of each source that names a file
+    "table": {"target": "y"},
+    "ratings": {},
+    "pairs": {},
+    "forecast": {"target": "y"},
+    "sequences": {"id": "i", "target": "y"},
+    "arrays": {},
+}
+
+
+def refused(name, folder, **wish):
+    module = registry.load("tuner.data.sources", name)
+    with pytest.raises(DataError) as caught:
+        module.load(module.Settings(**wish), folder)
+    return caught.value.report()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_no_file_is_told_in_a_sentence(tmp_path, name):
+    (tmp_path / "inside").mkdir()
+    told = refused(name, tmp_path, path="inside", **FILES[name])
+    assert told == f"error: {tmp_path}/inside is a folder, not a file\n  = dataset.path: a file inside"
+    told = refused(name, tmp_path, path="x" * 5000, **FILES[name])
+    assert told.endswith("x… cannot be read: File name too long") and len(told) < 300
+    assert refused(name, tmp_path, path="a\0b", **FILES[name]).startswith(f"error: {tmp_path}/a\\0b: no such file")
+
+
+def test_a_folder_of_labels_is_no_file_of_labels(tmp_path):
+    (tmp_path / "t.txt").write_text("one\ntwo\n")
+    (tmp_path / "inside").mkdir()
+    for name, key in (("texts", "labels"), ("pairs", "answers")):
+        told = refused(name, tmp_path, path="t.txt", **{key: "inside"})
+        assert told == f"error: {tmp_path}/inside is a folder, not a file\n  = dataset.{key}: a file inside"

@@ -17,7 +17,7 @@ def test_a_shipped_space_runs_and_reports(tmp_path, name):
     yaml = YAML(typ="safe")
     tree = yaml.load(SPACES[name].read_text("utf-8"))
     dataset = tree["dataset"] if isinstance(tree["dataset"], dict) else {"name": tree["dataset"]}
-    if "rows" in source(dataset["name"]).Settings.model_fields:
+    if "rows" in source(dataset["name"], tmp_path).Settings.model_fields:
         dataset["rows"] = 60
     tree["dataset"], tree["training"]["epochs"] = dataset, 2
     tree["resampling"], tree["search"]["trials"] = {"outer": 2, "inner": {"holdout": 0.4}}, 2

@@ -60,13 +60,13 @@ def test_every_folder_has_a_floor():
     assert {unit(name) for name in NAMES} == set(FLOORS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_imports_only_point_down(path):
-    here = unit(module_name(path))
-    for name in imported(path):
-        there = unit(name)
-        fine = there == here or FLOORS[there] < FLOORS[here] or (here, there) == ("__main__", "cli")
-        assert fine, f"{here} (floor {FLOORS[here]}) imports {name} (floor {FLOORS[there]})"
+def test_imports_only_point_down():
+    for path in FILES:
+        here = unit(module_name(path))
+        for name in imported(path):
+            there = unit(name)
+            fine = there == here or FLOORS[there] < FLOORS[here] or (here, there) == ("__main__", "cli")
+            assert fine, f"{path}: {here} (floor {FLOORS[here]}) imports {name} (floor {FLOORS[there]})"
 
 
 def test_the_reading_of_imports_sees_every_kind(tmp_path):
@@ -79,21 +79,19 @@ def test_the_reading_of_imports_sees_every_kind(tmp_path):
     assert set(imported(file)) == found
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_files_and_functions_stay_small(path):
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 350
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno + 1 <= 60, f"{node.name} is too long"
+def test_files_and_functions_stay_small():
+    for path in FILES:
+        text = path.read_text("utf-8")
+        assert len(text.splitlines()) <= 350, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno - node.lineno + 1 <= 60, f"{path}: {node.name} is too long"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if not p.stem.startswith("_") or p.stem == "__init__"], ids=module_name
-)
-def test_every_public_module_says_what_it_is_for(path):
-    doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    assert doc.partition("\n")[0].strip()
+def test_every_public_module_says_what_it_is_for():
+    for path in (each for each in FILES if not each.stem.startswith("_") or each.stem == "__init__"):
+        doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        assert doc.partition("\n")[0].strip(), path
 
 
 @pytest.mark.parametrize("name", registry.names(MODELS))
@@ -132,16 +130,15 @@ FIELDS = sorted(
     {(c, n) for c in all_settings() for n in c.model_fields if n != "name"},
     key=lambda f: (f[0].__module__, f[0].__name__, f[1]),
 )
-FIELD_IDS = [f"{c.__module__}.{c.__name__}.{n}" for c, n in FIELDS]
 
 
-@pytest.mark.parametrize(("cls", "name"), FIELDS, ids=FIELD_IDS)
-def test_every_setting_is_described_and_its_default_is_allowed(cls, name):
-    field = cls.model_fields[name]
-    assert field.description
-    assert field.description == field.description.strip()
-    if not field.is_required() and not isinstance(field.default, Settings):
-        assert complaint(cls, name, field.default) is None
+def test_every_setting_is_described_and_its_default_is_allowed():
+    for cls, name in FIELDS:
+        field, what = cls.model_fields[name], f"{cls.__module__}.{cls.__name__}.{name}"
+        assert field.description, what
+        assert field.description == field.description.strip(), what
+        if not field.is_required() and not isinstance(field.default, Settings):
+            assert complaint(cls, name, field.default) is None, what
 
 
 def test_alternatives_are_told_apart_by_their_names():

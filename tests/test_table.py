@@ -1,10 +1,13 @@
 """Tables: numbers, categories and missing values as a plain reading gives them; each bad file is told in a sentence."""
 
+import datetime
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tuner.data.dataset import check
+from tuner.data.dataset import Dataset, check
 from tuner.data.sources import table
 from tuner.errors import DataError
 
@@ -135,9 +138,9 @@ REFUSED = {
     "duplicate": ("x,x,label\n1,2,a\n", ["t.csv has two columns called 'x'", "rename one of them"]),
     "ragged": ("x,label\n1,a\n2,b,c\n", ["is not a readable table", "line 3"]),
     "long rows": ("x,z,label\n1,2,a,\n3,4,b,\n", ["is not a readable table"]),
-    "short row": ("x,z,label\n1,2,a\n3\n", ["the target 'label' of data row 2 is missing (1 rows)"]),
+    "short row": ("x,z,label\n1,2,a\n3\n", ["'label' of data row 2 is missing (1 rows)"]),
     "empty column": ("x,k,label\n1,,a\n2,,b\n", ["column 'k' is empty", "leave it out with drop"]),
-    "missing target": ("x,label\n1,a\n2,\n3,\n", ["the target 'label' of data row 2 is missing (2 rows)"]),
+    "missing target": ("x,label\n1,a\n2,\n3,\n", ["'label' of data row 2 is missing (2 rows)"]),
     "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
     "no feature": ("label,b\nx,1\n", ["no column is left as a feature"]),
     "binary": (bytes(range(256)) * 4, ["t.csv"]),
@@ -166,17 +169,109 @@ def test_the_place_of_a_wrong_byte_is_right_in_a_long_file(tmp_path):
     assert f"(byte {len(start) + 2})" in refused(tmp_path, start + b"1,\xe9\n")
 
 
-def test_free_text_and_dates_are_refused(tmp_path):
+def test_free_text_is_refused(tmp_path):
     ids = "id,x,label\n" + "".join(f"name{i},1,{'ab'[i % 2]}\n" for i in range(201))
     assert "column 'id' has 201 different texts" in refused(tmp_path, ids)
-    pd.DataFrame({"d": pd.to_datetime(["2020-01-01"] * 2), "label": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="column 'd' holds dates"):
-        table.load(table.Settings(path="t.parquet", target="label"), tmp_path)
 
 
 def test_files_that_cannot_be_opened(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
     (tmp_path / "folder.csv").mkdir()
-    for name, text in (("none.csv", "no such file"), ("bad.parquet", "not a readable table"), ("folder.csv", "table")):
+    for name, text in (
+        ("none.csv", "no such file"),
+        ("bad.parquet", "not a readable table"),
+        ("folder.csv", "folder, not a file"),
+    ):
         with pytest.raises(DataError, match=text):
             table.load(table.Settings(path=name, target="label"), tmp_path)
+
+
+def test_the_index_that_pandas_writes_is_left_out_and_told(tmp_path):
+    frame = pd.DataFrame({"x": [5.0, 6.0, 7.0, 8.0], "y": list("abab")})
+    frame.to_csv(tmp_path / "t.csv")
+    dataset = table.load(table.Settings(path="t.csv", target="y"), tmp_path)
+    assert dataset.feature_names == ("x",)
+    assert dataset.notes == ("the first column has no name and numbers the rows: it is left out",)
+    frame.set_index(pd.Index([3, 1, 4, 1])).to_csv(tmp_path / "t.csv")
+    assert table.load(table.Settings(path="t.csv", target="y"), tmp_path).feature_names == ("Unnamed: 0", "x")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["%d.%m.%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d.%m.%Y %H:%M", "%d %b %Y", "%B %d, %Y", "%Y-%m-%d %H:%M:%S"],
+)
+def test_dates_that_can_be_read_in_one_way_are_read_so(tmp_path, written):
+    days = [datetime.datetime(2024, 3, 25, 6), datetime.datetime(2024, 12, 3), datetime.datetime(1999, 7, 31, 12)]
+    lines = [f'"{day.strftime(written)}",{label}' for day, label in zip(days, "aba", strict=True)]
+    dataset = load(tmp_path, "\n".join(["d,label", *lines]) + "\n")
+    expected = [[(day - datetime.datetime(1970, 1, 1)).days, day.month, day.weekday()] for day in days]
+    np.testing.assert_array_equal(np.floor(dataset.features), expected)
+
+
+@pytest.mark.parametrize("first", ["5.1,3.5,1.4,rose", "5,3,1", "-1,2,a.b,0.5"])
+def test_a_first_line_of_data_is_no_header(tmp_path, first):
+    content = f"{first}\n" + "4.9,3.0,1.3,rose\n" * 3
+    with pytest.raises(DataError, match=r"the first line of t\.csv holds the number '-?[0-9.]+', and is to name"):
+        load(tmp_path, content, target="rose")
+
+
+def test_columns_may_be_numbered_or_called_by_years(tmp_path):
+    for names in ("0,1,label", "1,2,label", "2019,2020,label"):
+        assert load(tmp_path, f"{names}\n3,4,a\n5,6,b\n").features.tolist() == [[3, 4], [5, 6]]
+
+
+def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
+    rows = [f"{n},{'ab'[n % 2]}" for n in range(30)]
+    for word, told in (("oops", "mixes numbers and text: 'oops' in data row 8, beside '0'"),
+                       ("7,5", "holds numbers with a decimal comma: '7,5' in data row 8")):  # fmt: skip
+        content = "\n".join(["x,label", *rows[:7], f'"{word}",a', *rows[8:]])
+        cure = "write 7.5, and no sign between thousands" if "," in word else (
+            "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
+        )  # fmt: skip
+        assert refused(tmp_path, content) == f"error: t.csv: column 'x' {told}\n  = {cure}"
+    german = "x;label\n" + "".join(f"{n // 4},{n % 4};{'ab'[n % 2]}\n" for n in range(8))
+    assert "'0,0' in data row 1\n  = write 0.0" in refused(tmp_path, german, separator=";")
+
+
+@pytest.mark.parametrize("values", [["1a", "2b", "3c"], [*"01", "unknown"], [*"1234", "x"], [*"12345", *"uvwxyz"]])
+def test_codes_and_names_with_digits_are_categories(tmp_path, values):
+    content = "x,label\n" + "".join(f"{value},{'ab'[i % 2]}\n" for i, value in enumerate(values * 3))
+    assert load(tmp_path, content).feature_names == tuple(f"x={value}" for value in values)
+
+
+def peak(work):
+    tracemalloc.start()
+    work()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+def test_columns_that_tell_a_role_are_read_narrow_as_others(tmp_path, monkeypatch):
+    content = "device,date,x,label\n" + "".join(f"{n % 2},{n},{n / 2},{'ab'[n % 2]}\n" for n in range(6))
+    dataset = load(tmp_path, content)
+    assert dataset.hints[0].startswith("column 'device' has 2 values in 6 rows")
+    monkeypatch.setattr(table, "of_frame", lambda frame, *_: frame)
+    assert load(tmp_path, content).dtypes.to_list()[:3] == [np.float32] * 3
+
+
+def test_a_look_for_what_is_wrong_takes_less_memory_than_the_data():
+    values = np.full((50_000, 20), np.nan, dtype=np.float32)
+    values[::5] = 1
+    rows = np.arange(len(values)) % 2
+    dataset = Dataset("d", "classification", values, rows, (), ("y",), ("a", "b"), impute="mean")
+    assert peak(lambda: check(dataset)) < values.nbytes
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    ("NA", "t.csv: 'when' of data row 4 is missing ('NA')"),
+    ("soon", "t.csv: column 'when' holds neither numbers nor dates such as 2024-03-25: 'soon' in data row 4"),
+    ("9999-12-31", "such as 2024-03-25: '9999-12-31' in data row 4"),
+])  # fmt: skip
+def test_a_time_that_is_none_is_named_with_its_row(tmp_path, value, text):
+    days = ["2024-01-01", "2024-01-02", "2024-01-03", value, "2024-01-05"]
+    content = "when,x,label\n" + "".join(f"{day},{i},{'ab'[i % 2]}\n" for i, day in enumerate(days))
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(DataError) as caught:
+        table.load(table.Settings(path="t.csv", target="label", time="when"), tmp_path)
+    assert text in caught.value.report()

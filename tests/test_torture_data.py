@@ -107,5 +107,5 @@ ARRAYS = {
 def test_arrays(tmp_path, case):
     content, expected = ARRAYS[case]
     (tmp_path / "a.npz").write_bytes(content)
-    path = write_space(tmp_path, dataset={"name": "npz", "path": "a.npz"}, search={"trials": 1})
+    path = write_space(tmp_path, dataset={"name": "arrays", "path": "a.npz"}, search={"trials": 1})
     survived(*inside("search", path, "--study", tmp_path / "study.db", "--workers", 0), expected=expected)

@@ -82,7 +82,7 @@ def test_equal_folds_are_told_not_to_be_sure(tmp_path):
     features = np.repeat([[-1.0], [1.0]], 30, axis=0)
     np.savez(tmp_path / "two.npz", X=features, y=np.repeat([0, 1], 30))
     training = {"epochs": 20, "early_stopping": None, "optimizer": {**ADAM, "learning_rate": 0.1}}
-    path = write_space(tmp_path, dataset={"name": "npz", "path": "two.npz"}, training=training, search={"trials": 1})
+    path = write_space(tmp_path, dataset={"name": "arrays", "path": "two.npz"}, training=training, search={"trials": 1})
     search(path, tmp_path / "study.db")
     said = report(tmp_path / "study.db")
     assert "accuracy 1 ± 0 (95 % interval 1 … 1)" in said

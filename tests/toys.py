@@ -11,7 +11,6 @@ from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 
-torch.set_num_threads(1)  # as a worker does: more threads on so little work only wait for each other
 CPU = torch.device("cpu")
 SMALL = mlp.Settings(hidden_size=8, num_layers=2)
 

@@ -6,8 +6,6 @@ from torch import nn
 
 from tuner.models.layers import Lanes, Linear
 
-torch.set_num_threads(1)  # as a worker does: more threads on so little work only wait for each other
-
 CLOSE = {"rtol": 1e-8, "atol": 1e-10}
 LENGTHS = torch.tensor([[5, 1, 3], [2, 5, 4]])  # of two lanes, three rows, five steps
 EACH = pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["all", "lengths"])

@@ -81,7 +81,11 @@ OTHER_NAMES = {  # what papers and other libraries call things
     "bce": "binary_cross_entropy", "ce": "cross_entropy", "nll_loss": "cross_entropy", "sigma": "std", "betas": "beta1",
     "gradient_clipping": "clip_grad_norm", "grad_clip": "clip_grad_norm", "gamma": "factor", "onecycle": "one_cycle",
     "kaiming": "he", "glorot": "xavier", "plateau": "reduce_on_plateau", "linear": "mlp", "l1": "mae", "l2_loss": "mse",
+    "safetensors": "arrays", "mnist": "images",
+    "text": "texts", "time_series": "forecast", "timeseries": "forecast", "movielens": "ratings", "imdb": "huggingface",
+    "fetch_california_housing": "fetch", "california_housing": "fetch", "20newsgroups": "newsgroups",
     "f1": "macro_f1", "recall": "macro_recall", "precision": "macro_precision", "auc": "roc_auc", "nll": "log_loss",
+    "npz": "arrays", "npy": "arrays", "csv": "table", "parquet": "table", "excel": "table",
 }  # fmt: skip
 
 

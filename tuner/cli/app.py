@@ -11,7 +11,7 @@ from contextlib import suppress
 import typer
 from typer.exceptions import TyperException
 
-from tuner.cli import check, compare, curve, importance, init, replay, report, search, selftest, status
+from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status
 from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
@@ -25,7 +25,7 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
   tuner report study.db         honest score, ranked tables, learning curves
 """
 
-VERBS = (search, report, compare, importance, curve, status, replay, check, selftest, init, list_)
+VERBS = (search, report, compare, importance, curve, status, replay, data, check, selftest, init, list_)
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # what a file says that takes no more
 

@@ -46,16 +46,19 @@ def command(
 
 def _plan(prepared: Prepared) -> list[str]:
     from tuner.cli.lines import work
+    from tuner.data.unseen import in_words, unseen
     from tuner.report.tables import counted
     from tuner.search.sizes import sizes
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
     trials = prepared.trials()
+    new = in_words({c.name: unseen(dataset, c.rows, c.test) for c in chains})
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
+    beside = "" if dataset.side is None else f" ids and {dataset.side.shape[1]} numbers"
     better = "higher" if prepared.metric.maximize else "lower"
     return [
-        f"data      {dataset.name}: {len(dataset):,} rows of {shape}, {dataset.task}",
+        f"data      {dataset.name}: {len(dataset):,} rows of {shape}{beside}, {dataset.task}",
         f"metric    {prepared.metric.name}, {better} is better",
         f"sampler   {experiment.search.sampler}, {counted(trials, 'trial')} per chain"
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
@@ -66,5 +69,6 @@ def _plan(prepared: Prepared) -> list[str]:
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"
         + (f", {len(chains[0].test):,} test" if len(chains[0].test) else ""),
+        *([f"unseen    {new}"] if new else []),
         f"work      {work(prepared, trials)}",
     ]

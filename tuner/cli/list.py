@@ -55,9 +55,16 @@ def _models(to: Console) -> None:
 
 
 def _datasets(to: Console) -> None:
+    from tuner.data.own import LoaderSettings
+    from tuner.data.returned import MAY
     from tuner.search.catalogue import SOURCES
 
     _members(to, SOURCES)
+    to.print(
+        "[bold]FILE.py:FUNCTION, package.module:FUNCTION[/bold]  your own loader, beside the experiment file or "
+        f"installed. Its arguments, annotated or with a default, are its settings beside these. It may {MAY}."
+    )
+    _settings(to, LoaderSettings)
 
 
 def _members(to: Console, package: str) -> None:

@@ -18,7 +18,7 @@ NOISES = 5  # data sets of noise: one alone would pass a pipe that flatters by 0
 FLIPPED = 0.1  # share of the planted labels that are wrong: nobody can be right more often than in the others
 NEAR = 0.05
 SPACE = """
-dataset: {{name: npz, path: data.npz{groups}}}
+dataset: {{name: arrays, path: data.npz{groups}}}
 model: {{name: mlp, hidden_size: [32, 64]}}
 training: {{epochs: 25, batch_size: 32, optimizer: {{name: adam, learning_rate: {{low: 3e-3, high: 3e-2, log: true}}}}}}
 metric: accuracy

@@ -44,6 +44,9 @@ def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
     kind = kind_of(resampling, dataset)
     if resampling.gap and kind != "time":
         raise DataError(f"resampling.gap is of cuts forward in time, and these are by {kind}", "kind: time, or no gap")
+    if dataset.until is not None and kind != "time":
+        text = f"windows of a series overlap: cut by {kind}, values that a test row asks for stand in rows that train"
+        raise DataError(text, "leave resampling.kind out: the default is time")
     cuts: dict[str, type[Cut]] = {"split": Told, "time": Forward, "random": Shuffled, "groups": Grouped}
     return cuts[kind](resampling, dataset)
 
@@ -176,7 +179,8 @@ class Told(Shuffled):
 
 
 class Forward:
-    """Every part is tested by what was trained on the parts before it, less the `gap` rows just before.
+    """Every part is tested by what was trained on the parts before it, less rows whose targets reach into it, less the
+    `gap` rows just before.
 
     Rows of one time are never parted. Nothing comes before the first part, and the second is spare so that the first
     outer fold has an inner one too.
@@ -191,6 +195,7 @@ class Forward:
         self._place = np.empty(len(rows), dtype=np.int64)
         self._place[order] = rows
         self._time = rows if dataset.order is None else dataset.order
+        self._until = self._time if dataset.until is None else dataset.until
         if resampling.stratify is True:
             raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
 
@@ -221,22 +226,27 @@ class Forward:
         return place + int(later[0]) if len(later) else len(ordered)
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
-        """The parts before part `index`, less the gap."""
-        before = self._in_time(np.concatenate(parts[:index]))
-        kept = set(before[: len(before) - self._gap].tolist()) if self._gap else None
-        seen = [part if kept is None else part[[row in kept for row in part.tolist()]] for part in parts[:index]]
-        seen = [part for part in seen if len(part)]
-        if not seen:
-            raise DataError(f"a gap of {self._gap} rows leaves nothing to train on", "a smaller gap, or fewer folds")
-        return seen
+        """The parts before part `index`, less what reaches into it, less the gap."""
+        kept = self._before(np.concatenate(parts[:index]), parts[index])
+        if not len(kept):
+            text = f"a gap of {self._gap} rows" if self._gap else "targets that reach into the rows that test"
+            raise DataError(f"{text} leaves nothing to train on", "a smaller gap or horizon, or fewer folds")
+        seen = (part[np.isin(part, kept)] for part in parts[:index])
+        return [part for part in seen if len(part)]
+
+    def _before(self, rows: Rows, test: Rows) -> Rows:
+        """The rows in time whose targets are known before the first of `test` begins, less the gap."""
+        known = self._in_time(rows[self._until[rows] < self._time[test].min()])
+        return known[: max(0, len(known) - self._gap)]
 
     def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
         """The last share of the rows scores; there is one such split."""
         order = self._in_time(rows)
         first = self._change(order, len(order) - max(1, round(share * len(order))))
-        if repeats > 1 or first - self._gap < 1 or first == len(order):
+        train = self._before(order[:first], order[first:]) if first < len(order) else order[:0]
+        if repeats > 1 or not len(train):
             raise DataError(f"inner holdout {share} forward in time: one split, with rows before it", "repeats: 1")
-        return [(np.sort(order[: first - self._gap]), np.sort(order[first:]))]
+        return [(np.sort(train), np.sort(order[first:]))]
 
     def _in_time(self, rows: Rows) -> Rows:
         return rows[np.argsort(self._place[rows], kind="stable")]

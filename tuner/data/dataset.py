@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ END = 0  # in the target of a translation: nothing follows
 
 
 class DatasetSettings(Settings):
-    """What the settings of every source are."""
+    """What the settings of every source are. `reads` names those that are files or folders."""
+
+    reads: ClassVar[tuple[str, ...]] = ()
 
 
 class NumberSettings(DatasetSettings):
@@ -41,11 +43,16 @@ class Dataset:
     """Rows to learn from. Missing feature values are NaN; a category is a run of one-hot columns.
 
     features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image; or int64 codes of one vocabulary (N, T)
-    tokens, or of one vocabulary per column (N, F) ids; beside ids `side`, float32 (N, D);
+    tokens, or of one vocabulary per column (N, F) ids; beside ids `side`, float32 (N, D): a lone column of ids has it
+    even where D is 0, which tells it from tokens;
+    feature_names: of every column of numbers or ids, ids before the numbers beside them, or none;
     lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
     targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float32
     (N, M) outputs;
-    groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time.
+    groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
+    until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
+    weights: float32 (N,), how much a row counts in training; naive: float32 (N, M), a forecast without a model;
+    known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
     """
 
     name: str
@@ -61,16 +68,21 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     order: NDArray[np.float64] | None = None
     split: NDArray[np.int64] | None = None
-    hints: tuple[str, ...] = ()  # what the user may have overlooked
+    hints: tuple[str, ...] = ()  # columns by which the user may have forgotten to cut
+    notes: tuple[str, ...] = ()  # what was left out, or looks odd
     vocabularies: tuple[tuple[str, ...], ...] = ()
     side: NDArray[np.float32] | None = None
     lengths: NDArray[np.int64] | None = None
+    until: NDArray[np.float64] | None = None
+    weights: NDArray[np.float32] | None = None
+    naive: NDArray[np.float32] | None = None
+    known: int | None = None
 
     @property
     def layout(self) -> Layout:
         """What a row is: numbers by the number of their dimensions, or codes by their vocabularies."""
         if self.vocabularies:
-            return "tokens" if len(self.vocabularies) == 1 else "ids"
+            return "tokens" if len(self.vocabularies) == 1 and self.side is None else "ids"
         return LAYOUTS[self.features.ndim]
 
     @property
@@ -87,6 +99,11 @@ class Dataset:
 
     def names(self, column: int) -> str:
         """What a column of numbers is called."""
+        column += len(self.vocabularies) if self.layout == "ids" else 0
+        return self.called(column)
+
+    def called(self, column: int) -> str:
+        """What a column is called, those of ids first."""
         return self.feature_names[column] if column < len(self.feature_names) else str(column)
 
     @property
@@ -94,8 +111,19 @@ class Dataset:
         """How many numbers a model must give: C classes or M outputs."""
         return len(self.classes) or self.targets.shape[1]
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Codes of each vocabulary that a lane can know."""
+        sizes = (len(words) for words in self.vocabularies)
+        return tuple(size if self.known is None else min(size, self.known) for size in sizes)
+
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def of_users(self) -> bool:
+        """Whether the first column of ids is the user, for whom items can be ranked."""
+        return self.layout == "ids" and self.feature_names[:1] == ("user",)
 
     def truth(self) -> str:
         """A hash of the targets: equal where two data sets ask the same of the same rows, whatever their features."""
@@ -103,7 +131,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of everything that training can see."""
-        others = [array for array in (self.side, self.lengths) if array is not None]
+        others = [array for array in (self.side, self.lengths, self.weights) if array is not None]
         digest = _digest(self.features, self.targets, *others)
         about = (self.task, self.classes, self.categories, self.scale, self.impute)
         digest.update(repr(about + self.vocabularies).encode())
@@ -137,15 +165,13 @@ def check(dataset: Dataset) -> Dataset:
         raise DataError(f"{dataset.name}: no rows")
     if dataset.features[0].size == 0:
         raise DataError(f"{dataset.name}: no features")
-    infinite = np.argwhere(np.isinf(features))
-    if len(infinite):
-        raise DataError(f"{dataset.name}: {_place(dataset, infinite[0])} is infinite", "correct or drop it")
+    if np.isinf(features).any():
+        raise DataError(f"{dataset.name}: {_first(dataset, np.isinf(features))} is infinite", "correct or drop it")
     absent = np.isnan(features)
     for columns in dataset.categories:
         absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value
-    missing = np.argwhere(absent)
-    if len(missing) and dataset.impute == "none":
-        text = f"{dataset.name}: {len(missing):,} values are missing, the first at {_place(dataset, missing[0])}"
+    if dataset.impute == "none" and absent.any():
+        text = f"{dataset.name}: {absent.sum():,} values are missing, the first at {_first(dataset, absent)}"
         raise DataError(text, "fill them per fold with impute: mean or impute: median")
     if dataset.lengths is not None and (empty := np.flatnonzero(dataset.lengths < 1)).size:
         raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
@@ -157,6 +183,7 @@ def check(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _place(dataset: Dataset, index: NDArray[np.int64]) -> str:
+def _first(dataset: Dataset, found: NDArray[np.bool_]) -> str:
+    index = np.unravel_index(int(found.argmax()), found.shape)
     axis = 1 if dataset.layout == "image" else -1
     return f"row {int(index[0]) + 1}, column '{dataset.names(int(index[axis]))}'"

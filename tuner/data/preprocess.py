@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, Rows, as_float32
 
+SPECIAL = 2  # codes that stand for no word: padding and unknown
 Statistic = NDArray[np.float32]
 
 
@@ -32,17 +33,19 @@ class Preparation:
 
 
 def fit(dataset: Dataset, rows: Rows) -> Preparation:
-    """The statistics of these rows alone."""
+    """The statistics of these rows alone, those left out that do not weigh anything."""
+    if dataset.weights is not None:
+        rows = rows[dataset.weights[rows] > 0]
     channels = _channels(dataset, rows)
-    fill = _fill(dataset, channels)
-    filled = np.where(np.isnan(channels), fill, channels)
-    shift, scale = np.zeros(filled.shape[1]), np.ones(filled.shape[1])
+    fill, absent = _fill(dataset, channels), np.isnan(channels)
+    np.copyto(channels, fill, where=absent)
+    shift, scale = np.zeros(channels.shape[1]), np.ones(channels.shape[1])
     if dataset.scale == "standard":
-        shift, scale = _standard(filled)
-    scale[np.isnan(channels).all(axis=0)] = 0.0  # unknown in training: the model never meets it
+        shift, scale = _standard(channels)
+    scale[absent.all(axis=0)] = 0.0  # unknown in training: the model never meets it
     for columns in dataset.categories:
         shift[columns] = 0.0
-        scale[columns] = filled[:, columns].any(axis=0)
+        scale[columns] = channels[:, columns].any(axis=0)
     target_shift, target_scale = np.zeros(dataset.outputs), np.ones(dataset.outputs)
     if dataset.task == "regression":
         target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64))
@@ -54,14 +57,21 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
 
 
 def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
-    """Each code as itself if the rows show it, or is padding; else as the one of unknown."""
+    """Each code as itself if the rows show it, or is padding; else as the one of unknown. Where not all words can be
+    known, those are that the rows show most often, and get the codes from 2 on in that order."""
     sizes = [len(words) for words in dataset.vocabularies]
     codes = np.ones((len(sizes), max(sizes, default=0)), dtype=np.int64)
     for column, size in enumerate(sizes):
         shown = dataset.features[rows] if dataset.layout == "tokens" else dataset.features[rows, column]
-        seen = np.bincount(shown.ravel(), minlength=size) > 0
-        seen[0] = True
-        codes[column, :size] = np.where(seen, np.arange(size), 1)
+        counts = np.bincount(shown.ravel(), minlength=size)
+        codes[column, 0] = 0
+        counts[:SPECIAL] = 0
+        kept = np.flatnonzero(counts)
+        if dataset.known is None:
+            codes[column, kept] = kept
+        else:
+            kept = kept[np.argsort(-counts[kept], kind="stable")][: dataset.known - SPECIAL]
+            codes[column, kept] = np.arange(SPECIAL, SPECIAL + len(kept))
     return codes
 
 

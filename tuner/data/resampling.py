@@ -85,6 +85,10 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
     result = NestedPlan(tuple(chains), cutter.repeats)
     for chain in result.chains:
         chain.check()
+        for train in (chain.rows, *(fold.train for fold in chain.folds)):
+            if dataset.weights is not None and not dataset.weights[train].any():
+                text = f"all {len(train)} rows that train a fold of {chain.name} weigh 0"
+                raise DataError(text, "other weights, or fewer folds")
     return result
 
 
@@ -116,6 +120,9 @@ class _Cutter:
         """A chain's inner folds: by default the parts of the outer cut that it may see, each validating once."""
         if not isinstance(self.inner_folds, InnerFolds):
             parts = self._first_parts(rows, 0) if parts is None else parts
+            if len(parts) < 2 and self.cut.spare:
+                raise DataError("what is left before the first test is one part, so it leaves no inner fold",
+                                "fewer outer folds, or a smaller gap or horizon")  # fmt: skip
             if len(parts) < 2:
                 raise DataError("resampling: outer: 2 leaves one part, so the inner folds cannot share the partition",
                                 "set inner: 3, or more outer folds")  # fmt: skip

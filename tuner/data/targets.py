@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Task, as_float32
+from tuner.data.dataset import IGNORED, Task, as_float32
 from tuner.errors import DataError
 
 TaskChoice = Literal["auto", "classification", "regression"]
@@ -25,13 +25,15 @@ def targets(
         raise DataError(f"{where}: the target is empty")
     if values.dtype.kind not in "biufUSO":
         raise DataError(f"{where}: the target is {values.dtype}", "numbers, text or true/false")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
     task = infer(values) if wish == "auto" else wish
     if task == "regression":
         try:
             numbers = as_float32(values)
         except (ValueError, TypeError) as error:
             bad = next((v for v in values.ravel() if not _is_number(v)), values.ravel()[0])
-            raise DataError(f"{where}: the target {bad!r} is not a number", "task: classification") from error
+            raise DataError(f"{where}: the target '{bad}' is not a number", "task: classification") from error
         return task, numbers.reshape(len(numbers), -1), ()
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -42,6 +44,24 @@ def targets(
         raise DataError(f"{where}: the label of row {row + 1} is missing", "drop that row")
     labels, codes = np.unique(values, return_inverse=True)
     return task, codes.astype(np.int64), tuple(_label(v) for v in labels)
+
+
+def tags(
+    values: NDArray[Any], lengths: NDArray[np.int64] | None, where: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (N, …) of the classes that occur at steps or pixels, `IGNORED` where nothing is asked (-1) or the
+    sequence has ended; and their names."""
+    numeric = values.dtype.kind in "biuf"
+    wrong = values[~np.isfinite(values) | (values != np.round(values)) | (values < IGNORED)] if numeric else values
+    if wrong.size:
+        text = f"{where} holds {wrong[0] if numeric else values.dtype}, which is no class"
+        raise DataError(text, "whole numbers from 0 up, or -1 where nothing is asked", "target")
+    asked = values >= 0
+    if lengths is not None:
+        asked &= np.arange(values.shape[1]) < lengths[:, None]
+    shown = np.unique(values[asked])
+    codes = np.where(asked, np.searchsorted(shown, values), IGNORED)
+    return codes.astype(np.int64), tuple(str(int(code)) for code in shown)
 
 
 def infer(values: NDArray[Any]) -> Task:

@@ -6,6 +6,7 @@ import math
 import re
 from typing import Annotated, Literal
 
+import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from tuner.models.layers import (
     Activation,
     Default,
     Dropout,
+    Embedding,
     Initialization,
     Lanes,
     Linear,
@@ -24,7 +26,7 @@ from tuner.models.layers import (
 from tuner.spec.settings import ABOVE_ZERO, only
 from tuner.spec.settings import Settings as BaseSettings
 
-LAYOUTS = ("flat", "sequence", "image")
+LAYOUTS = ("flat", "sequence", "image", "ids")
 TASKS = ("classification", "regression")
 WIDEST, DEEPEST = 65536, 100
 DEEP = only(num_layers=ABOVE_ZERO)
@@ -48,6 +50,9 @@ class Settings(BaseSettings):
     )
     widths: Annotated[str, BeforeValidator(_checked)] | None = Field(
         None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
+    )
+    embedding_size: int = Field(
+        8, ge=1, le=4096, description="numbers of each category", json_schema_extra=only(layout=("ids",))
     )
     activation: Activation = Field("relu", description="after each hidden layer", json_schema_extra=DEEP)
     normalization: Normalization = Field(
@@ -81,11 +86,30 @@ class MLP(nn.Sequential):
         return out
 
 
+class Embedded(nn.Module):
+    """Ids (K, B, F), a vector each, beside numbers (K, B, D) if there are any → what the network (K, B, outputs) says.
+
+    Vectors begin N(0, 1), as torch's: they stand beside numbers of unit variance and weigh as much as those. (The
+    recommender's begin smaller, for the sake of their products.)"""
+
+    def __init__(self, size: int, shapes: Shapes, network: MLP, lanes: Lanes) -> None:
+        super().__init__()
+        self.vectors = nn.ModuleList(Embedding(words, size, lanes) for words in shapes.vocabularies)
+        self.network = network
+
+    def forward(self, ids: Tensor, side: Tensor | None = None) -> Tensor:
+        vectors = [own(ids[..., column]) for column, own in enumerate(self.vectors)]
+        out: Tensor = self.network(torch.cat([*vectors, *([] if side is None else [side])], dim=-1))
+        return out
+
+
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
     lanes.initialization = settings.initialization
     layers: list[nn.Module] = []
     size = math.prod(shapes.inputs)
+    if shapes.vocabularies:
+        size = len(shapes.vocabularies) * settings.embedding_size + shapes.side
     for width in _widths(settings):
         hidden = [
             Linear(size, width, lanes),
@@ -95,7 +119,8 @@ def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         ]
         layers += [Block(nn.Sequential(*hidden), size, width, lanes)] if settings.residual else hidden
         size = width
-    return MLP(*layers, Linear(size, shapes.outputs, lanes))
+    network = MLP(*layers, Linear(size, shapes.outputs, lanes))
+    return Embedded(settings.embedding_size, shapes, network, lanes) if shapes.vocabularies else network
 
 
 def _widths(settings: Settings) -> list[int]:

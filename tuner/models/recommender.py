@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     num_layers: int = Field(1, ge=1, le=16, description="hidden layers", json_schema_extra=MLP)
     activation: Activation = Field("relu", description="after each hidden layer", json_schema_extra=MLP)
     initialization: Initialization = Field(
-        Default(), discriminator="name", description="how its weights begin", json_schema_extra=MLP
+        Default(), discriminator="name", description="how the weights of its layers begin", json_schema_extra=MLP
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of each vector that is dropped")
 
@@ -87,5 +87,5 @@ class Recommender(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
+    lanes.initialization = settings.initialization if settings.interaction == "mlp" else Default()
     return Recommender(settings, shapes, lanes)

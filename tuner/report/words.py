@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tuner.data.unseen import in_words
 from tuner.report.results import REPEATS, Gain, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import counted, decided, short_names, text
@@ -34,6 +35,8 @@ def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
     lines = _flat(results) if results.flat else _nested(results)
     lines += [f"Warning: {hint}." for hint in results.header["hints"]]
+    new = in_words({chain["name"]: chain.get("unseen", {}) for chain in results.header["chains"]})
+    lines += [] if new is None else [f"Test rows show what no training row of their fold does: {new}."]
     lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
     if pruned:
@@ -86,7 +89,8 @@ def _nested(results: Results) -> list[str]:
         flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
         lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(off):.2g} "
                      f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
-    compared = ((results.against_default, "default"), (results.against_dummy, "dummy"))
+    dummy = "naive" if results.header.get("naive") else "dummy"
+    compared = ((results.against_default, "default"), (results.against_dummy, dummy))
     return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]
 
 
@@ -193,7 +197,8 @@ def interval(value: Interval, kind: str = "corrected") -> str:
 
 def verdict(comparison: Gain, other: str) -> str:
     """Tuned against default or dummy, in a sentence."""
-    what = {"default": "the default configuration", "dummy": "a dummy that ignores the features"}[other]
+    what = {"default": "the default configuration", "dummy": "a dummy that ignores the features",
+            "naive": "the seasonal-naive forecast"}[other]  # fmt: skip
     gain = comparison.gain
     margin = "" if gain.half is None else f" ± {gain.half:.2g}"
     if gain.low == gain.high == 0:

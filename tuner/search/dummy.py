@@ -27,8 +27,8 @@ def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: 
 
 
 def dummy_score(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> float | None:
-    """What ignoring the features scores on the test rows: class shares, or the mean target, of the training rows; None
-    where there is nothing to score."""
+    """What ignoring the features scores on the test rows: the data's own naive forecast, or else class shares, or the
+    mean target, of the training rows; None where there is nothing to score."""
     if not len(test):
         return None
     targets = dataset.targets
@@ -39,6 +39,8 @@ def dummy_score(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> flo
         codes = targets[rows][targets[rows] != IGNORED].astype(np.int64)
         counts = np.bincount(codes, minlength=dataset.outputs)
         guess = np.log(np.maximum(counts, 1e-9) / len(codes))
+    elif dataset.naive is not None:
+        guess = dataset.naive[test].astype(np.float64)
     else:
         guess = targets[rows].astype(np.float64).mean(axis=0)
     truth = torch.from_numpy(targets[test])

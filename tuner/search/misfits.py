@@ -71,6 +71,7 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
                     text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
                     yield entry.path, text, "leave it out" + (f", or change {other}" if other not in about else "")
     yield from _too_slow(entries)
+    yield from _too_far(entries, dataset)
     losses = BY_TASK[dataset.task]
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
         for loss in _values(entry):
@@ -88,6 +89,14 @@ def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
     if min(ends["warmup"]) >= max(ends["epochs"]):
         text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
         yield "training.warmup", text, "fewer of it, or more epochs"
+
+
+def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[tuple[str, str, str]]:
+    """A shift that leaves nothing of an image."""
+    least = min(dataset.features.shape[2:], default=0)
+    furthest = max(end for each in entries if each.target == "training.shift" for end in _ends(each))
+    if dataset.layout == "image" and furthest >= least:
+        yield "training.shift", f"a shift of {furthest} pixels leaves nothing of images of {least}", "fewer pixels"
 
 
 def _ends(entry: Entry) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The user's own models in a search: which there are, whether their files changed, whether they fit the task."""
+"""The user's own code in a search: which there is, whether its files changed, whether models fit the task."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
-from tuner.models._own import is_own, load
+from tuner.models._own import load
 from tuner.models.layers import Lanes, Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
 from tuner.search.trial import recipe_of
 from tuner.spec.experiment import Experiment
+from tuner.spec.own_code import failed, is_own
 from tuner.spec.space import Choice, Parameter, Space, Value
 from tuner.training.fitting import FEWEST, LEAST
-from tuner.training.lane_data import LaneData, Table, shapes_of
+from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Lane
 from tuner.training.stack import FLOAT
 
@@ -26,6 +28,12 @@ def hashes(experiment: Experiment) -> dict[str, str]:
     """Of the files of each of the user's own models, by its name."""
     own = [name for name in names_of_models(experiment.space) if is_own(name)]
     return {name: load(name, experiment.folder).digest for name in own}
+
+
+def hash_of_loader(experiment: Experiment) -> dict[str, str]:
+    """Of the files of the user's own loader, by its name, if there is one."""
+    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+    return {name: loaders.load(name, experiment.folder).digest} if is_own(name) else {}
 
 
 def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:
@@ -38,13 +46,14 @@ def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:
 
         configuration = space.configuration(space.walk(choose))
         try:
-            outline = recipe_of(configuration, work).build(shapes_of(dataset), Outline())
+            recipe = recipe_of(configuration, work)
+            outline = recipe.build(shapes_of(as_read(dataset, recipe.settings)), Outline())
         except TunerError as error:
             raise experiment.error("model", error.message, error.hint) from error
         except (Exception, SystemExit) as error:
             if not is_own(name):
                 raise
-            raise experiment.error("model.name", *_failed(name, error)) from error
+            raise experiment.error("model.name", *failed(name, error)) from error
         if not is_own(name):
             continue
         count = sum(parameter.numel() for parameter in outline.parameters())
@@ -55,21 +64,17 @@ def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:
             raise experiment.error("model.name", *wrong)
 
 
-def _failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
-    first = (str(error).splitlines() or [""])[0]
-    return f"{name} fails{on}: {type(error).__name__}: {first}", "mend it; --debug shows where"
-
-
 def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
     """What is wrong with the model, and the cure."""
-    table = Table(dataset, torch.device("cpu"))
+    recipe = recipe_of(configuration, work)
+    table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
     inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
     wanted = (len(rows), *dataset.places, dataset.outputs)
     pixels = len(dataset.places) == 2
     shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
     try:
-        model = recipe_of(configuration, work).build(table.shapes, Lanes((0,)))
+        model = recipe.build(table.shapes, Lanes((0,)))
         if not any(True for _ in model.parameters()):
             return f"{name} has no weights to train", "register its layers in its constructor"
         if others := {str(p.dtype) for p in model.parameters()} - {"torch.float32"}:
@@ -82,7 +87,7 @@ def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work)
     except TunerError as error:
         return error.message, error.hint or ""
     except (Exception, SystemExit) as error:
-        return _failed(name, error, f" on {shown}")
+        return failed(name, error, f" on {shown}")
     return None
 
 

@@ -12,15 +12,17 @@ import numpy as np
 import torch
 
 from tuner import registry
+from tuner.data.cache import load
 from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
+from tuner.data.unseen import unseen
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
 from tuner.search.catalogue import MODELS, catalogue, model, source
 from tuner.search.dummy import check_scores, dummy_score
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts
-from tuner.search.own import check_built, hashes, names_of_models
+from tuner.search.own import check_built, hash_of_loader, hashes, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
@@ -95,10 +97,15 @@ def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> li
     return values
 
 
-def _load(experiment: Experiment) -> Dataset:
+def load_data(path: Path) -> Dataset:
+    """The data that an experiment names, as it is, whether it can be trained on or not."""
+    return _load(attempt(path, catalogue(path.parent)), lambda dataset: dataset)
+
+
+def _load(experiment: Experiment, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
     name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
     try:
-        return check(source(name).load(experiment.dataset, experiment.folder))
+        return checked(load(source(name, experiment.folder), experiment.dataset, experiment.folder))
     except DataError as error:
         where = f"dataset.{error.key}" if error.key else "dataset"
         raise experiment.error(where, error.message, error.hint) from error
@@ -126,7 +133,7 @@ def _check_constraints(experiment: Experiment) -> bool:
 
 def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
     metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
-    users = dataset.layout == "ids"
+    users = dataset.of_users
     if dataset.task not in metric.tasks or (metric.by_user and not users):
         fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and (users or not m.by_user)]
         of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
@@ -163,8 +170,8 @@ def _others(dataset: Dataset, what: str) -> str:
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
     """What the data hints at, at its place in the file."""
-    node = experiment.document.root.entries["dataset"]
-    return [experiment.document.render([at(node, hint, warning=True)]) for hint in _hints(experiment, dataset)]
+    node, said = experiment.document.root.entries["dataset"], (*dataset.notes, *_hints(experiment, dataset))
+    return [experiment.document.render([at(node, each, warning=True)]) for each in said]
 
 
 def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
@@ -175,7 +182,8 @@ def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
 def header(prepared: Prepared, name: str) -> dict[str, Any]:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
     experiment, dataset = prepared.experiment, prepared.dataset
-    files = {f"the file of {name}": digest[:12] for name, digest in hashes(experiment).items()}
+    own = {**hashes(experiment), **hash_of_loader(experiment)}
+    files = {f"the file of {name}": digest[:12] for name, digest in own.items()}
     return {
         "schema": FORMAT,
         "name": name,
@@ -191,6 +199,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "hints": list(_hints(experiment, dataset)),
         "repeats": prepared.plan.repeats,
         "repeatable": cut_of(experiment.resampling, dataset).repeatable,
+        "naive": dataset.naive is not None,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
@@ -221,6 +230,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "digest": c.digest(),
                 "share": c.share,
                 "dummy": dummy_score(dataset, prepared.metric, c.rows, c.test),
+                "unseen": unseen(dataset, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
                 "truth": pack(_small(dataset.targets[c.test])) if len(c.test) and not dataset.places else None,
                 "validated": pack(_units(prepared, c)) if c.alone else None,

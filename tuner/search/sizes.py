@@ -12,7 +12,7 @@ from tuner.search.plan import Prepared
 from tuner.search.trial import recipe_of
 from tuner.spec.space import Choice, Parameter, Value, Values
 from tuner.training.fitting import FEWEST, LEAST, Room
-from tuner.training.lane_data import shapes_of
+from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT
 
 DRAWS = 32  # configurations
@@ -101,7 +101,7 @@ def _count(prepared: Prepared, values: Values) -> int | None:
     """None where the user's own model cannot be built so: that is for the trial to tell."""
     recipe = recipe_of(prepared.experiment.space.configuration(values), prepared.work)
     try:
-        model = recipe.build(shapes_of(prepared.dataset), Outline())
+        model = recipe.build(shapes_of(as_read(prepared.dataset, recipe.settings)), Outline())
     except (Exception, SystemExit):
         return None
     return sum(parameter.numel() for parameter in model.parameters())

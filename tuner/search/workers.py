@@ -51,7 +51,7 @@ class Outside:
 Answer = Outcome | NotStarted | TooLarge | Outside
 
 
-ARRAYS = ("features", "targets", "side", "lengths")
+ARRAYS = ("features", "targets", "side", "lengths", "weights")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
     """The lanes in as few stacks as can go in lockstep, and whose steps, one after another, fit into `room`."""
     for lane in lanes:
         lane.check()
+    table = table.read_as(recipe.settings)
 
     def stack(group: list[int]) -> Stack:
         return Stack(recipe, [lanes[i] for i in group], group, table)

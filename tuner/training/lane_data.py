@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from tuner.data.preprocess import Preparation, fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, asked
+from tuner.training.settings import TrainingSettings
 
 Inputs = tuple[Tensor, ...]
 
@@ -27,7 +28,20 @@ class Table:
         self.features = torch.from_numpy(dataset.features).to(device)
         self.targets = torch.from_numpy(dataset.targets).to(device)
         self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
+        weights = dataset.weights
+        self.weights = None if weights is None else torch.from_numpy(weights).to(device)
         self.missing = bool(np.isnan(dataset.numbers).any())
+
+    def read_as(self, settings: TrainingSettings) -> Table:
+        """The same rows as a configuration reads them; no number is copied."""
+        if (settings.max_length, settings.vocabulary_size) == (None, None):
+            return self
+        read = copy.copy(self)
+        read.dataset = as_read(self.dataset, settings)
+        read.features = self.features[:, : settings.max_length]
+        if self.dataset.lengths is not None and settings.max_length is not None:
+            read.beside = [self.beside[0].clamp(max=settings.max_length), *self.beside[1:]]
+        return read
 
     @property
     def shapes(self) -> Shapes:
@@ -45,12 +59,20 @@ class Table:
         return self.dataset.outputs * int(np.prod(self.dataset.places))
 
 
+def as_read(dataset: Dataset, settings: TrainingSettings) -> Dataset:
+    """The data as a configuration reads it: texts up to a length, and so many words."""
+    length, lengths = settings.max_length, dataset.lengths
+    if length is not None and lengths is not None:
+        lengths = np.minimum(lengths, length)
+    features = dataset.features if length is None else dataset.features[:, :length]
+    return replace(dataset, features=features, lengths=lengths, known=settings.vocabulary_size)
+
+
 def shapes_of(dataset: Dataset) -> Shapes:
     """What a model of this data is built for."""
-    sizes = tuple(len(words) for words in dataset.vocabularies)
     side = 0 if dataset.side is None else dataset.side.shape[1]
     return Shapes(
-        dataset.features.shape[1:], dataset.outputs, sizes, dataset.places, side, dataset.task == "language"
+        dataset.features.shape[1:], dataset.outputs, dataset.sizes, dataset.places, side, dataset.task == "language"
     )  # fmt: skip
 
 
@@ -58,7 +80,7 @@ class LaneData:
     """Batches of K lanes; `rows` are (…, K, B) row numbers."""
 
     def __init__(self, table: Table, lanes: Sequence[Lane], class_weight: str = "none") -> None:
-        self._table = table
+        self._table, self.row_weights = table, table.weights
         self._class_weight = _balance(table, lanes) if class_weight == "balanced" else None
         fitted = [fit(table.dataset, lane.train) for lane in lanes]
         stacked = {
@@ -95,6 +117,13 @@ class LaneData:
             return weights, None
         rows = weights * (places if places.ndim == 2 else places.flatten(2).sum(dim=2))
         return rows / rows.sum(dim=1, keepdim=True).clamp(min=TINY), places
+
+    def weighted(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """The weights (…, B) of rows in the mean loss of their batch, if the data itself does not weigh all alike."""
+        if self.row_weights is None:
+            return weights
+        weights = weights * _taken(self.row_weights, rows)
+        return weights / weights.sum(dim=-1, keepdim=True).clamp(min=TINY)
 
     def inputs(self, rows: Tensor) -> Inputs:
         """Prepared features (…, K, B, *row shape); lengths or side numbers beside them."""

@@ -11,6 +11,8 @@ from tuner.training.losses import WEIGHTED, AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
 from tuner.training.schedules import Constant, Schedule
 
+IMAGES = only(layout=("image",))
+
 
 class EarlyStopping(Settings):
     """Stop a lane that no longer improves; its best epoch counts."""
@@ -49,6 +51,26 @@ class TrainingSettings(Settings):
         le=100,
         description="standard deviation of noise on prepared inputs, while training",
         json_schema_extra=only(layout=("flat", "sequence", "image")),
+    )
+    flip: Literal["none", "horizontal", "vertical", "both"] = Field(
+        "none", description="turn round every other training image, at random", json_schema_extra=IMAGES
+    )
+    shift: int = Field(
+        0, ge=0, le=10_000, description="pixels by which training images move, at most", json_schema_extra=IMAGES
+    )
+    vocabulary_size: int | None = Field(
+        None,
+        ge=3,
+        le=10_000_000,
+        description="words that a lane knows: the commonest of its training rows, <padding> and <unknown>; null: all",
+        json_schema_extra=only(layout=("tokens",), task=("classification", "regression", "tagging", "translation")),
+    )
+    max_length: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="tokens of a text that are read, from its beginning; null: all",
+        json_schema_extra=only(layout=("tokens",), task=("classification", "regression", "translation")),
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="null: every epoch is trained and the last one counts"

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from tuner.models.layers import BatchNorm, Copies, Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
-from tuner.models.layers.lanes import chosen
+from tuner.training.augmentation import Augmentation
 from tuner.training.flat import FlatWeights
 from tuner.training.gauges import Floats, Gauges
-from tuner.training.lane_data import Inputs, LaneData, Table, cut_off
+from tuner.training.lane_data import Inputs, LaneData, Table
 from tuner.training.lanes import Batches, Lane, twinned
 from tuner.training.losses import BY_TASK, asked, by_row
 from tuner.training.metrics import Metric
@@ -73,7 +73,7 @@ class Stack:
         self._counting = [module for module in self.model.modules() if isinstance(module, BatchNorm | Copies)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
-        self._noise = random.generators("noise") if settings.input_noise else []
+        self._augmented = Augmentation(settings, random)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes, settings.class_weight)
         self._row_size, self._answers = table.row_size, table.answers
@@ -92,11 +92,15 @@ class Stack:
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
-            for step in zip(inputs, targets, weights[chunk], strict=True):
+            weighted = self._data.weighted(rows[chunk], weights[chunk])
+            for step in zip(inputs, targets, weights[chunk] > 0, weighted, strict=True):
                 losses.append(self._step(len(losses), *step))
                 if (places := asked(step[1])) is not None:
                     asks.append(places.flatten(2).sum(dim=2))
         shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
+        if self._data.row_weights is not None:
+            shares = shares * self._data.row_weights[rows].cpu()
+            shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
         if asks:
             shares = torch.stack(asks).cpu() * (shares > 0)
             shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
@@ -105,15 +109,16 @@ class Stack:
         self._pace.ended(mean)
         return mean
 
-    def _step(self, number: int, inputs: Inputs, y: Tensor, weights: Tensor) -> Tensor:
-        """One batch; its losses (K, B) row by row."""
+    def _step(self, number: int, inputs: Inputs, y: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
+        """One batch; its losses (K, B) row by row. `counts` (K, B): whether a row is one, or padding."""
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
         for module in self._counting:
-            module.counts = weights > 0
+            module.counts = counts
+        inputs, y = self._augmented(inputs, y)
         shares, places = self._data.shares(y, weights)
-        at_places = self._loss(self._answer(self._noisy(inputs) if self._noise else inputs, y), y)
+        at_places = self._loss(self._answer(inputs, y), y)
         losses = by_row(at_places, places)
         # lanes share no parameter: each gets those of its own mean loss
         self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
@@ -139,12 +144,6 @@ class Stack:
         """What the model says; one that decodes, of each step after the truth before it."""
         out: Tensor = self.model(*inputs, targets=y) if self._decodes else self.model(*inputs)
         return out
-
-    def _noisy(self, inputs: Inputs) -> Inputs:
-        """The batch with noise on its numbers, lane by lane from streams of their own."""
-        x, *beside = inputs
-        noise = torch.stack([torch.randn(x.shape[1:], generator=g, device=x.device) for g in self._noise])
-        return cut_off(torch.add(x, noise, alpha=self._settings.input_noise), *beside), *beside
 
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
@@ -187,7 +186,7 @@ class Stack:
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)
         self._pace.select(here)
-        self._noise = chosen(self._noise, index.tolist()) if self._noise else []
+        self._augmented.select(index.tolist())
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])

@@ -2,26 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from tuner.data.dataset import END, IGNORED, PADDING, UNKNOWN, Rows
+from tuner.data.dataset import END, IGNORED, PADDING, UNKNOWN, DatasetSettings, Rows
+from tuner.errors import DataError
+
+LARGEST = 2**28  # codes of all texts, padded alike
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # "isn't" is a word, and so is every other sign
 
 
-def vocabulary(texts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+class TokenSettings(DatasetSettings):
+    """What a token is."""
+
+    tokens: Literal["word", "character"] = Field("word", description="what a text is cut into; signs are words too")
+    lowercase: bool = Field(True, description="read capital letters as small ones")
+
+
+class TextSettings(TokenSettings):
+    """What every source of texts offers."""
+
+    max_length: int | None = Field(
+        None, ge=1, le=1_000_000, description="tokens of a text that are kept; training.max_length can be searched"
+    )
+
+
+Texts = Sequence[Sequence[str]]
+
+
+def tokenised(texts: Sequence[str], settings: TokenSettings, where: str) -> list[list[str]]:
+    """The tokens of every text; one without any is an error."""
+    found = []
+    for row, text in enumerate(texts, start=1):
+        text = text.lower() if settings.lowercase else text
+        tokens = WORD.findall(text) if settings.tokens == "word" else list(" ".join(text.split()))
+        if not tokens:
+            raise DataError(f"{where}: the text of row {row} is empty", "leave that row out")
+        found.append(tokens)
+    return found
+
+
+def read_texts(texts: Sequence[str], settings: TextSettings, where: str) -> dict[str, Any]:
+    """These texts as the fields of a `Dataset` that say what it reads. Raises `DataError`."""
+    return read_tokens(tokenised(texts, settings, where), settings, where)
+
+
+def read_tokens(texts: Texts, settings: TextSettings, where: str) -> dict[str, Any]:
+    """The same of texts that are cut into tokens already."""
+    tokens = [text[: settings.max_length] for text in texts]
+    longest = max(map(len, tokens))
+    if len(tokens) * longest > LARGEST:
+        text = f"{where}: {len(tokens):,} texts, padded to the longest of {longest:,} tokens, do not fit into memory"
+        raise DataError(text, "dataset.max_length: 500, say", "max_length")
+    words = vocabulary(tokens)
+    features, lengths = coded(tokens, words)
+    return {"features": features, "feature_names": (), "vocabularies": (words,), "lengths": lengths}
+
+
+def vocabulary(texts: Texts) -> tuple[str, ...]:
     """Padding, unknown, and every token that occurs, sorted."""
     return (PADDING, UNKNOWN, *sorted({token for text in texts for token in text}))
 
 
-def coded(texts: Sequence[Sequence[str]], words: Sequence[str]) -> tuple[Rows, Rows]:
+def coded(texts: Texts, words: Sequence[str]) -> tuple[Rows, Rows]:
     """Codes (N, T), 0 after the end of a text, and the lengths (N,)."""
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     return _padded(texts, words, lengths.max(), 0), lengths
 
 
-def answers(texts: Sequence[Sequence[str]]) -> tuple[Rows, tuple[str, ...]]:
+def answers(texts: Texts) -> tuple[Rows, tuple[str, ...]]:
     """The targets of a translation (N, T), each with `END` after its last token, and the classes of its tokens."""
     words = ("<end>", *sorted({token for text in texts for token in text}))
     codes = _padded(texts, words, max(map(len, texts)) + 1, IGNORED)
@@ -29,7 +83,7 @@ def answers(texts: Sequence[Sequence[str]]) -> tuple[Rows, tuple[str, ...]]:
     return codes, words
 
 
-def _padded(texts: Sequence[Sequence[str]], words: Sequence[str], width: int, rest: int) -> NDArray[np.int64]:
+def _padded(texts: Texts, words: Sequence[str], width: int, rest: int) -> NDArray[np.int64]:
     place = {word: code for code, word in enumerate(words)}
     codes = np.full((len(texts), width), rest, dtype=np.int64)
     for row, text in enumerate(texts):

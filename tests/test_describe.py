@@ -1,0 +1,158 @@
+"""`tuner data` says what was understood, as pandas would count it, and suspects what was planted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import inside, write_space
+from tiny import TINY
+
+from tuner import registry
+from tuner.data.dataset import Dataset
+from tuner.data.describe import describe
+from tuner.data.guess import guess
+from tuner.data.sources import table
+
+ROWS = 60
+FETCHED = {"openml", "fetch", "newsgroups", "huggingface"}
+
+
+def frame(**more):
+    random = np.random.default_rng(0)
+    columns = {
+        "size": random.normal(5, 2, ROWS).round(3),
+        "age": random.integers(20, 60, ROWS),
+        "member": random.integers(0, 2, ROWS),
+        "town": random.choice(["Rome", "Oslo", "Bern"], ROWS, p=[0.6, 0.3, 0.1]),
+        "y": random.choice(["no", "yes"], ROWS),
+    }
+    return pd.DataFrame({**columns, **more})
+
+
+def described(folder, data, **wish):
+    data.to_csv(folder / "t.csv", index=False)
+    return describe(table.load(table.Settings(path="t.csv", **{"target": "y", **wish}), folder))
+
+
+def test_columns_are_what_pandas_counts(tmp_path):
+    data = frame()
+    data.loc[3:9, "size"] = np.nan
+    data.loc[5, "town"] = None
+    found = {column.name: column for column in described(tmp_path, data).features}
+    assert {name: column.kind for name, column in found.items()} == {
+        "size": "number", "age": "whole", "member": "yes/no", "town": "category"
+    }  # fmt: skip
+    assert {name: column.missing for name, column in found.items()} == data.drop(columns="y").isna().sum().to_dict()
+    assert found["age"].histogram == tuple(pd.cut(data["age"], 10).value_counts(sort=False))
+    counts = data["town"].value_counts()
+    assert found["town"].values == ", ".join(f"{town} {count}" for town, count in counts.items())
+    assert found["town"].histogram == tuple(counts)
+    low, middle, high = data["age"].quantile([0, 0.5, 1])
+    assert found["age"].values == f"{low:.4g} … {high:.4g}, median {middle:.4g}"
+
+
+def test_the_target_groups_and_rows_are_told(tmp_path):
+    data = frame(patient=np.arange(ROWS) // 4)
+    found = described(tmp_path, data, groups="patient", time=None)
+    facts = dict(found.facts)
+    assert facts["rows"] == "60 of 6 (flat)" and facts["task"] == "classification"
+    assert facts["groups"] == "15 of 4 … 4 rows; each stays in one fold"
+    (target,) = found.targets
+    assert target.values == ", ".join(f"{label} {count}" for label, count in data["y"].value_counts().items())
+    assert not found.suspicions
+
+
+SUSPECT = {
+    "the target again": (lambda d: {"copy": d["y"].str.upper()}, "column 'copy' tells the target of every row"),
+    "the target as a number": (lambda d: {"code": (d["y"] == "yes") * 7 + 1}, "column 'code' tells the target"),
+    "a name of each row": (
+        lambda d: {"who": [f"p{i}" for i in range(ROWS)]},
+        "column 'who' has another value in",
+    ),
+    "a row number": (lambda d: {"nr": np.arange(ROWS) + 100}, "column 'nr' numbers the rows"),
+    "an obvious group": (lambda d: {"patient": np.arange(ROWS) // 4}, "column 'patient' has 15 values in 60 rows"),
+}
+
+
+@pytest.mark.parametrize("case", SUSPECT)
+def test_what_was_planted_is_suspected(tmp_path, case):
+    plant, words = SUSPECT[case]
+    data = frame()
+    suspicions = described(tmp_path, data.assign(**plant(data))).suspicions
+    assert any(words in text for text in suspicions)
+    assert not any(words in text for text in described(tmp_path, data).suspicions)
+
+
+def test_repeated_rows_are_counted_and_those_with_another_target_too(tmp_path):
+    data = frame()
+    other = data.iloc[:3].assign(y=data["y"].iloc[:3].map({"no": "yes", "yes": "no"}))
+    (text,) = described(tmp_path, pd.concat([data, data.iloc[10:14], other])).suspicions
+    assert text.startswith("7 of 67 rows equal an earlier one in all features, 3 of them with another target")
+
+
+def test_a_scaled_target_is_suspected_in_a_regression(tmp_path):
+    data = frame(y=np.random.default_rng(1).normal(size=ROWS))
+    data["celsius"] = data["y"] * 5 / 9 - 32
+    (text,) = described(tmp_path, data).suspicions
+    assert text.startswith("column 'celsius' tells the target")
+
+
+@pytest.mark.parametrize("name", sorted({*TINY} - {"pairs"}))
+def test_every_tiny_file_is_guessed_described_and_loaded_by_that_guess(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wish = TINY[name](tmp_path)
+    if name == "forecast":  # a series looks like any other table
+        wish["name"] = "table"
+    settings, _ = guess(tmp_path / wish["path"], wish.get("target"))
+    assert settings["name"] == wish.get("name", name)
+    code, out, err = inside("data", wish["path"], *(["--target", wish["target"]] if "target" in wish else []))
+    assert code == 0, err
+    assert out.startswith(f"dataset: {{name: {settings['name']}, path: {wish['path']}")
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.names("tuner.data.sources")) - FETCHED))
+def test_every_source_can_be_described(tmp_path, name):
+    module = registry.load("tuner.data.sources", name)
+    wish = TINY[name](tmp_path) if name in TINY else {}
+    small = {"rows": 40} if "rows" in module.Settings.model_fields else {}
+    dataset = module.load(module.Settings(**small, **wish), tmp_path)
+    found = describe(dataset)
+    assert dict(found.facts)["rows"].startswith(f"{len(dataset):,} of ")
+    for column in found.features:
+        assert dataset.layout != "flat" or sum(column.histogram) + column.missing == len(dataset)
+
+
+def test_rows_without_a_value_in_any_column_do_no_harm():
+    empty = Dataset("toy", "regression", np.full((4, 2), np.nan, np.float32), np.zeros((4, 1), np.float32), (), ("y",))
+    assert [column.kind for column in describe(empty).features] == ["empty", "empty"]
+    constant = replace(empty, features=np.ones((4, 2), np.float32))
+    assert [column.values for column in describe(constant).features] == ["always 1", "always 1"]
+
+
+def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
+    data = frame()
+    data.loc[3, "size"] = np.nan
+    data.to_csv(tmp_path / "t.csv", index=False)
+    path = write_space(tmp_path, dataset={"name": "table", "path": "t.csv", "target": "y"})
+    code, out, _ = inside("data", path)
+    assert code == 0 and out.startswith("space.yaml: t.csv\n")
+    told = "before a search: t.csv: 1 values are missing, the first at row 4, column 'size' (fill them per fold with"
+    assert told in out
+    assert inside("data", "quick")[1].startswith("quick.yaml: iris\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "what", "words"),
+    [
+        ({}, "absent.csv", "absent.csv: no such file, and no shipped space of that name"),
+        ({"x.exe": "ab"}, "x.exe", "x.exe: no source reads such a file by itself"),
+        ({"t.csv": ""}, "t.csv", "t.csv is empty"),
+    ],
+)
+def test_what_cannot_be_read_is_one_error(tmp_path, monkeypatch, files, what, words):
+    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    code, out, err = inside("data", what)
+    assert (code, out) == (2, "") and words in err and err.startswith("error: ")

@@ -1,0 +1,169 @@
+"""The user's own loader: whatever it plausibly returns is read, its arguments are settings, its mistakes are told."""
+
+import numpy as np
+import pytest
+import sklearn.datasets
+import torch
+from own_data import written
+
+from tuner.data import own
+from tuner.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return written(tmp_path)
+
+
+def load(folder, function, **wish):
+    loader = own.load(f"my_data.py:{function}", folder)
+    return loader.load(loader.Settings(**wish), folder)
+
+
+def arrays(folder):
+    random = np.random.default_rng(0)
+    return random.normal(size=(36, 3)).astype(np.float32), np.arange(36) % 3
+
+
+@pytest.mark.parametrize("function", ["load", "tensors", "tensor_dataset", "list_of_pairs", "lists"])
+def test_arrays_however_they_come_are_the_same_rows(folder, function):
+    x, y = arrays(folder)
+    dataset = load(folder, function)
+    np.testing.assert_array_equal(dataset.features, x)
+    assert dataset.features.dtype == np.float32 and dataset.task == "classification"
+    names = ("no", "yes", "maybe") if function == "lists" else ("0", "1", "2")
+    assert [dataset.classes[code] for code in dataset.targets] == [names[i] for i in y]
+    groups = None if function != "tensors" else (np.arange(36) // 2).tolist()
+    assert groups == (None if dataset.groups is None else dataset.groups.tolist())
+
+
+def test_named_arrays_are_what_they_are_called(folder):
+    x, y = arrays(folder)
+    dataset = load(folder, "named", scale="none")
+    assert (dataset.layout, dataset.scale, dataset.order.tolist()) == ("sequence", "none", (-y).tolist())
+    assert dataset.lengths.tolist() == (y + 1).tolist() and dataset.weights.tolist() == (y / 2).tolist()
+    for row, length in enumerate(y + 1):
+        expected = [*x[row, :length], *[0] * (3 - length)]  # what does not count is 0
+        np.testing.assert_array_equal(dataset.features[row, :, 0], np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("function", ["frame", "frame_and_series"])
+def test_a_frame_is_read_as_a_table(folder, function):
+    dataset = load(folder, function, **({"target": "y"} if function == "frame" else {}), time="when")
+    assert dataset.feature_names == ("a", "kind=u", "kind=v", "kind=w") and dataset.categories == (slice(1, 4),)
+    assert dataset.order.tolist() == list(range(36)) and dataset.targets.tolist() == [0, 1, 2] * 12
+
+
+def test_a_frame_with_a_target_and_groups_beside_it(folder):
+    dataset = load(folder, "frame_and_groups")
+    assert (dataset.feature_names, dataset.target_names, dataset.task) == (("a",), ("target",), "regression")
+    assert dataset.groups.tolist() == (np.arange(36) // 3).tolist()
+
+
+def test_pairs_of_torch_are_stacked_and_pixels_may_have_classes(folder):
+    dataset = load(folder, "pairs")
+    assert dataset.features.shape == (36, 1, 4, 4) and dataset.targets.tolist() == [0, 1, 2] * 12
+    assert dataset.features[:, 0, 0, 0].tolist() == list(range(36))
+    masks = load(folder, "masks")
+    assert (masks.task, masks.classes, masks.places) == ("segmentation", ("0", "4"), (2, 2))
+    assert masks.targets[:2].tolist() == [[[-1, 1], [0, 0]], [[-1, 1], [0, 1]]]
+
+
+def test_its_folder_is_that_of_the_experiment_file(folder, monkeypatch):
+    np.savetxt(folder / "numbers.txt", np.arange(72).reshape(36, 2))
+    monkeypatch.chdir("/")
+    assert load(folder, "beside").features[35].tolist() == [70, 71]
+
+
+def test_what_is_installed_is_found_by_its_package(folder):
+    loader = own.load("sklearn.datasets:load_wine", folder)
+    dataset = loader.load(loader.Settings(return_X_y=True), folder)
+    np.testing.assert_array_equal(dataset.features, sklearn.datasets.load_wine().data.astype(np.float32))
+
+
+def test_a_dataset_of_our_own_is_taken_as_it_is(folder):
+    (folder / "whole.py").write_text(
+        "import dataclasses\nfrom pathlib import Path\nfrom tuner.data.sources import iris\n"
+        "def good(): return iris.load(iris.Settings(), Path())\n"
+        "def bad(): return dataclasses.replace(good(), targets=good().targets + 1)\n"
+    )
+    loader = own.load("whole.py:good", folder)
+    assert loader.load(loader.Settings(), folder).name == "iris"
+    assert refused(folder, "bad", "whole.py") == (
+        "error: whole.py:bad returns a Dataset with class codes 1 … 3\n  = it has 3 classes, so 0 … 2"
+    )
+
+
+def test_reversed_and_locked_arrays_are_given_to_torch_as_their_own(folder):
+    x, _ = arrays(folder)
+    for function, expected in (("reversed_rows", x[::-1]), ("locked", x)):
+        dataset = load(folder, function)
+        torch.from_numpy(dataset.features), torch.from_numpy(dataset.targets)  # a warning would be an error
+        np.testing.assert_array_equal(dataset.features, expected)
+
+
+WRONG = {
+    "weights=np.ones(3, 'f')": "12 rows of features but 3 of weights",
+    "groups=np.arange(5)": "12 rows of features but 5 of groups",
+    "groups=np.ones(12)": "returns a Dataset with groups of float64\n  = int64",
+    "order=[1] * 12": "returns a Dataset with order of list\n  = float64",
+    "weights=np.zeros(12, 'f')": "'weights' is 0 in every row\n  = some row must count",
+    "lengths=np.full(12, 9)": "'lengths' of row 1 is 9, and a sequence has 4 steps",
+    "features=tokens + 5": "returns a Dataset with codes 5 … 9\n  = the vocabulary has 6 words, so 0 … 5",
+    "side=np.zeros((12, 1), 'f')": "a Dataset with 4 columns of codes and 1 vocabularies\n  = one for each",
+    "side=np.zeros(12, 'f')": "returns a Dataset with side of shape (12,)",
+}
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_a_dataset_of_our_own_is_checked_whole(folder, change):
+    (folder / "whole.py").write_text(
+        "import numpy as np\nfrom tuner.data.dataset import Dataset\n"
+        "tokens = np.arange(48).reshape(12, 4) % 5\n"
+        "good = dict(name='x', task='classification', features=tokens, feature_names=(), targets=np.arange(12) % 2,\n"
+        "            target_names=('y',), classes=('a', 'b'), vocabularies=(tuple('abcdef'),))\n"
+        f"def bad(): return Dataset(**{{**good, **dict({change})}})\n"
+    )
+    assert WRONG[change] in refused(folder, "bad", "whole.py")
+
+
+def refused(folder, function, file="my_data.py", **wish):
+    loader = own.load(f"{file}:{function}", folder)
+    with pytest.raises(DataError) as caught:
+        loader.load(loader.Settings(**wish), folder)
+    return caught.value.report()
+
+
+REFUSED = {
+    "ragged": ("x of row 7 has the shape (1, 4, 5), that of row 1 (1, 4, 4)", "one shape for all; resize or pad them"),
+    "endless": ("returns an Endless, whose number of rows nobody knows", "list(itertools.islice(it, 10000))"),
+    "typo": ("returns a dict with 'targets'", "did you mean 'target'?"),
+    "nothing": ("returns a NoneType, which is no data", "return (X, y) or (X, y, groups); a dict of arrays called"),
+    "short": ("36 rows of features but 35 of target", None),
+    "texts": ("its features are <U", "numbers of shape (N, D), (N, T, D) or (N, C, H, W)"),
+    "long": ("'lengths' of row 3 is 4, and a sequence has 3 steps", "whole numbers from 1 to 3"),
+    "heavy": ("'weights' of data row 1 is -1", "a weight is a number from 0 up"),
+    "weightless": ("'weights' is 0 in every row", "some row must count"),
+    "odd_masks": ("its target holds -5, which is no class", "or -1 where nothing is asked"),
+    "uneven": ("its features are no array", "rows of one shape"),
+    "raises": ("my_data.py:raises fails: ValueError: no such patient\n", "mend it; --debug shows where"),
+    "leaves": ("my_data.py:leaves fails: SystemExit: 3", "mend it"),
+    "frame": ("returns a table, and nothing says which column is the target", "dataset.target: one of a, kind, when"),
+    "cells": ("column 'a': row 1 holds a list", "one in a cell"),
+    "twice": ("two columns called 'a'", "rename one of them"),
+    "empty": ("the table has no rows", None),
+}
+
+
+@pytest.mark.parametrize("function", REFUSED)
+def test_what_is_no_data_is_refused(folder, function):
+    what, cure = REFUSED[function]
+    said = refused(folder, function, **({"target": "y"} if function in ("cells", "twice", "empty") else {}))
+    assert what in said and (cure is None or cure in said)
+
+
+def test_settings_of_a_table_are_refused_beside_arrays(folder):
+    said = refused(folder, "load", target="y")
+    assert (
+        said == "error: my_data.py:load: dataset.target is of a DataFrame, which it does not return\n  = leave it out"
+    )

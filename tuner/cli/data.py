@@ -1,0 +1,98 @@
+"""`tuner data FILE|SPACE`: what was understood of data, and which leaks it may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuner.data.dataset import Dataset
+    from tuner.data.describe import Column
+    from tuner.report.tables import Table
+
+BARS, PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*%#"  # where letters are ASCII
+MOST = 50  # columns that are shown
+
+
+def command(
+    what: str = typer.Argument(help="A data file or folder; or an experiment file, or the name of a shipped one."),
+    target: str | None = typer.Option(None, "--target", help="Of a table: the column to predict."),
+) -> None:
+    """Describe data as it is understood: rows, columns, types, classes, missing values, suspected leaks.
+
+    \b
+      tuner data patients.csv --target outcome
+      tuner data my.yaml
+    """
+    from tuner.cli.console import console, shown
+    from tuner.data.dataset import check
+    from tuner.data.describe import describe
+    from tuner.errors import DataError
+
+    dataset, said = _space(what) if _is_space(what) else _source(what, target)
+    found, to = describe(dataset), console()
+    width = max(len(name) for name, _ in found.facts)
+    parts: list[Table | str] = [*said, *(f"{name:<{width}}  {text}" for name, text in found.facts)]
+    levels = BARS if to.encoding.startswith("utf") else PLAIN
+    parts += ["", _table("Target", found.targets, levels)]
+    parts += [_table("Features", found.features, levels)] if found.features else []
+    parts += [f"look at this: {suspicion}" for suspicion in found.suspicions]
+    try:
+        check(dataset)
+    except DataError as error:
+        parts.append(f"before a search: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+    print(shown(to, parts))
+
+
+def _is_space(what: str) -> bool:
+    return what.endswith((".yaml", ".yml")) or not (Path(what).exists() or ":" in what)
+
+
+def _space(what: str) -> tuple[Dataset, list[str]]:
+    from tuner.cli.spaces import find
+    from tuner.search.plan import load_data
+
+    path = find(what)
+    dataset = load_data(path)
+    return dataset, [f"{path.name}: {dataset.name}"]
+
+
+def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
+    from pydantic import ValidationError
+
+    from tuner.data.cache import load
+    from tuner.data.guess import guess
+    from tuner.errors import UsageError
+    from tuner.search.catalogue import source
+
+    own = {"name": what, **({"target": target} if target else {})}
+    settings, assumed = (own, None) if ":" in what else guess(Path(what), target)
+    module = source(settings["name"], Path())
+    pairs = ", ".join(f"{key}: {value}" for key, value in settings.items())
+    said = [f"dataset: {{{pairs}}}" + (f"   # {assumed}" if assumed else "")]
+    try:
+        wish = module.Settings(**settings)
+    except ValidationError as error:
+        wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
+        text = f"as {settings['name']}, {what} is read with other settings than {', '.join(settings)}: {wrong}"
+        raise UsageError(text, "write them into an experiment file: tuner data SPACE.yaml") from error
+    return load(module, wish, Path()), said
+
+
+def _table(title: str, columns: Sequence[Column], levels: str) -> Table:
+    from tuner.report.tables import Table
+
+    rows = tuple((c.name, c.kind, c.missing or None, bars(c.histogram, levels), c.values) for c in columns[:MOST])
+    more = f" (the first {MOST} of {len(columns):,})" if len(columns) > MOST else ""
+    heads = ("column", "type", "missing", "histogram", "values")
+    return Table(title + more, heads, rows, len(heads), ("missing",), long=("values", "column"))
+
+
+def bars(counts: Sequence[int], levels: str) -> str:
+    """A histogram in one line: the highest bar is full, and what is not empty is seen."""
+    most = max(counts, default=0)
+    return "".join(levels[-(-count * (len(levels) - 1) // most)] for count in counts) if most else ""

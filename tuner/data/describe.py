@@ -1,0 +1,208 @@
+"""What was understood of data: its columns, classes, lengths and groups, and the leaks that it may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.data.preprocess import SPECIAL
+
+BINS = 10
+Histogram = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature, channel or target: what kind of values, how many are missing, which there are, and how often: in ten
+    equal parts of their range, or of each category."""
+
+    name: str
+    kind: str
+    missing: int
+    values: str
+    histogram: Histogram
+
+
+@dataclass(frozen=True)
+class Description:
+    """Facts as (what, how it is), the columns of features and of targets, and what to look at before a search."""
+
+    facts: tuple[tuple[str, str], ...]
+    features: tuple[Column, ...]
+    targets: tuple[Column, ...]
+    suspicions: tuple[str, ...]
+
+
+def describe(dataset: Dataset) -> Description:
+    """Describe a data set as it is, before any fold is cut."""
+    read = list(_features(dataset))
+    suspicions = (*_telling(dataset, read), *_alike(dataset), *_same(read))
+    if dataset.until is None:  # windows of a series count on, and overlap
+        suspicions += (*_counted_through(dataset, read), *_twice(dataset))
+    columns, said = tuple(column for column, _ in read), (*suspicions, *dataset.notes, *dataset.hints)
+    return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), said)
+
+
+def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    shape = "×".join(str(size) for size in dataset.features.shape[1:])
+    yield "rows", f"{len(dataset):,} of {shape} ({dataset.layout})"
+    yield "task", dataset.task
+    for place, words in enumerate(dataset.vocabularies):
+        what = "different tokens" if dataset.layout == "tokens" else f"different values of {dataset.called(place)}"
+        yield "vocabulary", f"{len(words) - SPECIAL:,} {what}"
+    if dataset.lengths is not None:
+        low, middle, high = (int(np.quantile(dataset.lengths, share)) for share in (0, 0.5, 1))
+        yield "lengths", f"{low} … {high}, median {middle}"
+    if dataset.groups is not None:
+        sizes = np.unique(dataset.groups, return_counts=True)[1]
+        yield "groups", f"{len(sizes):,} of {sizes.min():,} … {sizes.max():,} rows; each stays in one fold"
+    if dataset.split is not None:
+        yield "split", f"{len(np.unique(dataset.split))} outer folds, as told"
+    if dataset.order is not None:
+        yield "time", f"{len(np.unique(dataset.order)):,} different times; folds go forward"
+    if dataset.weights is not None:
+        yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}"
+
+
+def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | None]]:
+    """Every column, and its value in each row if it has one."""
+    if dataset.layout == "tokens":
+        lengths = (dataset.features > 0).sum(axis=1) if dataset.lengths is None else dataset.lengths
+        codes, counts = np.unique(dataset.features[dataset.features >= SPECIAL], return_counts=True)
+        common = [dataset.vocabularies[0][code] for code in codes[np.argsort(-counts, kind="stable")][:BINS]]
+        yield Column("tokens of a row", "text", 0, " ".join(common), _bins(lengths)), None
+    elif dataset.layout == "ids":
+        for place, words in enumerate(dataset.vocabularies):
+            own: Rows = dataset.features[:, place].astype(np.int64)
+            yield _category(dataset.called(place), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
+    yield from _numbers(dataset)
+
+
+def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | None]]:
+    numbers, runs = dataset.numbers, {run.start: run for run in dataset.categories}
+    place, axis = 0, 1 if dataset.layout == "image" else numbers.ndim - 1
+    used = None if dataset.lengths is None else np.arange(numbers.shape[1]) < dataset.lengths[:, None]
+    while place < numbers.shape[axis]:
+        run = runs.get(place)
+        if run is not None:
+            one_hot, names = numbers[:, run], [dataset.names(i).rpartition("=") for i in range(run.start, run.stop)]
+            codes = np.where(np.isnan(one_hot[:, 0]), -1, np.nan_to_num(one_hot).argmax(axis=1))
+            levels = [level for _, _, level in names]
+            yield _category(names[0][0], levels, codes, int((codes < 0).sum())), codes.astype(np.float64)
+            place = run.stop
+            continue
+        values = np.take(numbers, place, axis=axis).astype(np.float64)
+        shown = values if used is None or dataset.layout != "sequence" else values[used]
+        yield _number(dataset.names(place), shown.ravel()), values if values.ndim == 1 else None
+        place += 1
+
+
+def _targets(dataset: Dataset) -> Iterator[Column]:
+    if dataset.task in ("language", "translation"):
+        asked = dataset.targets[dataset.targets != IGNORED]
+        yield Column(dataset.target_names[0], "text", 0, f"{len(dataset.classes):,} tokens, {asked.size:,} asked", ())
+    elif dataset.classes:
+        codes = dataset.targets[dataset.targets != IGNORED].astype(np.int64)
+        yield _category(dataset.target_names[0], dataset.classes, codes, 0)
+    else:
+        for name, values in zip(dataset.target_names, dataset.targets.T, strict=False):
+            yield _number(name, values.astype(np.float64))
+
+
+def _number(name: str, values: NDArray[np.float64]) -> Column:
+    known = values[np.isfinite(values)]
+    missing = int(np.isnan(values).sum())
+    if not known.size:
+        return Column(name, "empty", missing, "", ())
+    low, middle, high = np.quantile(known, (0, 0.5, 1))
+    whole = bool((known == np.round(known)).all())
+    kind = "yes/no" if whole and set(np.unique(known)) <= {0, 1} else "whole" if whole else "number"
+    words = f"{low:.4g} … {high:.4g}, median {middle:.4g}" if low < high else f"always {low:.4g}"
+    return Column(name, kind, missing, words, _bins(known))
+
+
+def _category(name: str, words: tuple[str, ...] | list[str], codes: NDArray[np.int64], missing: int) -> Column:
+    """The most frequent first; the histogram is in that order."""
+    found, counts = np.unique(codes[codes >= 0], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    text = ", ".join(f"{words[found[i]]} {counts[i]:,}" for i in order[:BINS])
+    return Column(name, "category", missing, text + (", …" if len(found) > BINS else ""), tuple(counts[order][:BINS]))
+
+
+def _bins(values: NDArray[Any]) -> Histogram:
+    """How many are in each of ten equal parts of the range; all in one where that is too narrow to be cut."""
+    try:
+        return tuple(int(count) for count in np.histogram(values, bins=BINS)[0])
+    except ValueError:
+        return (len(values),)
+
+
+Read = list[tuple[Column, NDArray[np.float64] | None]]
+
+
+def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
+    """Features that are the target under another name."""
+    if dataset.places or (not dataset.classes and dataset.targets.shape[1] > 1):
+        return
+    target = dataset.targets.reshape(len(dataset)).astype(np.float64)
+    for column, values in read:
+        if values is None or len(np.unique(values)) < 2:
+            continue
+        if dataset.classes:
+            pairs = pd.DataFrame({"value": values, "class": target}).dropna().drop_duplicates()
+            told = not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(dataset) / 2
+        else:
+            known = np.isfinite(values) & np.isfinite(target)
+            varied = known.sum() > 2 and values[known].std() > 0 and target[known].std() > 0
+            told = varied and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - 1e-9
+        if told:
+            yield f"column '{column.name}' tells the target of every row; drop it if it is not known beforehand"
+
+
+def _alike(dataset: Dataset) -> Iterator[str]:
+    """Classes that are written differently and may be the same."""
+    first: dict[str, str] = {}
+    for label in dataset.classes if dataset.task == "classification" else ():
+        other = first.setdefault(label.casefold().strip(), label)
+        if other != label:
+            yield f"classes '{other}' and '{label}' differ in capitals only"
+
+
+def _same(read: Read) -> Iterator[str]:
+    """Columns that are the same in every row."""
+    for column, values in read:
+        if values is not None and not column.missing and len(np.unique(values)) == 1:
+            yield f"column '{column.name}' is the same in every row: it says nothing"
+
+
+def _counted_through(dataset: Dataset, read: Read) -> Iterator[str]:
+    """Columns that number or name the rows."""
+    for column, values in read:
+        if values is None or column.missing or len(values) <= BINS or len(distinct := np.unique(values)) < len(values):
+            continue
+        if column.kind == "category":
+            yield f"column '{column.name}' has another value in every row: a name says nothing of new rows; drop it"
+        elif column.kind == "whole" and distinct[-1] - distinct[0] == len(values) - 1:
+            yield f"column '{column.name}' numbers the rows: an id says nothing of new rows; drop it"
+
+
+def _twice(dataset: Dataset) -> Iterator[str]:
+    """Rows that are equal in all features."""
+    whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
+    beside = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side)
+    keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, beside), strict=True)))
+    repeated = keys.duplicated()
+    if not repeated.any():
+        return
+    count, targets = int(repeated.sum()), pd.DataFrame(dataset.targets.reshape(len(dataset), -1))
+    other = count - int(targets.assign(features=keys.to_numpy()).duplicated().sum())
+    text = f"{count:,} of {len(dataset):,} rows equal an earlier one in all features"
+    text += f", {other:,} of them with another target" if other else ""
+    apart = dataset.groups is None or pd.Series(dataset.groups).groupby(keys).nunique().max() > 1
+    yield text + ("; in two folds they leak: drop them, or give them a group" if apart else "; each stays in its group")

@@ -1,0 +1,83 @@
+"""The user's own loader: `my_data.py:load` beside the experiment file, or `package.module:function` that is installed.
+
+Its annotated arguments are settings, as those of the user's own models are; `folder`, where it is an argument, is the
+folder of the experiment file. What it may return stands in `tuner.data.returned`. It runs once, in the process that
+reads the experiment; workers are given the arrays.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from tuner.data.dataset import Dataset
+from tuner.data.returned import as_dataset
+from tuner.data.sources.table import ColumnSettings
+from tuner.errors import DataError, TunerError
+from tuner.spec.own_code import Kind, arguments, failed, found, reaching, root_of
+from tuner.spec.settings import Settings as BaseSettings
+
+LOADER = Kind(
+    section="dataset",
+    word="FUNCTION",
+    what="function",
+    fits=inspect.isfunction,
+    handed_in=("folder",),
+    required="it is an argument of the function without a default: give it in the file",
+    unclear="has neither an annotation nor a default",
+)
+
+
+class LoaderSettings(ColumnSettings):
+    """What every loader has beside its own arguments."""
+
+    target: str | tuple[str, ...] | None = Field(None, description="of a DataFrame: the column to predict, or several")
+
+
+@dataclass(frozen=True)
+class Loader:
+    """A function as a source: what a module of `tuner.data.sources` has, and the hash of its files."""
+
+    name: str
+    Settings: type[BaseSettings]
+    function: Callable[..., Any]
+    digest: str
+    wants_folder: bool
+    root: Path
+
+    def load(self, settings: BaseSettings, folder: Path) -> Dataset:
+        """What it returns. Raises `DataError` for what it raises, or for what is no data."""
+        assert isinstance(settings, LoaderSettings)
+        given: dict[str, Any] = settings.model_dump(exclude={"name", *LoaderSettings.model_fields})
+        if self.wants_folder:
+            given["folder"] = folder.resolve()
+        try:
+            with reaching(self.root):
+                returned = self.function(**given)
+                return as_dataset(returned, settings, self.name)
+        except TunerError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise DataError(*failed(self.name, error)) from error
+
+    def files(self, settings: BaseSettings, folder: Path) -> list[Path]:
+        """None that are known: it is run every time."""
+        return []
+
+
+def load(name: str, folder: Path) -> Loader:
+    """The function that `name` means, from `folder` or the installed packages. Raises `UsageError`."""
+    return _load(name, folder.resolve())
+
+
+@cache
+def _load(name: str, folder: Path) -> Loader:
+    function, digest = found(name, folder, LOADER)
+    settings, handed_in = arguments(name, function, LOADER, LoaderSettings)
+    return Loader(name, settings, function, digest, "folder" in handed_in, root_of(name, folder))

@@ -1,0 +1,49 @@
+"""Files that keep each column by itself, with its type: Parquet and Feather (Arrow)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
+
+
+def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.DataFrame:
+    """Its columns, one after another, those that are no index of pandas; a folder of parts counts as a file.
+
+    Raises `OSError` and `ValueError`."""
+    import pyarrow
+    import pyarrow.dataset
+
+    try:
+        parts = pyarrow.dataset.dataset(path, format=FORMATS[suffix], partitioning="hive")
+        names = list(parts.schema.names)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"it has two columns called '{twice[0]}'")
+        index = (parts.schema.pandas_metadata or {}).get("index_columns", [])
+        return pd.DataFrame(
+            {name: _column(parts.to_table(columns={name: pyarrow.dataset.field((name,))}).column(0),
+                           narrow is not None and narrow(name))
+             for name in names if name not in index}, copy=False,
+        )  # fmt: skip
+    except (pyarrow.ArrowException, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _column(values: Any, narrow: bool) -> pd.Series | np.ndarray:
+    """A column as pandas has it; a decimal fraction as a number."""
+    import pyarrow
+
+    kind = pyarrow.types
+    if kind.is_decimal(values.type):
+        values = values.cast(pyarrow.float64())
+    if narrow and (kind.is_floating(values.type) or kind.is_integer(values.type)):
+        with np.errstate(over="ignore"):
+            return np.asarray(values.to_numpy(), dtype=np.float32)
+    found: pd.Series = values.to_pandas()
+    return found

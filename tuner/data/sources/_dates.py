@@ -1,0 +1,75 @@
+"""Dates as numbers, where they can be read in one way only."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.sources._frames import MISSING
+from tuner.errors import DataError
+
+ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?")
+ORDERS = (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"))
+DATES = (
+    *(sign.join(order) for sign in "./-" for order in ORDERS),
+    "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+)  # fmt: skip
+FORMATS = tuple(f"{date}{time}" for date in DATES for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p"))
+PARTS = ("days", "month", "weekday")
+CURE = "write every date as 2024-03-25, or leave the column out with drop"
+
+
+def parts(moments: pd.DatetimeIndex) -> NDArray[np.float32]:
+    """Dates (N,) as numbers (N, 3): days since 1970-01-01, month from 1, weekday from 0, which is Monday."""
+    days = (moments.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float32)
+
+
+def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+    """The dates (N,) of a column of texts, given as its different `levels` and the place of each row's (N,) among
+    them, -1 where it is missing. None if its texts are no dates; times with an offset are taken to UTC.
+
+    A format other than ISO 8601 is read where it is the only one that fits all. Raises `DataError` where most are dates
+    and some are not, or day and month cannot be told apart."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    absent = np.array([level.strip().lower() in MISSING for level in levels])
+    texts = [level.strip() if ISO.fullmatch(level.strip()) else None for level in levels]
+    read = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", utc=True, errors="coerce")
+    dates = read.dt.tz_localize(None).to_numpy()
+    fine = ~np.isnat(dates)
+    total = counts[~absent].sum()
+    if not total:
+        return None
+    other = fine
+    if not fine[~absent].all():
+        theirs, other = _other(levels, absent | fine, codes, where)
+        dates, fine = (dates, fine) if fine.any() else (theirs, other)
+    if fine[~absent].all():
+        return pd.DatetimeIndex(np.append(dates, np.datetime64("NaT"))[codes])
+    if counts[fine | other].sum() * 2 <= total:
+        return None
+    place = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
+    wrong = f"'{levels[codes[place]]}' in data row {place + 1}"
+    raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
+
+
+def _other(
+    levels: NDArray[np.str_], absent: NDArray[np.bool_], codes: NDArray[np.int64], where: str
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """Dates in the format that fits most of the levels, and which of them it fits."""
+    texts = pd.Series([level.strip() for level in levels], dtype=object).where(~absent, None)
+    first = texts[~absent].iloc[0]
+    fitting = [form for form in FORMATS if not pd.isna(pd.to_datetime(first, format=form, errors="coerce"))]
+    read = [pd.to_datetime(texts, format=form, errors="coerce").to_numpy() for form in fitting]
+    if not read:
+        return np.full(len(levels), np.datetime64("NaT")), np.zeros(len(levels), dtype=bool)
+    best = max((~np.isnat(each)).sum() for each in read)
+    ways = [each for each in read if (~np.isnat(each)).sum() == best]
+    if best == (~absent).sum() and any(not np.array_equal(ways[0], way, equal_nan=True) for way in ways[1:]):
+        place = int(np.flatnonzero((codes >= 0) & ~absent[codes])[0])
+        text = f"'{levels[codes[place]]}' in data row {place + 1}"
+        raise DataError(f"{where} holds dates whose day and month cannot be told apart: {text}", CURE)
+    return ways[0], ~np.isnat(ways[0])

@@ -1,0 +1,54 @@
+"""Data sets that a library fetches by name and keeps: what stands in the way, as one sentence."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import Any, TypeVar
+
+import sklearn.datasets
+
+from tuner.errors import DataError
+
+Fetched = TypeVar("Fetched")
+
+
+def fetched(fetch: Callable[[], Fetched], what: str, cache: str, cure: str, key: str) -> tuple[Fetched, list[str]]:
+    """What `fetch` gives from a cache or the net, and its warnings; `cure` is the command that fills the cache.
+
+    Raises `DataError`."""
+    before = logging.root.manager.disable
+    try:
+        logging.disable(logging.WARNING)  # each of the library's attempts
+        with warnings.catch_warnings(record=True) as said, redirect_stdout(sys.stderr):
+            warnings.simplefilter("always")
+            return fetch(), [" ".join(str(each.message).split()) for each in said]
+    except DataError:
+        raise
+    except (OSError, TimeoutError) as error:
+        text = f"{what} is not in {cache}, and cannot be fetched: {_short(error)}"
+        raise DataError(text, f"run once with the net: {cure}", key) from error
+    except Exception as error:  # of a library that reads a damaged cache, or an answer that it did not expect
+        raise DataError(f"{what} cannot be read: {type(error).__name__}: {_short(error)}", None, key) from error
+    finally:
+        logging.disable(before)
+
+
+def bunch_of(name: str, **how: Any) -> Any:
+    """What scikit-learn's `fetch_NAME` gives."""
+    fetch = getattr(sklearn.datasets, f"fetch_{name}")
+    bunch, _ = fetched(
+        lambda: fetch(**how, n_retries=1, delay=0.1),
+        name,
+        "scikit-learn's cache",
+        f'python -c "from sklearn.datasets import fetch_{name} as f; f()"',
+        "set",
+    )
+    return bunch
+
+
+def _short(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]

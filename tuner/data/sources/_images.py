@@ -1,0 +1,164 @@
+"""Image files as arrays, and masks as class codes: what every source of images does with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from rich.filesize import decimal
+
+from tuner.data.dataset import IGNORED
+from tuner.errors import DataError
+
+Colour = Literal["auto", "grey", "rgb"]
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
+DEEP = 65535  # white in images of 16 bits
+TURNED = (5, 6, 7, 8)  # orientations of EXIF that swap height and width
+MOST_CODES = 64  # more different values than this are no classes
+CHANNELS = {"grey": ("grey",), "rgb": ("red", "green", "blue")}
+
+
+def pictures(paths: Sequence[Path], colour: Colour, size: int | None) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """The files as float32 (N, C, H, W) from 0 to 1, and the names of the channels. Raises `DataError`."""
+    heads = [_head(path) for path in paths]
+    if colour == "auto":
+        colour = "grey" if all(mode in GREY_MODES for mode, _ in heads) else "rgb"
+    shape = (size, size) if size else heads[0][1]
+    for path, (_, other) in zip(paths, heads, strict=True):
+        if not size and other != shape:
+            text = f"the images differ in size: {paths[0]} has {_by(shape)} pixels, {path} {_by(other)}"
+            raise DataError(text, "bring all to one with dataset.size: 64, say", "size")
+    images = room((len(paths), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
+    for place, path in zip(images, paths, strict=True):
+        place[:] = values(opened(path), colour, size)
+    return images, CHANNELS[colour]
+
+
+def values(image: Image.Image, colour: Colour, size: int | None) -> NDArray[np.float32]:
+    """One image as (C, H, W), or (1, H, W) of grey where three are wanted; bilinear where its size changes."""
+    if image.mode.startswith("I") or image.mode == "F":
+        deep = np.asarray(image, dtype=np.float32)
+        image = Image.fromarray(deep if image.mode == "F" else deep / np.float32(DEEP))
+    else:
+        image = _over_white(image).convert("L" if colour == "grey" else "RGB")
+    if size:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    array = np.asarray(image, dtype=np.float32)
+    if image.mode != "F":
+        array = array / np.float32(255)
+    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+
+
+def masks(
+    paths: Sequence[Path], images: Sequence[Path], size: int | None, names: Sequence[str], ignore: int | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class codes (N, H, W) of the masks of these images, and the classes. Raises `DataError`."""
+    codes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    found: set[int] = set()
+    for row, (path, image) in enumerate(zip(paths, images, strict=True)):
+        mask = _mask(path)
+        shape, other = (mask.height, mask.width), _head(image)[1]
+        if shape != other:
+            raise DataError(f"the mask {path} has {_by(shape)} pixels, its image {image} {_by(other)}", key="masks")
+        if size:
+            mask = mask.resize((size, size), Image.Resampling.NEAREST)
+        array = np.asarray(mask)
+        if row == 0:
+            codes = room((len(paths), *array.shape), np.dtype(np.int64))
+        codes[row] = array
+        found |= set(np.unique(array).tolist())
+    return coded_masks(codes, sorted(found - {ignore}), names, ignore)
+
+
+def coded_masks(
+    codes: NDArray[np.int64], found: Sequence[int], names: Sequence[str], ignore: int | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The values of masks as codes, `IGNORED` for `ignore`: as they stand where all have a name, else in order."""
+    if not names and len(found) > MOST_CODES:
+        text = f"the masks hold {len(found)} different values, and each would be a class"
+        raise DataError(text, "save masks as PNG, as JPEG blurs them; or name the classes", "masks")
+    if not found:
+        raise DataError(f"the masks hold nothing but the value {ignore}, which is ignored", key="ignore")
+    if names and max(found) < len(names):
+        found = range(len(names))
+    elif names and len(names) != len(found):
+        text = f"dataset.classes names {len(names)}, and the masks hold the values {', '.join(map(str, found[:12]))}"
+        raise DataError(text, "one name per value, in their order", "classes")
+    asked = codes != ignore if ignore is not None else True
+    return np.where(asked, np.searchsorted(found, codes), IGNORED), tuple(names or map(str, found))
+
+
+def opened(path: Path) -> Image.Image:
+    """The image, decoded and turned as its camera says."""
+    with _reading(path), Image.open(path) as image:
+        if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:  # MPO: a camera's, and a preview
+            raise DataError(f"{path} holds {frames} images, and one is wanted", "save each as a file", "path")
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def room(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+    """An empty array, if there is memory for it."""
+    needed, free = int(np.prod(shape, dtype=object)) * kind.itemsize, psutil.virtual_memory().available
+    if needed > free:
+        text = f"{shape[0]:,} images of {_by(shape[-2:])} pixels take {decimal(needed)}, and {decimal(free)} are free"
+        raise DataError(text, "a smaller dataset.size", "size")
+    return np.empty(shape, dtype=kind)
+
+
+def _head(path: Path) -> tuple[str, tuple[int, int]]:
+    """Mode, height and width of a file, none of its pixels decoded."""
+    with _reading(path), Image.open(path) as image:
+        turned = image.getexif().get(0x0112) in TURNED
+        return image.mode, (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _mask(path: Path) -> Image.Image:
+    """A mask as an image with one value per pixel."""
+    mask = opened(path)
+    if mask.mode in ("L", "P") or mask.mode.startswith("I"):
+        return mask
+    if mask.mode in ("1", "LA", "PA"):
+        return Image.fromarray(np.asarray(mask, dtype=np.uint8)) if mask.mode == "1" else mask.getchannel(0)
+    if mask.mode in ("RGB", "RGBA"):
+        red, green, blue = (np.asarray(mask.getchannel(channel)) for channel in "RGB")
+        if (red == green).all() and (red == blue).all():
+            return mask.getchannel("R")
+    text = f"the mask {path} is coloured ({mask.mode})" if mask.mode != "F" else f"the mask {path} holds fractions"
+    raise DataError(text, "a mask is a grey or palette image: one value per class", "masks")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """What is transparent shows a white ground."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever Pillow says of a broken file, as one sentence."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata are no matter
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} is too large an image: {error}", "make it smaller", "path") from error
+    except Exception as error:  # its decoders raise whatever goes wrong inside
+        reason = "it is empty" if path.is_file() and path.stat().st_size == 0 else " ".join(str(error).split())
+        raise DataError(f"{path} is no image that can be read: {reason}", "mend it, or take it out", "path") from error
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))

@@ -1,0 +1,40 @@
+"""Frames that no file of ours was read for: what a library or the user's own loader hands over."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tuner.errors import DataError
+
+
+def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Columns with a text as name, each of numbers, true/false, moments or text; missing text is None."""
+    if len(frame) == 0:
+        raise DataError(f"{name}: the table has no rows")
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(f"{name}: the table has a header of {frame.columns.nlevels} lines", "join them into one")
+    names = [str(column).strip() for column in frame.columns]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise DataError(f"{name}: the table has two columns called '{twice[0]}'", "rename one of them")
+    return pd.DataFrame({each: _plain(frame.iloc[:, i], f"{name}: column '{each}'") for i, each in enumerate(names)})
+
+
+def _plain(column: pd.Series, where: str) -> pd.Series:
+    """A column without index; categories as what they are called."""
+    column = column.reset_index(drop=True)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if column.dtype == object:
+        column = column.infer_objects()
+    kind = column.dtype.kind
+    if kind in "iufbM":
+        return column
+    if kind not in "OU":
+        raise DataError(f"{where} holds {column.dtype}", "turn it into numbers, text or dates")
+    column = column.astype(object).where(column.notna(), None)
+    for row, value in enumerate(column):
+        if value is not None and not isinstance(value, str | bool | int | float):
+            hint = "numbers, text, true/false or dates, one in a cell"
+            raise DataError(f"{where}: row {row + 1} holds a {type(value).__name__}", hint)
+    return column

@@ -1,0 +1,49 @@
+"""What test rows show and no training row does: users, items, classes and categories that a model cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import IGNORED, Dataset, Rows
+
+MOST = 3  # outer folds that a sentence tells of
+Counts = Mapping[str, tuple[int, int]]
+
+
+def unseen(dataset: Dataset, rows: Rows, test: Rows) -> dict[str, tuple[int, int]]:
+    """By kind: how many values the test rows alone show, and how many they show; nothing where that is none.
+
+    Columns of ids count each for itself, one-hot columns together; tokens not, as no text is without rare ones."""
+    shown = {}
+    if dataset.layout == "ids":
+        for column in range(len(dataset.vocabularies)):
+            name = dataset.called(column)
+            kind = f"{name}s" if dataset.of_users else f"values of {name}"
+            shown[kind] = _beyond(dataset.features[rows, column], dataset.features[test, column])
+    if dataset.task in ("classification", "tagging", "segmentation"):
+        asked = dataset.targets[test]
+        shown["classes"] = _beyond(dataset.targets[rows], asked[asked != IGNORED])
+    if dataset.categories:
+        columns = np.r_[dataset.categories]
+        known, met = (np.flatnonzero(np.nansum(dataset.numbers[each][..., columns], axis=0)) for each in (rows, test))
+        shown["categories"] = _beyond(known, met)
+    return {kind: counts for kind, counts in shown.items() if counts[0]}
+
+
+def _beyond(known: NDArray[Any], met: NDArray[Any]) -> tuple[int, int]:
+    return len(np.setdiff1d(met, known)), len(np.unique(met))
+
+
+def in_words(found: Mapping[str, Counts]) -> str | None:
+    """ "outer-1 12 of 943 users and 150 of 1,682 items; outer-2 …", or None where nothing is unseen."""
+    said = [
+        f"{chain} {' and '.join(f'{new:,} of {all_:,} {kind}' for kind, (new, all_) in counts.items())}"
+        for chain, counts in found.items()
+        if counts
+    ]
+    more = [f"and {len(said) - MOST} more outer folds"] if len(said) > MOST else []
+    return "; ".join([*said[:MOST], *more]) or None

@@ -1,0 +1,202 @@
+"""The user's own code: `FILE.py:NAME` beside the experiment file, or `package.module:NAME` that is installed.
+
+Found, imported and hashed with what it imports from beside it; its annotated arguments become settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+from pydantic.errors import PydanticUserError
+
+from tuner.errors import TunerError, UsageError, did_you_mean
+from tuner.seeds import seed_of
+from tuner.spec.settings import Settings, members
+
+ANNOTATE = "annotate them as int, float, bool, str or Literal"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the user's code is to be: the section that names it, the word for it, and how sentences speak of it.
+
+    `handed_in`: arguments that are no settings; `required`: how to give one that has no default; `unclear`: what is
+    wrong with one that is neither."""
+
+    section: str
+    word: str
+    what: str
+    fits: Callable[[Any], bool]
+    handed_in: tuple[str, ...]
+    required: str
+    unclear: str
+
+
+def is_own(name: str) -> bool:
+    """Whether a name means the user's own code."""
+    return ":" in name or name.endswith(".py")
+
+
+def found(name: str, folder: Path, kind: Kind) -> tuple[Any, str]:
+    """What `name` means, from `folder` or the installed packages, and the hash of its files. Raises `UsageError`."""
+    where, _, called = name.partition(":")
+    module, files = _imported(where, folder, kind)
+    meant = getattr(module, called, None)
+    if not kind.fits(meant):
+        fitting = [n for n, v in vars(module).items() if kind.fits(v)]
+        noun = kind.word.lower()
+        text = f"{where} has no {noun} '{called}'" if meant is None else f"{called} of {where} is no {kind.what}"
+        if not called:
+            raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
+        raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
+    return meant, _digest(files)
+
+
+def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
+    """What the user's code raised, and the cure."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{name} fails{on}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+
+
+_beside: set[str] = set()  # modules that the user's code last brought with it
+
+
+@contextmanager
+def reaching(root: Path) -> Iterator[None]:
+    """Imports find what lies in `root` or is installed; what is printed goes to standard error."""
+    elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # that is not installed
+    paths = sys.path[:]
+    sys.path[:] = [*(entry for entry in paths if entry not in elsewhere), str(root)]  # last: it hides no library
+    importlib.invalidate_caches()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.path[:] = paths
+
+
+def root_of(name: str, folder: Path) -> Path:
+    """Where the imports of the user's code start."""
+    where = name.partition(":")[0]
+    return (folder / where).resolve().parent if where.endswith(".py") else folder
+
+
+def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Path]]:
+    """The module, and its file with those that it imported from beside it."""
+    path = (folder / where).resolve() if where.endswith(".py") else None
+    if path is not None and not (path.is_file() and path.is_relative_to(folder)):
+        hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
+        raise UsageError(f"{where}: no such file in {folder}", hint)
+    root = root_of(where, folder)
+    for name in _beside:  # another folder may have one of the same name
+        sys.modules.pop(name, None)
+    _beside.clear()
+    before = set(sys.modules)
+    try:
+        with reaching(root):
+            module = importlib.import_module(where) if path is None else _executed(path)
+    except ModuleNotFoundError as error:
+        missing = f"there is no module '{error.name}', neither in {folder} nor installed"
+        raise UsageError(f"{where}: {missing}", "pip install it, or put it there") from error
+    except (Exception, SystemExit) as error:
+        raise _broken(where, error, kind) from error
+    files = {name: Path(file) for name in set(sys.modules) - before if (file := _file_beside(sys.modules[name], root))}
+    _beside.update(name for name, file in files.items() if Path(file) != path)
+    own = [path] if path else [Path(module.__file__)] if module.__file__ else []
+    return module, [*own, *sorted({*files.values()} - {*own})]
+
+
+def _executed(path: Path) -> ModuleType:
+    """A file as a module of its own."""
+    spec = importlib.util.spec_from_file_location(f"tuner_own_{path.stem}_{seed_of(str(path)):x}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _file_beside(module: ModuleType, root: Path) -> str | None:
+    """The file of a module that lies in `root`, and is not installed there."""
+    place = getattr(module, "__file__", None)
+    if place is None or "site-packages" in place or Path(place).is_relative_to(sys.prefix):
+        return None
+    return str(place) if Path(place).is_relative_to(root) else None
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
+    place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+    hint = "mend it"
+    if "relative import" in str(error):
+        hint = f"a module of a package is named with dots: {where.removesuffix('.py').replace('/', '.')}:{kind.word}"
+    return UsageError(f"{where} cannot be imported: {type(error).__name__}: {error}{place}", hint)
+
+
+def _plain(annotation: Any) -> bool:
+    """Whether a file can hold it: a number, text, true or false, one of several words, or nothing."""
+    return all(
+        member in (int, float, bool, str, type(None)) or typing.get_origin(member) is Literal
+        for member in members(annotation)
+    )
+
+
+def arguments(
+    name: str, made: Callable[..., Any], kind: Kind, base: type[Settings]
+) -> tuple[type[Settings], tuple[str, ...]]:
+    """Settings (with those of `base`) from the arguments of a function or a constructor; which it is handed in."""
+    annotated: Any = made
+    try:
+        hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)
+    except NameError as error:
+        hint = "write int, float, bool, str or Literal"
+        raise UsageError(f"{name}: an annotation cannot be read: {error}", hint) from error
+    fields: dict[str, Any] = {}
+    handed_in = []
+    for argument in list(inspect.signature(made).parameters.values()):
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            continue
+        given = argument.default is not argument.empty
+        if argument.name == "name" or argument.name in base.model_fields:
+            means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
+            raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "call it otherwise")
+        if argument.name in kind.handed_in:
+            handed_in.append(argument.name)
+        elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
+            annotation = hints.get(argument.name, type(argument.default))
+            if not _plain(annotation):
+                if given:
+                    continue
+                said = getattr(annotation, "__name__", annotation)
+                raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {said}", ANNOTATE)
+            fields[argument.name] = (annotation, argument.default if given else Field(description=kind.required))
+        elif not given:
+            near = did_you_mean(argument.name, kind.handed_in)
+            text = f"{name}: its argument '{argument.name}' {kind.unclear}"
+            raise UsageError(text, f"write {argument.name}: int, say; or {near}")
+    try:
+        called = getattr(made, "__name__", kind.word)
+        settings = create_model(called, __base__=base, **{"name": (Literal[name], name), **fields})
+    except (PydanticUserError, NameError, TypeError) as error:
+        text = f"{name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
+        raise UsageError(text, ANNOTATE) from error
+    return settings, tuple(handed_in)
