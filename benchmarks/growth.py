@@ -8,14 +8,13 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 from unittest import mock
 
-from benchmarks.timing import run, table
+from benchmarks.timing import memory, run, table
 from tuner.cli.lines import Lines
 from tuner.cli.spaces import shipped
 from tuner.search.driver import search
@@ -93,8 +92,8 @@ def grow(folder: str, total: int) -> None:
             number = len(event.chain.trials)
             if number in (*MARKS, total):
                 reported = min(run([sys.executable, "-m", "tuner", "report", str(path)], folder)[0] for _ in range(3))
-                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                rows.append((number, spent, memory, reported))
+                peak = memory("VmHWM") / 2**20
+                rows.append((number, spent, peak, reported))
                 start = time.perf_counter()
 
     with mock.patch("tuner.search.driver._executor", lambda *_: Fake()):

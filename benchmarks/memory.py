@@ -16,18 +16,15 @@ ROOT = str(Path(__file__).parent.parent)
 LOAD = """
 import sys, threading, time
 from pathlib import Path
+from benchmarks.timing import memory
 from tuner.data.dataset import check
 from tuner.data.sources import {source}
 import pandas, pyarrow.dataset, safetensors.numpy
 
-def now(word):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(word)).split()[1])
-
-before, start = now("VmRSS"), time.perf_counter()
+before, start = memory("VmRSS"), time.perf_counter()
 dataset = check({source}.load({source}.Settings(path=sys.argv[1], target=sys.argv[2]), Path()))
 assert dataset.features.shape == ({rows}, {columns})
-print((now("VmHWM") - before) * 1024 / dataset.features.nbytes, time.perf_counter() - start)
+print((memory("VmHWM") - before) / dataset.features.nbytes, time.perf_counter() - start)
 """
 
 

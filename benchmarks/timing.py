@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 OURS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR")  # kernels that tuner chooses for itself, not for its peers
 
@@ -29,6 +30,12 @@ def in_turns(
     """Seconds of each command, run `rounds` times in turns, and what it printed last."""
     runs = [{name: run(command, folders[name]) for name, command in commands.items()} for _ in range(rounds)]
     return {name: ([each[name][0] for each in runs], runs[-1][name][1]) for name in commands}
+
+
+def memory(word: str) -> int:
+    """Bytes of this process: "VmRSS" now, "VmHWM" at most. (`ru_maxrss` also counts the process that started it.)"""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(word)).split()[1]) * 1024
 
 
 def spread(seconds: Sequence[float]) -> str:
