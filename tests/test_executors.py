@@ -23,7 +23,6 @@ from helpers import (
 
 from tuner.report import load
 from tuner.search.executors import Inline, Processes
-from tuner.search.forkserver import start_forkserver
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
 from tuner.training.stack import Stack
@@ -43,7 +42,6 @@ def work(executor):
 @pytest.fixture
 def endless(tmp_path):
     """An experiment whose trials do not end by themselves, and one worker to try it."""
-    start_forkserver()  # as the command does: workers are forked with torch loaded
     prepared = prepare(write_space(tmp_path, training=ENDLESS))
     executor = Processes(prepared.work, ["cpu"], 1)
     yield prepared, executor

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from tuner.search.forkserver import empty_storage
+from tuner.search.forkserver import empty_storage, start_forkserver
 from tuner.store import Store, make
 
 
@@ -20,6 +20,7 @@ def schema(path):
 
 @pytest.mark.slow
 def test_a_storage_made_ahead_is_as_one_made_in_place(tmp_path):
+    start_forkserver()
     with empty_storage() as made:
         Store(tmp_path / "ahead.db", made).close()
         folder = made().parent

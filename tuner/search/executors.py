@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import Protocol
 
 from tuner.errors import TunerError, UsageError
+from tuner.search.forkserver import start_forkserver
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
@@ -106,6 +107,7 @@ class Processes:
         self._notes: list[str] = []
         self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
         self._workers: list[Worker] = []
+        start_forkserver()  # as a command may have done before it read its data
         try:
             for number in range(workers):
                 self._workers.append(Worker.start(self._task, devices[number % len(devices)]))
