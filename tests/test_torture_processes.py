@@ -52,7 +52,9 @@ def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sa
         time.sleep(moments.uniform(0.0, 0.6 if training else 1.6))
         orphans |= descendants(process.pid)
         process.kill()
-        process.communicate(timeout=10)
+        with process:  # the next one may start while what this one started is still on its way out
+            process.stdout.close()
+            process.stderr.close()
     assert all_gone(orphans)
     at_work = not killed.exists() or not load(killed).complete  # a slow machine may not have come to write it
     assert at_work, "it should still have been at work, or the test shows nothing"
@@ -135,7 +137,7 @@ def test_a_worker_that_stands_still_is_killed_at_its_time(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_it_with_its_code_and_leaves_nobody(tmp_path, number):
     path, moments = write_space(tmp_path, training=LONG), random.Random(int(number))
-    for _ in range(4):
+    for _ in range(3):
         process = subprocess.Popen(command("search", path, "--study", tmp_path / "study.db"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)  # fmt: skip
         time.sleep(moments.uniform(0.5, 5.0))

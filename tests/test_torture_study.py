@@ -145,7 +145,7 @@ def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_the_file_of_the_lock_deleted_under_the_run_ends_it(tmp_path):
-    path = write_space(tmp_path, training={"epochs": 60, "batch_size": 4, "early_stopping": None})
+    path = write_space(tmp_path, training={"epochs": 40, "batch_size": 8, "early_stopping": None})
     study, whole = tmp_path / "study.db", tmp_path / "whole.db"
     process = start(path, study)
     read_trials(process, 2)

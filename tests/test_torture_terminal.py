@@ -36,10 +36,18 @@ def test_a_report_anywhere(finished, tmp_path, case):
         assert "accuracy" in out
 
 
-@pytest.mark.parametrize("case", WHERE)
-def test_a_search_anywhere(tmp_path, case):
+@pytest.mark.parametrize(
+    "cases",
+    [
+        ("a dumb terminal", "ten columns", "an ASCII stdout", "a read-only home", "a broken time zone"),
+        ("no colours", "columns of nonsense", "a Latin-1 stdout", "the C locale", "another time zone"),
+        ("no locale",),
+    ],
+)
+def test_a_search_anywhere(tmp_path, cases):
     path = write_space(tmp_path, search={"trials": 1})
-    real("search", path, "--study", tmp_path / "study.db", cwd=tmp_path, env=surroundings(**WHERE[case]))
+    env = surroundings(**{name: value for case in cases for name, value in WHERE[case].items()})
+    real("search", path, "--study", tmp_path / "study.db", cwd=tmp_path, env=env)
     assert load(tmp_path / "study.db").complete
 
 
@@ -54,10 +62,10 @@ def test_a_search_in_an_empty_environment(tmp_path):
     assert load(tmp_path / "study.db").complete
 
 
-@pytest.mark.parametrize("name", ["random", "statistics", "json", "torch", "types", "string"])
-def test_a_file_of_that_name_in_the_working_directory(finished, tmp_path, name):
+def test_files_called_like_its_modules_in_the_working_directory(finished, tmp_path):
     """As the installed command: the working directory is no place for its modules, nor for its workers'."""
-    (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
+    for name in ("random", "statistics", "json", "torch", "types", "string"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
     for arguments in (["report", finished], ["search", write_space(tmp_path, search={"trials": 1})]):
         installed = [Path(sys.executable).with_name("tuner"), *arguments]
         done = subprocess.run(installed, cwd=tmp_path, capture_output=True, text=True)
