@@ -35,4 +35,4 @@ def main() -> None:
     """Print every search's row."""
     if not (HERE / "data").exists():
         sys.exit(f"{HERE / 'data'} is missing: put the files there that the experiments beside it name")
-    table("Real files, outer-test scores", COLUMNS, [searched(name, stated) for name, stated in BARS.items()])
+    table("Real files, outer-test scores", COLUMNS, (searched(name, stated) for name, stated in BARS.items()))

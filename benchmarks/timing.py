@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 OURS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR")  # kernels that tuner chooses for itself, not for its peers
@@ -48,8 +48,8 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a Markdown table."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table, every row as soon as it is there."""
     print(f"\n### {title}\n")
     print("| " + " | ".join(columns) + " |")
     print("|" + " --- |" * len(columns))
