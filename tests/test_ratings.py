@@ -62,6 +62,12 @@ def test_ids_may_be_words_and_007_is_not_7(tmp_path):
     assert dataset.features.tolist() == [[2, 2], [3, 3]]
 
 
+def test_quote_marks_between_colons_are_letters(tmp_path):
+    """As MovieLens' movies.dat has them in titles."""
+    dataset = load(tmp_path, '"a::1::3\nb::2::4\n"c"::1::5\n')
+    assert dataset.vocabularies[0][2:] == ('"a', '"c"', "b") and len(dataset) == 3
+
+
 def test_time_cuts_forward_only_where_it_is_named(tmp_path):
     dataset = load(tmp_path, WRITTEN["u.data"], time="timestamp")
     assert (dataset.order.tolist(), dataset.hints) == ([880, 870, 890, 860], ())
@@ -91,7 +97,9 @@ REFUSED = {
                     "r.csv has no column 'movie'\n  = did you mean 'movieId'?"),
     "too many columns": ("1,2,3,4,5\n", {}, "r.csv has no header and 5 columns"),
     "two columns": ("1\t2\n3\t4\n", {}, "no column could be the user"),
-    "ragged": (WRITTEN["short.csv"] + "\n1,2,3,4,5", {}, "r.csv is not a readable table: Expected 3 fields in line 5"),
+    "ragged": (WRITTEN["short.csv"] + "\n1,2,3,4,5", {}, "r.csv is not a readable table: line 5 has 5 fields"),
+    "short": (WRITTEN["short.csv"] + "\n1,2", {}, "line 5 has 2 fields, and the first 3\n  = a missing value is"),
+    "an open quote": (HEADED + '\n"1,2,3,4\n2,3,4,5"\n', {}, "r.csv, line 2: the quote mark of field 1 is not closed"),
     "empty": ("", {}, "r.csv is empty"),
     "a header alone": (HEADED + "\n", {}, "r.csv has a header but no rows"),
     "the same twice": ("user,user,rating\n1,2,3\n", {}, "r.csv has two columns called 'user'"),

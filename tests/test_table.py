@@ -1,6 +1,8 @@
 """Tables: numbers, categories and missing values as a plain reading gives them; each bad file is told in a sentence."""
 
+import csv
 import datetime
+import io
 import tracemalloc
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from tuner.data.dataset import Dataset, check
 from tuner.data.sources import table
+from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError
 
 PLAIN = "size,colour,label\n1.5,red,a\n,blue,NA\n2,red,b\n"
@@ -137,8 +140,16 @@ REFUSED = {
     "semicolons": (PLAIN.replace(",", ";"), ["t.csv has 1 column(s) when split at ','", "dataset.separator: ';'"]),
     "duplicate": ("x,x,label\n1,2,a\n", ["t.csv has two columns called 'x'", "rename one of them"]),
     "ragged": ("x,label\n1,a\n2,b,c\n", ["is not a readable table", "line 3"]),
-    "long rows": ("x,z,label\n1,2,a,\n3,4,b,\n", ["is not a readable table"]),
-    "short row": ("x,z,label\n1,2,a\n3\n", ["'label' of data row 2 is missing (1 rows)"]),
+    "long rows": ("x,z,label\n1,2,a,\n3,4,b,\n", ["is not a readable table: line 2 has 4 fields, and the first 3"]),
+    "short row": ("label,x,z\n\na,2,\nb,3\n", ["line 4 has 2 fields, and the first 3", "an empty field, as in a,,c"]),
+    "short and quoted": ('label,x,z\na,2,3\n"b,c",3\n', ["line 3 has 2 fields, and the first 3"]),
+    "blank, then short": ("label,x\n\na\n", ["line 3 has 1 fields, and the first 2"]),
+    "open quote": (
+        'x,z,label\n1,"q,a\n2,3,b\n3,q","a"\n',
+        ["t.csv, line 2: the quote mark of field 2 is not closed: 'q,a'"],
+    ),
+    "open quote, dropped": ('x,z,b,label\n1,2,"q,a\n2,3,4,b\n3,5,q",a\n', ["line 2: the quote mark of field 3"]),
+    "open quote, beside another": ('x,label\n5" a,"q,z\n2,b"\n', ["line 2: the quote mark of field 2 is not closed"]),
     "empty column": ("x,k,label\n1,,a\n2,,b\n", ["column 'k' is empty", "leave it out with drop"]),
     "missing target": ("x,label\n1,a\n2,\n3,\n", ["'label' of data row 2 is missing (2 rows)"]),
     "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
@@ -152,16 +163,33 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_bad_file_is_told_in_a_sentence(tmp_path, case):
     content, texts = REFUSED[case]
-    wish = {"drop": "b"} if case == "no feature" else {}
+    wish = {"drop": "b"} if case in ("no feature", "open quote, dropped") else {}
     message = refused(tmp_path, content, **wish)
     for text in texts:
         assert text in message
     assert message.startswith("error: ") and message.count("\n") <= 1
 
 
-def test_a_short_row_is_missing_values_and_not_a_new_category(tmp_path):
-    dataset = load(tmp_path, "label,x,z\na,1,2\nb,3\na,5,6\n")
-    np.testing.assert_array_equal(dataset.features, [[1, 2], [3, np.nan], [5, 6]])
+def test_empty_fields_at_the_end_of_a_row_are_missing_values(tmp_path):
+    dataset = load(tmp_path, 'label,x,z\r\na,1,"2"\r\n\r\nb,,\r\na,5,6')
+    np.testing.assert_array_equal(dataset.features, [[1, 2], [np.nan, np.nan], [5, 6]])
+
+
+@pytest.mark.parametrize("name", ['5" a', '"a ""b"", c"', '"a"b', '""', '"a,\'b"', '"a,b"" c"', '5" a"', 'a"b"c"'])
+def test_fields_are_counted_as_the_csv_module_counts_them(name):
+    content = f"x,name,label\n1,{name},a\n{name},2,b\n1,2,{name}\n"
+    assert {len(row) for row in csv.reader(io.StringIO(content))} == {3}
+    check_rows(io.BytesIO(content.encode()), ",", "t.csv")
+    for wrong in (name, f"b,{name}", f"{name},2,3,4"):
+        count = len(next(csv.reader([wrong])))
+        with pytest.raises(DataError, match=f"line 5 has {count} fields, and the first 3"):
+            check_rows(io.BytesIO(f"{content}{wrong}\n".encode()), ",", "t.csv")
+
+
+def test_rows_are_counted_through_the_blocks_of_a_long_file(tmp_path):
+    lines = ["x,name,label", *(f'{i},"Doe, {"ab"[i % 2]}",{"ab"[i % 3 % 2]}' for i in range(99_999))]
+    assert len(load(tmp_path, "\n".join(lines)).features) == 99_999
+    assert "line 90001 has 2 fields" in refused(tmp_path, "\n".join([*lines[:90_000], "p,1", *lines[90_000:]]))
 
 
 def test_the_place_of_a_wrong_byte_is_right_in_a_long_file(tmp_path):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuner.data.sources import _columnar, _excel
 from tuner.data.sources._files import bytes_of, check_file, is_gzip, opened
+from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError, did_you_mean
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
@@ -125,15 +126,14 @@ def _csv(path: Path, separator: str, narrow: Narrow | None) -> pd.DataFrame:
     """Text is read as such and then judged, as pandas would turn a class called NA into a missing value; numbers that
     may be narrow are read before, in chunks."""
     _check_header(path, separator)
+    with opened(path) as raw:
+        check_rows(raw, separator, path.name)
     packed = "gzip" if is_gzip(path) else None
     how: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "keep_default_na": False, "compression": packed}
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0, **how).columns]
     numbers = {} if narrow is None else _narrow_numbers(path, names, narrow, how)
     rest = [place for place, name in enumerate(names) if name not in numbers]
     texts = pd.read_csv(path, dtype=str, usecols=rest if numbers else None, **how)
-    if not isinstance(texts.index, pd.RangeIndex):
-        text = f"{path.name} is not a readable table: rows have more fields than the header"
-        raise DataError(text, f"name every column, or end no row with {separator!r}")
     others = {str(name).strip(): typed(texts[name]) for name in texts.columns}
     return pd.DataFrame({name: numbers[name] if name in numbers else others[name] for name in names}, copy=False)
 
@@ -147,8 +147,6 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
     known, blocks = np.zeros(len(names), dtype=bool), []
     with pd.read_csv(path, na_values=words, low_memory=False, chunksize=max(1, CELLS // len(names)), **how) as chunks:
         for chunk in chunks:
-            if not isinstance(chunk.index, pd.RangeIndex):
-                return {}  # rows are too long, which is told where text is read
             left = [place for place in left if chunk.dtypes.iloc[place].kind in "iuf"]
             block = np.full((len(names), len(chunk)), np.nan, dtype=np.float32)
             for place in left:
@@ -161,16 +159,13 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
 
 
 def _check_header(path: Path, separator: str) -> None:
-    """What is no CSV file is told from its first line and its bytes."""
+    """What is no CSV file is told from its first line."""
     with opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)
         header = [name.strip() for name in next(csv.reader(file, delimiter=separator), [])]
     if not first:
         raise DataError(f"{path.name} is empty", "the first line names the columns", "path")
-    with opened(path) as raw:
-        if any(b"\0" in block for block in iter(lambda: raw.read(1 << 20), b"")):  # pandas would cut the cell there
-            raise DataError(f"{path} holds NUL bytes, so it is not a CSV file", key="path")
     if len(header) < 2:
         other = next((s for s in ";\t|," if s != separator and first.count(s) > 0), None)
         hint = f"dataset.separator: {other!r}" if other else "the first line names the columns"

@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from tuner.data.sources._files import text_of
 from tuner.data.sources._frames import TYPED, read_frame, typed
+from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError
 
 SEPARATORS = ("::", "\t", ",", ";", "|")
@@ -27,10 +29,13 @@ def read_plain(
         return read_frame(path)
     text = text_of(path, key)
     separator = _separator(text, path, key)
-    if separator == "::":
-        text, separator = text.replace("\t", " ").replace("::", "\t"), "\t"
+    quoting = csv.QUOTE_MINIMAL
+    if separator == "::":  # MovieLens' own, whose titles hold quote marks that mean nothing
+        text, separator, quoting = text.replace("\t", " ").replace("::", "\t"), "\t", csv.QUOTE_NONE
+    check_rows(io.BytesIO(text.encode()), separator, path.name, key, quoted=quoting != csv.QUOTE_NONE)
+    how: dict[str, Any] = {"sep": separator, "quoting": quoting, "dtype": str, "keep_default_na": False}
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False)
+        frame: pd.DataFrame = pd.read_csv(io.StringIO(text), header=None, **how)
     except (ValueError, csv.Error) as error:
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise DataError(f"{path.name} is not a readable table: {reason}", key=key) from error
