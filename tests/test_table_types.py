@@ -188,6 +188,9 @@ DATES = {
                       "mixes date formats: '2023-02-29' in data row 2, beside '2024-02-29'"),
     "most are other": (["3/25/2024", "2024-03-25", "3/26/2024"],
                        "mixes date formats: '3/25/2024' in data row 1, beside '2024-03-25'"),
+    **{f"one is {odd}": (["25/03/2024", "26/03/2024", odd, "1/4/2024"],
+                         f"mixes date formats: '{odd}' in data row 3, beside '1/4/2024'")
+       for odd in ("-", "00/00/0000", "2024", "(none)")},
     **{day: (["", day, day], f"holds dates whose day and month cannot be told apart: '{day}' in data row 2")
        for day in ("03/05/2024", "5.3.2024", "3/4/24", "05-03-2024", "03/05/2024 10:30")},
 }  # fmt: skip

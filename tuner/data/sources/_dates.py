@@ -18,6 +18,7 @@ DATES = (
     "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
 )  # fmt: skip
 FORMATS = tuple(f"{date}{time}" for date in DATES for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p"))
+SOME = 20  # texts that say which formats to try
 PARTS = ("days", "month", "weekday")
 CURE = "write every date as 2024-03-25, or leave the column out with drop"
 
@@ -61,8 +62,10 @@ def _other(
 ) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """Dates in the format that fits most of the levels, and which of them it fits."""
     texts = pd.Series([level.strip() for level in levels], dtype=object).where(~absent, None)
-    first = texts[~absent].iloc[0]
-    fitting = [form for form in FORMATS if not pd.isna(pd.to_datetime(first, format=form, errors="coerce"))]
+    known = texts[~absent & texts.str.contains(r"\d", na=False)]
+    some = known.iloc[:: max(1, len(known) // SOME)]  # in order of the alphabet, so of every kind as many as there are
+    forms = FORMATS if len(some) else ()
+    fitting = [form for form in forms if pd.to_datetime(some, format=form, errors="coerce").notna().any()]
     read = [pd.to_datetime(texts, format=form, errors="coerce").to_numpy() for form in fitting]
     if not read:
         return np.full(len(levels), np.datetime64("NaT")), np.zeros(len(levels), dtype=bool)
