@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tuner.data.dataset import Dataset, check
-from tuner.data.sources import table
+from tuner.data.sources import _frames, table
 from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError
 
@@ -281,6 +281,23 @@ def test_columns_that_tell_a_role_are_read_narrow_as_others(tmp_path, monkeypatc
     assert dataset.hints[0].startswith("column 'device' has 2 values in 6 rows")
     monkeypatch.setattr(table, "of_frame", lambda frame, *_: frame)
     assert load(tmp_path, content).dtypes.to_list()[:3] == [np.float32] * 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("cells", [20, 1_000_000])
+def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, cells, monkeypatch):
+    monkeypatch.setattr(_frames, "CELLS", cells)
+    i = np.arange(200)
+    frame = pd.DataFrame(
+        {"patient": 20240001 + i // 4, "record": 2**24 - 100 + i, "x": i + 2e9 + 0.5, "y": [*"ab"] * 100}
+    )
+    getattr(frame, f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
+    dataset = table.load(table.Settings(path=f"t.{kind}", target="y"), tmp_path)
+    assert dataset.hints[0].startswith("column 'patient' has 50 values in 200 rows")
+    assert dataset.notes == ("column 'record' numbers the rows: an id says nothing of new rows; drop it",)
+    assert dataset.features.dtype == np.float32
+    read = _frames.read_frame(tmp_path / f"t.{kind}", narrow=lambda name: name != "y")
+    assert read["x"].dtype == np.float32 and (read["record"] == frame["record"]).all()
 
 
 def test_a_look_for_what_is_wrong_takes_less_memory_than_the_data():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,17 @@ def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = Tru
         elif timed and words & TIMES and values > 1:
             found.append(looks_like_time(column))
     return tuple(found)
+
+
+def large_ids(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
+    """What to tell of columns that number the rows from where float32, as features are, takes numbers for one another:
+    of smaller ones `describe` tells it."""
+    for column in columns:
+        values = frame[column].to_numpy()
+        if values.dtype.kind in "iuf" and len(values) > 10 and values.max() > 2**24 and values.dtype != np.float32:
+            ordered = np.sort(values)
+            if (ordered[1:] - ordered[:-1] == 1).all():
+                yield f"column '{column}' numbers the rows: an id says nothing of new rows; drop it"
 
 
 def _words(column: str) -> set[str]:

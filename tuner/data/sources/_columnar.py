@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+EXACT = 2**24  # up to which float32 holds every whole number
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 
 
@@ -35,6 +36,17 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.Da
         raise ValueError(str(error)) from error
 
 
+def narrowed(values: np.ndarray) -> np.ndarray:
+    """A copy of numbers (N,) as float32; whole ones, beyond those that it can tell apart, as they are."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if not (np.abs(narrow) >= EXACT).any():
+        return narrow
+    known = values[~np.isnan(values)]
+    ids = (np.abs(narrow[~np.isnan(narrow)]) < 2**63).all() and (known == np.round(known)).all()
+    return values.copy() if ids else narrow
+
+
 def _column(values: Any, narrow: bool) -> pd.Series | np.ndarray:
     """A column as pandas has it; a decimal fraction as a number."""
     import pyarrow
@@ -43,7 +55,6 @@ def _column(values: Any, narrow: bool) -> pd.Series | np.ndarray:
     if kind.is_decimal(values.type):
         values = values.cast(pyarrow.float64())
     if narrow and (kind.is_floating(values.type) or kind.is_integer(values.type)):
-        with np.errstate(over="ignore"):
-            return np.asarray(values.to_numpy(), dtype=np.float32)
+        return narrowed(values.to_numpy())
     found: pd.Series = values.to_pandas()
     return found

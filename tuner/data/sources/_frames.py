@@ -32,7 +32,8 @@ def read_frame(
     path: Path, separator: str | None = None, sheet: int | str | None = None, narrow: Narrow | None = None
 ) -> pd.DataFrame:
     """The columns of a CSV, TSV, Parquet, Feather or Excel file: numbers where every value is one (or missing), else
-    text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way.
+    text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way,
+    but for ids, which it would take for one another.
 
     Raises `DataError`."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
@@ -139,23 +140,18 @@ def _csv(path: Path, separator: str, narrow: Narrow | None) -> pd.DataFrame:
 
 
 def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The columns of which every value is a number (or plainly missing), as float32 (N,), read in chunks.
+    """The columns of which every value is a number (or plainly missing), `narrowed` (N,), read in chunks.
 
     pandas' parser reads a number as `typed` does, to the bit; of what it takes for anything else nothing is kept."""
     words = sorted({form(word) for word in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN", "N/a"})
-    left = [place for place, name in enumerate(names) if narrow(name)]
-    known, blocks = np.zeros(len(names), dtype=bool), []
+    pieces: dict[int, list[np.ndarray]] = {place: [] for place, name in enumerate(names) if narrow(name)}
     with pd.read_csv(path, na_values=words, low_memory=False, chunksize=max(1, CELLS // len(names)), **how) as chunks:
         for chunk in chunks:
-            left = [place for place in left if chunk.dtypes.iloc[place].kind in "iuf"]
-            block = np.full((len(names), len(chunk)), np.nan, dtype=np.float32)
-            for place in left:
-                with np.errstate(over="ignore"):
-                    block[place] = chunk.iloc[:, place].to_numpy()
-            known |= ~np.isnan(block).all(axis=1)
-            blocks.append(block)
-    left = [place for place in left if known[place]]
-    return {names[place]: np.concatenate([block[place] for block in blocks]) for place in left}
+            pieces = {place: each for place, each in pieces.items() if chunk.dtypes.iloc[place].kind in "iuf"}
+            for place, each in pieces.items():
+                each.append(_columnar.narrowed(chunk.iloc[:, place].to_numpy()))
+    known = (place for place, each in pieces.items() if not all(np.isnan(piece).all() for piece in each))
+    return {names[place]: np.concatenate(pieces.pop(place)) for place in list(known)}
 
 
 def _check_header(path: Path, separator: str) -> None:

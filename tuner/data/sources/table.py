@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.data.dataset import Dataset, NumberSettings
-from tuner.data.roles import group_codes, overlooked, row_weights, times
+from tuner.data.roles import group_codes, large_ids, overlooked, row_weights, times
 from tuner.data.sources._columns import Categories, inputs, texts
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, read_frame
@@ -59,6 +59,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
     index = [] if settings.features else _index(frame, taken)
+    notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
     task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name)
     return Dataset(
@@ -74,7 +75,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
         split=group_codes(frame, settings.split, name, "split"),
         weights=row_weights(frame, settings.weights, name),
         hints=() if any(getattr(settings, key) for key in CUTS) else overlooked(frame, wanted),
-        notes=tuple("the first column has no name and numbers the rows: it is left out" for _ in index),
+        notes=(*notes, *large_ids(frame, columns)),
         **inputs(frame, columns, name, settings.categories),
     )
 
