@@ -11,6 +11,7 @@ import pytest
 
 from tuner.data.dataset import Dataset, check
 from tuner.data.sources import _frames, table
+from tuner.data.sources._in_memory import plain_frame
 from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError
 
@@ -214,14 +215,36 @@ def test_files_that_cannot_be_opened(tmp_path):
             table.load(table.Settings(path=name, target="label"), tmp_path)
 
 
-def test_the_index_that_pandas_writes_is_left_out_and_told(tmp_path):
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_index_that_pandas_writes_is_left_out_and_told(tmp_path, kind):
     frame = pd.DataFrame({"x": [5.0, 6.0, 7.0, 8.0], "y": list("abab")})
-    frame.to_csv(tmp_path / "t.csv")
-    dataset = table.load(table.Settings(path="t.csv", target="y"), tmp_path)
+    getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / f"t.{kind}")
+    dataset = table.load(table.Settings(path=f"t.{kind}", target="y"), tmp_path)
     assert dataset.feature_names == ("x",)
     assert dataset.notes == ("the first column has no name and numbers the rows: it is left out",)
     frame.set_index(pd.Index([3, 1, 4, 1])).to_csv(tmp_path / "t.csv")
     assert table.load(table.Settings(path="t.csv", target="y"), tmp_path).feature_names == ("Unnamed: 0", "x")
+
+
+NAMED = pd.DataFrame({"x": [5.0, 6.0, 7.0], "patient": [4, 4, 9], "site": [*"uvu"], "y": [*"aba"]})
+
+
+@pytest.mark.parametrize("index", [["patient"], ["patient", "site"]])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "feather", "xlsx", "memory"])
+def test_an_index_with_a_name_is_a_column(tmp_path, kind, index):
+    frame = NAMED.set_index(index)
+    wish = table.Settings(path=f"t.{kind}", target="y", groups="patient")
+    if kind == "memory":
+        dataset = table.of_frame(plain_frame(frame, "t"), wish, "y", "t")
+    else:
+        more = {"merge_cells": False} if kind == "xlsx" else {}
+        getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / wish.path, **more)
+        dataset = table.load(wish, tmp_path)
+    assert dataset.groups.tolist() == [0, 0, 1] and set(dataset.feature_names) == {"x", "site=u", "site=v"}
+
+
+def test_an_index_that_is_a_column_already_is_one_column():
+    assert list(plain_frame(NAMED.set_index("patient", drop=False), "t")) == ["x", "patient", "site", "y"]
 
 
 @pytest.mark.parametrize(

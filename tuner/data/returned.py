@@ -107,7 +107,7 @@ def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, na
     """scikit-learn's way: a table of features and a column of targets, maybe one of groups."""
     frame, target, *groups = returned
     _check_unused(settings, ("target",), name, "one table with the target in it")
-    columns = plain_frame(pd.DataFrame(target), f"{name}, y")
+    columns = plain_frame(pd.DataFrame(target).reset_index(drop=True), f"{name}, y")
     _check_rows(len(frame), len(columns), "targets", name)
     called = ["target" if column == "0" else str(column) for column in columns.columns]
     columns.columns = pd.Index(called)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+UNNAMED = re.compile(r"__index_level_\d+__")
 EXACT = 2**24  # up to which float32 holds every whole number
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 
 
 def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.DataFrame:
-    """Its columns, one after another, those that are no index of pandas; a folder of parts counts as a file.
+    """Its columns, one after another, without an index of pandas that has no name; a folder of parts counts as a file.
 
     Raises `OSError` and `ValueError`."""
     import pyarrow
@@ -30,7 +32,7 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.Da
         return pd.DataFrame(
             {name: _column(parts.to_table(columns={name: pyarrow.dataset.field((name,))}).column(0),
                            narrow is not None and narrow(name))
-             for name in names if name not in index}, copy=False,
+             for name in names if name not in index or not UNNAMED.fullmatch(name)}, copy=False,
         )  # fmt: skip
     except (pyarrow.ArrowException, TypeError) as error:
         raise ValueError(str(error)) from error

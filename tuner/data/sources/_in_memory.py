@@ -8,11 +8,14 @@ from tuner.errors import DataError
 
 
 def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Columns with a text as name, each of numbers, true/false, moments or text; missing text is None."""
+    """Columns with a text as name, each of numbers, true/false, moments or text; missing text is None. An index that
+    has a name is a column as well."""
     if len(frame) == 0:
         raise DataError(f"{name}: the table has no rows")
     if isinstance(frame.columns, pd.MultiIndex):
         raise DataError(f"{name}: the table has a header of {frame.columns.nlevels} lines", "join them into one")
+    index = [i for i, level in enumerate(frame.index.names) if level is not None and level not in frame.columns]
+    frame = frame.reset_index(level=index, allow_duplicates=True) if index else frame
     names = [str(column).strip() for column in frame.columns]
     twice = sorted({each for each in names if names.count(each) > 1})
     if twice:
