@@ -235,16 +235,13 @@ def test_an_index_with_a_name_is_a_column(tmp_path, kind, index):
     frame = NAMED.set_index(index)
     wish = table.Settings(path=f"t.{kind}", target="y", groups="patient")
     if kind == "memory":
+        assert list(plain_frame(NAMED.set_index(index, drop=False), "t")) == list(NAMED)
         dataset = table.of_frame(plain_frame(frame, "t"), wish, "y", "t")
     else:
         more = {"merge_cells": False} if kind == "xlsx" else {}
         getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / wish.path, **more)
         dataset = table.load(wish, tmp_path)
     assert dataset.groups.tolist() == [0, 0, 1] and set(dataset.feature_names) == {"x", "site=u", "site=v"}
-
-
-def test_an_index_that_is_a_column_already_is_one_column():
-    assert list(plain_frame(NAMED.set_index("patient", drop=False), "t")) == ["x", "patient", "site", "y"]
 
 
 @pytest.mark.parametrize(
@@ -331,8 +328,16 @@ def test_a_look_for_what_is_wrong_takes_less_memory_than_the_data():
     assert peak(lambda: check(dataset)) < values.nbytes
 
 
+@pytest.mark.parametrize("days", [["1949-01", "1949-03"], ["25/03/2024", "01/04/2024"], ["03/25/24", "04/01/24"]])
+def test_a_date_as_a_feature_is_a_date_as_a_time(tmp_path, days):
+    content = f"when,x,label\n{days[1]},1,a\n{days[0]},2,b\n"
+    assert load(tmp_path, content).feature_names[0] == "when: days"
+    assert np.diff(load(tmp_path, content, time="when").order) < 0
+
+
 @pytest.mark.parametrize(("value", "text"), [
     ("NA", "t.csv: 'when' of data row 4 is missing ('NA')"),
+    ("01/02/2024", "such as 2024-03-25: '01/02/2024' in data row 4"),
     ("soon", "t.csv: column 'when' holds neither numbers nor dates such as 2024-03-25: 'soon' in data row 4"),
     ("9999-12-31", "such as 2024-03-25: '9999-12-31' in data row 4"),
 ])  # fmt: skip

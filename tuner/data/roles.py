@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.dataset import as_float32
+from tuner.data.sources._dates import in_one_format
 from tuner.data.sources._frames import MISSING, check_complete
 from tuner.errors import DataError
 
@@ -46,9 +47,20 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
         moments = pd.to_datetime(column, format="ISO8601", utc=True).dt.as_unit("ns")
     except (ValueError, TypeError):
         moments = None
+    if moments is None:
+        moments = _in_one_format(column, where)
     if moments is None or moments.isna().any():  # pandas takes the text NA for a missing date
         raise _no_time(column, where)
     return np.asarray(moments.astype("int64"))
+
+
+def _in_one_format(column: pd.Series, where: str) -> pd.Series | None:
+    levels, codes = np.unique(np.array([str(value) for value in column]), return_inverse=True)
+    dates = in_one_format(levels, codes, f"{where}: column '{column.name}'")
+    try:
+        return None if dates is None else pd.Series(dates.as_unit("ns"))
+    except pd.errors.OutOfBoundsDatetime:
+        return None
 
 
 def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tuner.data.sources._frames import MISSING
 from tuner.errors import DataError
 
+MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?")
 ORDERS = (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"))
 DATES = (
@@ -37,7 +38,8 @@ def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> p
     and some are not, or day and month cannot be told apart."""
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     absent = np.array([level.strip().lower() in MISSING for level in levels])
-    texts = [level.strip() if ISO.fullmatch(level.strip()) else None for level in levels]
+    forms = (ISO,) if _seasons(levels) else (ISO, MONTH)
+    texts = [text if any(form.fullmatch(text) for form in forms) else None for text in map(str.strip, levels)]
     read = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", utc=True, errors="coerce")
     dates = read.dt.tz_localize(None).to_numpy()
     fine = ~np.isnat(dates)
@@ -55,6 +57,18 @@ def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> p
     place = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
     wrong = f"'{levels[codes[place]]}' in data row {place + 1}"
     raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
+
+
+def in_one_format(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+    """The same of a column in which none is missing and which is not in ISO 8601; None unless all are dates."""
+    dates, fine = _other(levels, np.zeros(len(levels), dtype=bool), codes, where)
+    return pd.DatetimeIndex(dates[codes]) if fine.all() else None
+
+
+def _seasons(levels: NDArray[np.str_]) -> bool:
+    """Whether what could be months are years and the next ones, as 2010-11 and 2011-12 are."""
+    months = [level.strip() for level in levels if MONTH.fullmatch(level.strip())]
+    return all((int(month[:4]) + 1) % 100 == int(month[5:]) for month in months)
 
 
 def _other(
