@@ -162,6 +162,28 @@ def test_what_is_no_data_is_refused(folder, function):
     assert what in said and (cure is None or cure in said)
 
 
+MISSING = {
+    "x, pd.Series(texts(np.nan))": "the label of row 6 is missing\n  = drop that row",
+    "x, texts(np.nan)": "the label of row 6 is missing",
+    "x, texts(None)": "the label of row 6 is missing",
+    "x, pd.Series(texts(pd.NA), dtype='string')": "the label of row 6 is missing",
+    "x, np.arange(12) % 2, texts(np.nan)": "the group of row 6 is missing",
+    "dict(features=x, target=np.arange(12) % 2, split=texts(None))": "the split of row 6 is missing",
+    "list(zip(x, texts(np.nan)))": "the label of row 6 is missing",
+    "list(zip(x, texts(None)))": "the label of row 6 is missing",
+}
+
+
+@pytest.mark.parametrize("what", MISSING)
+def test_a_missing_label_is_no_class_and_a_missing_group_no_group(folder, what):
+    (folder / "gaps.py").write_text(
+        "import numpy as np\nimport pandas as pd\nx = np.arange(24.0).reshape(12, 2)\n"
+        "def texts(gap): return ['a', 'b', 'c', 'a', 'b', gap] + list('abcabc')\n"
+        f"def gap(): return {what}\n"
+    )
+    assert f"gaps.py:gap: {MISSING[what]}" in refused(folder, "gap", "gaps.py")
+
+
 def test_settings_of_a_table_are_refused_beside_arrays(folder):
     said = refused(folder, "load", target="y")
     assert (

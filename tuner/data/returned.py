@@ -152,12 +152,24 @@ def _array(values: Any, key: str, name: str) -> NDArray[Any]:
         if hasattr(values, "toarray"):  # scipy's sparse matrices
             values = values.toarray()
         array = np.asarray(values)
+        if key in ARRAYS[1:] and array.dtype.kind in "OU":
+            _check_known(np.asarray(values, dtype=object), key, name)
         if array.dtype == object:  # as pandas keeps text; what is none of both, `targets` refuses
             array = np.asarray(array.tolist())
     except (ValueError, TypeError, RuntimeError, MemoryError) as error:
         hint = "rows of one shape; sequences of several lengths are padded, with lengths in a dict"
         raise DataError(f"{name}: its {key} are no array: {error}", hint) from error
     return array
+
+
+def _check_known(values: NDArray[Any], key: str, name: str) -> None:
+    """Refuse a missing value, which would be the text "nan" among texts."""
+    missing = np.argwhere(pd.isna(values))
+    if len(missing):
+        text = (
+            f"{name}: the {'label' if key == 'target' else key.removesuffix('s')} of row {missing[0, 0] + 1} is missing"
+        )
+        raise DataError(text, "drop that row")
 
 
 def _stacked(rows: Any, name: str) -> dict[str, NDArray[Any]]:
@@ -184,7 +196,10 @@ def _stacked(rows: Any, name: str) -> dict[str, NDArray[Any]]:
                 raise DataError(text, "one shape for all; resize or pad them")
         features[row] = as_float32(x)
         labels.append(y)
-    return {"features": features, "target": np.stack(labels)}
+    target = np.stack(labels)
+    if target.dtype.kind in "OU":
+        _check_known(np.stack([label.astype(object) for label in labels]), "target", name)
+    return {"features": features, "target": target}
 
 
 def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: str) -> Dataset:
