@@ -13,7 +13,7 @@ from toys import CPU, SMALL, go_on, lanes_of, recipe
 
 from tuner import registry
 from tuner.data import cache
-from tuner.data.sources import images, table, texts
+from tuner.data.sources import arrays, images, table, texts
 from tuner.errors import DataError
 from tuner.search.plan import prepare
 from tuner.training.lane_data import Table
@@ -101,11 +101,45 @@ def write(path):
     path.write_text("another text")
 
 
+def listed(folder):
+    TINY["images"](folder)
+    rows = [f"images/{('dark', 'light')[row % 2]}/{row}.png,{row % 2}" for row in range(36)]
+    (folder / "all.txt").write_text("\n".join(["file,label", *rows]))
+    return {"path": "all.txt"}
+
+
+def linked(made, place):
+    """The same, with one of its folders elsewhere."""
+
+    def make(folder):
+        settings = made(folder)
+        (folder / place).rename(folder / "elsewhere")
+        (folder / place).symlink_to(folder / "elsewhere")
+        return settings
+
+    return make
+
+
+def beside(folder):
+    np.save(folder / "X.npy", np.arange(24.0).reshape(12, 2))
+    count(folder / "labels.bin", 2)
+    return {"path": "X.npy", "target": "labels.bin"}
+
+
+def count(path, classes=3):
+    with path.open("wb") as file:
+        np.save(file, np.arange(12) % classes)
+
+
 INSIDE = {
     "an image": (images, TINY["images"], paint, "images/dark/0.png"),
     "a new image": (images, TINY["images"], paint, "images/dark/99.png"),
     "a text": (texts, documents, write, "texts/bad/0.txt"),
     "a new text": (texts, documents, write, "texts/bad/9.txt"),
+    "an image of a list": (images, listed, paint, "images/dark/0.png"),
+    "an image behind a link": (images, linked(TINY["images"], "images/dark"), paint, "elsewhere/0.png"),
+    "a text behind a link": (texts, linked(documents, "texts/bad"), write, "elsewhere/0.txt"),
+    "an array of another suffix": (arrays, beside, count, "labels.bin"),
 }
 
 

@@ -105,6 +105,29 @@ def test_aclimdbs_layout_with_folders_chosen_and_what_lies_beside_them_told(tmp_
     assert "train: the 1 files beside the folders of classes are not read" in dataset.notes
 
 
+def test_links_of_folders_are_followed_but_not_back(tmp_path):
+    write(tmp_path, {"d/a/1.txt": "one", "d/b/2.txt": "two", "more/deep/3.txt": "three", "more/.hidden/4.txt": "no"})
+    (tmp_path / "d" / "a" / "more").symlink_to(tmp_path / "more")
+    (tmp_path / "more" / "again").symlink_to(tmp_path / "more")
+    (tmp_path / "d" / "a" / "up").symlink_to(tmp_path / "d")
+    dataset = load(tmp_path, {"d/b/2.txt": "two"}, path="d")
+    assert [said(dataset, row) for row in range(len(dataset))] == [["one"], ["three"], ["two"]]
+    assert dataset.targets.tolist() == [0, 0, 1]
+
+
+def test_what_is_named_twice_is_refused(tmp_path):
+    files = {"d/a/1.txt": "x", "d/b/1.txt": "y"}
+    (tmp_path / "e").symlink_to(tmp_path / "d")
+    for paths, words in (
+        (("d", "./d"), "d is named twice"),
+        (("d", "e"), "e and d are the same"),
+        (("d/a/1.txt", "d"), "d/a/1.txt is read twice, as it is in d"),
+    ):
+        with pytest.raises(DataError) as caught:
+            load(tmp_path, files, corpus, path=paths)
+        assert words in caught.value.report().replace(f"{tmp_path}/", "")
+
+
 def test_labels_that_are_amounts_are_rated(tmp_path):
     rows = [(f"text {i}", str(i / 7)) for i in range(30)]
     dataset = load(tmp_path, {"t.txt": tabbed(rows)})
@@ -197,6 +220,15 @@ def test_a_corpus_is_asked_for_what_comes_next_and_its_neighbours_stay_together(
         following = "".join(words[code] for code in dataset.targets[row])
         assert "".join(said(dataset, row))[1:] == following[:-1]
     assert (np.diff(dataset.groups) >= 0).all() and len(np.unique(dataset.groups)) > 50
+
+
+def test_files_too_short_for_a_corpus_are_counted(tmp_path):
+    files = {f"d/{i}.txt": "abcde" for i in range(5)} | {"d/long.txt": "abc" * 40}
+    (note,) = load(tmp_path, files, corpus, path="d", length=5).notes
+    assert (
+        note == "left out, as no longer than 5 characters: 5 files with 25 characters in all (0.txt, 1.txt, 2.txt, …)"
+    )
+    assert load(tmp_path, files, corpus, path="d", length=4).notes == ()
 
 
 def test_pairs_of_a_table_and_of_two_files_are_the_same(tmp_path):

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tuner.data.dataset import Dataset
+from tuner.data.sources._files import inside
 from tuner.errors import DataError
 from tuner.spec.settings import Settings
 
@@ -56,9 +57,9 @@ def _files(source: Source, settings: Settings, folder: Path) -> list[Path]:
         return sorted(source.files(settings, folder))
     named = [getattr(settings, key) for key in getattr(settings, "reads", ())]
     words = [word for value in named for word in ([value] if isinstance(value, str) else value or ())]
-    with suppress(OSError, ValueError):  # what is too long for a path, say, is none
+    with suppress(OSError, ValueError, DataError):  # what is too long for a path, say, is none
         there = [folder / word for word in words if (folder / word).exists()]
-        return sorted(each for path in there for each in ([path] if path.is_file() else path.rglob("*")))
+        return sorted(each for path in there for each in ([path] if path.is_file() else inside(path)))
     return []
 
 
@@ -66,7 +67,7 @@ def _stamps(files: list[Path]) -> Stamps:
     """Where each file is, how long, when it was written, and, as copies may keep that, when it came to be there."""
     stamps = []
     for path in files:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             about = path.stat()
             stamps.append((str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino))
     return stamps

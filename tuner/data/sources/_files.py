@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
@@ -14,6 +16,7 @@ IMAGES = frozenset(  # of which a file's name says what it is
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp",
      ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"}
 )  # fmt: skip
+TWICE = "name it once: a row that is there twice would be learned in one fold and tested in another"
 LONGEST = 200  # letters of a path in an error
 
 
@@ -43,7 +46,36 @@ def all_located(folder: Path, paths: PathOrPaths, key: str = "path") -> list[Pat
     """The same of one path or several."""
     if not paths:
         raise DataError(f"{key} names no file", f"dataset.{key}: FILE, or a list of files", key)
-    return [located(folder, path, key) for path in ([paths] if isinstance(paths, str) else paths)]
+    found = [located(folder, path, key) for path in ([paths] if isinstance(paths, str) else paths)]
+    there: dict[Path, Path] = {}
+    for path in found:
+        if (other := there.setdefault(path.resolve(), path)) is not path:
+            text = f"{path} is named twice" if path == other else f"{path} and {other} are the same"
+            raise DataError(text, TWICE, key)
+    for real, path in there.items():
+        if around := next((there[each] for each in real.parents if each in there), None):
+            raise DataError(f"{path} is read twice, as it is in {around}", TWICE, key)
+    return found
+
+
+def inside(folder: Path, *, deep: bool = True) -> Iterator[Path]:
+    """Its files, sorted, then its folders, then what is in each of them; what is hidden is left out. Links are
+    followed; a folder is entered once, and none that this one is in, as a link may lead back."""
+    entered = set(map(str, folder.resolve().parents))
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if (real := os.path.realpath(place)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (Path(place, name) for name in folders)
+        if not deep:
+            return
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}", key="path") from error
 
 
 def is_gzip(path: Path) -> bool:

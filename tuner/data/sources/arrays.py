@@ -18,7 +18,6 @@ from tuner.errors import DataError
 FEATURES = "X"
 Choice = Literal["auto", "flat", "sequence", "image", "tokens", "ids"]
 Tasks = Literal["auto", "classification", "regression", "tagging", "segmentation"]
-SUFFIXES = (".npz", ".npy", ".safetensors")
 CUTS, ROLES = ("groups", "time", "split"), ("groups", "time", "split", "weights", "lengths")
 SHAPES = {
     "flat": "(N, D)", "sequence": "(N, T, D) or (N, T)", "image": "(N, C, H, W) or (N, H, W)",
@@ -85,9 +84,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def files(settings: Settings, folder: Path) -> list[Path]:
-    """The file of all arrays, or those of each."""
+    """The file of all arrays, and whatever is called as one, which beside an NPY file is its file."""
     names = [settings.path, settings.target, *(getattr(settings, role) for role in ROLES)]
-    return [folder / name for name in names if name and Path(name).suffix in SUFFIXES]
+    return [folder / name for name in names if name]
 
 
 def _layout(settings: Settings, stored: Stored, where: str) -> Layout:

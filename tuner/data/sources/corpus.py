@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
-from tuner.data.sources._files import PathOrPaths, all_located, text_of
+from tuner.data.sources._files import PathOrPaths, all_located, inside, text_of
 from tuner.data.sources._texts import TokenSettings, coded, tokenised, vocabulary
 from tuner.errors import DataError
 
@@ -27,9 +27,11 @@ def load(settings: Settings, folder: Path) -> Dataset:
     """Pieces of text (N, T), one after another; asked is the token after each.
 
     Neighbours stay in one fold, in 50 blocks of each file: the lines before and after tell much of a piece."""
-    pieces, blocks = [], []
-    for number, path in enumerate(_files(all_located(folder, settings.path))):
+    pieces, blocks, short = [], [], []
+    paths = all_located(folder, settings.path)
+    for number, path in enumerate(_files(paths)):
         (tokens,) = tokenised([text_of(path)], settings, path.name)
+        short += [] if len(tokens) > settings.length else [(path.name, len(tokens))]
         starts = range(0, len(tokens) - settings.length, settings.length)
         pieces += [tokens[start : start + settings.length + 1] for start in starts]
         blocks += [number * BLOCKS + place * BLOCKS // len(starts) for place in range(len(starts))]
@@ -39,7 +41,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     words = vocabulary(pieces)
     codes, _ = coded(pieces, words)
     return Dataset(
-        name=", ".join(path.name for path in all_located(folder, settings.path)),
+        name=", ".join(path.name for path in paths),
         task="language",
         features=codes[:, :-1].copy(),
         targets=codes[:, 1:].copy(),
@@ -48,15 +50,26 @@ def load(settings: Settings, folder: Path) -> Dataset:
         classes=words,
         vocabularies=(words,),
         groups=np.unique(blocks, return_inverse=True)[1].astype(np.int64),
+        notes=_left_out(short, settings),
     )
+
+
+def _left_out(short: list[tuple[str, int]], settings: Settings) -> tuple[str, ...]:
+    """The files of which nothing is read."""
+    if not short:
+        return ()
+    shown = ", ".join(name for name, _ in short[:3]) + (", …" if len(short) > 3 else "")
+    files = f"{len(short):,} file{'s' if len(short) > 1 else ''} with {sum(count for _, count in short):,}"
+    unit = f"{settings.tokens}s"
+    return (f"left out, as no longer than {settings.length} {unit}: {files} {unit} in all ({shown})",)
 
 
 def _files(paths: list[Path]) -> list[Path]:
     """The files, those of folders sorted."""
     found: list[Path] = []
     for path in paths:
-        inside = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        if not inside:
+        files = sorted(each for each in inside(path) if not each.is_dir()) if path.is_dir() else [path]
+        if not files:
             raise DataError(f"the folder {path} is empty", key="path")
-        found += [each for each in inside if not each.name.startswith(".")]
+        found += files
     return found

@@ -1,7 +1,6 @@
 """Images: an IDX file such as MNIST's, a folder per class, a CSV of paths, or images with masks beside them."""
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,7 +13,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset, NumberSettings, Task, as_float32
 from tuner.data.roles import group_codes, overlooked, times
-from tuner.data.sources._files import IMAGES, located
+from tuner.data.sources._files import IMAGES, inside, located
 from tuner.data.sources._frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
 from tuner.data.sources._idx import is_idx, read_idx
 from tuner.data.sources._images import CHANNELS, Colour, masks, pictures, room, values
@@ -97,12 +96,16 @@ def files(settings: Settings, folder: Path) -> list[Path]:
     path = located(folder, settings.path)
     if path.is_dir():
         folders = [path, *([located(folder, settings.masks, "masks")] if settings.masks else [])]
-        return [inside for each in folders for inside in each.rglob("*")]
-    if path.suffix.lower() not in TABLES:
+        return [found for each in folders for found in inside(each)]
+    if not _is_list(path):
         return [path, _labels(settings, path, folder)] if is_idx(path) else [path]
     frame = read_frame(path, settings.separator)
     columns = [column for column in frame.columns if column in (settings.image, settings.mask) or _of_files(column)]
     return [path, *(path.parent / str(name) for column in columns for name in frame[column])]
+
+
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() in (*TABLES, ".txt")
 
 
 def _of_files(column: str) -> bool:
@@ -113,7 +116,7 @@ def _way(settings: Settings, path: Path) -> Callable[[Settings, Path, Path], Loa
     """How the images are stored; refuses settings of another way."""
     if path.is_dir():
         way, of = (_masked, {"a folder of images", "masks"}) if settings.masks else (_by_class, {"a folder of images"})
-    elif path.suffix.lower() in (*TABLES, ".txt"):
+    elif _is_list(path):
         way, of = _listed, {"a CSV", "masks"}
     elif path.suffix.lower() in IMAGES:
         raise DataError(f"{path} is one image", "dataset.path: the folder of all, or a CSV of paths", "path")
@@ -195,12 +198,12 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
     files: list[Path] = []
     codes: list[int] = []
     for code, name in enumerate(names):
-        inside, rest = _files(path / name)
-        if not inside:
+        images, rest = _files(path / name)
+        if not images:
             raise DataError(f"the class folder {path / name} has no images", "fill it, or take it out", "path")
-        files += inside
+        files += images
         others += rest
-        codes += [code] * len(inside)
+        codes += [code] * len(images)
     features, channels = pictures(files, settings.colour, settings.size)
     labels = np.array(codes, dtype=np.int64)
     return Loaded(features, channels, "classification", labels, tuple(names), ("class",), notes=_left_out(others))
@@ -278,16 +281,9 @@ def _paths(frame: pd.DataFrame, column: str | None, path: Path, key: str) -> lis
 
 def _files(path: Path, *, deep: bool = True) -> tuple[list[Path], list[Path]]:
     """The images in a folder, sorted, and its other files; hidden ones are neither."""
-    found: list[Path] = []
-    for place, folders, names in os.walk(path, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
-        found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    found = [each for each in inside(path, deep=deep) if not each.is_dir()]
     images = [file for file in found if file.suffix.lower() in IMAGES]
     return images, [file for file in found if file.suffix.lower() not in IMAGES]
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename} cannot be read: {error.strerror}", key="path") from error
 
 
 def _stems(path: Path) -> tuple[dict[str, Path], list[Path]]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.data.roles import group_codes, overlooked, tells_a_role
-from tuner.data.sources._files import PathOrPaths, all_located, located, text_of
+from tuner.data.sources._files import PathOrPaths, all_located, inside, located, text_of
 from tuner.data.sources._frames import MISSING, Separator, check_columns
 from tuner.data.sources._lines import lines_of, text_frame
 from tuner.data.sources._texts import TextSettings, read_tokens, tokenised
@@ -149,19 +149,19 @@ def _kind(label: str) -> tuple[bool, ...]:
 
 def _folder(path: Path, settings: Settings) -> pd.DataFrame:
     """A text per file of the folders of each class; or of a file per class, a text per line."""
-    inside = [each for each in sorted(path.iterdir()) if not each.name.startswith(".")]
-    folders = {each.name: each for each in inside if each.is_dir()}
+    found = list(inside(path, deep=False))
+    folders = {each.name: each for each in found if each.is_dir()}
     if not folders:
-        chosen = _chosen(_called(inside), settings, path)
+        chosen = _chosen(_called(found), settings, path)
         rows = [(line, name) for name, file in chosen.items() for line in _no_empty(lines_of(file), file)]
         ends = {line.rpartition("\t")[2] for line, _ in rows}
         if all("\t" in line for line, _ in rows) and len(ends) <= max(2, len(rows) / 20):
             text = f"the lines of {path} end in a tab and one of {len(ends)} labels, and a folder has a class per file"
-            raise DataError(text, f"dataset.path: [{', '.join(f'{path.name}/{each.name}' for each in inside)}]", "path")
+            raise DataError(text, f"dataset.path: [{', '.join(f'{path.name}/{each.name}' for each in found)}]", "path")
         return pd.DataFrame(rows, columns=["text", "target"])
     rows = []
     for name, each in _chosen(folders, settings, path).items():
-        files = sorted(file for file in each.rglob("*") if file.is_file() and not file.name.startswith("."))
+        files = sorted(file for file in inside(each) if not file.is_dir())
         if not files:
             raise DataError(f"the folder {each} has no files", "leave it out with dataset.classes", "path")
         for file in files:
@@ -197,8 +197,9 @@ def _beside(paths: Iterable[Path]) -> tuple[str, ...]:
     """Files beside folders of classes, which are not read."""
     notes = []
     for path in (each for each in paths if each.is_dir()):
-        files = [each.name for each in path.iterdir() if each.is_file() and not each.name.startswith(".")]
-        if files and any(each.is_dir() for each in path.iterdir()):
+        found = list(inside(path, deep=False))
+        files = [each.name for each in found if not each.is_dir()]
+        if 0 < len(files) < len(found):
             notes.append(f"{path.name}: the {len(files)} files beside the folders of classes are not read")
     return tuple(notes)
 
