@@ -6,7 +6,7 @@ import sklearn.datasets
 import torch
 from own_data import written
 
-from tuner.data import own
+from tuner.data import cache, own
 from tuner.errors import DataError
 
 
@@ -189,3 +189,10 @@ def test_settings_of_a_table_are_refused_beside_arrays(folder):
     assert (
         said == "error: my_data.py:load: dataset.target is of a DataFrame, which it does not return\n  = leave it out"
     )
+
+
+@pytest.mark.filterwarnings("ignore:Field name")  # of pydantic, which means well
+def test_an_argument_may_be_called_like_what_sources_say_of_themselves(folder):
+    (folder / "named.py").write_text("def load(reads: str = 'path'): return [[1.0], [2.0]], [0, 1]\n")
+    loader = own.load("named.py:load", folder)
+    assert len(cache.load(loader, loader.Settings(), folder)) == 2

@@ -55,7 +55,7 @@ def _files(source: Source, settings: Settings, folder: Path) -> list[Path]:
     """Every file that the source reads: as it says itself by `files`, or those that its settings name."""
     if hasattr(source, "files"):
         return sorted(source.files(settings, folder))
-    named = [getattr(settings, key) for key in getattr(settings, "reads", ())]
+    named = [getattr(settings, key) for key in getattr(type(settings), "reads", ())]
     words = [word for value in named for word in ([value] if isinstance(value, str) else value or ())]
     with suppress(OSError, ValueError, DataError):  # what is too long for a path, say, is none
         there = [folder / word for word in words if (folder / word).exists()]

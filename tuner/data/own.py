@@ -18,7 +18,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.data.returned import as_dataset
-from tuner.data.sources.table import ColumnSettings
+from tuner.data.sources.table import ColumnSettings, Names
 from tuner.errors import DataError, TunerError
 from tuner.spec.own_code import Kind, arguments, failed, found, reaching, root_of
 from tuner.spec.settings import Settings as BaseSettings
@@ -37,7 +37,7 @@ LOADER = Kind(
 class LoaderSettings(ColumnSettings):
     """What every loader has beside its own arguments."""
 
-    target: str | tuple[str, ...] | None = Field(None, description="of a DataFrame: the column to predict, or several")
+    target: Names | None = Field(None, description="of a DataFrame: the column to predict, or several")
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,6 @@ class Loader:
             raise
         except (Exception, SystemExit) as error:
             raise DataError(*failed(self.name, error)) from error
-
-    def files(self, settings: BaseSettings, folder: Path) -> list[Path]:
-        """None that are known: it is run every time."""
-        return []
 
 
 def load(name: str, folder: Path) -> Loader:

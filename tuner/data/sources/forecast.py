@@ -15,6 +15,7 @@ from tuner.data.roles import as_order, instants
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
 from tuner.data.sources._steps import Step, equal_steps
+from tuner.data.sources.table import Names
 from tuner.errors import DataError
 
 HISTORY = 12
@@ -25,7 +26,7 @@ class Settings(NumberSettings):
     reads: ClassVar = ("path",)
     name: Literal["forecast"] = "forecast"
     path: str = Field(description="the file, relative to the experiment file")
-    target: str | tuple[str, ...] = Field(description="the column to forecast, or a list that is forecast together")
+    target: Names = Field(description="the column to forecast, or a list that is forecast together")
     time: str | None = Field(None, description="column of numbers or dates at equal steps; default: as the rows stand")
     series: str | None = Field(None, description="column that names the series of a row, where there are several")
     features: str | tuple[str, ...] = Field((), description="further columns whose past is read too")

@@ -14,7 +14,7 @@ from tuner.data.sources._fetched import fetched
 from tuner.data.sources._frames import check_columns, check_complete, listed
 from tuner.data.sources._in_memory import plain_frame
 from tuner.data.sources._texts import TextSettings, read_texts
-from tuner.data.sources.table import ColumnSettings, of_frame, target_of
+from tuner.data.sources.table import ColumnSettings, Names, of_frame, target_of
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
@@ -29,7 +29,7 @@ class Settings(NumberSettings, TextSettings):
     config: str | None = Field(None, description="which of its configurations, where there are several")
     split: str = Field("train", description="which of its splits; all folds are cut from it")
     text: str | None = Field(None, description="the column of texts; null: its columns are a table")
-    target: str | tuple[str, ...] = Field(description="the column to predict, or a list of numeric columns")
+    target: Names = Field(description="the column to predict, or a list of numeric columns")
     drop: str | tuple[str, ...] = Field((), description="columns of a table to leave out")
     groups: str | None = Field(None, description="column of a table: what stays together in a fold; no feature")
     time: str | None = Field(None, description="column of a table: folds go forward in time; no feature")

@@ -17,7 +17,7 @@ from tuner.data.sources._files import IMAGES, inside, located
 from tuner.data.sources._frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
 from tuner.data.sources._idx import is_idx, read_idx
 from tuner.data.sources._images import CHANNELS, Colour, masks, pictures, room, values
-from tuner.data.sources.table import CUTS, target_of
+from tuner.data.sources.table import CUTS, Names, target_of
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
@@ -42,7 +42,7 @@ class Settings(NumberSettings):
     classes: tuple[str, ...] = Field((), description="what the values of masks are called, in their order")
     ignore: int | None = Field(None, ge=0, le=65535, description="value of masks where nothing is asked, such as 255")
     image: str | None = Field(None, description="column of a CSV: the files, relative to it")
-    target: str | tuple[str, ...] | None = Field(None, description="column of a CSV to predict, or several of numbers")
+    target: Names | None = Field(None, description="column of a CSV to predict, or several of numbers")
     mask: str | None = Field(None, description="column of a CSV: the files of masks")
     groups: str | None = Field(None, description="column of a CSV: what stays together in a fold, such as a patient")
     time: str | None = Field(None, description="column of a CSV, numbers or dates: folds go forward in time")

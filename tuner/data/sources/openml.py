@@ -10,7 +10,7 @@ from sklearn.datasets import fetch_openml
 from tuner.data.dataset import Dataset
 from tuner.data.sources._fetched import fetched
 from tuner.data.sources._in_memory import plain_frame
-from tuner.data.sources.table import ColumnSettings, of_frame
+from tuner.data.sources.table import ColumnSettings, Names, of_frame
 from tuner.errors import DataError
 
 TOLD = ("Version ", "OpenML ", "Multiple active versions")  # warnings that are of the data, not of the net
@@ -21,7 +21,7 @@ class Settings(ColumnSettings):
     id: int | None = Field(None, ge=1, description="the number of the data set, as 31 in openml.org/d/31")
     data: str | None = Field(None, description="or its name, as credit-g")
     version: int | None = Field(None, ge=1, description="of that name; null: the oldest that is active")
-    target: str | tuple[str, ...] | None = Field(None, description="the column to predict; null: the set's own target")
+    target: Names | None = Field(None, description="the column to predict; null: the set's own target")
 
 
 def load(settings: Settings, folder: Path) -> Dataset:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tuner.data.dataset import Dataset, NumberSettings
 from tuner.data.roles import group_codes, large_ids, overlooked, row_weights, times
@@ -17,7 +17,14 @@ from tuner.data.sources._frames import Separator, check_columns, check_complete,
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
-Names = str | tuple[str, ...]
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("at least one name")
+    return names
+
+
+Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
 CUTS = ("groups", "time", "split")
 
 
@@ -25,7 +32,7 @@ class ColumnSettings(NumberSettings):
     """What the columns of a table are, wherever it comes from; beside them every source has its `target`."""
 
     features: Names | None = Field(None, description="the columns to learn from; default: all that nothing else names")
-    drop: Names = Field((), description="columns to leave out")
+    drop: str | tuple[str, ...] = Field((), description="columns to leave out")
     groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
     time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
     split: str | None = Field(None, description="column of the outer fold that tests a row; no feature")
