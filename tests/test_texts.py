@@ -105,6 +105,14 @@ def test_aclimdbs_layout_with_folders_chosen_and_what_lies_beside_them_told(tmp_
     assert "train: the 1 files beside the folders of classes are not read" in dataset.notes
 
 
+def test_which_of_two_columns_is_the_text_is_told_where_their_length_decides(tmp_path):
+    note = "t.txt: column '1', which is longer, is taken as the text, and '2' as the target; else dataset.text: 2"
+    assert load(tmp_path, {"t.txt": tabbed()}).notes == (note,)
+    assert load(tmp_path, {"t.txt": tabbed()}, text="1").notes == ()
+    assert load(tmp_path, {"t.txt": tabbed(NUMBERED)}).notes == ()
+    assert load(tmp_path, {"t.csv": quoted()}).notes == ()
+
+
 def test_links_of_folders_are_followed_but_not_back(tmp_path):
     write(tmp_path, {"d/a/1.txt": "one", "d/b/2.txt": "two", "more/deep/3.txt": "three", "more/.hidden/4.txt": "no"})
     (tmp_path / "d" / "a" / "more").symlink_to(tmp_path / "more")

@@ -60,7 +60,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         groups=group_codes(frame, "groups" if settings.groups else None, where, "groups"),
         split=group_codes(frame, "split" if settings.split else None, where, "split"),
         hints=() if cut else overlooked(frame, ("text", "target"), timed=False),
-        notes=_beside(paths),
+        notes=(*_beside(paths), *(each.attrs["note"] for each in frames if "note" in each.attrs)),
         **read_tokens(tokens, settings, where),
     )
 
@@ -83,11 +83,16 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
     frame = _headed(frame, named=bool(wanted))
     check_columns(frame, wanted.items(), path.name)
     missing = [key for key in ("text", "target") if key not in wanted]
-    wanted.update(_guessed([name for name in frame.columns if name not in wanted.values()], missing, frame, path))
+    guessed, by_length = _guessed([name for name in frame.columns if name not in wanted.values()], missing, frame, path)
+    wanted.update(guessed)
     if settings.target is None:
         _check_header(frame[wanted["target"]], path)
     others = [name for name in frame.columns if tells_a_role(name) and name not in (*wanted, *wanted.values())]
-    return pd.DataFrame({key: frame[column] for key, column in (*wanted.items(), *zip(others, others, strict=True))})
+    found = pd.DataFrame({key: frame[column] for key, column in (*wanted.items(), *zip(others, others, strict=True))})
+    if by_length:
+        text = f"{path.name}: column '{wanted['text']}', which is longer, is taken as the text"
+        found.attrs["note"] = f"{text}, and '{wanted['target']}' as the target; else dataset.text: {wanted['target']}"
+    return found
 
 
 def _fasttext(lines: pd.Series, path: Path) -> pd.DataFrame:
@@ -115,19 +120,19 @@ def _headed(frame: pd.DataFrame, *, named: bool) -> pd.DataFrame:
     return rest if named else rest.set_axis(first, axis=1)
 
 
-def _guessed(names: list[str], missing: list[str], frame: pd.DataFrame, path: Path) -> dict[str, str]:
+def _guessed(names: list[str], missing: list[str], frame: pd.DataFrame, path: Path) -> tuple[dict[str, str], bool]:
     """The columns that no setting names: by their usual names, or, of just as many columns, the text is no
-    number and the longer one."""
+    number and the longer one; and whether that it is longer decided."""
     known = {"text": TEXT, "target": TARGET}
     found = {key: [name for name in names if name.lower() in known[key]] for key in missing}
     if all(len(each) == 1 for each in found.values()):
-        return {key: each[0] for key, each in found.items()}
+        return {key: each[0] for key, each in found.items()}, False
     if len(names) != len(missing):
         text = f"{path.name} has the columns {', '.join(names)}: which is the {' and which the '.join(missing)}?"
         raise DataError(text, "name " + " and ".join(f"dataset.{key}" for key in missing), missing[0])
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").notna().all() for name in names}
     first = sorted(names, key=lambda name: (numbers[name], -frame[name].str.len().sum()))
-    return dict(zip(missing, first, strict=True))
+    return dict(zip(missing, first, strict=True)), len({*numbers.values()}) < len(names)
 
 
 def _check_header(labels: pd.Series, path: Path) -> None:
