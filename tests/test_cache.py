@@ -192,12 +192,13 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, kept):
     cache.load(table, small(tmp_path), tmp_path)
 
 
-def test_the_oldest_go(tmp_path, kept, monkeypatch):
-    monkeypatch.setattr(cache, "KEPT", 2)
+@pytest.mark.parametrize(("limit", "value", "left"), [("KEPT", 2, 2), ("BYTES", 1, 1), ("BYTES", 10**6, 4)])
+def test_the_oldest_go(tmp_path, kept, monkeypatch, limit, value, left):
+    monkeypatch.setattr(cache, limit, value)
     for seed in range(4):
         (tmp_path / "t.csv").write_text(f"x,y\n{seed},a\n2,b\n")
         cache.load(table, table.Settings(path="t.csv", target="y"), tmp_path)
-    assert len(list(kept.iterdir())) == 2
+    assert len(list(kept.iterdir())) == left
 
 
 def test_a_training_on_kept_data_is_the_same_to_the_bit(tmp_path, kept):

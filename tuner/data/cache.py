@@ -23,6 +23,7 @@ from tuner.spec.settings import Settings
 
 WORTH = 1.0  # seconds of loading
 KEPT = 16  # data sets
+BYTES = 10 * 10**9  # of all that are kept; the newest is, however large
 REST = "rest.json"
 CODE = Path(__file__).parent
 LIBRARIES = ("numpy", "openpyxl", "pandas", "pillow", "pyarrow")
@@ -119,6 +120,13 @@ def _keep(dataset: Dataset, place: Path) -> None:
             passing.replace(place)
         finally:
             shutil.rmtree(passing, ignore_errors=True)
-        aged = sorted(place.parent.iterdir(), key=lambda each: each.stat().st_mtime)
-        for old in aged[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+        newest, *others = sorted(place.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+        taken = _bytes(newest)
+        for count, old in enumerate(others, start=2):
+            taken += _bytes(old)
+            if count > KEPT or taken > BYTES:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _bytes(place: Path) -> int:
+    return sum(file.stat().st_size for file in place.glob("*"))
