@@ -111,6 +111,13 @@ def test_every_tiny_file_is_guessed_described_and_loaded_by_that_guess(tmp_path,
     assert out.startswith(f"dataset: {{name: {settings['name']}, path: {wish['path']}")
 
 
+def test_folders_that_are_links_are_looked_into(tmp_path):
+    TINY["images"](tmp_path)
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "dark").symlink_to(tmp_path / "images" / "dark")
+    assert guess(tmp_path / "chosen", None)[0]["name"] == "images"
+
+
 @pytest.mark.parametrize("name", sorted(set(registry.names("tuner.data.sources")) - FETCHED))
 def test_every_source_can_be_described(tmp_path, name):
     module = registry.load("tuner.data.sources", name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tuner.data.sources._files import IMAGES, located
+from tuner.data.sources._files import IMAGES, inside, located
 from tuner.data.sources._frames import TABLES
 from tuner.data.sources._lines import lines_of, text_frame
 from tuner.data.sources.texts import FASTTEXT, TARGET, TEXT
@@ -27,8 +27,8 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     name, suffix = path.name.lower().removesuffix(".gz"), path.with_suffix("").suffix if path.suffix == ".gz" else ""
     suffix = (suffix or path.suffix).lower()
     if path.is_dir():
-        inside = {each.suffix.lower() for each in path.rglob("*") if each.is_file()}
-        return {"name": "images" if inside & IMAGES else "texts", **how}, None
+        suffixes = {each.suffix.lower() for each in inside(path) if not each.is_dir()}
+        return {"name": "images" if suffixes & IMAGES else "texts", **how}, None
     if suffix in ARRAYS:
         return {"name": "arrays", **how}, None
     if suffix == ".ts":
