@@ -78,5 +78,6 @@ def _parsed(line: str, separator: str, where: str, key: str) -> int:
     fields = next(reader)
     if reader.line_num > 1:
         text = f"{where}: the quote mark of field {len(fields)} is not closed: {fields[-1].strip()[:60]!r}"
-        raise DataError(text, 'close it on its line; in a quoted cell, one is written ""', key)
+        cure = 'close it on its line: no text of a table may have a line break; inside quotes, write ""'
+        raise DataError(text, cure, key)
     return len(fields)
