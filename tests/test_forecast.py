@@ -188,6 +188,45 @@ def test_what_cannot_be_forecast_is_told(tmp_path, case):
     assert text in refused(tmp_path, rows, **wish)
 
 
+NEWEST = [(day, i, 0) for i, day in enumerate(("2024-03-03", "2024-03-02", "2024-03-01"))]
+BACK = {
+    "dates": (NEWEST, {}, "f.csv: 'when' goes back from 2024-03-03 (data row 1) to 2024-03-02 (data row 2), and rows "
+              "are taken as they stand\n  = dataset.time: when; or sort the rows, the oldest first"),
+    "months": (ROWS[::-1], {}, "goes back from 1950-08 (data row 1)"),
+    "days first": ([("31.03.2024", 1, 0), ("30.03.2024", 2, 0)], {}, "goes back from 31.03.2024 (data row 1)"),
+    "a name": ([(i, i, 0) for i in (1, 2, 4, 3)], {"header": "time,sales,rain"}, "goes back from 4 (data row 3)"),
+    "years that repeat": ([(1999, i, 0) for i in range(3)] + [(1998, 1, 0)], {"header": "year,sales,rain"},
+                          "= dataset.time: year, with dataset.series: the column that names the series of a row; or"),
+    "stacked": ([*ROWS, *ROWS], {}, "goes back from 1950-08 (data row 20) to 1949-01 (data row 21)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BACK)
+def test_rows_that_go_back_in_a_time_that_nobody_named_are_refused(tmp_path, case):
+    rows, wish, text = BACK[case]
+    assert text in refused(tmp_path, rows, time=None, history=1, **wish)
+
+
+SAID = {
+    "times": (ROWS, "when,sales,rain", "column 'when' holds times: dataset.time: when checks that its steps are equal"),
+    "series of text": ([(s, i, i / 7) for s in "ab" for i in range(9)], "s,sales,rain",
+                       "column 's' has 2 values in 18 rows; if they name series, dataset.series: s, with dataset.time"),
+    "series of numbers": ([(s, i, i / 7) for s in (7, 3) for i in range(9)], "s,sales,rain", "dataset.series: s,"),
+    "months of years": ([(i % 12, i, i / 7) for i in range(30)], "month,sales,rain",
+                        "column 'month' looks like time and repeats; if rows are of several series, dataset.time: mo"),
+    "dates of two kinds": ([(f"0{i}/02/2024", i, i / 7) for i in range(3, 9)], "date,sales,rain",
+                           "column 'date' looks like time and cannot be read as such: rows are taken as they stand"),
+    "nothing": ([(i / 7, i, 3 * i % 5) for i in range(30)], "x,sales,rain", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_a_column_that_may_be_time_or_series_is_told(tmp_path, case):
+    rows, header, text = SAID[case]
+    notes = load(tmp_path, rows, header, time=None).notes
+    assert [text in note for note in notes] == [True] * bool(text)
+
+
 def test_a_series_is_named_that_is_too_short_or_of_other_steps(tmp_path):
     rows = [(month, i, "a") for i, month in enumerate(months(9))]
     header = "when,sales,shop"

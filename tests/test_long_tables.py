@@ -104,6 +104,7 @@ REFUSED = {
     "a missing target": (PLAIN.replace("9,down", "9,"), {}, "'mood' of data row 5 is missing (1 rows)"),
     "no channel": (PLAIN, {"drop": ("x", "z")}, "no column is left as a channel"),
     "mixed dates": (PLAIN.replace("c,1,", "c,03/25/2024,"), {}, "holds neither numbers nor dates such as 2024-03-25"),
+    "dates as channels": (PLAIN.replace(",2,1,", ",2024-01-02,1,"), {"time": None}, "; or time: day, if it ord"),
     "semicolons": (PLAIN.replace(",", ";"), {}, "dataset.separator: ';'"),
 }  # fmt: skip
 
@@ -149,8 +150,8 @@ def test_an_id_belongs_to_its_file(tmp_path, time):
     dataset, alone = both(tmp_path, PLAIN, PLAIN, **wish), load(tmp_path, PLAIN, **wish)
     np.testing.assert_array_equal(dataset.features, np.concatenate([alone.features] * 2))
     assert dataset.lengths.tolist() == alone.lengths.tolist() * 2
-    assert "who 'a' is in a.csv and in b.csv (3 such): an id belongs to its file" in dataset.notes[0]
-    assert not alone.notes
+    assert "who 'a' is in a.csv and in b.csv (3 such): an id belongs to its file" in dataset.notes[-1]
+    assert (len(alone.notes), len(dataset.notes)) == ((0, 1) if time else (1, 2))
 
 
 def test_what_could_group_sequences_is_hinted_at_where_it_is_one_in_each(tmp_path):
@@ -160,6 +161,23 @@ def test_what_could_group_sequences_is_hinted_at_where_it_is_one_in_each(tmp_pat
     hint = "column 'patient' has 3 values in 6 rows; if they belong together, dataset.groups: patient keeps"
     assert [each[: len(hint)] for each in load(tmp_path, text, **wish).hints] == [hint]
     assert load(tmp_path, text, time="step", groups="patient", drop="device").hints == ()
+
+
+TIMED = {
+    "reversed": (PLAIN, "column 'day' goes back at data row 3 of t.csv, and steps are taken as they stand: "
+                 "dataset.time: day orders them"),
+    "in order": ("\n".join([PLAIN.splitlines()[0], *sorted(PLAIN.splitlines()[1:])]), "column 'day' looks like time"),
+    "a channel that repeats": (PLAIN.replace("a,2,", "a,1,"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TIMED)
+def test_a_time_that_nobody_named_is_told(tmp_path, case):
+    content, text = TIMED[case]
+    for drop in ((), "day"):
+        notes = load(tmp_path, content, time=None, drop=drop).notes
+        assert [text in note for note in notes] == [True] * bool(text)
+    assert not load(tmp_path, content, time=None, features=("day", "x")).notes
 
 
 def test_channels_of_a_csv_are_read_as_narrow_as_they_stay(tmp_path):

@@ -126,6 +126,11 @@ def tells_a_role(column: str) -> bool:
     return bool(_words(column) & (GROUPS | TIMES))
 
 
+def tells_time(column: str) -> bool:
+    """Whether a column's name says that rows follow each other."""
+    return bool(_words(column) & TIMES)
+
+
 def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = True) -> tuple[str, ...]:
     """Columns whose name says that rows belong together or, where the source is `timed`, follow each other; dropped
     ones too."""

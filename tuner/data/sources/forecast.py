@@ -14,6 +14,7 @@ from tuner.data.dataset import Dataset, NumberSettings, Rows, as_float32
 from tuner.data.roles import as_order, instants
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.data.sources._standing import check_standing
 from tuner.data.sources._steps import Step, equal_steps
 from tuner.data.sources.table import Names
 from tuner.errors import DataError
@@ -73,6 +74,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     lags = _lags(settings, path.name)
     several = [*_series(settings, frame, targets, features, path.name)]
     windows = _windows(several, lags, settings, path.name)
+    unused = [str(name) for name in frame.columns if name not in (*targets, *features)]
     names = [f"{column} {_at(1 - lag)}" for lag in lags for column in (*targets, *features)]
     flat = settings.layout == "flat"
     return Dataset(
@@ -87,6 +89,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=windows.order,
         until=windows.until,
         naive=windows.naive,
+        notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
     )
 
 

@@ -14,6 +14,7 @@ from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows, as_float3
 from tuner.data.roles import group_codes, overlooked, tells_a_role, times
 from tuner.data.sources._files import PathOrPaths, all_located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.data.sources._standing import unused_times
 from tuner.data.sources._ts import read_cases
 from tuner.data.targets import targets
 from tuner.errors import DataError
@@ -41,8 +42,6 @@ class Settings(NumberSettings):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Sequences (N, T, D) with 0 after their ends; all `path`s are of one kind."""
     paths = all_located(folder, settings.path)
-    if not paths:
-        raise DataError("path names no file", "path: my.ts", "path")
     kinds = {path.name.lower().removesuffix(".gz").endswith(".ts") for path in paths}
     if len(kinds) > 1:
         raise DataError(f"{paths[0].name} and others are of two kinds", "only .ts files, or only tables", "path")
@@ -79,7 +78,7 @@ def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
 @dataclass(frozen=True, eq=False)
 class Part:
     """The sequences of one table: channels (ΣT, D) and answers (ΣT,) sequence by sequence, the lengths (N,), the first
-    row of each (N rows), its columns other than channels, and the ids."""
+    row of each (N rows), its columns other than channels, the ids, and what to tell."""
 
     channels: NDArray[np.float32]
     answers: pd.Series
@@ -87,6 +86,7 @@ class Part:
     heads: pd.DataFrame
     columns: tuple[str, ...]
     ids: frozenset[Any]
+    notes: tuple[str, ...]
 
 
 def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
@@ -118,7 +118,7 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
         impute=settings.impute,
         groups=group_codes(heads, settings.groups, where, "groups"),
         hints=() if settings.groups else overlooked(heads, (), timed=False),
-        notes=_again(parts, paths, str(settings.id)),
+        notes=(*next((part.notes for part in parts if part.notes), ()), *_again(parts, paths, str(settings.id))),
         lengths=_unequal(lengths),
     )
 
@@ -142,7 +142,8 @@ def _part(settings: Settings, path: Path) -> Part:
     order, lengths = _order(frame, named["id"], times(frame, settings.time, where), where)
     channels = np.empty((len(frame), len(columns)), dtype=np.float32)
     for place, column in enumerate(columns):
-        cure = "leave it out with drop, or write it as numbers"
+        ordering = "" if settings.time else f"; or time: {column}, if it orders the steps"
+        cure = f"leave it out with drop, or write it as numbers{ordering}"
         channels[:, place] = as_float32(numbers_of(frame[column], where, "features", cure))[order]
     if settings.task == "tagging":
         check_complete(frame[named["target"]], where, "target")
@@ -153,7 +154,11 @@ def _part(settings: Settings, path: Path) -> Part:
     known = [*([settings.groups] if settings.groups else []), *_constant(frame, order, lengths, roles)]
     heads = frame[known].iloc[starts]
     ids = frozenset(frame[named["id"]].iloc[starts])
-    return Part(channels, frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids)
+    unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
+    notes = () if settings.time else tuple(unused_times(frame, unused, order, lengths, where))
+    return Part(
+        channels, frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids, notes
+    )
 
 
 def _channels(settings: Settings, columns: tuple[str, ...]) -> list[str]:
