@@ -1,5 +1,7 @@
 """`tuner data` says what was understood, as pandas would count it, and suspects what was planted."""
 
+import gzip
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,7 @@ from tiny import TINY
 from tuner import registry
 from tuner.data.dataset import Dataset
 from tuner.data.describe import describe
-from tuner.data.guess import guess
+from tuner.data.guess import as_series, guess
 from tuner.data.sources import table
 
 ROWS = 60
@@ -155,11 +157,52 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
         ({}, "absent.csv", "absent.csv: no such file, and no shipped space of that name"),
         ({"x.exe": "ab"}, "x.exe", "x.exe: no source reads such a file by itself"),
         ({"t.csv": ""}, "t.csv", "t.csv is empty"),
+        ({}, "quick --target y", "--target is of a data file, and quick is an experiment\n  = dataset.target in that"),
     ],
 )
 def test_what_cannot_be_read_is_one_error(tmp_path, monkeypatch, files, what, words):
     monkeypatch.chdir(tmp_path)
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    code, out, err = inside("data", what)
+    code, out, err = inside("data", *what.split())
     assert (code, out) == (2, "") and words in err and err.startswith("error: ")
+
+
+MONTHS = "\n".join(f"{1990 + i // 12}-{1 + i % 12:02},{i % 12 + i / 10:.1f}" for i in range(40))
+SAID = {
+    "a name with a colon": ("a:b.csv", "x,y\n1,2.5\n2,3.5\n", "dataset: {name: table, path: a:b.csv, target: y}"),
+    "semicolons": ("t.csv", "x;y\n1,5;a\n2,5;b\n", 'dataset: {name: table, path: t.csv, separator: ";", target: y}'),
+    "odd names": ("t, u.csv", "x,1\n1.5,a\n2.5,b\n", 'dataset: {name: table, path: "t, u.csv", target: "1"}'),
+    "months": ("t.csv", f"month,v\n{MONTHS}", "\nor, to forecast it: {name: forecast, path: t.csv, target: v, time: m"),
+    "classes in months": ("t.csv", f"month,v\n{MONTHS.replace('.', 'a')}", "target: v}   # the target is 'v'; else"),
+    "a gap": ("t.csv", f"month,v\n{MONTHS.replace('1990-04,3.3', '1990-03,3')}", "path: t.csv, target: v}"),
+    "the end of a quoted text": ("t.csv", 'x,y\n' + '1,2\n' * 198 + '"3\n",4\n' + '"1",2\n' * 9, "target: y}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monkeypatch, case):
+    name, content, text = SAID[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(content)
+    code, out, err = inside("data", name)
+    assert code == 0, err
+    assert text in out and ("to forecast it" in out) == ("to forecast it" in text)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
+def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name):
+    path, data = tmp_path / name, pd.DataFrame(np.arange(400_000).reshape(-1, 20), columns=[*"abcdefghijklmnopqrst"])
+    if name.endswith("parquet"):
+        data.to_parquet(path)
+    else:
+        text = data.to_csv(index=False).encode()
+        path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    guess(path, None)  # what is imported
+    tracemalloc.start()
+    settings, _ = guess(path, None)
+    series = as_series(settings) if settings["name"] == "table" else None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20, peak
+    assert series is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tuner.data.dataset import Dataset
     from tuner.data.describe import Column
@@ -31,8 +33,10 @@ def command(
     from tuner.cli.console import console, shown
     from tuner.data.dataset import check
     from tuner.data.describe import describe
-    from tuner.errors import DataError
+    from tuner.errors import DataError, UsageError
 
+    if target is not None and _is_space(what):
+        raise UsageError(f"--target is of a data file, and {what} is an experiment", "dataset.target in that file")
     dataset, said = _space(what) if _is_space(what) else _source(what, target)
     found, to = describe(dataset), console()
     width = max(len(name) for name, _ in found.facts)
@@ -65,22 +69,33 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from pydantic import ValidationError
 
     from tuner.data.cache import load
-    from tuner.data.guess import guess
+    from tuner.data.guess import as_series, guess
     from tuner.errors import UsageError
     from tuner.search.catalogue import source
 
     own = {"name": what, **({"target": target} if target else {})}
-    settings, assumed = (own, None) if ":" in what else guess(Path(what), target)
+    by_name = ":" in what and not Path(what).exists()
+    settings, assumed = (own, None) if by_name else guess(Path(what), target)
     module = source(settings["name"], Path())
-    pairs = ", ".join(f"{key}: {value}" for key, value in settings.items())
-    said = [f"dataset: {{{pairs}}}" + (f"   # {assumed}" if assumed else "")]
+    said = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
     try:
         wish = module.Settings(**settings)
     except ValidationError as error:
         wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
         text = f"as {settings['name']}, {what} is read with other settings than {', '.join(settings)}: {wrong}"
         raise UsageError(text, "write them into an experiment file: tuner data SPACE.yaml") from error
-    return load(module, wish, Path()), said
+    dataset = load(module, wish, Path())
+    series = as_series(settings) if settings["name"] == "table" else None
+    return dataset, [*said, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
+
+
+def _flow(settings: Mapping[str, str]) -> str:
+    """As an experiment file has them, what is not plain in quotes."""
+    plain = re.compile(r"(?!\d+$)[\w./][\w./ :-]*")
+    words = (
+        v if plain.fullmatch(v) and ": " not in v else json.dumps(v, ensure_ascii=False) for v in settings.values()
+    )
+    return "{" + ", ".join(f"{key}: {word}" for key, word in zip(settings, words, strict=True)) + "}"
 
 
 def _table(title: str, columns: Sequence[Column], levels: str) -> Table:

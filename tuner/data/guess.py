@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tuner.data.sources._files import IMAGES, inside, located
-from tuner.data.sources._frames import TABLES
+from tuner.data.sources._frames import TABLES, TYPED, typed
 from tuner.data.sources._lines import lines_of, text_frame
+from tuner.data.sources._standing import held_times
+from tuner.data.sources._steps import equal_steps
+from tuner.data.sources.arrays import SUFFIXES
+from tuner.data.sources.ratings import CALLED
 from tuner.data.sources.texts import FASTTEXT, TARGET, TEXT
 from tuner.errors import DataError
 
-ARRAYS = (".npz", ".npy", ".safetensors")
 OUTCOMES = ("target", "label", "class", "y", "outcome", "diagnosis", "species")
-RATINGS = ("rating", "ratings", "stars", "score")
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
 LOOKED_AT = 200  # lines
+STEPS = 10  # of a series at least
 
 
 def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
@@ -29,7 +34,7 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     if path.is_dir():
         suffixes = {each.suffix.lower() for each in inside(path) if not each.is_dir()}
         return {"name": "images" if suffixes & IMAGES else "texts", **how}, None
-    if suffix in ARRAYS:
+    if suffix in SUFFIXES:
         return {"name": "arrays", **how}, None
     if suffix == ".ts":
         return {"name": "sequences", **how}, None
@@ -37,7 +42,7 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
         return {"name": "images", **how}, None
     if suffix in TABLES:
         return _of_columns(path, how)
-    first = lines_of(path)[:LOOKED_AT]
+    first = lines_of(path, first=LOOKED_AT)
     if all(line.count("::") >= 2 for line in first) or (suffix == ".data" and all(map(_all_numbers, first))):
         return {"name": "ratings", **how}, None
     if all(line.count("\t") == 1 for line in first) or all(line.startswith(FASTTEXT) for line in first):
@@ -47,14 +52,41 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     raise DataError(f"{path}: no source reads such a file by itself", "tuner list datasets; then tuner data SPACE.yaml")
 
 
+def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings that forecast a table's target instead, where a time goes on in equal steps in its first rows."""
+    path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
+    frame = text_frame(path, separator, (), (target,), LOOKED_AT)
+    if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target])):
+        return None
+    for column in (frame[name] for name in frame.columns if name != target):
+        when = held_times(typed(column))
+        if when is None or len(when) < STEPS or not (when[1:] > when[:-1]).all():
+            continue
+        with suppress(DataError):
+            equal_steps(typed(column), when, np.arange(len(when)), path.name)
+            return {**table, "name": "forecast", "time": column.name}
+    return None
+
+
+def _separated(path: Path) -> dict[str, str]:
+    """The separator of a CSV where it is none that goes without saying."""
+    if (path.stem if path.suffix == ".gz" else path.name).lower().endswith(TYPED):
+        return {}
+    first, usual = lines_of(path, first=1)[0], "\t" if ".tsv" in path.name.lower() else ","
+    found = None if usual in first else next((sign for sign in ";\t|" if sign in first), None)
+    return {"separator": found} if found else {}
+
+
 def _of_columns(path: Path, how: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    frame = text_frame(path, None, (), ())
+    separated = _separated(path)
+    frame = text_frame(path, separated.get("separator"), (), (), LOOKED_AT)
     names = [str(name) for name in (frame.iloc[0] if list(frame.columns)[:1] == ["1"] else frame.columns)]
     lower = {name.lower().strip(): name for name in names}
-    if any("user" in name for name in lower) and any(name in lower for name in RATINGS):
+    if any("user" in name for name in lower) and any(name in lower for name in CALLED["rating"]):
         return {"name": "ratings", **how}, None
     if any(path.suffix.lower() in IMAGES for path in map(Path, map(str, frame.iloc[-1]))):
-        return {"name": "images", **how}, None
+        return {"name": "images", **how, **separated}, None
+    how |= separated
     if set(lower) & set(TEXT) and (how.get("target") or set(lower) & set(TARGET)):
         return {"name": "texts", **how}, None
     wordy = [_wordy(frame.iloc[1:, place]) for place in range(min(2, len(names)))]

@@ -15,8 +15,9 @@ EXACT = 2**24  # up to which float32 holds every whole number
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 
 
-def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.DataFrame:
+def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None, rows: int | None = None) -> pd.DataFrame:
     """Its columns, one after another, without an index of pandas that has no name; a folder of parts counts as a file.
+    Of its `rows` as many as are asked for, from the first.
 
     Raises `OSError` and `ValueError`."""
     import pyarrow
@@ -29,11 +30,13 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None) -> pd.Da
         if twice:
             raise ValueError(f"it has two columns called '{twice[0]}'")
         index = (parts.schema.pandas_metadata or {}).get("index_columns", [])
-        return pd.DataFrame(
-            {name: _column(parts.to_table(columns={name: pyarrow.dataset.field((name,))}).column(0),
-                           narrow is not None and narrow(name))
-             for name in names if name not in index or not UNNAMED.fullmatch(name)}, copy=False,
-        )  # fmt: skip
+        found = {}
+        for name in (each for each in names if each not in index or not UNNAMED.fullmatch(each)):
+            wish = {name: pyarrow.dataset.field((name,))}
+            table = parts.to_table(columns=wish) if rows is None else parts.head(rows, columns=wish)
+            column = _column(table.column(0), narrow is not None and narrow(name))
+            found[name] = column if rows is None else column.copy()  # which does not keep the others behind it
+        return pd.DataFrame(found, copy=False)
     except (pyarrow.ArrowException, TypeError) as error:
         raise ValueError(str(error)) from error
 

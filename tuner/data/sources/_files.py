@@ -17,6 +17,7 @@ IMAGES = frozenset(  # of which a file's name says what it is
      ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"}
 )  # fmt: skip
 TWICE = "name it once: a row that is there twice would be learned in one fold and tested in another"
+ENOUGH = 2**20  # bytes of a first look
 LONGEST = 200  # letters of a path in an error
 
 
@@ -99,9 +100,24 @@ def bytes_of(path: Path, key: str = "path") -> bytes:
         raise DataError(f"{path} cannot be read: {error}", key=key) from error
 
 
-def text_of(path: Path, key: str = "path") -> str:
-    """The whole file as UTF-8 text, a byte order mark taken off."""
-    raw = bytes_of(path, key)
+def first_bytes(path: Path, lines: int) -> bytes:
+    """So many lines of the file, unpacked if it is gzip's; fewer, but two at least, where they are very long."""
+    check_file(path)
+    found: list[bytes] = []
+    try:
+        with opened(path) as file:
+            while len(found) < lines and (len(found) < 2 or sum(map(len, found)) < ENOUGH):
+                if not (line := file.readline()):
+                    break
+                found.append(line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}", key="path") from error
+    return b"".join(found)
+
+
+def text_of(path: Path, key: str = "path", lines: int | None = None) -> str:
+    """The whole file, or its first `lines`, as UTF-8 text, a byte order mark taken off."""
+    raw = bytes_of(path, key) if lines is None else first_bytes(path, lines)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -29,11 +29,16 @@ Narrow = Callable[[str], bool]
 
 
 def read_frame(
-    path: Path, separator: str | None = None, sheet: int | str | None = None, narrow: Narrow | None = None
+    path: Path,
+    separator: str | None = None,
+    sheet: int | str | None = None,
+    narrow: Narrow | None = None,
+    rows: int | None = None,
 ) -> pd.DataFrame:
     """The columns of a CSV, TSV, Parquet, Feather or Excel file: numbers where every value is one (or missing), else
     text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way,
-    but for ids, which it would take for one another.
+    but for ids, which it would take for one another. Of Parquet and Feather files the first `rows` can be asked for,
+    which takes no more memory than they.
 
     Raises `DataError`."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
@@ -45,7 +50,7 @@ def read_frame(
         check_file(path)
     try:
         if suffix in _columnar.FORMATS:
-            frame = _columnar.read(path, suffix, narrow)
+            frame = _columnar.read(path, suffix, narrow, rows)
         elif suffix in _excel.SUFFIXES:
             cells = _excel.read(path, sheet)
             frame = pd.DataFrame({name: _settled(cells[name]) for name in checked_header(cells.columns, path.name)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +17,9 @@ from tuner.errors import DataError
 csv.field_size_limit(2**31 - 1)
 
 
-def lines_of(path: Path, key: str = "path") -> list[str]:
-    """The lines of a text file, its last empty ones left out."""
-    lines = text_of(path, key).replace("\r\n", "\n").split("\n")
+def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[str]:
+    """The lines of a text file, or the `first` of them, the last empty ones left out."""
+    lines = text_of(path, key, first).replace("\r\n", "\n").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -26,17 +27,22 @@ def lines_of(path: Path, key: str = "path") -> list[str]:
     return lines
 
 
-def text_frame(path: Path, separator: str | None, headers: Collection[str], wanted: Sequence[str]) -> pd.DataFrame:
+def text_frame(
+    path: Path, separator: str | None, headers: Collection[str], wanted: Sequence[str], first: int | None = None
+) -> pd.DataFrame:
     """The columns, every value a text. The first line is the header where a `wanted` column is no number, or, without
-    any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …"""
+    any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …
+
+    first: look at so many lines only, whole as far as quotes tell."""
     if path.suffix.lower() in TYPED:
-        frame = read_frame(path)
+        frame = read_frame(path, rows=first)[:first]
         return pd.DataFrame({name: ["" if pd.isna(v) else str(v) for v in frame[name]] for name in frame.columns})
-    rows = _rows(lines_of(path), separator or _separator(path), path)
-    first = [cell.strip() for cell in rows[0]]
-    known = sum(cell.lower() in headers for cell in first)
-    named = any(not name.isdigit() for name in wanted) if wanted else known >= min(2, len(first))
-    names = first if named else [str(place) for place in range(1, len(first) + 1)]
+    lines = lines_of(path) if first is None else _whole(lines_of(path, first=first))
+    rows = _rows(lines, separator or _separator(path), path)
+    head = [cell.strip() for cell in rows[0]]
+    known = sum(cell.lower() in headers for cell in head)
+    named = any(not name.isdigit() for name in wanted) if wanted else known >= min(2, len(head))
+    names = head if named else [str(place) for place in range(1, len(head) + 1)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path.name} has two columns called '{twice}'", "rename one of them")
@@ -44,6 +50,12 @@ def text_frame(path: Path, separator: str | None, headers: Collection[str], want
     if frame.empty:
         raise DataError(f"{path.name} has a header but no rows", key="path")
     return frame
+
+
+def _whole(lines: list[str]) -> list[str]:
+    """All but those at the end that are within a quoted text: up to there the number of quote marks is even."""
+    marks = accumulate(line.count('"') for line in lines)
+    return lines[: max((place for place, count in enumerate(marks, start=1) if count % 2 == 0), default=len(lines))]
 
 
 def _separator(path: Path) -> str:
