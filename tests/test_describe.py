@@ -157,7 +157,7 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
         ({}, "absent.csv", "absent.csv: no such file, and no shipped space of that name"),
         ({"x.exe": "ab"}, "x.exe", "x.exe: no source reads such a file by itself"),
         ({"t.csv": ""}, "t.csv", "t.csv is empty"),
-        ({}, "quick --target y", "--target is of a data file, and quick is an experiment\n  = dataset.target in that"),
+        ({}, "quick --target y", "--target is of a data file, and quick is an experiment\n  = leave it out, or write"),
     ],
 )
 def test_what_cannot_be_read_is_one_error(tmp_path, monkeypatch, files, what, words):
@@ -206,3 +206,13 @@ def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name):
     tracemalloc.stop()
     assert peak < 2**20, peak
     assert series is None
+
+
+def test_describing_takes_little_beside_the_data():
+    features, target = np.random.default_rng(0).normal(size=(20_000, 50)).astype(np.float32), np.arange(20_000) % 3
+    dataset = Dataset("toy", "classification", features, target, (), ("y",), classes=("a", "b", "c"))
+    tracemalloc.start()
+    describe(dataset)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < features.nbytes

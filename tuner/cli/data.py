@@ -36,7 +36,9 @@ def command(
     from tuner.errors import DataError, UsageError
 
     if target is not None and _is_space(what):
-        raise UsageError(f"--target is of a data file, and {what} is an experiment", "dataset.target in that file")
+        raise UsageError(
+            f"--target is of a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
+        )
     dataset, said = _space(what) if _is_space(what) else _source(what, target)
     found, to = describe(dataset), console()
     width = max(len(name) for name, _ in found.facts)

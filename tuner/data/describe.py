@@ -70,7 +70,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}"
 
 
-def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | None]]:
+def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
     """Every column, and its value in each row if it has one."""
     if dataset.layout == "tokens":
         lengths = (dataset.features > 0).sum(axis=1) if dataset.lengths is None else dataset.lengths
@@ -84,7 +84,7 @@ def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | 
     yield from _numbers(dataset)
 
 
-def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | None]]:
+def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
     numbers, runs = dataset.numbers, {run.start: run for run in dataset.categories}
     place, axis = 0, 1 if dataset.layout == "image" else numbers.ndim - 1
     used = None if dataset.lengths is None else np.arange(numbers.shape[1]) < dataset.lengths[:, None]
@@ -97,9 +97,9 @@ def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.float64] | N
             yield _category(names[0][0], levels, codes, int((codes < 0).sum())), codes.astype(np.float64)
             place = run.stop
             continue
-        values = np.take(numbers, place, axis=axis).astype(np.float64)
+        values = np.moveaxis(numbers, axis, 0)[place]  # no copy: of wide data all columns are held at once
         shown = values if used is None or dataset.layout != "sequence" else values[used]
-        yield _number(dataset.names(place), shown.ravel()), values if values.ndim == 1 else None
+        yield _number(dataset.names(place), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
         place += 1
 
 
@@ -143,7 +143,7 @@ def _bins(values: NDArray[Any]) -> Histogram:
         return (len(values),)
 
 
-Read = list[tuple[Column, NDArray[np.float64] | None]]
+Read = list[tuple[Column, NDArray[np.floating] | None]]
 
 
 def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
@@ -154,6 +154,7 @@ def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
     for column, values in read:
         if values is None or len(np.unique(values)) < 2:
             continue
+        values = values.astype(np.float64)
         if dataset.classes:
             pairs = pd.DataFrame({"value": values, "class": target}).dropna().drop_duplicates()
             told = not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(dataset) / 2
@@ -188,7 +189,7 @@ def _counted_through(dataset: Dataset, read: Read) -> Iterator[str]:
             continue
         if column.kind == "category":
             yield f"column '{column.name}' has another value in every row: a name says nothing of new rows; drop it"
-        elif column.kind == "whole" and distinct[-1] - distinct[0] == len(values) - 1:
+        elif column.kind == "whole" and float(distinct[-1]) - float(distinct[0]) == len(values) - 1:
             yield f"column '{column.name}' numbers the rows: an id says nothing of new rows; drop it"
 
 
