@@ -176,7 +176,8 @@ SAID = {
     "months": ("t.csv", f"month,v\n{MONTHS}", "\nor, to forecast it: {name: forecast, path: t.csv, target: v, time: m"),
     "classes in months": ("t.csv", f"month,v\n{MONTHS.replace('.', 'a')}", "target: v}   # the target is 'v'; else"),
     "a gap": ("t.csv", f"month,v\n{MONTHS.replace('1990-04,3.3', '1990-03,3')}", "path: t.csv, target: v}"),
-    "the end of a quoted text": ("t.csv", 'x,y\n' + '1,2\n' * 198 + '"3\n",4\n' + '"1",2\n' * 9, "target: y}"),
+    "the end of a quoted text": ("t.csv", 'text,target\n' + 'so so,2\n' * 198 + '"a\nb",4\n' + '"c d",2\n' * 9,
+                                 "dataset: {name: texts, path: t.csv}"),
 }  # fmt: skip
 
 

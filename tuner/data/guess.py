@@ -14,11 +14,11 @@ from tuner.data.sources._frames import TABLES, TYPED, typed
 from tuner.data.sources._lines import lines_of, text_frame
 from tuner.data.sources._standing import held_times
 from tuner.data.sources._steps import equal_steps
-from tuner.data.sources.arrays import SUFFIXES
 from tuner.data.sources.ratings import CALLED
 from tuner.data.sources.texts import FASTTEXT, TARGET, TEXT
 from tuner.errors import DataError
 
+ARRAYS = (".npz", ".npy", ".safetensors")
 OUTCOMES = ("target", "label", "class", "y", "outcome", "diagnosis", "species")
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
 LOOKED_AT = 200  # lines
@@ -34,7 +34,7 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     if path.is_dir():
         suffixes = {each.suffix.lower() for each in inside(path) if not each.is_dir()}
         return {"name": "images" if suffixes & IMAGES else "texts", **how}, None
-    if suffix in SUFFIXES:
+    if suffix in ARRAYS:
         return {"name": "arrays", **how}, None
     if suffix == ".ts":
         return {"name": "sequences", **how}, None
