@@ -13,7 +13,7 @@ from tiny import TINY
 from tuner import registry
 from tuner.data.dataset import Dataset
 from tuner.data.describe import describe
-from tuner.data.guess import as_series, guess
+from tuner.data.guess import LOOKED_AT, as_series, guess
 from tuner.data.sources import table
 
 ROWS = 60
@@ -178,6 +178,8 @@ SAID = {
     "a gap": ("t.csv", f"month,v\n{MONTHS.replace('1990-04,3.3', '1990-03,3')}", "path: t.csv, target: v}"),
     "the end of a quoted text": ("t.csv", 'text,target\n' + 'so so,2\n' * 198 + '"a\nb",4\n' + '"c d",2\n' * 9,
                                  "dataset: {name: texts, path: t.csv}"),
+    "sorted texts": ("t.tsv", "".join(f"Go{i}.\tVa{i} !\n" for i in range(300))
+                     + "".join(f"I go to {i}.\tJe vais à {i}.\n" for i in range(400)), "{name: pairs, path: t.tsv}"),
 }  # fmt: skip
 
 
@@ -185,6 +187,7 @@ SAID = {
 def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monkeypatch, case):
     name, content, text = SAID[case]
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tuner.data.guess.LOOKED_AT", 200 if "quoted" in case else LOOKED_AT)
     (tmp_path / name).write_text(content)
     code, out, err = inside("data", name)
     assert code == 0, err
@@ -192,7 +195,8 @@ def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monke
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
-def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name):
+def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("tuner.data.guess.LOOKED_AT", 200)
     path, data = tmp_path / name, pd.DataFrame(np.arange(400_000).reshape(-1, 20), columns=[*"abcdefghijklmnopqrst"])
     if name.endswith("parquet"):
         data.to_parquet(path)

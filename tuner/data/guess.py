@@ -21,7 +21,7 @@ from tuner.errors import DataError
 ARRAYS = (".npz", ".npy", ".safetensors")
 OUTCOMES = ("target", "label", "class", "y", "outcome", "diagnosis", "species")
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
-LOOKED_AT = 200  # lines
+LOOKED_AT = 5000  # lines, as files are often sorted, the shortest text first
 STEPS = 10  # of a series at least
 
 
