@@ -23,8 +23,8 @@ def main() -> None:
     print(f"Python {platform.python_version()}, torch {torch.__version__}, "
           f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, load at start {os.getloadavg()[0]:.1f}",
           flush=True)  # fmt: skip
-    for name in sys.argv[1:] or ALL:
-        subprocess.run([sys.executable, "-m", "benchmarks", "--alone", name], check=True)
+    alone = [sys.executable, "-m", "benchmarks", "--alone"]
+    sys.exit(max(subprocess.run([*alone, name]).returncode for name in sys.argv[1:] or ALL))
 
 
 if __name__ == "__main__":

@@ -149,14 +149,26 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
 
     pandas' parser reads a number as `typed` does, to the bit; of what it takes for anything else nothing is kept."""
     words = sorted({form(word) for word in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN", "N/a"})
-    pieces: dict[int, list[np.ndarray]] = {place: [] for place, name in enumerate(names) if narrow(name)}
+    left = [place for place, name in enumerate(names) if narrow(name)]
+    known, blocks = np.zeros(len(names), dtype=bool), []  # in large blocks, which memory is given back from
+    wide: dict[tuple[int, int], np.ndarray] = {}
     with pd.read_csv(path, na_values=words, low_memory=False, chunksize=max(1, CELLS // len(names)), **how) as chunks:
-        for chunk in chunks:
-            pieces = {place: each for place, each in pieces.items() if chunk.dtypes.iloc[place].kind in "iuf"}
-            for place, each in pieces.items():
-                each.append(_columnar.narrowed(chunk.iloc[:, place].to_numpy()))
-    known = (place for place, each in pieces.items() if not all(np.isnan(piece).all() for piece in each))
-    return {names[place]: np.concatenate(pieces.pop(place)) for place in list(known)}
+        for number, chunk in enumerate(chunks):
+            left = [place for place in left if chunk.dtypes.iloc[place].kind in "iuf"]
+            block = np.full((len(names), len(chunk)), np.nan, dtype=np.float32)
+            for place in left:
+                values = _columnar.narrowed(chunk.iloc[:, place].to_numpy())
+                if values.dtype == np.float32:
+                    block[place] = values
+                else:
+                    wide[number, place] = values
+                known[place] |= not np.isnan(values).all()
+            blocks.append(block)
+    return {
+        names[place]: np.concatenate([wide.get((number, place), block[place]) for number, block in enumerate(blocks)])
+        for place in left
+        if known[place]
+    }
 
 
 def _check_header(path: Path, separator: str) -> None:
