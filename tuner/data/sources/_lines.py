@@ -14,8 +14,6 @@ from tuner.data.sources._files import text_of
 from tuner.data.sources._frames import TYPED, read_frame
 from tuner.errors import DataError
 
-csv.field_size_limit(2**31 - 1)
-
 
 def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[str]:
     """The lines of a text file, or the `first` of them, the last empty ones left out."""

@@ -16,7 +16,7 @@ QUOTE, NEWLINE = b'"\n'
 Codes: TypeAlias = NDArray[np.uint8]
 Places: TypeAlias = NDArray[np.int64]
 
-csv.field_size_limit(2**31 - 1)
+csv.field_size_limit(2**31 - 1)  # of every reader of the sources: a text may be long
 
 
 def check_rows(file: BufferedIOBase, separator: str, where: str, key: str = "path", *, quoted: bool = True) -> None:
