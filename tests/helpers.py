@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuner.cli.app import run
@@ -56,6 +57,12 @@ def write_space(folder, file="space.yaml", **changes):
 def space_of(folder, **changes):
     """The search space of the tiny experiment."""
     return load(write_space(folder, **changes), catalogue(Path(folder))).space
+
+
+def in_units(dataset):
+    """The numbers of a data set as float64, with their offsets added (D,)."""
+    shape = (-1, 1, 1) if dataset.layout == "image" else (-1,)
+    return dataset.numbers.astype(np.float64) + (0 if dataset.offsets is None else dataset.offsets.reshape(shape))
 
 
 def slow(*values):

@@ -51,7 +51,7 @@ KINDS = pytest.mark.parametrize("kind", ["npz", "packed", "npy", "safetensors"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_of_any_type_are_float32_in_any_file(tmp_path, kind, dtype, monkeypatch):
     monkeypatch.setattr(_arrays, "BLOCK", 7)
-    x = numbers(4, dtype=np.int64).astype(dtype)
+    x = np.abs(numbers(4, dtype=np.int64)).astype(dtype)
     dataset = check(load(tmp_path, kind, X=x, y=Y))
     assert dataset.features.dtype == np.float32 and dataset.features.flags.c_contiguous
     np.testing.assert_array_equal(dataset.features, x.astype(np.float32))

@@ -12,6 +12,7 @@ from helpers import inside, read_trials, search, start, tables, tuner, write_spa
 from torture import files_up_to, real, surroundings, survived, without_privileges
 
 from tuner.report import load
+from tuner.store import FORMAT
 
 pytestmark = pytest.mark.torture
 
@@ -32,7 +33,7 @@ def cut(share):
 
 
 OF_FORMAT = (
-    "UPDATE study_user_attributes SET value_json = replace(value_json, '\"schema\": 3', '\"schema\": {}') "
+    f"UPDATE study_user_attributes SET value_json = replace(value_json, '\"schema\": {FORMAT}', '\"schema\": {{}}') "
     "WHERE key = 'tuner:header'"
 )
 DAMAGE = {

@@ -19,6 +19,7 @@ Rows = NDArray[np.int64]
 LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
 IGNORED = -1  # in a target: nothing is asked here
+LARGEST_TARGET = 1e150  # its square is still a float64
 END = 0  # in the target of a translation: nothing follows
 
 
@@ -45,20 +46,22 @@ class Dataset:
     features: float32 (N, D) flat, (N, T, D) sequence or (N, C, H, W) image; or int64 codes of one vocabulary (N, T)
     tokens, or of one vocabulary per column (N, F) ids; beside ids `side`, float32 (N, D): a lone column of ids has it
     even where D is 0, which tells it from tokens;
+    offsets: float64 (D,), what was subtracted from each column or channel of numbers before it became float32; coarse:
+    (D,), whether different values of a column coincide in float32 even so (`tuner.data.precision`);
     feature_names: of every column of numbers or ids, ids before the numbers beside them, or none;
     lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
-    targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float32
+    targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float64
     (N, M) outputs;
     groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
-    weights: float32 (N,), how much a row counts in training; naive: float32 (N, M), a forecast without a model;
+    weights: float32 (N,), how much a row counts in training; naive: float64 (N, M), a forecast without a model;
     known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
     """
 
     name: str
     task: Task
     features: NDArray[np.float32] | NDArray[np.int64]
-    targets: NDArray[np.int64] | NDArray[np.float32]
+    targets: NDArray[np.int64] | NDArray[np.float64]
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     classes: tuple[str, ...] = ()
@@ -75,8 +78,10 @@ class Dataset:
     lengths: NDArray[np.int64] | None = None
     until: NDArray[np.float64] | None = None
     weights: NDArray[np.float32] | None = None
-    naive: NDArray[np.float32] | None = None
+    naive: NDArray[np.float64] | None = None
     known: int | None = None
+    offsets: NDArray[np.float64] | None = None
+    coarse: NDArray[np.bool_] | None = None
 
     @property
     def layout(self) -> Layout:
@@ -131,7 +136,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of everything that training can see."""
-        others = [array for array in (self.side, self.lengths, self.weights) if array is not None]
+        others = [array for array in (self.side, self.lengths, self.weights, self.offsets) if array is not None]
         digest = _digest(self.features, self.targets, *others)
         about = (self.task, self.classes, self.categories, self.scale, self.impute)
         digest.update(repr(about + self.vocabularies).encode())
@@ -160,7 +165,7 @@ def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def check(dataset: Dataset) -> Dataset:
     """Refuse what cannot be trained on; the message names the first offending place."""
-    features, targets = dataset.numbers, dataset.targets
+    features = dataset.numbers
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
     if dataset.features[0].size == 0:
@@ -177,10 +182,22 @@ def check(dataset: Dataset) -> Dataset:
         raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
     if dataset.classes and len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
-    if dataset.task == "regression" and not np.isfinite(targets).all():
-        row = int(np.argwhere(~np.isfinite(targets))[0][0])
-        raise DataError(f"{dataset.name}: the target of row {row + 1} is missing or infinite", "drop that row")
+    if dataset.task == "regression":
+        _check_amounts(dataset)
     return dataset
+
+
+def _check_amounts(dataset: Dataset) -> None:
+    """Refuse targets that are missing, infinite, or whose squares float64 cannot hold."""
+    with np.errstate(invalid="ignore"):
+        wrong = np.argwhere(~(np.abs(dataset.targets) <= LARGEST_TARGET))
+    if len(wrong):
+        row, output = wrong[0].tolist()
+        value = float(dataset.targets[row, output])
+        if not np.isfinite(value):
+            raise DataError(f"{dataset.name}: the target of row {row + 1} is missing or infinite", "drop that row")
+        text = f"{dataset.name}: the target of row {row + 1} is {value:.4g}; squared errors of such numbers overflow"
+        raise DataError(text, "divide the targets by a constant, or take their logarithm")
 
 
 def _first(dataset: Dataset, found: NDArray[np.bool_]) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.data.precision import warnings
 from tuner.data.preprocess import SPECIAL
 
 BINS = 10
@@ -45,7 +46,10 @@ def describe(dataset: Dataset) -> Description:
     suspicions = (*_telling(dataset, read), *_alike(dataset), *_same(read))
     if dataset.until is None:  # windows of a series count on, and overlap
         suspicions += (*_counted_through(dataset, read), *_twice(dataset))
-    columns, said = tuple(column for column, _ in read), (*suspicions, *dataset.notes, *dataset.hints)
+    columns, said = (
+        tuple(column for column, _ in read),
+        (*suspicions, *dataset.notes, *warnings(dataset), *dataset.hints),
+    )
     return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), said)
 
 
@@ -98,6 +102,8 @@ def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | 
             place = run.stop
             continue
         values = np.moveaxis(numbers, axis, 0)[place]  # no copy: of wide data all columns are held at once
+        if dataset.offsets is not None and dataset.offsets[place]:
+            values = values + dataset.offsets[place]
         shown = values if used is None or dataset.layout != "sequence" else values[used]
         yield _number(dataset.names(place), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
         place += 1

@@ -16,19 +16,21 @@ from tuner.data.dataset import Dataset, Rows, as_float32
 
 SPECIAL = 2  # codes that stand for no word: padding and unknown
 Statistic = NDArray[np.float32]
+Amounts = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """Per-feature statistics of one lane, shaped to broadcast over features (…, D) or (…, C, H, W); targets (M,).
+    """Per-feature statistics of one lane, shaped to broadcast over features (…, D) or (…, C, H, W), in float32 as these
+    are; of targets (M,), in float64 as these are.
 
     `codes` (F, V): what each code of a vocabulary of at most V becomes."""
 
     fill: Statistic
     shift: Statistic
     scale: Statistic
-    target_shift: Statistic
-    target_scale: Statistic
+    target_shift: Amounts
+    target_scale: Amounts
     codes: NDArray[np.int64]
 
 
@@ -40,6 +42,8 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
     fill, absent = _fill(dataset, channels), np.isnan(channels)
     np.copyto(channels, fill, where=absent)
     shift, scale = np.zeros(channels.shape[1]), np.ones(channels.shape[1])
+    if dataset.offsets is not None:
+        shift = -dataset.offsets  # the numbers as they were, as far as float32 holds them
     if dataset.scale == "standard":
         shift, scale = _standard(channels)
     scale[absent.all(axis=0)] = 0.0  # unknown in training: the model never meets it
@@ -48,11 +52,10 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
         scale[columns] = channels[:, columns].any(axis=0)
     target_shift, target_scale = np.zeros(dataset.outputs), np.ones(dataset.outputs)
     if dataset.task == "regression":
-        target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64))
+        target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64, copy=False))
     fill, shift, scale = (a.reshape(-1, 1, 1) if dataset.layout == "image" else a for a in (fill, shift, scale))
     return Preparation(
-        as_float32(fill), as_float32(shift), as_float32(scale), as_float32(target_shift), as_float32(target_scale),
-        _known(dataset, rows),
+        as_float32(fill), as_float32(shift), as_float32(scale), target_shift, target_scale, _known(dataset, rows)
     )  # fmt: skip
 
 

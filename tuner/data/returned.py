@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset, TensorDataset
 
-from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task, as_float32
+from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task
+from tuner.data.precision import EXACT_KINDS, narrow
 from tuner.data.roles import group_codes, row_weights, step_counts, times
 from tuner.data.sources._in_memory import plain_frame
 from tuner.data.sources.table import ColumnSettings, of_frame
@@ -31,7 +32,7 @@ MAY = (
 )
 OF_ROWS = {  # of a Dataset, if it is there
     "groups": "int64", "split": "int64", "lengths": "int64", "order": "float64", "until": "float64",
-    "weights": "float32", "side": "float32", "naive": "float32",
+    "weights": "float32", "side": "float32", "naive": "float64",
 }  # fmt: skip
 OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in ("scale", "impute", "task")))
 
@@ -56,8 +57,11 @@ def _sound(dataset: Dataset, name: str) -> Dataset:
     """A Dataset whose arrays torch can take, unless one is not what the docstring of `Dataset` says."""
     found = {key: getattr(dataset, key) for key in ("features", "targets", *OF_ROWS)}
     wanted = {"features": "int64" if dataset.vocabularies else "float32",
-              "targets": "int64" if dataset.classes else "float32", **OF_ROWS}  # fmt: skip
+              "targets": "int64" if dataset.classes else "float64", **OF_ROWS}  # fmt: skip
     found = {key: array for key, array in found.items() if array is not None}
+    for field, array in [*found.items()]:
+        if wanted[field] == "float64" and getattr(array, "dtype", None) == np.float32:
+            found[field] = array.astype(np.float64)  # exact
     for key, array in found.items():
         kind = str(getattr(array, "dtype", type(array).__name__))
         if kind != wanted[key]:
@@ -189,12 +193,14 @@ def _stacked(rows: Any, name: str) -> dict[str, NDArray[Any]]:
         if x.dtype.kind not in "biuf":
             raise DataError(f"{name}: x of row {row + 1} is {type(pair[0]).__name__}", "a tensor or array of numbers")
         if row == 0:
-            features = np.empty((len(rows), *x.shape), dtype=np.float32)
+            features = np.empty((len(rows), *x.shape), dtype=x.dtype if x.dtype.name in EXACT_KINDS else np.float64)
         for part, first, what in ((x, features[0], "x"), (y, labels[0] if labels else y, "y")):
             if part.shape != first.shape:
                 text = f"{name}: {what} of row {row + 1} has the shape {part.shape}, that of row 1 {first.shape}"
                 raise DataError(text, "one shape for all; resize or pad them")
-        features[row] = as_float32(x)
+        if x.dtype != features.dtype and x.dtype.name not in EXACT_KINDS:
+            features = features.astype(np.float64)
+        features[row] = x
         labels.append(y)
     target = np.stack(labels)
     if target.dtype.kind in "OU":
@@ -222,10 +228,13 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
     lengths = step_counts(columns, named["lengths"], features.shape[1], name)
     if lengths is not None:
         features = np.where((np.arange(features.shape[1]) < lengths[:, None])[..., None], features, 0)
+    narrowed = narrow(features, axis=1 if features.ndim == 4 else -1)
     dataset = Dataset(
         name=name,
         task=task,
-        features=as_float32(features),
+        features=narrowed.values,
+        offsets=narrowed.offsets,
+        coarse=narrowed.coarse,
         targets=codes,
         feature_names=(),
         target_names=tuple(f"target[{i}]" for i in range(codes.shape[1])) if several else ("target",),
@@ -243,7 +252,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
 
 def _targets(
     features: NDArray[Any], target: NDArray[Any], settings: LoaderSettings, name: str
-) -> tuple[Task, NDArray[np.int64] | NDArray[np.float32], tuple[str, ...]]:
+) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
     """As in a table; but whole numbers (N, H, W) beside images are the classes of their pixels, `IGNORED` none."""
     if target.ndim == 3 and features.ndim == 4 and target.dtype.kind in "biu":
         if target.shape[1:] != features.shape[2:]:

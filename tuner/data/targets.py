@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import IGNORED, Task, as_float32
+from tuner.data.dataset import IGNORED, Task
 from tuner.errors import DataError
 
 TaskChoice = Literal["auto", "classification", "regression"]
@@ -16,7 +16,7 @@ MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this a
 
 def targets(
     values: NDArray[Any], wish: TaskChoice, where: str
-) -> tuple[Task, NDArray[np.int64] | NDArray[np.float32], tuple[str, ...]]:
+) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
     """(task, codes (N,) or numbers (N, M), class names) of a target (N,) or (N, M).
 
     Text, true/false and at most 20 different whole numbers are classes; other numbers are amounts.
@@ -30,7 +30,7 @@ def targets(
     task = infer(values) if wish == "auto" else wish
     if task == "regression":
         try:
-            numbers = as_float32(values)
+            numbers = np.array(values, dtype=np.float64)
         except (ValueError, TypeError) as error:
             bad = next((v for v in values.ravel() if not _is_number(v)), values.ravel()[0])
             raise DataError(f"{where}: the target '{bad}' is not a number", "task: classification") from error

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.training.loop import Outputs
 from tuner.training.metrics.texts import until_end
 
 MOST_CLASSES = 100  # of a confusion matrix
 EXAMPLES = 3  # of each outer fold
 
 
-def confusion(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tuple[tuple[int, ...], ...] | None:
+def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[int, ...], ...] | None:
     """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C)."""
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
         return None
@@ -25,7 +25,7 @@ def confusion(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tup
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def examples(outputs: NDArray[np.float32], dataset: Dataset, rows: Rows) -> tuple[tuple[str, str, str], ...]:
+def examples(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[str, str, str], ...]:
     """Of translations: the source, the true text and what was said of the first rows."""
     if dataset.task != "translation":
         return ()

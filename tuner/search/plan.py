@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tuner import registry
+from tuner.data import precision
 from tuner.data.cache import load
 from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
@@ -170,7 +171,10 @@ def _others(dataset: Dataset, what: str) -> str:
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
     """What the data hints at, at its place in the file."""
-    node, said = experiment.document.root.entries["dataset"], (*dataset.notes, *_hints(experiment, dataset))
+    node, said = (
+        experiment.document.root.entries["dataset"],
+        (*dataset.notes, *precision.warnings(dataset), *_hints(experiment, dataset)),
+    )
     return [experiment.document.render([at(node, each, warning=True)]) for each in said]
 
 

@@ -27,7 +27,7 @@ from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
-from tuner.training.loop import Curves, Diverged, Refitted, Trained, train, train_blind
+from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -146,7 +146,7 @@ class Runner:
             number,
             len(found.train_loss),
             0.0,
-            plain(found.score),
+            found.score,
             tuple(plain(loss) for loss in found.train_loss),
             predictions=None if dataset.places else pack(found.outputs),
             confusion=confusion(found.outputs, dataset, test),
@@ -156,11 +156,11 @@ class Runner:
             dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},
         )
 
-    def _by_row(self, outputs: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+    def _by_row(self, outputs: Outputs, rows: Rows) -> NDArray[np.float64]:
         """The scores of rows (V,), of their outputs (V, …)."""
         assert self._row_score
         targets = torch.from_numpy(self._table.dataset.targets[rows])
-        return self._row_score(torch.from_numpy(outputs), targets).float().numpy()
+        return self._row_score(torch.from_numpy(outputs), targets).double().numpy()
 
 
 def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:
@@ -269,7 +269,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def plain(value: float) -> float:
-    """A float rounded to nine digits, all that float32 knows: short to store, the same wherever it is read."""
+    """A point of a curve, rounded to nine digits: losses are float32, and a study holds many of them."""
     return float(f"{value:.9g}")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tuner.data.dataset import IGNORED, Dataset
-from tuner.data.preprocess import Preparation, fit
+from tuner.data.preprocess import fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, asked
@@ -26,7 +26,8 @@ class Table:
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.dataset, self.device = dataset, device
         self.features = torch.from_numpy(dataset.features).to(device)
-        self.targets = torch.from_numpy(dataset.targets).to(device)
+        on_host = device.type == "mps" and not dataset.classes  # which has no float64
+        self.targets = torch.from_numpy(dataset.targets).to("cpu" if on_host else device)
         self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
         weights = dataset.weights
         self.weights = None if weights is None else torch.from_numpy(weights).to(device)
@@ -84,22 +85,25 @@ class LaneData:
         self._class_weight = _balance(table, lanes) if class_weight == "balanced" else None
         fitted = [fit(table.dataset, lane.train) for lane in lanes]
         stacked = {
-            f.name: torch.from_numpy(np.stack([getattr(p, f.name) for p in fitted])).to(table.device)
-            for f in fields(Preparation)
+            name: torch.from_numpy(np.stack([getattr(p, name) for p in fitted])).to(table.device)
+            for name in ("fill", "shift", "scale", "codes")
         }
         by_row = [stacked[name][:, None] for name in ("fill", "shift", "scale")]  # (K, 1, D) or (K, 1, C, 1, 1)
         if table.dataset.layout == "sequence":
             by_row = [s[:, :, None] for s in by_row]  # (K, 1, 1, D)
         self._fill, self._shift, self._scale = by_row
-        self._target_shift = stacked["target_shift"][:, None]  # (K, 1, M)
-        self._target_scale = stacked["target_scale"][:, None]
+        self._target_shift, self._target_scale = (
+            torch.from_numpy(np.stack(each)[:, None]).to(table.targets.device)  # (K, 1, M)
+            for each in ([p.target_shift for p in fitted], [p.target_scale for p in fitted])
+        )
         self._codes = stacked["codes"]  # (K, F, V)
 
     def select(self, lanes: Tensor) -> LaneData:
         """The same for these lanes only."""
         chosen = copy.copy(self)
         for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale", "_codes"):
-            setattr(chosen, name, getattr(self, name)[lanes])
+            statistic = getattr(self, name)
+            setattr(chosen, name, statistic[lanes.to(statistic.device)])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
         return chosen
@@ -142,7 +146,7 @@ class LaneData:
         return (x - self._shift).mul_(self._scale)
 
     def labels(self, rows: Tensor) -> Tensor:
-        """Targets in their own units: codes (…, K, B, *places) or numbers (…, K, B, M)."""
+        """Targets in their own units: codes (…, K, B, *places) or float64 numbers (…, K, B, M)."""
         return _taken(self._table.targets, rows)
 
     def users(self, rows: Tensor) -> Tensor:
@@ -150,19 +154,22 @@ class LaneData:
         return _taken(self._table.features[:, 0], rows)
 
     def targets(self, rows: Tensor) -> Tensor:
-        """Targets as the loss wants them: codes, or numbers scaled by each lane's training rows."""
+        """Targets as the loss wants them: codes, or float32 numbers scaled by each lane's training rows."""
         labels = self.labels(rows)
-        return labels if self._table.dataset.classes else (labels - self._target_shift) * self._target_scale
+        if self._table.dataset.classes:
+            return labels
+        return ((labels - self._target_shift) * self._target_scale).float().to(self._table.device)
 
     def in_units(self, outputs: Tensor) -> Tensor:
-        """A model's outputs (K, B, M) in the target's own units; logits stay as they are."""
+        """A model's outputs (K, B, M) as float64 in the target's own units; logits stay as they are."""
         if self._table.dataset.classes:
             return outputs
-        return outputs / self._target_scale + self._target_shift
+        return outputs.to(self._target_scale.device).double() / self._target_scale + self._target_shift
 
 
 def _taken(values: Tensor, rows: Tensor) -> Tensor:
-    return values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
+    """The rows (…, K, B) of a table, on the table's device."""
+    return values.index_select(0, rows.flatten().to(values.device)).view(*rows.shape, *values.shape[1:])
 
 
 def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:

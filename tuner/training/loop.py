@@ -19,6 +19,7 @@ from tuner.training.stack import Evaluation, Recipe
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Outputs = NDArray[np.float32] | NDArray[np.float64]  # logits, or numbers in the target's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ class Trained:
     curves: Curves
     parameters: int
     readings: Readings
-    outputs: dict[int, list[NDArray[np.float32]]]
+    outputs: dict[int, list[Outputs]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class Refitted:
     train_loss: Curve
     score: float
     reading: Reading
-    outputs: NDArray[np.float32]
+    outputs: Outputs
 
 
 def train(
@@ -136,7 +137,7 @@ class _Diary:
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], keep: Collection[int] = ()) -> None:
         settings = recipe.settings
-        self.outputs: dict[int, list[NDArray[np.float32]]] = {view: [] for view in keep}
+        self.outputs: dict[int, list[Outputs]] = {view: [] for view in keep}
         self._rows = [len(rows) for lane in lanes for rows in lane.evaluations]
         self.maximize = recipe.metric.maximize
         self.patience = settings.early_stopping.patience if settings.early_stopping else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 import zlib
@@ -16,11 +17,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from tuner.data.dataset import as_float32
+from tuner.data.precision import BLOCK, Narrowed, narrow, narrow_pieces
 from tuner.data.sources._files import check_file, located
 from tuner.errors import DataError, did_you_mean
 
-BLOCK = 2**20  # numbers that are converted at once
 WRITE = {
     "NPZ": "write plain arrays with numpy.savez",
     "NPY": "write a plain array with numpy.save",
@@ -31,12 +31,13 @@ KNOWN = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """An array that is still in its file: read as it stands, or as float32 in the memory of its result."""
+    """An array that is still in its file: read as it stands, or as float32 in the memory of its result, given the shape
+    that it is to have (with the same numbers in the same order) and the axis of columns or channels."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
-    floats: Callable[[], NDArray[np.float32]]
+    floats: Callable[[tuple[int, ...], int], Narrowed]
 
 
 Find = Callable[[str, str], Stored]
@@ -123,7 +124,7 @@ def _npz(path: Path, name: str) -> Stored:
             with archive.open(member) as file:
                 yield file
 
-    return _streamed(opened)
+    return _streamed(path, "NPZ", opened)
 
 
 def _npy(path: Path) -> Stored:
@@ -132,21 +133,27 @@ def _npy(path: Path) -> Stored:
         with readable(path, "NPY"), path.open("rb") as file:
             yield file
 
-    return _streamed(opened)
+    return _streamed(path, "NPY", opened)
 
 
-def _streamed(opened: Callable[[], Any]) -> Stored:
+def _streamed(path: Path, kind: str, opened: Callable[[], Any]) -> Stored:
     def read() -> NDArray[Any]:
         with opened() as file:
             values = npy.read_array(file, allow_pickle=False)
             return values.astype(values.dtype.newbyteorder("="), copy=False)
 
-    def floats() -> NDArray[np.float32]:
+    def pieces() -> Iterator[NDArray[Any]]:
         with opened() as file:
-            return _floats(file)
+            yield from _pieces(file)
+
+    def floats(as_shape: tuple[int, ...], axis: int) -> Narrowed:
+        if columns_first:
+            return narrow(read().reshape(as_shape), axis)
+        with readable(path, kind):
+            return narrow_pieces(pieces, as_shape, axis, dtype)
 
     with opened() as file:
-        shape, _, dtype = _head(file)
+        shape, columns_first, dtype = _head(file)
     return Stored(dtype, shape, read, floats)
 
 
@@ -159,18 +166,16 @@ def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, columns_first, dtype
 
 
-def _floats(file: IO[bytes]) -> NDArray[np.float32]:
-    """The numbers block by block, so that those of another type are never all in memory."""
-    shape, columns_first, dtype = _head(file)
-    found = np.empty(shape[::-1] if columns_first else shape, dtype=np.float32)
-    flat = found.reshape(-1)
-    for start in range(0, flat.size, BLOCK):
-        count = min(BLOCK, flat.size - start)
+def _pieces(file: IO[bytes]) -> Iterator[NDArray[Any]]:
+    """The numbers in the order of the file, `BLOCK` at once, so that those of a wide type are never all in memory."""
+    shape, _, dtype = _head(file)
+    size = math.prod(shape)
+    for start in range(0, size, BLOCK):
+        count = min(BLOCK, size - start)
         raw = file.read(count * dtype.itemsize)
         if len(raw) < count * dtype.itemsize:
-            raise EOFError(f"it ends after {start + len(raw) // dtype.itemsize:,} of {flat.size:,} numbers")
-        flat[start : start + count] = as_float32(np.frombuffer(raw, dtype))
-    return np.ascontiguousarray(found.T) if columns_first else found
+            raise EOFError(f"it ends after {start + len(raw) // dtype.itemsize:,} of {size:,} numbers")
+        yield np.frombuffer(raw, dtype)
 
 
 def _safetensors(path: Path, name: str) -> Stored:
@@ -181,13 +186,16 @@ def _safetensors(path: Path, name: str) -> Stored:
             values: NDArray[Any] = file.get_tensor(name)
             return values
 
-    def floats() -> NDArray[np.float32]:
+    def pieces() -> Iterator[NDArray[Any]]:
         with readable(path, "safetensors"), safe_open(path, framework="numpy") as file:
-            found, rows = np.empty(shape, dtype=np.float32), file.get_slice(name)
-            step = max(1, BLOCK * len(found) // max(found.size, 1))
-            for start in range(0, len(found), step):
-                found[start : start + step] = as_float32(rows[start : min(start + step, len(found))])
-            return found
+            rows, count = file.get_slice(name), shape[0]
+            step = max(1, BLOCK * count // max(math.prod(shape), 1))
+            for start in range(0, count, step):
+                yield rows[start : min(start + step, count)].reshape(-1)
+
+    def floats(as_shape: tuple[int, ...], axis: int) -> Narrowed:
+        with readable(path, "safetensors"):
+            return narrow_pieces(pieces, as_shape, axis, stored)
 
     with readable(path, "safetensors"), safe_open(path, framework="numpy") as file:
         about = file.get_slice(name)
@@ -195,4 +203,5 @@ def _safetensors(path: Path, name: str) -> Stored:
     if dtype not in KNOWN:
         raise DataError(f"{path}: '{name}' is {dtype}, which numpy does not know", "save it as float32 (F32)", "path")
     words = {"F": "float", "I": "int", "U": "uint"}
-    return Stored(np.dtype("bool" if dtype == "BOOL" else words[dtype[0]] + dtype[1:]), shape, read, floats)
+    stored = np.dtype("bool" if dtype == "BOOL" else words[dtype[0]] + dtype[1:])
+    return Stored(stored, shape, read, floats)

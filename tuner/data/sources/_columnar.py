@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.data.dataset import as_float32
+from tuner.data.precision import harmless
+
 UNNAMED = re.compile(r"__index_level_\d+__")
-EXACT = 2**24  # up to which float32 holds every whole number
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 
 
@@ -42,14 +44,8 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None, rows: in
 
 
 def narrowed(values: np.ndarray) -> np.ndarray:
-    """A copy of numbers (N,) as float32; whole ones, beyond those that it can tell apart, as they are."""
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    if not (np.abs(narrow) >= EXACT).any():
-        return narrow
-    known = values[~np.isnan(values)]
-    ids = (np.abs(narrow[~np.isnan(narrow)]) < 2**63).all() and (known == np.round(known)).all()
-    return values.copy() if ids else narrow
+    """A copy of numbers (N,): as float32, or as they are where that would round them too coarsely."""
+    return as_float32(values).copy() if harmless(values) else values.copy()
 
 
 def _column(values: Any, narrow: bool) -> pd.Series | np.ndarray:

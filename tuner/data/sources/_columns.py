@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import PADDING, UNKNOWN, as_float32
+from tuner.data.dataset import PADDING, UNKNOWN
+from tuner.data.precision import joined, narrow
 from tuner.data.sources._dates import PARTS, moments, parts
 from tuner.data.sources._frames import MISSING
 from tuner.errors import DataError
@@ -29,7 +30,7 @@ MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
 class Numbers:
     """What one column gives: numbers (N, D), each D with a name; missing is NaN."""
 
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     names: tuple[str, ...]
 
 
@@ -64,12 +65,14 @@ def _one_hot(read: list[Numbers | Category]) -> dict[str, Any]:
             categories.append(slice(len(names), len(names) + len(each.levels)))
             block = (each.codes[:, None] == np.arange(len(each.levels))).astype(np.float32)
             block[each.codes < 0] = np.nan
-            blocks.append(block)
+            blocks.append(narrow(block))
             names += [f"{each.name}={level}" for level in each.levels]
         else:
-            blocks.append(each.values)
+            blocks.append(narrow(each.values))
             names += each.names
-    return {"features": np.concatenate(blocks, axis=1), "feature_names": tuple(names), "categories": tuple(categories)}
+    found = joined(blocks)
+    return {"features": found.values, "feature_names": tuple(names), "categories": tuple(categories),
+            "offsets": found.offsets, "coarse": found.coarse}  # fmt: skip
 
 
 def _embedded(read: list[Numbers | Category], where: str) -> dict[str, Any]:
@@ -78,10 +81,12 @@ def _embedded(read: list[Numbers | Category], where: str) -> dict[str, Any]:
     if not categories:
         raise DataError(f"{where} has no column of categories to embed", "categories: one_hot", "categories")
     codes = np.stack([np.where(each.codes < 0, 1, each.codes + 2) for each in categories], axis=1)
-    beside = [each.values for each in numbers] or [np.empty((len(codes), 0), dtype=np.float32)] * (len(categories) == 1)
+    beside = joined([narrow(np.empty((len(codes), 0), dtype=np.float32)), *(narrow(each.values) for each in numbers)])
     return {
         "features": codes,
-        "side": np.concatenate(beside, axis=1) if beside else None,
+        "side": beside.values if numbers or len(categories) == 1 else None,
+        "offsets": beside.offsets,
+        "coarse": beside.coarse,
         "vocabularies": tuple((PADDING, UNKNOWN, *each.levels) for each in categories),
         "feature_names": (*(each.name for each in categories), *(name for each in numbers for name in each.names)),
     }
@@ -102,13 +107,13 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Cate
     if column.dtype == np.float32:
         return Numbers(column.to_numpy()[:, None], (name,))
     if kind in ("i", "u", "f", "b"):
-        return Numbers(as_float32(column.to_numpy(dtype=np.float64, na_value=np.nan))[:, None], (name,))
+        return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None], (name,))
     if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
         numbers = [np.nan if absent else float(value) for value, absent in zip(column, missing, strict=True)]
-        return Numbers(as_float32(np.array(numbers))[:, None], (name,))
+        return Numbers(np.array(numbers)[:, None], (name,))
     if kind in ("m", "timedelta", "timedelta64"):
         days = pd.TimedeltaIndex(column) / pd.Timedelta(days=1)
-        return Numbers(as_float32(np.asarray(days))[:, None], (name,))
+        return Numbers(np.asarray(days)[:, None], (name,))
     if kind == "M":
         return Numbers(parts(pd.DatetimeIndex(column)), tuple(f"{name}: {part}" for part in PARTS))
     return _of_texts(column, name, where, most)

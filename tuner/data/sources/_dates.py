@@ -24,10 +24,10 @@ PARTS = ("days", "month", "weekday")
 CURE = "write every date as 2024-03-25, or leave the column out with drop"
 
 
-def parts(moments: pd.DatetimeIndex) -> NDArray[np.float32]:
+def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
     """Dates (N,) as numbers (N, 3): days since 1970-01-01, month from 1, weekday from 0, which is Monday."""
     days = (moments.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
-    return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float32)
+    return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
 
 
 def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:

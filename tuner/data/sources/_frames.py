@@ -37,7 +37,7 @@ def read_frame(
 ) -> pd.DataFrame:
     """The columns of a CSV, TSV, Parquet, Feather or Excel file: numbers where every value is one (or missing), else
     text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way,
-    but for ids, which it would take for one another. Of Parquet and Feather files the first `rows` can be asked for,
+    unless that would round them too coarsely. Of Parquet and Feather files the first `rows` can be asked for,
     which takes no more memory than they.
 
     Raises `DataError`."""
@@ -92,8 +92,11 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
         raise DataError(text, "drop those rows, or fill them in", key)
 
 
-def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[np.float64]:
-    """The column (N,), NaN where it is missing; one that holds anything else is refused, the first of it named."""
+def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[Any]:
+    """The column (N,) as float64, or as the float32 that it is; NaN where it is missing. Raises `DataError` naming the
+    first value that is no number."""
+    if column.dtype == np.float32:
+        return column.to_numpy()
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = next((place for place, value in enumerate(column) if not _is_number(value)), None)

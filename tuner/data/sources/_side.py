@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from tuner.data.precision import Narrowed, joined, narrow
 from tuner.data.sources._columns import inputs
 from tuner.data.sources._plain import labels_of, read_plain, values_of
 from tuner.errors import DataError
@@ -23,7 +23,7 @@ class Side:
     """Numbers (V, D), a row for each id, NaN where nothing is known, and their D names; which columns are one category;
     and the columns of the file."""
 
-    numbers: NDArray[np.float32]
+    numbers: Narrowed
     names: tuple[str, ...]
     categories: tuple[slice, ...]
     columns: tuple[str, ...]
@@ -49,22 +49,23 @@ def read_side(path: Path, key: str, ids: Sequence[str], called: str, dropped: Se
     columns = [str(c) for c in frame.columns if c != of and c not in dropped]
     if not columns:
         raise DataError(f"{path.name}: no column is left beside '{of}'", f"leave {key} out", key)
-    blocks: list[NDArray[np.float32]] = []
+    blocks: list[Narrowed] = []
     names: list[str] = []
     categories: list[slice] = []
     for column in columns:
         read = _numbers(frame[column], path.name, key)
-        block = read["features"]
-        if complete and len(missing := np.flatnonzero(np.isnan(block).any(axis=1))):
+        block = Narrowed(read["features"], read["offsets"], read["coarse"])
+        if complete and len(missing := np.flatnonzero(np.isnan(block.values).any(axis=1))):
             text = f"{path.name}: '{column}' of data row {missing[0] + 1} is missing"
             raise DataError(text, "fill numbers per fold with impute: mean or impute: median", key)
-        categories += [slice(len(names), len(names) + block.shape[1])] if read["categories"] else []
+        categories += [slice(len(names), len(names) + block.values.shape[1])] if read["categories"] else []
         names += read["feature_names"]
         blocks.append(block)
-    table = np.concatenate([*blocks], axis=1)
-    table = np.concatenate([table, np.full_like(table[:1], np.nan)])  # the last row for ids without one
+    found = joined(blocks)
+    table = np.concatenate([found.values, np.full_like(found.values[:1], np.nan)])  # the last row for ids without one
     numbers = table[[place.get(each, -1) for each in ids]]
-    return Side(numbers, tuple(names), tuple(categories), (of, *map(str, frame.columns.drop(of))))
+    others = map(str, frame.columns.drop(of))
+    return Side(replace(found, values=numbers), tuple(names), tuple(categories), (of, *others))
 
 
 def _numbers(column: pd.Series, where: str, key: str) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def _numbers(column: pd.Series, where: str, key: str) -> dict[str, Any]:
         several = column.fillna("").str.get_dummies(BETWEEN).astype(np.float32)
         several[column.isna()] = np.nan
         names = tuple(f"{column.name}={word}" for word in several.columns)
-        return {"features": several.to_numpy(), "feature_names": names, "categories": ()}
+        found = narrow(several.to_numpy())
+        return {"features": found.values, "feature_names": names, "categories": (),
+                "offsets": found.offsets, "coarse": found.coarse}  # fmt: skip
     try:
         return inputs(column.to_frame(), [str(column.name)], where)
     except DataError as error:

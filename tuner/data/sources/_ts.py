@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import as_float32
 from tuner.data.sources._files import text_of
 from tuner.data.sources._frames import MISSING, typed
 from tuner.errors import DataError
 
 Asked = Literal["classification", "regression"]
-Steps = NDArray[np.float32]  # (T, D)
+Steps = NDArray[np.float64]  # (T, D)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +109,7 @@ def _case(line: str, where: str, header: dict[str, list[str]]) -> tuple[Steps, s
         if len(channel) != len(values[0]):
             text = f"{where}: channel {number} has {len(channel)} steps, and channel 1 has {len(values[0])}"
             raise DataError(text, "? in the place of what is missing", "path")
-    return as_float32(np.array(values, dtype=np.float64)).T, label
+    return np.array(values, dtype=np.float64).T, label
 
 
 def _values(text: str, where: str) -> list[float]:

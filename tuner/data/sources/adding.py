@@ -33,7 +33,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         name=settings.name,
         task="regression",
         features=np.stack([numbers, marks], axis=-1),
-        targets=(numbers * marks).sum(axis=1, keepdims=True),
+        targets=(numbers * marks).sum(axis=1, keepdims=True).astype(np.float64),
         feature_names=("number", "mark"),
         target_names=("sum",),
         scale=settings.scale,

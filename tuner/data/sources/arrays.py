@@ -1,5 +1,6 @@
 """Arrays in an NPZ, NPY or safetensors file: rows, sequences, images, tokens or ids; classes, numbers, tags, masks."""
 
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -106,12 +107,15 @@ def _numbers(
     settings: Settings, stored: Stored, layout: Layout, where: str
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """The features in the shape of their layout: one channel where the array has none."""
-    features = stored.floats()
+    rows, *sizes = stored.shape
     if layout == "flat":
-        return features.reshape(len(features), -1), {}
-    if layout == "sequence" and features.ndim == 2:
-        return features[:, :, None], {}
-    return (features[:, None] if layout == "image" and features.ndim == 3 else features), {}
+        shape: tuple[int, ...] = (rows, math.prod(sizes))
+    elif layout == "sequence":
+        shape = (rows, *sizes) if len(sizes) == 2 else (rows, *sizes, 1)
+    else:
+        shape = (rows, *sizes) if len(sizes) == 3 else (rows, 1, *sizes)
+    found = stored.floats(shape, 1 if layout == "image" else len(shape) - 1)
+    return found.values, {"offsets": found.offsets, "coarse": found.coarse}
 
 
 def _codes(settings: Settings, stored: Stored, layout: Layout, where: str) -> tuple[Rows, dict[str, Any]]:
@@ -154,7 +158,7 @@ def _lengths(
 
 def _targets(
     settings: Settings, target: NDArray[Any], features: NDArray[Any], layout: Layout, lengths: Rows | None, where: str
-) -> tuple[Any, NDArray[np.int64] | NDArray[np.float32], tuple[str, ...]]:
+) -> tuple[Any, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
     """Task, targets and classes. A class at every step or pixel must be asked for, as several numbers look alike."""
     places = {"sequence": features.shape[:2], "tokens": features.shape, "image": (len(features), *features.shape[2:])}
     wanted = places.get(layout)

@@ -1,7 +1,7 @@
 """Time series to forecast: windows of the past and the steps that follow, from a CSV, TSV or Parquet file."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Rows, as_float32
+from tuner.data.dataset import Dataset, NumberSettings, Rows
+from tuner.data.precision import Narrowed, narrow
 from tuner.data.roles import as_order, instants
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
@@ -46,8 +47,8 @@ class Settings(NumberSettings):
 class Series:
     """One series in time: what is forecast (T, M), what is read (T, D), its times (T,), its step and its name."""
 
-    targets: NDArray[np.float32]
-    read: NDArray[np.float32]
+    targets: NDArray[np.float64]
+    read: Narrowed
     when: NDArray[np.float64]
     step: Step
     name: str
@@ -59,8 +60,8 @@ class Windows:
     and last step asked."""
 
     read: NDArray[np.float32]
-    asked: NDArray[np.float32]
-    naive: NDArray[np.float32]
+    asked: NDArray[np.float64]
+    naive: NDArray[np.float64]
     order: NDArray[np.float64]
     until: NDArray[np.float64]
 
@@ -77,6 +78,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     unused = [str(name) for name in frame.columns if name not in (*targets, *features)]
     names = [f"{column} {_at(1 - lag)}" for lag in lags for column in (*targets, *features)]
     flat = settings.layout == "flat"
+    repeated = len(lags) if flat else 1
     return Dataset(
         name=path.name,
         task="regression",
@@ -89,6 +91,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=windows.order,
         until=windows.until,
         naive=windows.naive,
+        offsets=np.tile(several[0].read.offsets, repeated),
+        coarse=np.tile(several[0].read.coarse, repeated),
         notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
     )
 
@@ -134,7 +138,8 @@ def _series(
         numbers_of(frame[column], where, "target", cure)
         check_complete(frame[column], where, "target")
     both = [*(("target", c) for c in targets), *(("features", c) for c in features)]
-    values = np.stack([as_float32(numbers_of(frame[c], where, key, cure)) for key, c in both], axis=1)
+    values = np.stack([numbers_of(frame[c], where, key, cure) for key, c in both], axis=1)
+    read = narrow(values)
     when = None if settings.time is None else instants(frame[settings.time], where)
     order = None if when is None else as_order(when)
     codes = np.zeros(len(frame), dtype=np.int64) if settings.series is None else pd.factorize(frame[settings.series])[0]
@@ -147,7 +152,7 @@ def _series(
             rows = rows[np.argsort(when[rows], kind="stable")]
             step = equal_steps(frame[settings.time], when, rows, name)
         at = np.arange(len(rows), dtype=np.float64) if order is None else order[rows]
-        each = Series(values[rows, : len(targets)], values[rows], at, step, name)
+        each = Series(values[rows, : len(targets)], replace(read, values=read.values[rows]), at, step, name)
         first = (first or each) if len(rows) > 1 else first
         if first is not None and len(rows) > 1 and step != first.step:
             text = f"{name} goes in steps of {step.words()}, and {first.name.partition(', ')[2]} of"
@@ -159,18 +164,18 @@ def _windows(several: Sequence[Series], lags: list[int], settings: Settings, whe
     """Written straight to where they stay, lag by lag: a million windows of a hundred steps leave room for no copy."""
     last = [_last_known(series, lags, settings) for series in several]
     horizon, ends = settings.horizon, np.cumsum([len(now) for now in last]).tolist()
-    count, width, outputs = ends[-1], several[0].read.shape[1], several[0].targets.shape[1]
+    count, width, outputs = ends[-1], several[0].read.values.shape[1], several[0].targets.shape[1]
     if count * (len(lags) * width + 2 * horizon * outputs) > LARGEST:
         text = f"{where} gives {count:,} windows of {len(lags):,} steps, too much for memory"
         raise DataError(text, "a larger stride, or fewer steps", "stride")
     read = np.empty((count, len(lags), width), dtype=np.float32)
-    asked, naive = (np.empty((count, horizon, outputs), dtype=np.float32) for _ in range(2))
+    asked, naive = (np.empty((count, horizon, outputs)) for _ in range(2))
     order, until = np.empty(count), np.empty(count)
     for series, now, end in zip(several, last, ends, strict=True):
         place = slice(end - len(now), end)
         season = series.step.season if settings.season is None else settings.season
         for column, lag in enumerate(lags):
-            read[place, column] = series.read[now + 1 - lag]
+            read[place, column] = series.read.values[now + 1 - lag]
         for ahead in range(1, horizon + 1):
             source = now + ahead - season * -(-ahead // season)
             asked[place, ahead - 1] = series.targets[now + ahead]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Task, as_float32
+from tuner.data.dataset import Dataset, NumberSettings, Task
+from tuner.data.precision import Precision, narrow
 from tuner.data.roles import group_codes, overlooked, times
 from tuner.data.sources._files import IMAGES, inside, located
 from tuner.data.sources._frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
@@ -59,11 +60,12 @@ class Loaded(NamedTuple):
     features: NDArray[np.float32]
     channels: tuple[str, ...]
     task: Task
-    targets: NDArray[np.int64] | NDArray[np.float32]
+    targets: NDArray[np.int64] | NDArray[np.float64]
     classes: tuple[str, ...]
     target_names: tuple[str, ...]
     frame: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    precision: Precision | None = None  # where features are not pixels from 0 to 1
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
@@ -88,6 +90,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
         split=group_codes(frame, settings.split, path.name, "split"),
         hints=hints,
         notes=(*found.notes, *_twins(found)),
+        offsets=found.precision and found.precision.offsets,
+        coarse=found.precision and found.precision.coarse,
     )
 
 
@@ -145,19 +149,22 @@ def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:
     if images.ndim == 4 and images.shape[-1] not in (1, 3):
         text = f"{path.name}: images of shape {images.shape[1:]} have {images.shape[-1]} channels"
         raise DataError(text, "1 or 3, as the last of the sizes", "path")
-    features, channels = _arrays(images, settings)
+    features, channels, precise = _arrays(images, settings)
     task, codes, classes = targets(labels.astype(labels.dtype.newbyteorder("=")), "classification", path.name)
-    return Loaded(features, channels, task, codes, classes, ("label",))
+    return Loaded(features, channels, task, codes, classes, ("label",), precision=precise)
 
 
-def _arrays(images: NDArray[np.generic], settings: Settings) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Images (N, H, W) or (N, H, W, C) as features and their channels."""
+def _arrays(
+    images: NDArray[np.generic], settings: Settings
+) -> tuple[NDArray[np.float32], tuple[str, ...], Precision | None]:
+    """Images (N, H, W) or (N, H, W, C) as features, their channels, and how precise these are."""
     colour: Colour = "rgb" if images.shape[3:] == (3,) else "grey"
     images = images[..., 0] if images.shape[3:] == (1,) else images
     if settings.size is None and settings.colour in ("auto", colour):
-        features = as_float32(images)
+        found = narrow(images if images.ndim == 4 else images[..., None])
+        features = found.values
         features = np.divide(features, np.float32(255), out=features) if images.dtype == np.uint8 else features
-        return np.moveaxis(features, -1, 1) if features.ndim == 4 else features[:, None], CHANNELS[colour]
+        return np.moveaxis(features, -1, 1), CHANNELS[colour], Precision(found.offsets, found.coarse)
     if images.dtype != np.uint8:
         raise DataError(f"{settings.path}: images of {images.dtype} keep size and colour", "leave both out", "size")
     colour = colour if settings.colour == "auto" else settings.colour
@@ -165,7 +172,7 @@ def _arrays(images: NDArray[np.generic], settings: Settings) -> tuple[NDArray[np
     features = room((len(images), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
     for place, image in zip(features, images, strict=True):
         place[:] = values(Image.fromarray(np.ascontiguousarray(image)), colour, settings.size)
-    return features, CHANNELS[colour]
+    return features, CHANNELS[colour], None
 
 
 def _labels(settings: Settings, path: Path, folder: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset, DatasetSettings, as_float32
+from tuner.data.dataset import PADDING, UNKNOWN, Dataset, DatasetSettings
 
 
 class Settings(DatasetSettings):
@@ -35,7 +35,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         name=settings.name,
         task="regression",
         features=np.stack([user, item], axis=1) + 2,
-        targets=as_float32(ratings)[:, None],
+        targets=ratings[:, None].astype(np.float64),
         feature_names=("user", "item"),
         target_names=("rating",),
         vocabularies=tuple(names),

@@ -5,6 +5,7 @@ stand in that order, and are called user, item, rating and timestamp.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset, NumberSettings, Rows, as_float32
+from tuner.data.dataset import PADDING, UNKNOWN, Dataset, NumberSettings, Rows
+from tuner.data.precision import joined
 from tuner.data.roles import looks_like_time, times
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import check_columns, check_complete, listed, numbers_of
@@ -56,7 +58,12 @@ def load(settings: Settings, folder: Path) -> Dataset:
     ratings = _ratings(settings, frame[columns["rating"]], where)
     coded = [_coded(frame[columns[key]], where, key) for key in ("user", "item")]
     sides = _sides(settings, folder, columns, [ids for _, ids in coded])
-    beside = [side.numbers[codes] for side, (codes, _) in zip(sides, coded, strict=True) if side is not None]
+    beside = [
+        replace(side.numbers, values=side.numbers.values[codes])
+        for side, (codes, _) in zip(sides, coded, strict=True)
+        if side is not None
+    ]
+    numbers = joined(beside) if beside else None
     moments = None if settings.time is None else times(pd.DataFrame({settings.time: values_of(frame[settings.time])}),
                                                        settings.time, where)  # fmt: skip
     features = np.stack([codes for codes, _ in coded], axis=1) + 2
@@ -64,7 +71,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         name=where,
         task="regression",
         features=features,
-        targets=as_float32(ratings)[:, None],
+        targets=np.array(ratings, dtype=np.float64)[:, None],
         feature_names=("user", "item", *(name for side in sides if side is not None for name in side.names)),
         target_names=("rating",),
         categories=_together(sides),
@@ -74,7 +81,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
         notes=_again(features),
         vocabularies=tuple((PADDING, UNKNOWN, *ids) for _, ids in coded),
-        side=np.concatenate(beside, axis=1) if beside else None,
+        side=numbers.values if numbers else None,
+        offsets=numbers.offsets if numbers else None,
+        coarse=numbers.coarse if numbers else None,
     )
 
 
@@ -149,7 +158,7 @@ def _together(sides: Sequence[Side | None]) -> tuple[slice, ...]:
     found, width = [], 0
     for side in (each for each in sides if each is not None):
         found += [slice(columns.start + width, columns.stop + width) for columns in side.categories]
-        width += side.numbers.shape[1]
+        width += side.numbers.values.shape[1]
     return tuple(found)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows, as_float32
+from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows
+from tuner.data.precision import Narrowed, joined, narrow
 from tuner.data.roles import group_codes, overlooked, tells_a_role, times
 from tuner.data.sources._files import PathOrPaths, all_located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
@@ -60,11 +61,12 @@ def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
     values = labels.astype(str) if labels.dtype == object else labels
     task, codes, classes = targets(values, cases.task if settings.task == "auto" else settings.task, where)
     lengths = np.array([len(steps) for steps in cases.steps], dtype=np.int64)
-    channels = cases.steps[0].shape[1]
+    found = narrow(np.concatenate(cases.steps))
+    channels = found.values.shape[1]
     return Dataset(
         name=_name(paths),
         task=task,
-        features=_padded(np.concatenate(cases.steps), lengths, where, np.float32(0)),
+        features=_padded(found.values, lengths, where, np.float32(0)),
         targets=codes,
         feature_names=tuple(f"channel {number}" for number in range(1, channels + 1)),
         target_names=("label",),
@@ -72,15 +74,17 @@ def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
         scale=settings.scale,
         impute=settings.impute,
         lengths=_unequal(lengths),
+        offsets=found.offsets,
+        coarse=found.coarse,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The sequences of one table: channels (ΣT, D) and answers (ΣT,) sequence by sequence, the lengths (N,), the first
-    row of each (N rows), its columns other than channels, the ids, and what to tell."""
+    """The sequences of one table: D channels (ΣT,) and the targets (ΣT,), sequence by sequence; the lengths (N,), the
+    first row of each (N rows), its columns other than channels, the ids, and notes."""
 
-    channels: NDArray[np.float32]
+    channels: tuple[NDArray[Any], ...]
     answers: pd.Series
     lengths: Rows
     heads: pd.DataFrame
@@ -105,11 +109,11 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     wish = "classification" if settings.task == "tagging" else settings.task
     task, codes, classes = targets(asked if tagged else asked[starts], wish, where)
     heads = pd.concat([part.heads for part in parts], ignore_index=True)
-    channels = parts[0].channels if len(parts) == 1 else np.concatenate([part.channels for part in parts])
+    channels = _joined([part.channels for part in parts])
     return Dataset(
         name=where,
         task="tagging" if tagged else task,
-        features=_padded(channels, lengths, where, np.float32(0)),
+        features=_padded(channels.values, lengths, where, np.float32(0)),
         targets=_padded(codes, lengths, where, np.int64(IGNORED)) if tagged else codes,
         feature_names=tuple(columns),
         target_names=(str(settings.target),),
@@ -120,7 +124,14 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
         hints=() if settings.groups else overlooked(heads, (), timed=False),
         notes=(*next((part.notes for part in parts if part.notes), ()), *_again(parts, paths, str(settings.id))),
         lengths=_unequal(lengths),
+        offsets=channels.offsets,
+        coarse=channels.coarse,
     )
+
+
+def _joined(parts: Sequence[tuple[NDArray[Any], ...]]) -> Narrowed:
+    """The channels (ΣT, D) of all files, each with one offset."""
+    return joined([narrow(np.concatenate(several)[:, None]) for several in zip(*parts, strict=True)])
 
 
 def _part(settings: Settings, path: Path) -> Part:
@@ -140,11 +151,11 @@ def _part(settings: Settings, path: Path) -> Part:
     if not columns:
         raise DataError(f"{where}: no column is left as a channel")
     order, lengths = _order(frame, named["id"], times(frame, settings.time, where), where)
-    channels = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for place, column in enumerate(columns):
+    channels = []
+    for column in columns:
         ordering = "" if settings.time else f"; or time: {column}, if it orders the steps"
         cure = f"leave it out with drop, or write it as numbers{ordering}"
-        channels[:, place] = as_float32(numbers_of(frame[column], where, "features", cure))[order]
+        channels.append(numbers_of(frame[column], where, "features", cure)[order])
     if settings.task == "tagging":
         check_complete(frame[named["target"]], where, "target")
     for key in ("groups",) if settings.task == "tagging" else ("target", "groups"):
@@ -157,7 +168,7 @@ def _part(settings: Settings, path: Path) -> Part:
     unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
     notes = () if settings.time else tuple(unused_times(frame, unused, order, lengths, where))
     return Part(
-        channels, frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids, notes
+        tuple(channels), frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids, notes
     )
 
 
