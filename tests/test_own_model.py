@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 import torch
-from helpers import inside, search, tables
+from helpers import inside, search, tables, write_space
 from own_nets import space
 from torch import nn
 from toys import classes, go_on, lanes_of
@@ -153,6 +153,51 @@ def test_a_frozen_layer_stays_as_it_is(folder):
     stack.train_epoch()
     assert all(torch.equal(a, b.weight) for a, b in zip(before, stack.model._copies[0], strict=True))
     assert [name for name, _ in stack.model.named_parameters()] == ["base.bias"]
+
+
+WIDE = """
+from torch import nn
+class Wide(nn.Module):
+    def __init__(self, in_channels: int, num_classes: int{more}, width: int = 2):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, {out})
+        )
+    def forward(self, x):
+        return self.net(x)
+"""
+IMAGES = {"dataset": {"name": "digits", "layout": "image"}, "resampling": {"outer": 3}}
+
+
+def wide(folder, more="", out="num_classes", **settings):
+    """An experiment with a model whose `width` is a number of channels."""
+    (folder / "wide.py").write_text(WIDE.format(more=more, out=out))
+    return write_space(folder, model={"name": "wide.py:Wide", **settings, "hidden_size": None, "activation": None},
+                       training={"epochs": 1}, search={"trials": 1}, **IMAGES)  # fmt: skip
+
+
+def test_an_argument_with_a_default_is_a_setting_even_if_it_is_named_like_a_shape(tmp_path):
+    """2 · 9 + 2 weights and biases of the convolution, 2 · 10 + 10 of the last layer."""
+    code, out, _ = inside("check", wide(tmp_path))
+    assert code == 0 and "size      50 parameters" in out
+    assert "filled    wide.py:Wide: in_channels=1, num_classes=10, from the data" in out
+    code, out, _ = inside("check", wide(tmp_path, width=[2, 4]))
+    assert code == 0 and "model.width: 2 | 4" in out
+
+
+def test_an_annotated_shape_is_filled_in_despite_its_default(tmp_path):
+    path = wide(tmp_path, more=', out_features: Annotated[int, "shape"] = 4', out="out_features")
+    (tmp_path / "wide.py").write_text("from typing import Annotated\n" + (tmp_path / "wide.py").read_text())
+    code, out, _ = inside("check", path)
+    assert code == 0
+    assert "filled    wide.py:Wide: in_channels=1, num_classes=10, out_features=10, from the data" in out
+
+
+def test_a_shape_with_a_default_that_does_not_fit_is_an_error_that_says_why(tmp_path):
+    code, _, err = inside("check", wide(tmp_path, more=", height: int = 8, out_features: int = 4", out="out_features"))
+    assert code == 2
+    assert "makes of 2 rows of 1×8×8 a tensor (2, 4), not (2, 10)" in err
+    assert "= its constructor gives height and out_features and width a default, which makes it a setting" in err
 
 
 def test_arguments_are_settings_and_shapes_are_given(folder):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tuner.errors import NoResultError
 from tuner.search import samplers
-from tuner.search.samplers import LEARNING, Proposer
+from tuner.search.samplers import LEARNING, Proposer, distribution
 from tuner.seeds import seed_of
 from tuner.spec.sections import SAMPLERS
+from tuner.spec.space import Range
 
 WIDTH, ACTIVATION, RATE = "model.hidden_size", "model.activation", "training.optimizer.learning_rate"
 SLOW_GP = pytest.param("gp", marks=pytest.mark.slow)  # half a second for each draw
@@ -202,3 +203,35 @@ def test_failed_trials_are_avoided(tmp_path, sampler):
         decider.learn(record(number, values, 0.5 + number / 1000 if values[ACTIVATION] == "relu" else None))
     proposals = [decider.propose(number)[ACTIVATION] for number in range(24, 32)]
     assert proposals.count("relu") >= 7
+
+
+@given(st.integers(-20, 20), st.integers(1, 7), st.integers(0, 6), st.integers(0, 3))
+@settings(max_examples=40)
+def test_every_step_of_an_integer_range_can_be_drawn_and_nothing_else(low, step, steps, rest):
+    """Also where it ends at 0, and where `high` is no step."""
+    rest = min(rest, step - 1)
+    domain = Range(low, low + steps * step + rest, True, step=step)
+    expected = distribution(domain)
+    assert (expected.low, expected.high, expected.step) == (low, low + steps * step, step)
+    assert [domain.cell(i) for i in range(domain.size())] == list(range(low, low + steps * step + 1, step))
+
+
+def test_an_integer_range_with_steps_down_to_zero_is_searched_whole(tmp_path):
+    (tmp_path / "zero.py").write_text(
+        "from torch import nn\n"
+        "class Zero(nn.Module):\n"
+        "    def __init__(self, in_features, num_classes, start: int = -2):\n"
+        "        super().__init__()\n"
+        "        self.layer = nn.Linear(in_features, num_classes)\n"
+        "    def forward(self, x):\n"
+        "        return self.layer(x)\n"
+    )
+    model = {
+        "name": "zero.py:Zero",
+        "start": {"low": -4, "high": 0, "step": 2},
+        "hidden_size": None,
+        "activation": None,
+    }
+    space = space_of(tmp_path, model=model, search={"sampler": "random"})
+    proposer = Proposer(space, "random", 0, "", True)
+    assert {proposer.propose(number)["model.start"] for number in range(40)} == {-4, -2, 0}

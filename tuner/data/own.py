@@ -29,6 +29,7 @@ LOADER = Kind(
     what="function",
     fits=inspect.isfunction,
     handed_in=("folder",),
+    despite_default=("folder",),
     required="it is an argument of the function without a default: give it in the file",
     unclear="has neither an annotation nor a default",
 )

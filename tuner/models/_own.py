@@ -1,8 +1,9 @@
 """The user's own model: `my_nets.py:MyNet` beside the experiment file, or `package.module:Class` that is installed.
 
-Any plain `nn.Module`. Its constructor's annotated arguments are the settings; those that are called like a shape
-(`in_features`, `num_classes`, …: `SHAPES`) are handed in. Its `forward` reads a batch (N, …) as the data has it, codes
-as int64, and may take `lengths` (N,) of sequences and `side` (N, D) beside ids. It answers as torch's losses want it:
+Any plain `nn.Module`. Its constructor's annotated arguments are the settings. Arguments without a default that are
+named like a shape (`in_features`, `num_classes`, …: `SHAPES`) are filled in from the data; with a default they are
+settings like any other, so that `width` may be a number of channels, unless annotated as `Annotated[int, "shape"]`.
+Its `forward` reads a batch (N, …) as the data has it, codes as int64, and may take `lengths` (N,) of sequences and `side` (N, D) beside ids. It answers as torch's losses want it:
 (N, outputs), or of one output (N,); steps (N, T, outputs); pixels (N, classes, H, W).
 """
 
@@ -91,9 +92,13 @@ class Own:
     LAYOUTS: tuple[str, ...] = LAYOUTS
     TASKS: tuple[str, ...] = TASKS
 
+    def filled(self, shapes: Shapes) -> dict[str, Any]:
+        """The arguments that come from the data; None where it has no such shape."""
+        return {name: SHAPES[name].of(shapes) for name in self.shapes}
+
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         """K copies of it."""
-        given = {name: SHAPES[name].of(shapes) for name in self.shapes}
+        given = self.filled(shapes)
         for name, value in given.items():
             if value is None:
                 text = f"{self.name} asks for {name}, which this data does not have"
@@ -110,6 +115,11 @@ def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
     if len(shapes.places) == 2 and out.ndim == 4:
         return out.movedim(1, -1)
     return out[:, None] if shapes.outputs == 1 and out.ndim == 1 else out
+
+
+def kept(own: Own) -> list[str]:
+    """Arguments named like a shape that are settings because they have a default."""
+    return [name for name in own.Settings.model_fields if name in SHAPES]
 
 
 def load(name: str, folder: Path) -> Own:

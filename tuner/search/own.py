@@ -10,7 +10,7 @@ import torch
 from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
-from tuner.models._own import load
+from tuner.models._own import kept, load
 from tuner.models.layers import Lanes, Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
@@ -83,12 +83,33 @@ def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work)
         out.sum().backward()
         if tuple(out.shape[1:]) != wanted:
             said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
-            return f"{name} makes of {shown} a tensor {said}, not {due}", "mend its forward"
+            return f"{name} makes of {shown} a tensor {said}, not {due}", _cure(name, work) or "correct its forward"
     except TunerError as error:
         return error.message, error.hint or ""
     except (Exception, SystemExit) as error:
-        return failed(name, error, f" on {shown}")
+        text, hint = failed(name, error, f" on {shown}")
+        return text, _cure(name, work) or hint
     return None
+
+
+def _cure(name: str, work: Work) -> str | None:
+    """What may be wrong where an argument named like a shape has a default."""
+    settings = kept(load(name, work.folder))
+    if not settings:
+        return None
+    which = " and ".join(settings)
+    return (f"its constructor gives {which} a default, which makes it a setting; without one, or annotated as "
+            'Annotated[int, "shape"], it is filled in from the data')  # fmt: skip
+
+
+def filled(experiment: Experiment, dataset: Dataset) -> list[str]:
+    """For each of the user's own models: which arguments are filled in from the data."""
+    shapes, found = shapes_of(dataset), []
+    for name in (name for name in names_of_models(experiment.space) if is_own(name)):
+        given = load(name, experiment.folder).filled(shapes)
+        words = ", ".join(f"{argument}={value}" for argument, value in given.items())
+        found.append(f"{name}: {words or 'nothing'}")
+    return found
 
 
 def _as_torch(shape: tuple[int, ...], pixels: bool) -> tuple[int, ...]:

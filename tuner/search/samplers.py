@@ -39,12 +39,8 @@ def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.options)
     if domain.integer:
-        high = domain.high if domain.step is None else domain.cell(domain.size() - 1) or domain.low
-        return IntDistribution(int(domain.low), int(high), domain.log, int(domain.step or 1))
-    high = domain.high
-    if domain.step is not None:
-        high = float(domain.cell(domain.size() - 1) or 0.0)  # the last step, which Optuna would warn about
-    return FloatDistribution(domain.low, high, domain.log, domain.step)
+        return IntDistribution(int(domain.low), int(domain.last), domain.log, int(domain.step or 1))
+    return FloatDistribution(domain.low, domain.last, domain.log, domain.step)
 
 
 class Proposer:

@@ -26,6 +26,7 @@ from tuner.errors import TunerError, UsageError, did_you_mean
 from tuner.seeds import seed_of
 from tuner.spec.settings import Settings, members
 
+SHAPE = "shape"  # marks an argument as filled in: Annotated[int, "shape"]
 ANNOTATE = "annotate them as int, float, bool, str or Literal"
 
 
@@ -33,8 +34,9 @@ ANNOTATE = "annotate them as int, float, bool, str or Literal"
 class Kind:
     """What the user's code is to be: the section that names it, the word for it, and how sentences speak of it.
 
-    `handed_in`: arguments that are no settings; `required`: how to give one that has no default; `unclear`: what is
-    wrong with one that is neither."""
+    `handed_in`: names of arguments that are filled in; one with a default is a setting all the same, unless it is in
+    `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default; `unclear`: what is wrong with an argument
+    that is neither."""
 
     section: str
     word: str
@@ -43,6 +45,7 @@ class Kind:
     handed_in: tuple[str, ...]
     required: str
     unclear: str
+    despite_default: tuple[str, ...] = ()
 
 
 def is_own(name: str) -> bool:
@@ -179,7 +182,8 @@ def arguments(
         if argument.name == "name" or argument.name in base.model_fields:
             means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
             raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "call it otherwise")
-        if argument.name in kind.handed_in:
+        marked = SHAPE in getattr(hints.get(argument.name), "__metadata__", ())
+        if argument.name in kind.handed_in and (not given or marked or argument.name in kind.despite_default):
             handed_in.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
             annotation = hints.get(argument.name, type(argument.default))

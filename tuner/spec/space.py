@@ -66,8 +66,14 @@ class Range:
 
     def cell(self, index: int) -> Value:
         """The `index`-th cell, in order of value."""
-        if self.step is None:
-            return self._points()[index]
+        return self._points()[index] if self.step is None else self._stepped(index)
+
+    @property
+    def last(self) -> float:
+        """The largest value: `high`, or the last step below it."""
+        return self.high if self.step is None else self._stepped(self.size() - 1)
+
+    def _stepped(self, index: int) -> float:
         exact = Decimal(repr(self.low)) + index * Decimal(repr(self.step))  # 0.1 + 0.2 is 0.3 for the user
         return int(exact) if self.integer else float(exact)
 
