@@ -35,8 +35,8 @@ class Kind:
     """What the user's code is to be: the section that names it, the word for it, and how sentences speak of it.
 
     `handed_in`: names of arguments that are filled in; one with a default is a setting all the same, unless it is in
-    `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default; `unclear`: what is wrong with an argument
-    that is neither."""
+    `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default;
+    `unclear`: what is wrong with an argument that is neither."""
 
     section: str
     word: str
