@@ -5,14 +5,20 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 from test_training import plain_model, scaled
 from torch import nn
 from torch.optim import lr_scheduler
 from toys import CPU, SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
 
+from tuner.data.dataset import Dataset
+from tuner.models import mlp
 from tuner.training.fitting import build_stacks
-from tuner.training.lanes import Batches
+from tuner.training.lane_data import Table
+from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import train
 from tuner.training.losses import CrossEntropy, Huber, Mae
 from tuner.training.optimizers import Adagrad, Adam, AdamW, NAdam, RMSprop, Sgd
@@ -133,12 +139,45 @@ def test_balanced_classes_weigh_as_sklearn_says():
     (stack,) = build_stacks(how, [lane], table)
     model = plain_model(stack, nn.ReLU())
     x = scaled(table.dataset.features, lane.train)
-    loss = nn.CrossEntropyLoss(weight=torch.tensor(weight, dtype=torch.float32))
+    weighted = nn.CrossEntropyLoss(weight=torch.tensor(weight, dtype=torch.float32), reduction="none")
+
+    def loss(outputs, y):
+        return weighted(outputs, y).mean()  # the weights have mean 1 over the training rows
+
     by_torch(model, lane, x, table.targets, loss=loss, optimizer=SGD)
     curves = train(how, [lane], table, go_on).curves
     rows = torch.from_numpy(lane.evaluations[0])
     expected = nn.CrossEntropyLoss()(model(x[rows]), table.targets[rows]).item()
     assert curves.loss[0, -1] == pytest.approx(expected, rel=2e-4)
+
+
+def imbalanced(weights=None):
+    """Two classes that overlap, 9 to 1: (features, targets) of 1,200 rows."""
+    rng = np.random.default_rng(1)
+    y = (np.arange(1200) % 10 == 0).astype(np.int64)
+    x = (rng.normal(size=(1200, 2)) + 0.7 * y[:, None]).astype(np.float32)
+    return Dataset("toy", "classification", x, y, (), ("y",), ("often", "rare"), weights=weights)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("how", ["class_weight", "row weights"])
+def test_weights_move_the_decision_as_far_in_batches_of_any_size(batch_size, how):
+    """As scikit-learn's logistic regression with the same weights, within what stochastic gradients leave."""
+    weights = np.where(imbalanced().targets == 1, 5.0, 5 / 9).astype(np.float32)
+    dataset = imbalanced(weights if how == "row weights" else None)
+    train_rows, test_rows = np.arange(600), np.arange(600, 1200)
+    settings = {"class_weight": "balanced"} if how == "class_weight" else {}
+    epochs, rate = (300, 2.0) if batch_size == "full" else (30, 0.003 if batch_size == 1 else 0.02)
+    recipe_ = recipe(mlp.Settings(num_layers=0), "balanced_accuracy", epochs=epochs, batch_size=batch_size,
+                     optimizer=Sgd(learning_rate=rate), **settings)  # fmt: skip
+    lane = Lane(train_rows, (test_rows,), 0)
+    curves = train(recipe_, [lane], Table(dataset, CPU), go_on).curves
+    x = StandardScaler().fit(dataset.features[train_rows]).transform(dataset.features)
+    theirs = LogisticRegression(class_weight="balanced", C=1e6).fit(x[train_rows], dataset.targets[train_rows])
+    expected = balanced_accuracy_score(dataset.targets[test_rows], theirs.predict(x[test_rows]))
+    plain = LogisticRegression(C=1e6).fit(x[train_rows], dataset.targets[train_rows])
+    assert balanced_accuracy_score(dataset.targets[test_rows], plain.predict(x[test_rows])) < expected - 0.1
+    assert curves.score[0, -1] == pytest.approx(expected, abs=0.04)
 
 
 @pytest.mark.parametrize("knob", [*KNOBS, "input_noise", "class_weight", "warmup"])

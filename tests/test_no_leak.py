@@ -74,7 +74,7 @@ def seen(dataset, rows, knobs):
     lane, batch = LaneData(table, [Lane(rows, (), 0)]), torch.from_numpy(rows)[None]
     statistics = fit(table.dataset, rows)
     prepared = (getattr(statistics, f.name) for f in fields(Preparation))
-    return (*prepared, *lane.inputs(batch), lane.targets(batch), lane.weighted(batch, torch.ones(batch.shape)))
+    return (*prepared, *lane.inputs(batch), lane.targets(batch), lane.weights_of(batch))
 
 
 @pytest.mark.parametrize("name", sorted({*registry.names(SOURCES)} - FETCHED))

@@ -3,9 +3,9 @@
 Any plain `nn.Module`. Its constructor's annotated arguments are the settings. Arguments without a default that are
 named like a shape (`in_features`, `num_classes`, …: `SHAPES`) are filled in from the data; with a default they are
 settings like any other, so that `width` may be a number of channels, unless annotated as `Annotated[int, "shape"]`.
-Its `forward` reads a batch (N, …) as the data has it, codes as int64, and may take `lengths` (N,) of sequences and `side`
-(N, D) beside ids. It returns what torch's losses take: (N, outputs), or of one output (N,); steps (N, T, outputs); pixels
-(N, classes, H, W).
+Its `forward` reads a batch (N, …) as the data has it, codes as int64, and may take `lengths` (N,) of sequences and
+`side` (N, D) beside ids. It returns what torch's losses take: (N, outputs), or of one output (N,); steps
+(N, T, outputs); pixels (N, classes, H, W).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tuner.data.dataset import IGNORED, Dataset
 from tuner.data.preprocess import fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
-from tuner.training.losses import TINY, asked
+from tuner.training.losses import TINY, asked, by_row
 from tuner.training.settings import TrainingSettings
 
 Inputs = tuple[Tensor, ...]
@@ -97,37 +97,40 @@ class LaneData:
             for each in ([p.target_shift for p in fitted], [p.target_scale for p in fitted])
         )
         self._codes = stacked["codes"]  # (K, F, V)
+        self._normaliser = _normaliser(table, lanes, self._class_weight)  # (K, 1)
 
     def select(self, lanes: Tensor) -> LaneData:
         """The same for these lanes only."""
         chosen = copy.copy(self)
-        for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale", "_codes"):
+        for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale", "_codes", "_normaliser"):
             statistic = getattr(self, name)
             setattr(chosen, name, statistic[lanes.to(statistic.device)])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
         return chosen
 
-    def shares(self, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the losses of a batch count in their sum: rows (K, B), and in each row its places (K, B, …).
+    def shares(self, targets: Tensor, weights: Tensor, row_weights: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Factors of a batch's losses in their sum: of rows (K, B), and of the labelled positions in them (K, B, …).
 
-        `weights` (K, B), 0 for padding, sum to 1 per lane. Every place of every row that counts weighs the same, but
-        those of rare classes more if that is asked for."""
-        places = asked(targets)
+        `weights` (K, B), 0 for padding, sum to 1 per lane; `row_weights` (K, B) are those of `weights_of`. The sum is
+        divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch, so they
+        matter in batches of any size."""
+        places, counted = asked(targets), weights
+        if places is not None:
+            counted = weights * places.flatten(2).sum(dim=2)
+        shares = counted if places is None else counted / counted.sum(dim=1, keepdim=True).clamp(min=TINY)
         if self._class_weight is not None:
-            rare = self._class_weight.gather(1, targets.clamp(min=0).flatten(1)).view_as(targets)
-            places = rare if places is None else places * rare
-        if places is None:
-            return weights, None
-        rows = weights * (places if places.ndim == 2 else places.flatten(2).sum(dim=2))
-        return rows / rows.sum(dim=1, keepdim=True).clamp(min=TINY), places
+            of_class = self._class_weight.gather(1, targets.clamp(min=0).flatten(1)).view_as(targets)
+            positions = of_class if places is None else places * of_class
+            mean = positions if places is None else by_row(of_class, places)
+            shares, places = shares * mean, positions
+        return shares * row_weights, places
 
-    def weighted(self, rows: Tensor, weights: Tensor) -> Tensor:
-        """The weights (…, B) of rows in the mean loss of their batch, if the data itself does not weigh all alike."""
+    def weights_of(self, rows: Tensor) -> Tensor:
+        """Weights (…, K, B) of rows in training, scaled to a mean of 1 over the labelled positions of each lane."""
         if self.row_weights is None:
-            return weights
-        weights = weights * _taken(self.row_weights, rows)
-        return weights / weights.sum(dim=-1, keepdim=True).clamp(min=TINY)
+            return self._normaliser.expand(rows.shape)
+        return _taken(self.row_weights, rows) * self._normaliser
 
     def inputs(self, rows: Tensor) -> Inputs:
         """Prepared features (…, K, B, *row shape); lengths or side numbers beside them."""
@@ -177,6 +180,23 @@ def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     if lengths is None:
         return x
     return x * (torch.arange(x.shape[-2], device=x.device) < lengths[..., None])[..., None]
+
+
+def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None) -> Tensor:
+    """Labelled positions of each lane's training rows, divided by the sum of their weights (K, 1)."""
+    found = np.ones((len(lanes), 1), dtype=np.float32)
+    for place, lane in enumerate(lanes if class_weight is not None or table.weights is not None else ()):
+        targets, weights = table.dataset.targets[lane.train], np.ones(len(lane.train))
+        if table.dataset.weights is not None:
+            weights = table.dataset.weights[lane.train].astype(np.float64)
+        positions = np.ones(targets.shape if table.dataset.classes else (len(targets), 1))
+        if table.dataset.classes:
+            positions *= targets != IGNORED
+        counted = positions.sum()
+        if class_weight is not None:
+            positions = positions * class_weight[place].cpu().double().numpy()[np.maximum(targets, 0)]
+        found[place] = counted / (positions.reshape(len(weights), -1).sum(axis=1) @ weights)
+    return torch.from_numpy(found).to(table.device)
 
 
 def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:

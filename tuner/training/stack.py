@@ -92,8 +92,7 @@ class Stack:
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
-            weighted = self._data.weighted(rows[chunk], weights[chunk])
-            for step in zip(inputs, targets, weights[chunk] > 0, weighted, strict=True):
+            for step in zip(inputs, targets, weights[chunk], self._data.weights_of(rows[chunk]), strict=True):
                 losses.append(self._step(len(losses), *step))
                 if (places := asked(step[1])) is not None:
                     asks.append(places.flatten(2).sum(dim=2))
@@ -109,15 +108,16 @@ class Stack:
         self._pace.ended(mean)
         return mean
 
-    def _step(self, number: int, inputs: Inputs, y: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-        """One batch; its losses (K, B) row by row. `counts` (K, B): whether a row is one, or padding."""
+    def _step(self, number: int, inputs: Inputs, y: Tensor, weights: Tensor, row_weights: Tensor) -> Tensor:
+        """One batch; its losses (K, B) row by row. `weights` (K, B) are those of a mean, 0 for padding; `row_weights`
+        (K, B) those that the data gives."""
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
         for module in self._counting:
-            module.counts = counts
+            module.counts = weights > 0
         inputs, y = self._augmented(inputs, y)
-        shares, places = self._data.shares(y, weights)
+        shares, places = self._data.shares(y, weights, row_weights)
         at_places = self._loss(self._answer(inputs, y), y)
         losses = by_row(at_places, places)
         # lanes share no parameter: each gets those of its own mean loss
