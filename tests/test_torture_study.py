@@ -32,7 +32,7 @@ def cut(share):
 
 
 OF_FORMAT = (
-    "UPDATE study_user_attributes SET value_json = replace(value_json, '\"schema\": 3', '\"schema\": {}') "
+    "UPDATE study_user_attributes SET value_json = replace(value_json, '\"schema\": 4', '\"schema\": {}') "
     "WHERE key = 'tuner:header'"
 )
 DAMAGE = {

@@ -15,6 +15,8 @@ from tuner.data.preprocess import Preparation, fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, asked
+from tuner.training.metrics.metric import Need
+from tuner.training.metrics.numbers import naive_error
 from tuner.training.settings import TrainingSettings
 
 Inputs = tuple[Tensor, ...]
@@ -28,7 +30,7 @@ class Table:
         self.features = torch.from_numpy(dataset.features).to(device)
         self.targets = torch.from_numpy(dataset.targets).to(device)
         self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
-        weights = dataset.weights
+        weights = dataset.training_weights
         self.weights = None if weights is None else torch.from_numpy(weights).to(device)
         self.missing = bool(np.isnan(dataset.numbers).any())
 
@@ -94,6 +96,8 @@ class LaneData:
         self._target_shift = stacked["target_shift"][:, None]  # (K, 1, M)
         self._target_scale = stacked["target_scale"][:, None]
         self._codes = stacked["codes"]  # (K, F, V)
+        naive = [naive_error(table.dataset, lane.train) for lane in lanes if table.dataset.naive is not None]
+        self._naive = torch.from_numpy(np.stack(naive)) if naive else None
 
     def select(self, lanes: Tensor) -> LaneData:
         """The same for these lanes only."""
@@ -102,6 +106,8 @@ class LaneData:
             setattr(chosen, name, getattr(self, name)[lanes])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
+        if self._naive is not None:
+            chosen._naive = self._naive[lanes.cpu()]
         return chosen
 
     def shares(self, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -145,9 +151,18 @@ class LaneData:
         """Targets in their own units: codes (…, K, B, *places) or numbers (…, K, B, M)."""
         return _taken(self._table.targets, rows)
 
-    def users(self, rows: Tensor) -> Tensor:
-        """Whom each row asks, in the first column of ids (…, K, B)."""
-        return _taken(self._table.features[:, 0], rows)
+    def score_weights(self, rows: Tensor, counts: Tensor) -> Tensor:
+        """How much each row (K, V) counts in a score, in float64 on the CPU: 0 where it is padding."""
+        weights = self._table.dataset.score_weights
+        each = 1.0 if weights is None else _taken(torch.from_numpy(weights), rows.cpu()).double()
+        return counts.cpu().double() * each
+
+    def needed(self, need: Need | None, rows: Tensor) -> Tensor | None:
+        """What a metric needs besides, on the CPU: the user of each row, in the first column of ids (K, V), or the
+        error of the seasonal-naive forecast on each lane's training rows (K, M)."""
+        if need == "users":
+            return _taken(self._table.features[:, 0], rows).cpu()
+        return self._naive if need == "naive" else None
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets as the loss wants them: codes, or numbers scaled by each lane's training rows."""

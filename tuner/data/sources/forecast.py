@@ -89,6 +89,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=windows.order,
         until=windows.until,
         naive=windows.naive,
+        horizon=settings.horizon,
         notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
     )
 
