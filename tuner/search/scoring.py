@@ -49,7 +49,8 @@ def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: 
         for what, train, on in _scored(chain):
             why = metric.why_undefined(dataset.targets[on], dataset.counts(on), needed(dataset, metric, train, on))
             if why:
-                text = f"{metric.name} cannot score the {len(on)} rows of {what} of {chain.name}: {why}"
+                rows = "only row" if len(on) == 1 else f"{len(on)} rows"
+                text = f"{metric.name} cannot score the {rows} of {what} of {chain.name}: {why}"
                 raise experiment.error("metric", text, "fewer folds, more rows, or another metric")
 
 
