@@ -24,8 +24,8 @@ PINBALL = "pinball_"
 def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
     """The metric that the file names, or that of the task. Raises `ExperimentError` where it does not fit the data."""
     metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
-    if dataset.task not in metric.tasks or not _given(dataset, metric):
-        fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and _given(dataset, m)]
+    if not fits(dataset, metric):
+        fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
         of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
         raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
@@ -38,9 +38,10 @@ def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
     return metric
 
 
-def _given(dataset: Dataset, metric: Metric) -> bool:
-    """Whether the data has what the metric needs."""
-    return {"users": dataset.of_users, "naive": dataset.naive is not None, None: True}[metric.needs]
+def fits(dataset: Dataset, metric: Metric) -> bool:
+    """Whether a metric is for the task of the data, and the data has what it needs."""
+    given = {"users": dataset.of_users, "naive": dataset.naive is not None, None: True}[metric.needs]
+    return given and dataset.task in metric.tasks
 
 
 def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: NestedPlan) -> None:
