@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import inside, search, write_space
+from helpers import inside, search, tables, write_space
 from scipy.special import softmax
 from sklearn import metrics as sk
 
@@ -75,6 +75,13 @@ def test_rows_that_weigh_nothing_do_not_spoil_the_score(tmp_path):
     _, weighted, _ = study(tmp_path / "both", "accuracy")
     _, alike, _ = study(tmp_path / "training", "accuracy", weights_for="training")
     assert weighted.score.mean > 0.9 > 0.85 > alike.score.mean
+
+
+@pytest.mark.slow
+def test_workers_weigh_alike(tmp_path):
+    study(tmp_path, "accuracy")
+    search(tmp_path / "space.yaml", tmp_path / "other.db", workers=2)
+    assert tables(tmp_path / "study.db") == tables(tmp_path / "other.db")
 
 
 def test_the_default_and_the_dummy_are_scored_by_weight(tmp_path):

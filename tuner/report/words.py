@@ -97,9 +97,10 @@ def _nested(results: Results) -> list[str]:
 def dummy(results: Results) -> str:
     """What was done without a model in the scored outer folds."""
     found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
-    if found == [NAIVE]:
-        return NAIVE
-    return f"a dummy that ignores the features, {' or '.join(found)}"
+    what = " or ".join(found)
+    if NAIVE in found:
+        return what if found == [NAIVE] else f"a dummy, {what}"
+    return f"a dummy that ignores the features, {what}"
 
 
 def _inner(results: Results) -> str:

@@ -22,10 +22,10 @@ BETAS = (0.5, 1, 2)  # of F-beta: above 1, recall counts more
 
 def _counts(outputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per class, the summed weights of the rows hit, predicted and true; each (…, C)."""
-    classes = outputs.shape[-1]
-    true = F.one_hot(targets, classes) * weights[..., None]
-    predicted = F.one_hot(outputs.argmax(dim=-1), classes)
-    return (true * predicted).sum(-2), (predicted * weights[..., None]).sum(-2), true.sum(-2)
+    predicted = outputs.argmax(dim=-1)
+    none = weights.new_zeros((*weights.shape[:-1], outputs.shape[-1]))
+    hit = none.scatter_add(-1, targets, weights * (predicted == targets))
+    return hit, none.scatter_add(-1, predicted, weights), none.scatter_add(-1, targets, weights)
 
 
 def counted(
