@@ -17,6 +17,7 @@ from tuner.training.losses import (
     Huber,
     Mae,
     Mse,
+    Quantile,
     asked,
     by_row,
 )
@@ -80,6 +81,16 @@ def test_mae_and_huber_equal_torch(ours):
     outputs, targets = torch.randn(2, 7, 3, dtype=torch.double), torch.randn(2, 7, 3, dtype=torch.double)
     for k in range(2):
         torch.testing.assert_close(ours(outputs, targets)[k].mean(), theirs(outputs[k], targets[k]))
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_the_quantile_loss_is_sklearns_pinball_loss(level):
+    random = np.random.default_rng(6)
+    outputs, targets = random.normal(size=(2, 7, 3)).round(1), random.normal(size=(2, 7, 3)).round(1)
+    losses = Quantile(quantile=level)(torch.from_numpy(outputs), torch.from_numpy(targets))
+    expected = [[sk.mean_pinball_loss(target, row, alpha=level) for target, row in zip(*lane, strict=True)]
+                for lane in zip(targets, outputs, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
 
 
 LOSSES = [(task, loss) for task, losses in BY_TASK.items() for loss in losses.values()]

@@ -1,137 +1,257 @@
 """Metrics equal scikit-learn's (sacrebleu's) of the same name, on many padded sets at once."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from sacrebleu import corpus_bleu
 from scipy.special import log_softmax, softmax
+from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
-from tuner.data.dataset import END, IGNORED
+from tuner.data.dataset import END, IGNORED, Dataset
 from tuner.ranking import ndcg, recall
 from tuner.training.metrics import DEFAULT, METRICS
+from tuner.training.metrics.numbers import naive_error
 
 CLASSES = 4
+KINDS = ("masked", "whole", "fractions")  # of weights: 0 and 1, small whole numbers, numbers between 0 and 2
 
 
-def log_loss(targets, outputs):
-    return sk.log_loss(targets, softmax(outputs, axis=1), labels=range(CLASSES))
+def log_loss(targets, outputs, weights):
+    return sk.log_loss(targets, softmax(outputs, axis=1), labels=range(CLASSES), sample_weight=weights)
 
 
 def by_class(function, **how):
-    return lambda targets, outputs: function(targets, outputs.argmax(axis=1), **how)
+    return lambda targets, outputs, weights: function(targets, outputs.argmax(axis=1), sample_weight=weights, **how)
 
 
-def roc_auc(targets, outputs):
+def against_the_rest(function):
     """Of each class that has rows and lacks some, against the rest."""
-    probabilities = softmax(outputs, axis=1)
-    known = [c for c in range(CLASSES) if 0 < (targets == c).sum() < len(targets)]
-    return np.mean([sk.roc_auc_score(targets == c, probabilities[:, c]) for c in known] or [np.nan])
+
+    def score(targets, outputs, weights):
+        probabilities = softmax(outputs, axis=1)
+        known = [c for c in range(CLASSES) if 0 < (targets == c).sum() < len(targets)]
+        each = [function(targets == c, probabilities[:, c], sample_weight=weights) for c in known]
+        return np.mean(each or [np.nan])
+
+    return score
 
 
 def foreground(function):
     """Averaged over the classes but the first that are true or predicted."""
 
-    def score(targets, outputs):
+    def score(targets, outputs, weights):
         present = [c for c in range(1, CLASSES) if (targets == c).any() or (outputs.argmax(axis=1) == c).any()]
-        return by_class(function, average="macro", labels=present)(targets, outputs) if present else 1.0
+        return by_class(function, average="macro", labels=present)(targets, outputs, weights) if present else 1.0
 
     return score
 
 
-RATIOS = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
+def brier(targets, outputs, weights):
+    return sk.brier_score_loss(targets, softmax(outputs, axis=1), labels=range(CLASSES), sample_weight=weights)
+
+
+def mcc(targets, outputs, weights):
+    """0 where one class is all that is true or said: scikit-learn divides rounding by rounding there."""
+    alone = 1 in (len(np.unique(targets)), len(np.unique(outputs.argmax(axis=1))))
+    return 0.0 if alone else by_class(sk.matthews_corrcoef)(targets, outputs, weights)
+
+
+F = {f"f{beta}": partial(sk.fbeta_score, beta=beta) for beta in (0.5, 1, 2)}
+RATIOS = {"precision": sk.precision_score, "recall": sk.recall_score, **F}
 OF_CLASSES = {
     "accuracy": by_class(sk.accuracy_score),
-    "balanced_accuracy": by_class(lambda t, p: sk.recall_score(t, p, labels=np.unique(t), average="macro")),
+    "balanced_accuracy": lambda t, o, w: by_class(sk.recall_score, labels=np.unique(t), average="macro")(t, o, w),
+    "mcc": mcc,
+    "cohen_kappa": by_class(sk.cohen_kappa_score),
     "log_loss": log_loss,
-    "roc_auc": roc_auc,
+    "brier": brier,
+    "roc_auc": against_the_rest(sk.roc_auc_score),
+    "average_precision": against_the_rest(sk.average_precision_score),
     "dice": foreground(sk.f1_score),
     "iou": foreground(sk.jaccard_score),
-    "perplexity": lambda t, o: np.exp(log_loss(t, o)),
-    "bits_per_character": lambda t, o: log_loss(t, o) / np.log(2),
+    "perplexity": lambda t, o, w: np.exp(log_loss(t, o, w)),
+    "bits_per_character": lambda t, o, w: log_loss(t, o, w) / np.log(2),
     **{
         f"{average}_{name}": by_class(function, average=average, zero_division=0)
         for name, function in RATIOS.items()
         for average in ("macro", "micro", "weighted")
     },
 }
+
+
+def of_numbers(function):
+    return lambda targets, outputs, weights: function(targets, outputs, sample_weight=weights)
+
+
+def symmetric(targets, outputs, weights):
+    errors = [[abs(o - t) / ((abs(o) + abs(t)) / 2) if o or t else 0 for o, t in zip(*row, strict=True)]
+              for row in zip(outputs, targets, strict=True)]  # fmt: skip
+    return np.average(np.mean(errors, axis=1), weights=weights)
+
+
+def spearman(targets, outputs, weights):
+    """A row of weight 2 as two rows; in tenths, where weights are fractions."""
+    times = np.round(10 * weights).astype(int)
+    return np.mean([spearmanr(t.repeat(times), o.repeat(times))[0] for t, o in zip(targets.T, outputs.T, strict=True)])
+
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 OF_NUMBERS = {
-    "rmse": sk.root_mean_squared_error,
-    "mse": sk.mean_squared_error,
-    "mae": sk.mean_absolute_error,
-    "r2": sk.r2_score,
+    "rmse": of_numbers(sk.root_mean_squared_error),
+    "mse": of_numbers(sk.mean_squared_error),
+    "mae": of_numbers(sk.mean_absolute_error),
+    "r2": of_numbers(sk.r2_score),
+    "mape": of_numbers(sk.mean_absolute_percentage_error),
+    "smape": symmetric,
+    "spearman": spearman,
+    **{f"pinball_{level}": of_numbers(partial(sk.mean_pinball_loss, alpha=level)) for level in LEVELS},
 }
 OF_TEXTS = {"token_accuracy", "exact_match", "bleu"}
-RANKED = {name for name, metric in METRICS.items() if metric.by_user}
+OF_FORECASTS = {"mase"}
+RANKED = {name for name, metric in METRICS.items() if metric.needs == "users"}
 
 
 def test_every_metric_has_an_oracle_and_every_task_a_default():
-    assert set(METRICS) == {*OF_CLASSES, *OF_NUMBERS, *OF_TEXTS, *RANKED}
+    assert set(METRICS) == {*OF_CLASSES, *OF_NUMBERS, *OF_TEXTS, *OF_FORECASTS, *RANKED}
     assert all(task in METRICS[name].tasks for task, name in DEFAULT.items())
 
 
-def assert_equals(name, oracle, outputs, targets, mask):
-    scores = METRICS[name].score(torch.from_numpy(outputs), torch.from_numpy(targets), torch.from_numpy(mask))
-    assert scores.shape == mask.shape[:-1]
+def assert_equals(name, oracle, outputs, targets, weights):
+    scores = METRICS[name].score(*map(torch.from_numpy, (outputs, targets, weights)))
+    assert scores.shape == weights.shape[:-1]
     kind = np.float64 if targets.dtype.kind == "f" else np.int64  # scikit-learn would go on in float32
-    for index in np.ndindex(*mask.shape[:-1]):
-        keep = mask[index]
-        expected = oracle(targets[index][keep].astype(kind), outputs[index][keep].astype(np.float64))
+    for index in np.ndindex(*weights.shape[:-1]):
+        keep = weights[index] > 0
+        expected = oracle(
+            targets[index][keep].astype(kind), outputs[index][keep].astype(np.float64), weights[index][keep]
+        )
         assert scores[index].item() == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
-def random_mask(random, *shape):
+def random_weights(random, kind, *shape):
+    """0 for about 2 rows in 5, but for the first three; in tenths, so that rows can be repeated by them."""
     mask = random.random(shape) < 0.6
-    mask[..., :2] = True
-    return mask
+    mask[..., :3] = True
+    drawn = {
+        "masked": np.ones(shape),
+        "whole": random.integers(1, 4, shape),
+        "fractions": random.integers(1, 20, shape) / 10,
+    }
+    return 1.0 * mask * drawn[kind]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")  # kappa of one class
 @pytest.mark.parametrize("name", OF_CLASSES)
 @pytest.mark.parametrize("present", [CLASSES, 2, 1])  # with fewer, classes are missing from the sets
-def test_classification_equals_sklearn(name, present):
+@pytest.mark.parametrize("kind", KINDS)
+def test_classification_equals_sklearn(name, present, kind):
     random = np.random.default_rng(present)
-    outputs = random.normal(size=(3, 2, 12, CLASSES)).astype(np.float32)
+    outputs = random.normal(size=(3, 2, 12, CLASSES)).round(1).astype(np.float32)  # with ties
     targets = random.integers(0, present, (3, 2, 12))
-    assert_equals(name, OF_CLASSES[name], outputs, targets, random_mask(random, 3, 2, 12))
+    assert_equals(name, OF_CLASSES[name], outputs, targets, random_weights(random, kind, 3, 2, 12))
 
 
 @pytest.mark.parametrize("name", OF_CLASSES)
 @pytest.mark.parametrize("places", [(5,), (2, 3)])
-def test_every_step_or_pixel_that_asks_counts_once(name, places):
+def test_every_step_or_pixel_that_asks_counts_like_its_row(name, places):
     random = np.random.default_rng(7)
     outputs = random.normal(size=(3, 12, *places, CLASSES)).astype(np.float32)
     targets = random.integers(IGNORED, CLASSES, (3, 12, *places))
 
-    def flat(t, o):
-        return OF_CLASSES[name](t[t != IGNORED], o[t != IGNORED])
+    def flat(t, o, w):
+        each = np.broadcast_to(w.reshape(-1, *[1] * len(places)), t.shape)
+        return OF_CLASSES[name](t[t != IGNORED], o[t != IGNORED], each[t != IGNORED])
 
-    assert_equals(name, flat, outputs, targets, random_mask(random, 3, 12))
+    assert_equals(name, flat, outputs, targets, random_weights(random, "fractions", 3, 12))
 
 
-def test_two_classes_have_one_area_under_the_curve():
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "brier"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_two_classes_the_second_is_scored(name, kind):
     random = np.random.default_rng(0)
     outputs, targets = random.normal(size=(1, 40, 2)).astype(np.float32), random.integers(0, 2, (1, 40))
-    oracle = lambda t, o: sk.roc_auc_score(t, softmax(o, axis=1)[:, 1])  # noqa: E731
-    assert_equals("roc_auc", oracle, outputs, targets, np.ones((1, 40), dtype=bool))
+    oracle = {"roc_auc": sk.roc_auc_score, "average_precision": sk.average_precision_score,
+              "brier": sk.brier_score_loss}[name]  # fmt: skip
+    of_the_second = lambda t, o, w: oracle(t, softmax(o, axis=1)[:, 1], sample_weight=w)  # noqa: E731
+    assert_equals(name, of_the_second, outputs, targets, random_weights(random, kind, 1, 40))
 
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
 @pytest.mark.parametrize("count", [1, 3])
-def test_regression_equals_sklearn(name, count):
+@pytest.mark.parametrize("kind", KINDS)
+def test_regression_equals_sklearn_and_scipy(name, count, kind):
     random = np.random.default_rng(count)
-    targets = random.normal(50, 9, (3, 2, 12, count)).astype(np.float32)
-    outputs = targets + random.normal(size=targets.shape).astype(np.float32)
-    assert_equals(name, OF_NUMBERS[name], outputs, targets, random_mask(random, 3, 2, 12))
+    targets = random.normal(50, 9, (3, 2, 12, count)).round().astype(np.float32)  # with ties
+    outputs = targets + random.normal(size=targets.shape).round().astype(np.float32)
+    assert_equals(name, OF_NUMBERS[name], outputs, targets, random_weights(random, kind, 3, 2, 12))
 
 
-@pytest.mark.parametrize("name", OF_NUMBERS)
+@pytest.mark.parametrize("name", sorted({*OF_NUMBERS} - {"spearman"}))
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_constant_target_scores_as_sklearns(name, exact):
     random = np.random.default_rng(0)
     targets = np.full((2, 7, 2), 0.1, dtype=np.float32)
     targets[..., 1] = random.normal(size=(2, 7))
     outputs = targets + (0 if exact else random.normal(size=targets.shape).astype(np.float32))
-    assert_equals(name, OF_NUMBERS[name], outputs, targets, random_mask(random, 2, 7))
+    assert_equals(name, OF_NUMBERS[name], outputs, targets, random_weights(random, "masked", 2, 7))
+
+
+@pytest.mark.parametrize("name", ["mape", "smape"])
+def test_relative_errors_where_something_is_zero(name):
+    targets, outputs = np.array([[[0.0], [2.0], [0.0], [-1.0]]]), np.array([[[0.0], [0.0], [3.0], [1.0]]])
+    assert_equals(name, OF_NUMBERS[name], outputs, targets, np.ones((1, 4)))
+
+
+def test_one_row_has_no_r2_and_a_constant_no_rank():
+    one = torch.tensor([[1.0, 0.0]], dtype=torch.double)
+    values = torch.tensor([[[3.0], [4.0]]], dtype=torch.double)
+    assert METRICS["r2"].score(values + 1, values, one).isnan().all()
+    all_, same = torch.ones(1, 2, dtype=torch.double), torch.zeros_like(values)
+    assert METRICS["spearman"].score(values, same, all_).isnan().all()
+    assert METRICS["spearman"].score(same, values, all_).item() == 0  # it orders nothing; SciPy says nan
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_the_scaled_error_is_that_of_hyndman_and_koehler(horizon):
+    """On a series of its own: in-sample errors of the naive forecast of one step, from the definition."""
+    random, season, columns = np.random.default_rng(2), 2, 2
+    series, start = random.normal(size=(60, columns)).cumsum(axis=0), 10
+    ends = np.arange(start, 60 - horizon + 1)
+    targets = np.stack([series[end : end + horizon].ravel() for end in ends])
+    steps = [[end + ahead - season * (1 + ahead // season) for ahead in range(horizon)] for end in ends]
+    naive = np.stack([series[each].ravel() for each in steps]).astype(np.float32)
+    blank = np.zeros((len(ends), 1), np.float32)
+    data = Dataset("toy", "regression", blank, targets, (), ("y",), naive=naive, horizon=horizon)
+    train, test = np.arange(30), np.arange(30, len(ends))
+    known = series[: start + 30]
+    scale = np.abs(known[season:] - known[:-season])[start - season :].mean(axis=0)
+    outputs = targets[test] + random.normal(size=targets[test].shape)
+    found = METRICS["mase"].score(
+        *(torch.from_numpy(each) for each in (outputs, targets[test], np.ones(len(test)), naive_error(data, train)))
+    )
+    errors = np.abs(outputs - targets[test]).mean(axis=0).reshape(horizon, columns)
+    assert found.item() == pytest.approx((errors / scale).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_with_all_weights_1_nothing_is_rounded_otherwise(name):
+    """Scores of equal rows are bit-identical whatever the padding: sums are of a lane's own rows."""
+    random, metric = np.random.default_rng(4), METRICS[name]
+    if name in OF_CLASSES:
+        outputs, targets = random.normal(size=(20, CLASSES)), random.integers(0, CLASSES, 20)
+    elif name in OF_TEXTS:
+        targets = texts(random, 20, 6)
+        outputs = np.where(random.random(targets.shape) < 0.9, np.maximum(targets, END), 1)
+    else:
+        targets = random.normal(50, 9, (20, 1))
+        outputs = targets + random.normal(size=(20, 1))
+    besides = torch.zeros(20, dtype=torch.long) if metric.needs == "users" else torch.ones(1, dtype=torch.double)
+    ones, twos = torch.ones(20, dtype=torch.double), torch.full((20,), 2.0, dtype=torch.double)
+    given = torch.from_numpy(outputs), torch.from_numpy(targets)
+    assert torch.equal(metric.score(*given, ones, besides), metric.score(*given, twos, besides))
 
 
 def texts(random, rows, width, words=5):
@@ -155,24 +275,26 @@ def test_bleu_equals_sacrebleu(seed, width):
     truth = texts(random, 30, width)
     said = np.where((random.random(truth.shape) < 0.3) & (truth > END), random.integers(1, 5, truth.shape), truth)
     said = np.where(said == IGNORED, END, said)  # a decoder says nothing but the end after the end
-    kept = random.random(30) < 0.7
+    times = random.integers(0, 3, 30)  # a row of weight 2 is two rows
     expected = corpus_bleu(
-        list(np.array(spoken(said), dtype=object)[kept]), [list(np.array(spoken(truth), dtype=object)[kept])],
+        list(np.array(spoken(said), dtype=object).repeat(times)),
+        [list(np.array(spoken(truth), dtype=object).repeat(times))],
         tokenize="none", force=True,
     ).score  # fmt: skip
-    found = METRICS["bleu"].score(*(torch.from_numpy(each[None]) for each in (said, truth, kept)))
+    found = METRICS["bleu"].score(*(torch.from_numpy(each[None]) for each in (said, truth, times * 1.0)))
     assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_token_accuracy_and_exact_match_by_hand():
     truth = np.array([[[3, 2, END, IGNORED], [1, END, IGNORED, IGNORED], [2, 2, 2, END]]])
     said = np.array([[[3, 2, END, END], [2, END, END, END], [2, 2, END, END]]])
-    mask = np.array([[True, True, True]])
-    found = {name: METRICS[name].score(*map(torch.from_numpy, (said, truth, mask))).item()
+    weights = np.array([[1.0, 3.0, 2.0]])
+    found = {name: METRICS[name].score(*map(torch.from_numpy, (said, truth, weights))).item()
              for name in ("token_accuracy", "exact_match")}  # fmt: skip
-    assert found == {"token_accuracy": pytest.approx((3 + 1 + 3) / (3 + 2 + 4)), "exact_match": pytest.approx(1 / 3)}
+    right = (1 * 3 + 3 * 1 + 2 * 3) / (1 * 3 + 3 * 2 + 2 * 4)
+    assert found == {"token_accuracy": pytest.approx(right), "exact_match": pytest.approx(1 / 6)}
     logits = torch.from_numpy(np.eye(4)[said] + 0.0)  # of a model that says every step at once
-    assert METRICS["exact_match"].score(logits, torch.from_numpy(truth), torch.from_numpy(mask)).item() == 1 / 3
+    assert METRICS["exact_match"].score(logits, *map(torch.from_numpy, (truth, weights))).item() == 1 / 6
 
 
 @pytest.mark.parametrize("name", sorted(RANKED))
@@ -180,8 +302,8 @@ def test_rankings_are_means_over_users_of_sklearns(name):
     random = np.random.default_rng(3)
     kind, _, k = name.partition("@")
     users, ratings = random.integers(2, 9, (2, 60)), random.integers(0, 6, (2, 60, 1)).astype(np.float32)
-    said, mask = random.normal(size=(2, 60, 1)).astype(np.float32), random_mask(random, 2, 60)
-    found = METRICS[name].score(*map(torch.from_numpy, (said, ratings, mask, users)))
+    said, mask = random.normal(size=(2, 60, 1)).astype(np.float32), random.random((2, 60)) < 0.6
+    found = METRICS[name].score(*map(torch.from_numpy, (said, ratings, mask * 1.0, users)))
     for place in range(2):
         expected = []
         for user in np.unique(users[place][mask[place]]):
@@ -216,7 +338,9 @@ def test_equal_scores_share_their_places_whatever_the_order_of_the_file(k):
 @pytest.mark.parametrize("name", METRICS)
 def test_more_is_better_exactly_where_the_metric_says_so(name):
     random = np.random.default_rng(1)
-    mask, users = torch.ones(20, dtype=torch.bool), torch.zeros(20, dtype=torch.long)
+    count = 20 if name in OF_CLASSES or name in OF_TEXTS else 40
+    needs = {"users": torch.zeros(count, dtype=torch.long), "naive": torch.ones(1, dtype=torch.double), None: None}
+    weights, needed = torch.ones(count, dtype=torch.double), needs[METRICS[name].needs]
     if name in OF_CLASSES:
         targets = random.integers(0, CLASSES, 20)
         good, bad = (3.0 * np.eye(CLASSES)[(targets + wrong) % CLASSES] for wrong in (0, 1))
@@ -227,9 +351,8 @@ def test_more_is_better_exactly_where_the_metric_says_so(name):
         bad[0] = targets[0]
     else:
         targets = np.abs(random.normal(size=(40, 1)))
-        mask, users = torch.ones(40, dtype=torch.bool), torch.zeros(40, dtype=torch.long)
         good, bad = targets + 0.1, 3.0 - targets
-    given = [(torch.from_numpy(o), torch.from_numpy(targets), mask, users) for o in (bad, good)]
+    given = [(torch.from_numpy(o), torch.from_numpy(targets), weights, needed) for o in (bad, good)]
     worse, better = (METRICS[name].score(*each).item() for each in given)
     assert (better > worse) is METRICS[name].maximize
     low, high = METRICS[name].bounds

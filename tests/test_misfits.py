@@ -174,7 +174,9 @@ def test_a_metric_that_says_nothing_of_a_fold_is_refused_with_the_fold(tmp_path,
         "training": None,
     }
     code, _, err = inside("check", write_space(tmp_path, **wish, metric=metric))
-    told = "error: recall@5 has nothing to tell apart in the 10 rows of inner fold 1 of outer-1\n"
+    told = (
+        "error: recall@5 cannot score the 10 rows of inner fold 1 of outer-1: no user rates some of them above others\n"
+    )
     assert (code, told in err) == ((2, True) if metric == "recall@5" else (0, False))
 
 

@@ -108,8 +108,22 @@ def test_weights_of_rows_are_those_of_torchs_weighted_mean():
             moves.step()
             moves.zero_grad()
     rows = torch.from_numpy(lane.evaluations[0])
-    expected = nn.CrossEntropyLoss()(model(x[rows]), y[rows]).item()  # what scores weighs all rows alike
-    assert train(how, [lane], heavy, go_on).curves.loss[0, -1] == pytest.approx(expected, rel=2e-4)
+    losses = nn.CrossEntropyLoss(reduction="none")(model(x[rows]), y[rows]).detach().numpy()
+    for where, counts in (("both", weights[lane.evaluations[0]]), ("training", None)):
+        data = Table(Dataset(**{**vars(heavy.dataset), "weights_for": where}), CPU)
+        curves = train(how, [lane], data, go_on).curves
+        for curve in (curves.loss, curves.score):  # of log loss
+            assert curve[0, -1] == pytest.approx(np.average(losses, weights=counts), rel=2e-4)
+
+
+def test_weights_for_scores_leave_training_as_it_is():
+    table = classes()
+    weights = np.random.default_rng(5).integers(0, 4, len(table.dataset)).astype(np.float32)
+    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights, "weights_for": "scores"}), CPU)
+    how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(table, [40, 41])
+    plain, weighted = (train(how, lanes, data, go_on).curves for data in (table, heavy))
+    np.testing.assert_array_equal(plain.train_loss, weighted.train_loss)
+    assert (plain.score != weighted.score).all()
 
 
 def test_equal_weights_change_nothing():
@@ -121,7 +135,7 @@ def test_equal_weights_change_nothing():
 
 
 def test_rows_that_weigh_nothing_are_as_if_they_were_not_there():
-    """Neither in statistics, nor in the loss; but scored as any other."""
+    """Neither in statistics, nor in the loss."""
     table = amounts(rows=60)
     targets, weights = table.dataset.targets.copy(), np.ones(60, np.float32)
     targets[::4], weights[::4] = 1e5, 0.0
@@ -138,7 +152,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there():
 def test_batches_of_rows_that_weigh_nothing_train_on(normalization):
     table, weights = classes(), np.zeros(60, np.float32)
     weights[::15] = 1.0
-    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights}), CPU)
+    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights, "weights_for": "training"}), CPU)
     small = mlp.Settings(hidden_size=8, normalization=normalization)
     curves = train(recipe(small, "log_loss", epochs=2, batch_size=4), lanes_of(heavy, [40, 41]), heavy, go_on).curves
     assert np.isfinite(curves.loss).all() and np.isfinite(curves.train_loss).all()

@@ -57,7 +57,10 @@ def test_equal_scores_leave_no_doubt():
      (0.04, None, "On one fold, which allows no test, +0.04 against")],
 )  # fmt: skip
 def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
-    assert verdict(Gain(0.5, Interval(gain, half)), "default") == f"{said} the default configuration (0.5)."
+    assert (
+        verdict(Gain(0.5, Interval(gain, half)), "the default configuration")
+        == f"{said} the default configuration (0.5)."
+    )
 
 
 @settings(deadline=None, max_examples=50)

@@ -8,14 +8,50 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def auc(positive: NDArray[np.bool_], score: Floats) -> float | None:
-    """Area under the ROC curve: the chance that a positive row scores above a negative one (Mann & Whitney 1947)."""
-    few, many = int(positive.sum()), int((~positive).sum())
-    if not few or not many:
+def auc(positive: NDArray[np.bool_], score: Floats, weights: Floats | None = None) -> float | None:
+    """Area under the ROC curve: the chance that a positive row scores above a negative one, rows drawn by weight (Mann
+    & Whitney 1947). None where all rows are positive, or none is."""
+    ups, downs = _at_each_score(positive, score, weights)
+    if not ups.any() or not downs.any():
         return None
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # of equals, their mean
-    return float((ranks[positive].sum() - few * (few + 1) / 2) / (few * many))
+    below = np.cumsum(downs) - downs / 2  # of equals, half
+    return float(ups @ below / (ups.sum() * downs.sum()))
+
+
+def average_precision(positive: NDArray[np.bool_], score: Floats, weights: Floats | None = None) -> float | None:
+    """Σ (R_i − R_{i−1}) · P_i over the distinct scores from the highest down, of recall R and precision P at each. None
+    where all rows are positive, or none is."""
+    ups, downs = (each[::-1] for each in _at_each_score(positive, score, weights))
+    if not ups.any() or not downs.any():
+        return None
+    hits = np.cumsum(ups)
+    return float(ups @ (hits / (hits + np.cumsum(downs))) / ups.sum())
+
+
+def _at_each_score(positive: NDArray[np.bool_], score: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """The weight of the positive rows, and that of the others, at each distinct score from the lowest up."""
+    _, place = np.unique(score, return_inverse=True)
+    weights = np.ones(len(score)) if weights is None else weights
+    size = int(place.max(initial=-1)) + 1
+    ups, downs = (np.bincount(place[own], weights[own], size) for own in (positive, ~positive))
+    return ups.astype(np.float64), downs.astype(np.float64)
+
+
+def rank_correlation(first: Floats, second: Floats, weights: Floats) -> float | None:
+    """Spearman's: Pearson's correlation of the ranks, of equals their mean rank; a row of weight 2 is two rows. 0 where
+    `second` orders nothing, None where `first` does not."""
+    ranks = [_ranks(each, weights) for each in (first, second)]
+    a, b = (each - np.average(each, weights=weights) for each in ranks)
+    spreads = [float(weights @ each**2) for each in (a, b)]
+    if np.ptp(first) == 0:
+        return None
+    return float(weights @ (a * b) / np.sqrt(spreads[0] * spreads[1])) if np.ptp(second) > 0 else 0.0
+
+
+def _ranks(values: Floats, weights: Floats) -> Floats:
+    _, place = np.unique(values, return_inverse=True)
+    together = np.bincount(place, weights)
+    return np.asarray((np.cumsum(together) - together / 2)[place])
 
 
 def ndcg(gains: Floats, score: Floats, k: int) -> float | None:

@@ -15,6 +15,7 @@ from tuner.spec.settings import Settings
 
 Task = Literal["classification", "regression", "tagging", "language", "segmentation", "translation"]
 Layout = Literal["flat", "sequence", "image", "tokens", "ids"]
+WeightsFor = Literal["both", "training", "scores"]
 Rows = NDArray[np.int64]
 LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
@@ -54,7 +55,8 @@ class Dataset:
     (N, M) outputs;
     groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
-    weights: float32 (N,), how much a row counts in training; naive: float64 (N, M), a forecast without a model;
+    weights: float32 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
+    naive: float64 (N, M), a forecast without a model; horizon: the steps that M outputs are of, step after step;
     known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
     """
 
@@ -78,7 +80,9 @@ class Dataset:
     lengths: NDArray[np.int64] | None = None
     until: NDArray[np.float64] | None = None
     weights: NDArray[np.float32] | None = None
+    weights_for: WeightsFor = "both"
     naive: NDArray[np.float64] | None = None
+    horizon: int = 1
     known: int | None = None
     offsets: NDArray[np.float64] | None = None
     coarse: NDArray[np.bool_] | None = None
@@ -112,6 +116,20 @@ class Dataset:
         return self.feature_names[column] if column < len(self.feature_names) else str(column)
 
     @property
+    def training_weights(self) -> NDArray[np.float32] | None:
+        """How much each row (N,) counts in training, if not all count alike."""
+        return None if self.weights_for == "scores" else self.weights
+
+    @property
+    def score_weights(self) -> NDArray[np.float32] | None:
+        """How much each row (N,) counts in scores, if not all count alike."""
+        return None if self.weights_for == "training" else self.weights
+
+    def counts(self, rows: Rows) -> NDArray[np.float64]:
+        """How much these rows (V,) count in a score."""
+        return np.ones(len(rows)) if self.score_weights is None else self.score_weights[rows].astype(np.float64)
+
+    @property
     def outputs(self) -> int:
         """How many numbers a model must give: C classes or M outputs."""
         return len(self.classes) or self.targets.shape[1]
@@ -131,8 +149,9 @@ class Dataset:
         return self.layout == "ids" and self.feature_names[:1] == ("user",)
 
     def truth(self) -> str:
-        """A hash of the targets: equal where two data sets ask the same of the same rows, whatever their features."""
-        return _digest(self.targets).hexdigest()
+        """A hash of the targets, and of what they count in scores: equal where two data sets ask the same of the same
+        rows, whatever their features."""
+        return _digest(self.targets, *(() if self.score_weights is None else (self.score_weights,))).hexdigest()
 
     def fingerprint(self) -> str:
         """A hash of everything that training can see."""
@@ -140,6 +159,7 @@ class Dataset:
         digest = _digest(self.features, self.targets, *others)
         about = (self.task, self.classes, self.categories, self.scale, self.impute)
         digest.update(repr(about + self.vocabularies).encode())
+        digest.update(b"" if self.weights is None else self.weights_for.encode())
         return digest.hexdigest()
 
 

@@ -71,7 +71,8 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     if dataset.order is not None:
         yield "time", f"{len(np.unique(dataset.order)):,} different times; folds go forward"
     if dataset.weights is not None:
-        yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}"
+        where = "training and scores" if dataset.weights_for == "both" else dataset.weights_for
+        yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}, in {where}"
 
 
 def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:

@@ -36,8 +36,8 @@ class Preparation:
 
 def fit(dataset: Dataset, rows: Rows) -> Preparation:
     """The statistics of these rows alone, those left out that do not weigh anything."""
-    if dataset.weights is not None:
-        rows = rows[dataset.weights[rows] > 0]
+    if dataset.training_weights is not None:
+        rows = rows[dataset.training_weights[rows] > 0]
     channels = _channels(dataset, rows)
     fill, absent = _fill(dataset, channels), np.isnan(channels)
     np.copyto(channels, fill, where=absent)

@@ -86,7 +86,7 @@ def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
     for chain in result.chains:
         chain.check()
         for train in (chain.rows, *(fold.train for fold in chain.folds)):
-            if dataset.weights is not None and not dataset.weights[train].any():
+            if dataset.training_weights is not None and not dataset.training_weights[train].any():
                 text = f"all {len(train)} rows that train a fold of {chain.name} weigh 0"
                 raise DataError(text, "other weights, or fewer folds")
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset, TensorDataset
 
-from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task
+from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task, WeightsFor
 from tuner.data.precision import EXACT_KINDS, narrow
-from tuner.data.roles import group_codes, row_weights, step_counts, times
+from tuner.data.roles import group_codes, row_weights, step_counts, times, weights_for
 from tuner.data.sources._in_memory import plain_frame
 from tuner.data.sources.table import ColumnSettings, of_frame
 from tuner.data.targets import tags, targets
@@ -34,7 +34,8 @@ OF_ROWS = {  # of a Dataset, if it is there
     "groups": "int64", "split": "int64", "lengths": "int64", "order": "float64", "until": "float64",
     "weights": "float32", "side": "float32", "naive": "float64",
 }  # fmt: skip
-OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in ("scale", "impute", "task")))
+OF_ARRAYS = ("scale", "impute", "task", "weights_for")
+OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in OF_ARRAYS))
 
 
 def as_dataset(returned: Any, settings: LoaderSettings, name: str) -> Dataset:
@@ -48,7 +49,7 @@ def as_dataset(returned: Any, settings: LoaderSettings, name: str) -> Dataset:
         return _of_table_and_target(returned, settings, name)
     _check_unused(settings, OF_A_FRAME, name, "a DataFrame, which it does not return")
     if isinstance(returned, Dataset):
-        _check_unused(settings, ("scale", "impute", "task"), name, "data that is not yet tuner's own Dataset")
+        _check_unused(settings, OF_ARRAYS, name, "data that is not yet tuner's own Dataset")
         return _sound(returned, name)
     return _of_arrays(_named_arrays(returned, name), settings, name)
 
@@ -70,6 +71,7 @@ def _sound(dataset: Dataset, name: str) -> Dataset:
             raise DataError(f"{name} returns a Dataset with {key} of shape {array.shape}")
         _check_rows(len(dataset.features), len(array), key, name)
     _check_codes(dataset, name)
+    _check_words(dataset, name)
     told = pd.DataFrame({key: found[key] for key in ("lengths", "weights") if key in found})
     step_counts(told, "lengths" if "lengths" in told else None, dataset.features.shape[1], name)
     row_weights(told, "weights" if "weights" in told else None, name)
@@ -99,6 +101,16 @@ def _check_codes(dataset: Dataset, name: str) -> None:
         if column.size and not 0 <= column.min() <= column.max() < len(words):
             text = f"{name} returns a Dataset with codes {column.min()} … {column.max()}"
             raise DataError(text, f"the vocabulary has {len(words)} words, so 0 … {len(words) - 1}")
+
+
+def _check_words(dataset: Dataset, name: str) -> None:
+    """Where weights count is one of three words, and a horizon is a part of the outputs."""
+    if dataset.weights_for not in get_args(WeightsFor):
+        text = f"{name} returns a Dataset with weights_for {dataset.weights_for!r}"
+        raise DataError(text, "both, training or scores")
+    if dataset.horizon < 1 or (not dataset.classes and dataset.outputs % dataset.horizon):
+        text = f"{name} returns a Dataset with {dataset.outputs} outputs of horizon {dataset.horizon}"
+        raise DataError(text, "steps times columns make the outputs")
 
 
 def _check_unused(settings: LoaderSettings, keys: Sequence[str], name: str, of: str) -> None:
@@ -246,6 +258,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
         split=group_codes(columns, named["split"], name, "split"),
         lengths=lengths,
         weights=row_weights(columns, named["weights"], name),
+        weights_for=weights_for(settings.weights_for, named["weights"], name),
     )
     return _sound(dataset, name)
 

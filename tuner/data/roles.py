@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
-from tuner.data.dataset import as_float32
+from tuner.data.dataset import WeightsFor, as_float32
 from tuner.data.sources._dates import in_one_format
 from tuner.data.sources._frames import MISSING, check_complete
 from tuner.errors import DataError
 
+WEIGHTS_FOR: WeightsFor = Field("both", description="where weights count: both is training and scores")
 GROUPS = {
     "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",
     "site", "hospital", "device", "session", "speaker", "author", "group",
@@ -87,7 +89,7 @@ def _no_time(column: pd.Series, where: str) -> DataError:
 
 
 def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float32] | None:
-    """The column (N,) of how much each row counts in training: numbers from 0 up, not all of them 0."""
+    """The column (N,) of how much each row counts: numbers from 0 up, not all of them 0."""
     if column is None:
         return None
     check_complete(frame[column], where, "weights")
@@ -100,6 +102,13 @@ def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[
     if not weights.any():
         raise DataError(f"{where}: '{column}' is 0 in every row", "some row must count", "weights")
     return weights
+
+
+def weights_for(wish: WeightsFor, weights: object, where: str) -> WeightsFor:
+    """Where the weights count. Raises `DataError` where there are none."""
+    if wish != "both" and weights is None:
+        raise DataError(f"{where}: weights_for is {wish}, and no row has a weight", "name its weights", "weights_for")
+    return wish
 
 
 def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str) -> NDArray[np.int64] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from tuner.report.results import Gain, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
-from tuner.report.words import headline, title
+from tuner.report.words import dummy, headline, title
 from tuner.spec.records import RefitRecord, TrialRecord
 
 
@@ -46,6 +46,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "corrected": {"tibshirani": results.corrected, "bbc": results.bootstrapped and asdict(results.bootstrapped)},
         "against_default": compared(results.against_default),
         "against_dummy": compared(results.against_dummy),
+        "dummy": dummy(results) if results.against_dummy else None,
         "outer_folds": table(outer_folds(results)),
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),

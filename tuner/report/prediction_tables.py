@@ -15,6 +15,7 @@ def summaries(results: Results) -> list[Table]:
     """What a reader wants of them: per class and confused with which, the residuals of each target, or examples."""
     repeats, task = results.header["repeats"], results.header["task"]
     title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
+    title += ", counted by weight" if results.header["weighted"] else ""
     if (places := confused(results)) is not None:
         return [_by_class(title, places, "steps" if task == "tagging" else "pixels"), *_matrix(places)]
     if (found := predictions(results)) is None:
@@ -51,17 +52,19 @@ def _examples(results: Results) -> list[Table]:
 
 
 def row_by_row(found: Predictions, *, classes: bool) -> Table:
-    """Every outer-test row: its fold, number (from 0, as in the data), truth, prediction and probabilities."""
+    """Every outer-test row: its fold, number (from 0, as in the data), weight where rows do not count alike, truth,
+    prediction and probabilities."""
     rows: list[tuple[Cell, ...]] = []
-    for place, (fold, row) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
+    for place, (fold, number) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
+        row = (fold, number) if found.weights is None else (fold, number, float(found.weights[place]))
         if classes:
             truth, said = found.names[int(found.truth[place])], found.names[int(found.said[place])]
-            rows.append((fold, row, truth, said, *(round(p, 6) for p in found.probabilities[place].tolist())))
+            rows.append((*row, truth, said, *(round(p, 6) for p in found.probabilities[place].tolist())))
         else:
-            rows.append((fold, row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
+            rows.append((*row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
     if classes:
         more: tuple[str, ...] = ("truth", "prediction", *(f"p({name})" for name in found.names))
     else:
         more = (*(f"truth of {name}" for name in found.names), *(f"prediction of {name}" for name in found.names))
-    columns = ("outer fold", "row", *more)
+    columns = ("outer fold", "row", *(() if found.weights is None else ("weight",)), *more)
     return Table("Predictions", columns, tuple(rows), len(columns))

@@ -20,30 +20,32 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Confused:
-    """How often each class was taken for which: counts (C, C), true by predicted."""
+    """How often each class was taken for which: counts (C, C), true by predicted, or summed weights."""
 
     names: tuple[str, ...]
-    counts: NDArray[np.int64]
+    counts: NDArray[Any]
 
-    def by_class(self) -> list[tuple[str, float | None, float | None, float | None, int]]:
-        """Per class: name, precision, recall, F1, and how often it is true."""
+    def by_class(self) -> list[tuple[str, float | None, float | None, float | None, float]]:
+        """Per class: name, precision, recall, F1, and how often it is true, or its weight."""
         hit, predicted, true = np.diag(self.counts), self.counts.sum(axis=0), self.counts.sum(axis=1)
         return [
             (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
-             int(true[i]))
+             true[i].item())
             for i, name in enumerate(self.names)
         ]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of every scored outer fold: fold numbers from 1, row numbers, truth and outputs, all (N, …)."""
+    """Of every scored outer fold: fold numbers from 1, row numbers, truth, outputs, and what each row counts in
+    scores, all (N, …)."""
 
     folds: NDArray[np.int64]
     rows: NDArray[np.int64]
     truth: NDArray[Any]
     outputs: Floats
     names: tuple[str, ...]  # classes, or targets
+    weights: Floats | None = None  # all rows count alike
 
     @cached_property
     def probabilities(self) -> Floats:
@@ -59,20 +61,26 @@ class Predictions:
     @cached_property
     def confused(self) -> Confused:
         """Which classes were taken for which."""
-        counts = np.zeros((len(self.names),) * 2, dtype=np.int64)
-        np.add.at(counts, (self.truth.astype(np.int64), self.said), 1)
+        counts = np.zeros((len(self.names),) * 2, dtype=np.int64 if self.weights is None else np.float64)
+        np.add.at(counts, (self.truth.astype(np.int64), self.said), 1 if self.weights is None else self.weights)
         return Confused(self.names, counts)
 
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
 
         Not of all rows at once: folds have models of their own, whose scores do not stand on one scale."""
+        counts = self.counts
         found = [
-            auc(self.truth[own] == index, self.probabilities[own, index])
-            for own in (self.folds == fold for fold in np.unique(self.folds))
+            auc(self.truth[own] == index, self.probabilities[own, index], counts[own])
+            for own in ((self.folds == fold) & (counts > 0) for fold in np.unique(self.folds))
         ]
         known = [area for area in found if area is not None]
         return sum(known) / len(known) if known else None
+
+    @property
+    def counts(self) -> Floats:
+        """What each row counts (N,)."""
+        return np.ones(len(self.rows)) if self.weights is None else self.weights
 
     @property
     def calibration_error(self) -> float:
@@ -80,17 +88,20 @@ class Predictions:
         confidence = self.probabilities.max(axis=1)
         right = self.said == self.truth
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        counts = np.bincount(bins, minlength=BINS)
-        gaps = np.abs(np.bincount(bins, right, BINS) - np.bincount(bins, confidence, BINS))
+        counts = np.bincount(bins, self.counts, BINS)
+        gaps = np.abs(np.bincount(bins, right * self.counts, BINS) - np.bincount(bins, confidence * self.counts, BINS))
         return float(gaps.sum() / counts.sum())
 
     def residuals(self) -> list[tuple[str, float, float, float, float, float]]:
         """Per target, of truth − prediction: name, mean (bias), standard deviation, and 5, 50 and 95 % quantiles."""
-        found = self.truth.astype(np.float64) - self.outputs
-        quantiles = np.quantile(found, [0.05, 0.5, 0.95], axis=0)
-        spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(found.shape[1])
+        found, counts = self.truth.astype(np.float64) - self.outputs, self.counts
+        how: dict[str, Any] = {} if self.weights is None else {"weights": counts, "method": "inverted_cdf"}
+        quantiles = np.quantile(found, [0.05, 0.5, 0.95], axis=0, **how)
+        mean, total = np.average(found, axis=0, weights=counts), counts.sum()
+        freedom = total - counts @ counts / total  # n − 1 where all count alike
+        spread = np.sqrt(counts @ (found - mean) ** 2 / freedom) if freedom > 0 else np.zeros(found.shape[1])
         return [
-            (name, float(found[:, i].mean()), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]
+            (name, float(mean[i]), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]
             for i, name in enumerate(self.names)
         ]
 
@@ -102,12 +113,15 @@ def predictions(results: Results) -> Predictions | None:
         if fold.refit is not None and fold.refit.predictions is not None:
             chain: Mapping[str, Any] = chains[fold.name]
             rows, truth, outputs = (unpack(chain["tested"]), unpack(chain["truth"]), unpack(fold.refit.predictions))
-            found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64)))
+            weights = np.ones(len(rows)) if chain["weights"] is None else unpack(chain["weights"]).astype(np.float64)
+            found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64), weights))
     if not found:
         return None
     data = results.header["dataset"]
-    folds, rows, truth, outputs = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Predictions(folds, rows.astype(np.int64), truth, outputs, tuple(data["classes"] or data["targets"]))
+    folds, rows, truth, outputs, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    names = tuple(data["classes"] or data["targets"])
+    counts = weights if results.header["weighted"] else None
+    return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts)
 
 
 def confused(results: Results) -> Confused | None:

@@ -37,6 +37,7 @@ class OuterFold:
     refit: RefitRecord | None
     default: RefitRecord | None
     dummy: float | None
+    dummy_is: str | None
 
     @property
     def score(self) -> float | None:
@@ -95,7 +96,8 @@ class Results:
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
-        return OuterFold(*plan, winner, refit, default, chain["dummy"])
+        dummy = chain["dummy"] or {"score": None, "what": None}
+        return OuterFold(*plan, winner, refit, default, dummy["score"], dummy["what"])
 
     def _last_winner(self, chain: str, stored: StoredChain) -> TrialRecord | None:
         """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""
@@ -152,7 +154,7 @@ class Results:
 
     def _bates(self) -> Interval:
         needs = {
-            "a metric that is a mean over rows": self.header["by_row"],
+            "a metric that is a mean over rows which count alike": self.header["by_row"],
             "rows that are cut at random": self.header["cut"] == "random",
             "inner folds that are the other outer parts (inner: shared, outer: 3 or more)": self._shared(),
             "outer-test folds of several rows": min(fold.test for fold in self.folds) > 1,

@@ -18,6 +18,7 @@ OF = {
     "bates": "on these data",
 }
 EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
+NAIVE = "the seasonal-naive forecast"  # the one dummy that reads the features
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
@@ -65,8 +66,8 @@ def _flat(results: Results) -> list[str]:
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
                      "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
     else:
-        lines.append("BBC-CV is left out: it needs a metric that is a mean over rows, rows that may be drawn again "
-                     "(not forward in time), select: best, and memory for every row's outputs.")  # fmt: skip
+        lines.append("BBC-CV is left out: it needs a metric that is a mean over rows which count alike, rows that may "
+                     "be drawn again (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
     return lines
 
 
@@ -89,9 +90,17 @@ def _nested(results: Results) -> list[str]:
         flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
         lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(off):.2g} "
                      f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
-    dummy = "naive" if results.header.get("naive") else "dummy"
-    compared = ((results.against_default, "default"), (results.against_dummy, dummy))
+    compared = ((results.against_default, "the default configuration"), (results.against_dummy, dummy(results)))
     return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]
+
+
+def dummy(results: Results) -> str:
+    """What was done without a model in the scored outer folds."""
+    found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
+    what = " or ".join(found)
+    if NAIVE in found:
+        return what if found == [NAIVE] else f"a dummy, {what}"
+    return f"a dummy that ignores the features, {what}"
 
 
 def _inner(results: Results) -> str:
@@ -195,10 +204,8 @@ def interval(value: Interval, kind: str = "corrected") -> str:
     return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
 
 
-def verdict(comparison: Gain, other: str) -> str:
-    """Tuned against default or dummy, in a sentence."""
-    what = {"default": "the default configuration", "dummy": "a dummy that ignores the features",
-            "naive": "the seasonal-naive forecast"}[other]  # fmt: skip
+def verdict(comparison: Gain, what: str) -> str:
+    """Tuned against something else, `what`, in a sentence."""
     gain = comparison.gain
     margin = "" if gain.half is None else f" ± {gain.half:.2g}"
     if gain.low == gain.high == 0:

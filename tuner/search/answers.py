@@ -14,14 +14,17 @@ MOST_CLASSES = 100  # of a confusion matrix
 EXAMPLES = 3  # of each outer fold
 
 
-def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[int, ...], ...] | None:
-    """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C)."""
+def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
+    """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C), by what
+    their rows count in scores."""
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
         return None
     truth = dataset.targets[rows]
     asked = truth != IGNORED
-    counts = np.zeros((dataset.outputs, dataset.outputs), dtype=np.int64)
-    np.add.at(counts, (truth[asked], outputs.argmax(axis=-1)[asked]), 1)
+    kind = np.int64 if dataset.score_weights is None else np.float64
+    counts = np.zeros((dataset.outputs, dataset.outputs), dtype=kind)
+    weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.places)), truth.shape)
+    np.add.at(counts, (truth[asked], outputs.argmax(axis=-1)[asked]), weights[asked].astype(kind))
     return tuple(tuple(row) for row in counts.tolist())
 
 

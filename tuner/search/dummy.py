@@ -1,51 +1,99 @@
-"""What a model that ignores the features would score; and whether there is anything to score at all."""
+"""What the best answer that ignores the features scores: fitted and chosen on training rows, scored on test rows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
 
-from tuner.data.dataset import IGNORED, Dataset, Rows
-from tuner.data.resampling import NestedPlan
-from tuner.spec.experiment import Experiment
+from tuner.data.dataset import Dataset, Rows
 from tuner.training.metrics import Metric
+from tuner.training.metrics.guesses import Guess, Seen
+from tuner.training.metrics.numbers import naive_error
+
+NAIVE = "the seasonal-naive forecast"
+MOST_DRAWS, FEWEST_DRAWS = 200, 4  # whose mean score is the expectation of a random draw
+DRAWN = 2**16  # rows, steps or pixels in all draws: the error of the mean is about 0.5 / √65,536 = 0.002 at most
+AT_ONCE = 2**20  # numbers
+Outputs = Callable[[Rows], Iterable[Tensor]]  # what is answered for some rows (S, V, …): S draws, or the one answer
 
 
-def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: NestedPlan) -> None:
-    """Refuse a metric that says nothing of the rows of some fold, such as an area under the curve of one class."""
-    if not metric.partial:
-        return
-    for chain in cut.chains:
-        scored = [(f"inner fold {i}", fold.train, fold.validation) for i, fold in enumerate(chain.folds, start=1)]
-        scored += [("the outer test", chain.rows, chain.test)] if len(chain.test) else []
-        for what, rows, on in scored:
-            if dummy_score(dataset, metric, rows, on) is None:
-                text = f"{metric.name} has nothing to tell apart in the {len(on)} rows of {what} of {chain.name}"
-                raise experiment.error("metric", text, "fewer folds, more rows, or another metric")
+@dataclass(frozen=True)
+class Dummy:
+    """What it does, in words, and its score on the test rows; None where it has none."""
+
+    what: str
+    score: float | None
 
 
-def dummy_score(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> float | None:
-    """What ignoring the features scores on the test rows: the data's own naive forecast, or else class shares, or the
-    mean target, of the training rows; None where there is nothing to score."""
+def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | None:
+    """The best answer that ignores the features, or the data's own naive forecast, whichever is better on the training
+    `rows`; scored on the `test` rows. None where there are none.
+
+    A random draw counts with its expectation: the mean score of many draws, as the score of expected counts is not the
+    expected score. The draws are the same ones every time."""
     if not len(test):
         return None
-    targets = dataset.targets
-    if dataset.task == "translation":  # the commonest answer, said to everybody
-        texts, counts = np.unique(targets[rows], axis=0, return_counts=True)
-        guess = texts[counts.argmax()].astype(np.float64)
-    elif dataset.classes:
-        codes = targets[rows][targets[rows] != IGNORED].astype(np.int64)
-        counts = np.bincount(codes, minlength=dataset.outputs)
-        guess = np.log(np.maximum(counts, 1e-9) / len(codes))
-    elif dataset.naive is not None:
-        guess = dataset.naive[test].astype(np.float64)
-    else:
-        guess = targets[rows].astype(np.float64).mean(axis=0)
-    truth = torch.from_numpy(targets[test])
-    places = () if dataset.task == "translation" else dataset.places
-    outputs = torch.from_numpy(guess).expand(len(test), *places, -1)
-    users = torch.from_numpy(dataset.features[test, 0]) if dataset.layout == "ids" else None
-    score = float(metric.score(outputs, truth, torch.ones(len(test), dtype=torch.bool), users))
-    return score if math.isfinite(score) else None
+    answers, sign = list(_answers(dataset, metric, rows)), 1 if metric.maximize else -1
+    score = partial(_score, dataset, metric, rows)
+    what, best = answers[0]
+    if len(answers) > 1:
+        what, best = max(answers, key=lambda each: _or_worst(sign * score(each[1], rows)))  # the first of equals
+    found = score(best, test)
+    return Dummy(what, found if math.isfinite(found) else None)
+
+
+def needed(dataset: Dataset, metric: Metric, train: Rows, on: Rows) -> NDArray[Any] | None:
+    """What the metric needs besides: each row's user (V,), or the naive forecast's error (M,) on the training rows."""
+    if metric.needs == "users":
+        return np.asarray(dataset.features[on, 0])
+    return naive_error(dataset, train) if metric.needs == "naive" else None
+
+
+def _score(dataset: Dataset, metric: Metric, train: Rows, outputs: Outputs, on: Rows) -> float:
+    """The mean score of what is answered for the rows `on`."""
+    besides = needed(dataset, metric, train, on)
+
+    def scores(answers: Tensor) -> Tensor:
+        given = (dataset.targets[on], dataset.counts(on), *(() if besides is None else (besides,)))
+        return metric.score(answers, *(torch.from_numpy(each).expand(len(answers), *each.shape) for each in given))
+
+    return float(torch.cat([scores(each) for each in outputs(on)]).mean())
+
+
+def _or_worst(score: float) -> float:
+    return score if math.isfinite(score) else -math.inf
+
+
+def _answers(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
+    """Every way to answer without a model, fitted on the training rows."""
+    naive, counts = dataset.naive, dataset.counts(rows)
+    if naive is not None:
+        yield NAIVE, lambda on: [torch.from_numpy(naive[on]).double()[None]]
+    seen = Seen(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
+    for guess in metric.guesses(seen):
+        yield guess.what, partial(_drawn if guess.drawn else _constant, dataset, guess)
+
+
+def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Tensor]:
+    """The same for every row, step and pixel; or the same tokens for every row."""
+    return [torch.from_numpy(guess.outputs).expand(1, len(on), *(() if guess.tokens else dataset.places), -1)]
+
+
+def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Tensor]:
+    """Logits of classes that are drawn for every row, step and pixel, some draws at a time."""
+    rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.places), len(guess.outputs)
+    size = math.prod(shape)
+    left, at_once = min(MOST_DRAWS, max(FEWEST_DRAWS, DRAWN // size)), max(1, AT_ONCE // (size * classes))
+    while left > 0:
+        codes = rng.choice(classes, size=(min(left, at_once), *shape), p=guess.outputs)
+        left -= len(codes)
+        yield F.one_hot(torch.from_numpy(codes), classes).float()

@@ -35,7 +35,7 @@ def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[st
     nodes = experiment.document.root.entries
 
     def ends(target: str) -> list[Any]:
-        return [end for each in entries if each.target == target for end in _ends(each)]
+        return [end for each in entries if each.target == target for end in extremes(each)]
 
     found = []
     training = nodes["training"].entries if "training" in nodes else {}
@@ -83,7 +83,7 @@ def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str
 def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
     """A warm-up that no training outlasts."""
     ends = {
-        name: [end for each in entries if each.target == f"training.{name}" for end in _ends(each)]
+        name: [end for each in entries if each.target == f"training.{name}" for end in extremes(each)]
         for name in ("warmup", "epochs")
     }
     if min(ends["warmup"]) >= max(ends["epochs"]):
@@ -94,12 +94,13 @@ def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
 def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[tuple[str, str, str]]:
     """A shift that leaves nothing of an image."""
     least = min(dataset.features.shape[2:], default=0)
-    furthest = max(end for each in entries if each.target == "training.shift" for end in _ends(each))
+    furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
     if dataset.layout == "image" and furthest >= least:
         yield "training.shift", f"a shift of {furthest} pixels leaves nothing of images of {least}", "fewer pixels"
 
 
-def _ends(entry: Entry) -> tuple[Any, ...]:
+def extremes(entry: Entry) -> tuple[Any, ...]:
+    """What an entry can be; of a range its two ends."""
     if isinstance(entry, Parameter) and isinstance(entry.domain, Range):
         return entry.domain.low, entry.domain.high
     return _values(entry)

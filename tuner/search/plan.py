@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,22 @@ from tuner.data.cuts import cut_of, kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.data.unseen import unseen
-from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError, did_you_mean
+from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.search.catalogue import MODELS, catalogue, model, source
-from tuner.search.dummy import check_scores, dummy_score
+from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts
 from tuner.search.own import check_built, hash_of_loader, hashes, names_of_models
 from tuner.search.samplers import Proposer
+from tuner.search.scoring import check_scores, metric_of
+from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
 from tuner.spec.packing import pack
 from tuner.spec.space import Range
 from tuner.spec.yaml_file import at
 from tuner.store import FORMAT, StoredStudy
-from tuner.training.metrics import DEFAULT, METRICS, Metric
+from tuner.training.metrics import DEFAULT, Metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +76,15 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
     whole = (lambda: _check_model(experiment, dataset), lambda: _check_constraints(experiment))
     metric, cut, _, default = _all_or_every_error(
         experiment,
-        lambda: _metric(experiment, dataset),
+        lambda: metric_of(experiment, dataset),
         lambda: _cut(experiment, dataset),
         *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
     check_scores(experiment, dataset, metric, cut)
-    warnings = (*experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut))
+    warnings = (
+        *experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut),
+        *doubts_of_metric(experiment, dataset, metric),
+    )  # fmt: skip
     return Prepared(experiment, dataset, cut, metric, default, warnings)
 
 
@@ -130,20 +135,6 @@ def _check_constraints(experiment: Experiment) -> bool:
     except NoResultError as raised:
         error = raised
     raise experiment.error("constraints", error.message, error.hint)
-
-
-def _metric(experiment: Experiment, dataset: Dataset) -> Metric:
-    metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
-    users = dataset.of_users
-    if dataset.task not in metric.tasks or (metric.by_user and not users):
-        fitting = [m.name for m in METRICS.values() if dataset.task in m.tasks and (users or not m.by_user)]
-        of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else "ratings, which name a user"
-        text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
-        raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
-    if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
-        text = f"{metric.name} is of gains from {metric.least:g} up, and the lowest target is {lowest:g}"
-        raise experiment.error("metric", text, "a recall@k, or targets that are moved up")
-    return metric
 
 
 def _check_model(experiment: Experiment, dataset: Dataset) -> None:
@@ -203,12 +194,12 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "hints": list(_hints(experiment, dataset)),
         "repeats": prepared.plan.repeats,
         "repeatable": cut_of(experiment.resampling, dataset).repeatable,
-        "naive": dataset.naive is not None,
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
         "bounds": list(prepared.metric.bounds),
-        "by_row": prepared.metric.by_row is not None and not dataset.places,
+        "by_row": prepared.metric.row_score(dataset) is not None,
+        "weighted": dataset.score_weights is not None,
         "dataset": {
             "name": dataset.name,
             "rows": len(dataset),
@@ -233,9 +224,10 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "folds": len(c.folds),
                 "digest": c.digest(),
                 "share": c.share,
-                "dummy": dummy_score(dataset, prepared.metric, c.rows, c.test),
+                "dummy": (found := dummy(dataset, prepared.metric, c.rows, c.test)) and asdict(found),
                 "unseen": unseen(dataset, c.rows, c.test),
                 "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
+                "weights": None if dataset.score_weights is None else pack(dataset.score_weights[c.test]),
                 "truth": pack(_small(dataset.targets[c.test])) if len(c.test) and not dataset.places else None,
                 "validated": pack(_units(prepared, c)) if c.alone else None,
             }

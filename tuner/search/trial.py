@@ -55,7 +55,7 @@ class Runner:
         torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
         dataset, self._metric = work.dataset, METRICS[work.metric]
         self._work = work
-        self._row_score = None if dataset.places else self._metric.by_row
+        self._row_score = self._metric.row_score(dataset)
         self._table = Table(dataset, torch.device(device))
         for name, digest in work.own.items():
             if load(name, work.folder).digest != digest:

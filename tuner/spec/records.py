@@ -72,7 +72,7 @@ class RefitRecord:
     details: str | None = None
     after: int = 0
     predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
-    confusion: tuple[tuple[int, ...], ...] | None = None  # of places: true by predicted class (C, C)
+    confusion: tuple[tuple[float, ...], ...] | None = None  # of places: true by predicted class (C, C)
     examples: tuple[tuple[str, str, str], ...] = ()  # of translations: source, truth, and what was said
     row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
     gradients: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)

@@ -15,6 +15,8 @@ from tuner.data.preprocess import fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, asked, by_row
+from tuner.training.metrics.metric import Need
+from tuner.training.metrics.numbers import naive_error
 from tuner.training.settings import TrainingSettings
 
 Inputs = tuple[Tensor, ...]
@@ -29,7 +31,7 @@ class Table:
         on_host = device.type == "mps" and not dataset.classes  # which has no float64
         self.targets = torch.from_numpy(dataset.targets).to("cpu" if on_host else device)
         self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
-        weights = dataset.weights
+        weights = dataset.training_weights
         self.weights = None if weights is None else torch.from_numpy(weights).to(device)
         self.missing = bool(np.isnan(dataset.numbers).any())
 
@@ -98,6 +100,8 @@ class LaneData:
         )
         self._codes = stacked["codes"]  # (K, F, V)
         self._normaliser = _normaliser(table, lanes, self._class_weight)  # (K, 1)
+        naive = [naive_error(table.dataset, lane.train) for lane in lanes if table.dataset.naive is not None]
+        self._naive = torch.from_numpy(np.stack(naive)) if naive else None
 
     def select(self, lanes: Tensor) -> LaneData:
         """The same for these lanes only."""
@@ -107,6 +111,8 @@ class LaneData:
             setattr(chosen, name, statistic[lanes.to(statistic.device)])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
+        if self._naive is not None:
+            chosen._naive = self._naive[lanes.cpu()]
         return chosen
 
     def shares(self, targets: Tensor, weights: Tensor, row_weights: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -152,9 +158,18 @@ class LaneData:
         """Targets in their own units: codes (…, K, B, *places) or float64 numbers (…, K, B, M)."""
         return _taken(self._table.targets, rows)
 
-    def users(self, rows: Tensor) -> Tensor:
-        """Whom each row asks, in the first column of ids (…, K, B)."""
-        return _taken(self._table.features[:, 0], rows)
+    def score_weights(self, rows: Tensor, counts: Tensor) -> Tensor:
+        """How much each row (K, V) counts in a score, in float64 on the CPU: 0 where it is padding."""
+        weights = self._table.dataset.score_weights
+        each = 1.0 if weights is None else _taken(torch.from_numpy(weights), rows.cpu()).double()
+        return counts.cpu().double() * each
+
+    def needed(self, need: Need | None, rows: Tensor) -> Tensor | None:
+        """What a metric needs besides, on the CPU: the user of each row, in the first column of ids (K, V), or the
+        error of the seasonal-naive forecast on each lane's training rows (K, M)."""
+        if need == "users":
+            return _taken(self._table.features[:, 0], rows).cpu()
+        return self._naive if need == "naive" else None
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets as the loss wants them: codes, or float32 numbers scaled by each lane's training rows."""
@@ -187,8 +202,8 @@ def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None
     found = np.ones((len(lanes), 1), dtype=np.float32)
     for place, lane in enumerate(lanes if class_weight is not None or table.weights is not None else ()):
         targets, weights = table.dataset.targets[lane.train], np.ones(len(lane.train))
-        if table.dataset.weights is not None:
-            weights = table.dataset.weights[lane.train].astype(np.float64)
+        if table.dataset.training_weights is not None:
+            weights = table.dataset.training_weights[lane.train].astype(np.float64)
         positions = np.ones(targets.shape if table.dataset.classes else (len(targets), 1))
         if table.dataset.classes:
             positions *= targets != IGNORED

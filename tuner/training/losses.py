@@ -115,6 +115,18 @@ class Huber(Settings):
         return F.huber_loss(outputs, targets, reduction="none", delta=self.delta).mean(dim=-1)
 
 
+class Quantile(Settings):
+    """Pinball loss: what is missing times the quantile, what is too much times 1 − it (Koenker & Bassett 1978)."""
+
+    name: Literal["quantile"] = "quantile"
+    quantile: float = Field(0.5, gt=0, lt=1, description="share of the targets that are to lie below the prediction")
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Averaged over the M outputs; both (K, B, M)."""
+        missing = targets - outputs
+        return torch.maximum(self.quantile * missing, (self.quantile - 1) * missing).mean(dim=-1)
+
+
 def asked(targets: Tensor) -> Tensor | None:
     """1 at every place (K, B, …) that asks something, else 0; None where a row asks once, or for numbers."""
     if targets.ndim == 2 or targets.is_floating_point():
@@ -134,7 +146,7 @@ def _one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
 
 
 TINY = 1e-12  # instead of nothing: a row of padding asks nothing
-AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Dice | DiceCrossEntropy | Mse | Mae | Huber
+AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Dice | DiceCrossEntropy | Mse | Mae | Huber | Quantile
 _OF_CLASSES: dict[str, Loss] = {loss().name: loss() for loss in (CrossEntropy, BinaryCrossEntropy, Focal)}
 WEIGHTED = (None, *_OF_CLASSES)  # losses of single places, which may count by their class
 BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
@@ -143,5 +155,5 @@ BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
     "language": _OF_CLASSES,
     "translation": _OF_CLASSES,
     "segmentation": {**_OF_CLASSES, **{loss().name: loss() for loss in (Dice, DiceCrossEntropy)}},
-    "regression": {loss().name: loss() for loss in (Mse, Mae, Huber)},
+    "regression": {loss().name: loss() for loss in (Mse, Mae, Huber, Quantile)},
 }

@@ -168,12 +168,11 @@ class Stack:
             asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
             said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]
             outputs.append(said)
-        counts = on.counts.cpu()
-        shares = torch.cat(asks, dim=1).cpu().double() * counts
+        weights = self._data.score_weights(on.rows, on.counts)
+        shares = torch.cat(asks, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        users = self._data.users(on.rows).cpu() if self._metric.by_user else None
-        score = self._metric.score(whole, labels, counts, users)
+        score = self._metric.score(whole, labels, weights, self._data.needed(self._metric.needs, on.rows))
         return loss, score, whole, self.gauges.dead(len(on.rows))
 
     @torch.no_grad()

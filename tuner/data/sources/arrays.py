@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import LAYOUTS, PADDING, UNKNOWN, Dataset, Layout, NumberSettings, Rows
-from tuner.data.roles import group_codes, overlooked, row_weights, step_counts, times
+from tuner.data.dataset import LAYOUTS, PADDING, UNKNOWN, Dataset, Layout, NumberSettings, Rows, WeightsFor
+from tuner.data.roles import WEIGHTS_FOR, group_codes, overlooked, row_weights, step_counts, times, weights_for
 from tuner.data.sources._arrays import Find, Stored, finder
 from tuner.data.targets import tags, targets
 from tuner.errors import DataError
@@ -39,6 +39,7 @@ class Settings(NumberSettings):
     time: str | None = Field(None, description="array (N,) of numbers or dates: folds go forward in time")
     split: str | None = Field(None, description="array (N,) of the outer fold that tests a row")
     weights: str | None = Field(None, description="array (N,) of how much a row counts, numbers from 0 up")
+    weights_for: WeightsFor = WEIGHTS_FOR
     task: Tasks = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
 
@@ -78,6 +79,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=times(roles, settings.time, name),
         split=group_codes(roles, settings.split, name, "split"),
         weights=row_weights(roles, settings.weights, name),
+        weights_for=weights_for(settings.weights_for, settings.weights, name),
         hints=_others(find, names, settings, stored.shape[0]),
         notes=_doubts(settings, stored, features, layout),
         **about,

@@ -91,6 +91,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=windows.order,
         until=windows.until,
         naive=windows.naive,
+        horizon=settings.horizon,
         offsets=np.tile(several[0].read.offsets, repeated),
         coarse=np.tile(several[0].read.coarse, repeated),
         notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),

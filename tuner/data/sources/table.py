@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from tuner.data.dataset import Dataset, NumberSettings
-from tuner.data.roles import group_codes, large_ids, overlooked, row_weights, times
+from tuner.data.dataset import Dataset, NumberSettings, WeightsFor
+from tuner.data.roles import WEIGHTS_FOR, group_codes, large_ids, overlooked, row_weights, times, weights_for
 from tuner.data.sources._columns import Categories, inputs, texts
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, read_frame
@@ -37,6 +37,7 @@ class ColumnSettings(NumberSettings):
     time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
     split: str | None = Field(None, description="column of the outer fold that tests a row; no feature")
     weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
+    weights_for: WeightsFor = WEIGHTS_FOR
     categories: Categories = Field("one_hot", description="one_hot: a column per level; embedded: codes, for mlp")
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
@@ -81,6 +82,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
         order=times(frame, settings.time, name),
         split=group_codes(frame, settings.split, name, "split"),
         weights=row_weights(frame, settings.weights, name),
+        weights_for=weights_for(settings.weights_for, settings.weights, name),
         hints=() if any(getattr(settings, key) for key in CUTS) else overlooked(frame, wanted),
         notes=(*notes, *large_ids(frame, columns)),
         **inputs(frame, columns, name, settings.categories),

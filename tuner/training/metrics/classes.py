@@ -1,24 +1,43 @@
-"""Metrics of classes: logits (…, V, C), codes (…, V), mask (…, V) → (…). They equal scikit-learn's on each set."""
+"""Metrics of classes: logits (…, V, C), codes (…, V), weights (…, V) → (…). They equal scikit-learn's on each set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.ranking import auc
-from tuner.training.metrics.metric import LABELS, Function, Metric, mean_of
+from tuner.data.dataset import IGNORED
+from tuner.ranking import Floats, auc, average_precision
+from tuner.training.metrics.guesses import Counted, best_classes, equal_scores, shares
+from tuner.training.metrics.metric import LABELS, Bounds, Function, Metric, Undefined, mean_of
+
+BETAS = (0.5, 1, 2)  # of F-beta: above 1, recall counts more
 
 
-def _counts(outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per class: rows hit, rows predicted, rows true; each (…, C)."""
-    classes = outputs.shape[-1]
-    true = F.one_hot(targets, classes) * mask[..., None]
-    predicted = F.one_hot(outputs.argmax(dim=-1), classes) * mask[..., None]
-    return (true * predicted).sum(-2).double(), predicted.sum(-2).double(), true.sum(-2).double()
+def _counts(outputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per class, the summed weights of the rows hit, predicted and true; each (…, C)."""
+    predicted = outputs.argmax(dim=-1)
+    none = weights.new_zeros((*weights.shape[:-1], outputs.shape[-1]))
+    hit = none.scatter_add(-1, targets, weights * (predicted == targets))
+    return hit, none.scatter_add(-1, predicted, weights), none.scatter_add(-1, targets, weights)
+
+
+def counted(
+    name: str, score: Counted, meaning: str, *,
+    tasks: tuple[str, ...] = LABELS, bounds: Bounds = (0, 1), first: int = 0, undefined: Undefined | None = None,
+) -> Metric:  # fmt: skip
+    """The metric of the rows hit, predicted and true per class; classes before `first` are not scored."""
+
+    def function(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        return score(*_counts(outputs, targets, weights))
+
+    return Metric(name, tasks, True, function, meaning, bounds, best_classes(score, first), undefined=undefined)
 
 
 def hit(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -31,71 +50,112 @@ def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
     return -outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
 
 
-def balanced_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def brier(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Σ (probability − truth)² over the classes; of two classes half of it, so that it is of one (Brier 1950)."""
+    errors = outputs.double().softmax(dim=-1) - F.one_hot(targets, outputs.shape[-1])
+    return errors.square().sum(-1) * (0.5 if outputs.shape[-1] == 2 else 1.0)
+
+
+def balanced_accuracy(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
     """Recall per class, averaged over the classes that are true in the set."""
-    hit, _, true = _counts(outputs, targets, mask)
-    return (hit / true.clamp(min=1)).sum(-1) / (true > 0).sum(-1)
+    return _divided(hit, true).sum(-1) / (true > 0).sum(-1)
 
 
-def roc_auc(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Area under the ROC curve of the second of two classes; of more, of each against the rest, averaged."""
-    sets = mask.shape[:-1]
-    probabilities = outputs.double().softmax(dim=-1).reshape(-1, *outputs.shape[-2:]).numpy()
-    flat, counts = targets.reshape(-1, targets.shape[-1]).numpy(), mask.reshape(-1, mask.shape[-1]).numpy()
-    wanted = [1] if outputs.shape[-1] == 2 else range(outputs.shape[-1])
-    areas = [
-        [auc(truth[own] == each, p[own, each]) for each in wanted]
-        for p, truth, own in zip(probabilities, flat, counts, strict=True)
-    ]
-    known = [[area for area in own if area is not None] for own in areas]
-    return torch.tensor([np.mean(own) if own else np.nan for own in known], dtype=torch.double).view(sets)
+def correlation(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    """Matthews' correlation coefficient of several classes (Gorodkin 2004); 0 where all rows have or get one class."""
+    rows = true.sum(-1)
+    both = hit.sum(-1) * rows - (true * predicted).sum(-1)
+    spreads = [rows.square() - each.square().sum(-1) for each in (predicted, true)]
+    varied = ((predicted > 0).sum(-1) > 1) & ((true > 0).sum(-1) > 1)
+    product = (spreads[0] * spreads[1]).where(varied, 1.0)
+    return (both / product.sqrt()).where(varied, 0.0)
+
+
+def kappa(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    """Cohen's kappa (1960): agreement beyond chance; nan where all rows have and get one and the same class."""
+    rows = true.sum(-1)
+    agreed, chance = hit.sum(-1) / rows, (true * predicted).sum(-1) / rows.square()
+    varied = ((true + predicted) > 0).sum(-1) > 1
+    return ((agreed - chance) / (1 - chance).where(varied, 1.0)).where(varied, torch.nan)
+
+
+def _of_each_class(area: Callable[[NDArray[np.bool_], Floats, Floats], float | None]) -> Function:
+    """An area under a curve of the second of two classes; of more, of each against the rest, averaged over those that
+    are true in the set and not alone."""
+
+    def score(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        sets = weights.shape[:-1]
+        probabilities = outputs.double().softmax(dim=-1).reshape(-1, *outputs.shape[-2:]).numpy()
+        flat, counts = (each.reshape(-1, each.shape[-1]).numpy() for each in (targets, weights))
+        wanted = [1] if outputs.shape[-1] == 2 else range(outputs.shape[-1])
+        areas = [
+            [area(truth[w > 0] == each, p[w > 0, each], w[w > 0]) for each in wanted]
+            for p, truth, w in zip(probabilities, flat, counts, strict=True)
+        ]
+        known = [[area for area in own if area is not None] for own in areas]
+        return torch.tensor([np.mean(own) if own else np.nan for own in known], dtype=torch.double).view(sets)
+
+    return score
+
+
+def one_class(targets: NDArray[Any], needed: object) -> str | None:
+    """Why nothing can be told apart."""
+    return "they have one class only" if len(np.unique(targets[targets != IGNORED])) < 2 else None
 
 
 Ratio = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def _divided(part: Tensor, whole: Tensor) -> Tensor:
+    """0 where there is nothing to divide by."""
+    return part / whole.where(whole > 0, 1.0)
+
+
+def _f(beta: float, hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    return _divided((1 + beta**2) * hit, predicted + beta**2 * true)
+
+
 RATIOS: dict[str, tuple[str, Ratio]] = {  # of what is hit, predicted, true
-    "precision": ("share of the rows called a class that are of it", lambda h, p, t: h / p.clamp(min=1)),
-    "recall": ("share of the rows of a class that are called it", lambda h, p, t: h / t.clamp(min=1)),
-    "f1": ("harmonic mean of precision and recall", lambda h, p, t: 2 * h / (p + t).clamp(min=1)),
+    "precision": ("share of the rows called a class that are of it", lambda h, p, t: _divided(h, p)),
+    "recall": ("share of the rows of a class that are called it", lambda h, p, t: _divided(h, t)),
+    **{
+        f"f{beta}": (
+            "harmonic mean of precision and recall" + ("" if beta == 1 else f", recall weighing {beta:g} times"),
+            partial(_f, beta),
+        )
+        for beta in BETAS
+    },
 }
 
 
-def _macro(ratio: Ratio) -> Function:
-    def score(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        hit, predicted, true = _counts(outputs, targets, mask)
+def _macro(ratio: Ratio) -> Counted:
+    def score(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
         present = (predicted + true) > 0
         return (ratio(hit, predicted, true) * present).sum(-1) / present.sum(-1)
 
     return score
 
 
-def _micro(ratio: Ratio) -> Function:
-    def score(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        hit, predicted, true = (count.sum(-1) for count in _counts(outputs, targets, mask))
-        return ratio(hit, predicted, true)
-
-    return score
+def _micro(ratio: Ratio) -> Counted:
+    return lambda hit, predicted, true: ratio(*(count.sum(-1) for count in (hit, predicted, true)))
 
 
-def _weighted(ratio: Ratio) -> Function:
-    def score(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        hit, predicted, true = _counts(outputs, targets, mask)
-        return (ratio(hit, predicted, true) * true).sum(-1) / true.sum(-1)
-
-    return score
+def _weighted(ratio: Ratio) -> Counted:
+    return lambda hit, predicted, true: (ratio(hit, predicted, true) * true).sum(-1) / true.sum(-1)
 
 
-AVERAGES: dict[str, tuple[str, Callable[[Ratio], Function]]] = {
+AVERAGES: dict[str, tuple[str, Callable[[Ratio], Counted]]] = {
     "macro": ("averaged over the classes that are true or predicted", _macro),
     "micro": ("of all classes counted together", _micro),
     "weighted": ("averaged over classes by how often each is true", _weighted),
 }
 
 
-def _foreground(ratio: Ratio) -> Function:
+def _foreground(ratio: Ratio) -> Counted:
     """Averaged over the classes but the first, the ground, that are true or predicted; 1 where none is."""
 
-    def score(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        hit, predicted, true = (count[..., 1:] for count in _counts(outputs, targets, mask))
+    def score(*counts: Tensor) -> Tensor:
+        hit, predicted, true = (count[..., 1:] for count in counts)
         present = (predicted + true) > 0
         mean = (ratio(hit, predicted, true) * present).sum(-1) / present.sum(-1).clamp(min=1)
         return mean.where(present.any(-1), 1.0)
@@ -103,19 +163,34 @@ def _foreground(ratio: Ratio) -> Function:
     return score
 
 
+def _accuracy(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    return hit.sum(-1) / true.sum(-1)
+
+
+SEGMENTS = ("segmentation",)
+AREA = "of each class against the rest"
 METRICS = (
-    mean_of(hit, "accuracy", LABELS, True, "share of rows, steps or pixels classified correctly", (0, 1)),
-    Metric("balanced_accuracy", LABELS, True, balanced_accuracy, "recall per class, averaged", (0, 1)),
+    mean_of(hit, "accuracy", LABELS, True, "share of rows, steps or pixels classified correctly", (0, 1),
+            best_classes(_accuracy)),
+    counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
-        Metric(f"{average}_{name}", LABELS, True, how(ratio), f"{meaning}, {words}", (0, 1))
+        counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}")
         for name, (meaning, ratio) in RATIOS.items()
         for average, (words, how) in AVERAGES.items()
     ),
-    Metric("roc_auc", LABELS, True, roc_auc, "area under the ROC curve, of each class against the rest", (0, 1),
-           partial=True),
-    mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class", (0, None)),
-    Metric("dice", ("segmentation",), True, _foreground(RATIOS["f1"][1]),
-           "2 · overlap / (predicted + true) of all classes but the first", (0, 1)),
-    Metric("iou", ("segmentation",), True, _foreground(lambda h, p, t: h / (p + t - h).clamp(min=1)),
-           "overlap / union of all classes but the first", (0, 1)),
+    counted("mcc", correlation, "Matthews' correlation of truth and prediction, 0 for chance", bounds=(-1, 1),
+            undefined=one_class),
+    counted("cohen_kappa", kappa, "agreement of truth and prediction beyond chance (Cohen 1960)", bounds=(-1, 1),
+            undefined=one_class),
+    Metric("roc_auc", LABELS, True, _of_each_class(auc), f"area under the ROC curve, {AREA}", (0, 1), equal_scores,
+           undefined=one_class),
+    Metric("average_precision", LABELS, True, _of_each_class(average_precision),
+           f"area under the precision-recall curve, {AREA}", (0, 1), equal_scores, undefined=one_class),
+    mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class", (0, None), shares),
+    mean_of(brier, "brier", LABELS, False,
+            "mean squared error of the probabilities, summed over classes; of two classes half of it", (0, 2), shares),
+    counted("dice", _foreground(RATIOS["f1"][1]), "2 · overlap / (predicted + true) of all classes but the first",
+            tasks=SEGMENTS, first=1),
+    counted("iou", _foreground(lambda h, p, t: _divided(h, p + t - h)), "overlap / union of all classes but the first",
+            tasks=SEGMENTS, first=1),
 )  # fmt: skip

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.ranking import Floats, ndcg, recall
-from tuner.training.metrics.metric import ByUser, Metric
+from tuner.training.metrics.guesses import equal_scores
+from tuner.training.metrics.metric import Function, Metric, Undefined
 
 AT = (1, 5, 10, 20)
 OfUser = Callable[[Floats, Floats], float | None]
 
 
-def _mean_over_users(of_user: OfUser) -> ByUser:
+def _mean_over_users(of_user: OfUser) -> Function:
     """The mean of what `of_user` says of the gains and scores of each user's rows, where it says anything."""
 
-    def score(outputs: Tensor, targets: Tensor, mask: Tensor, users: Tensor) -> Tensor:
-        sets = mask.shape[:-1]
+    def score(outputs: Tensor, targets: Tensor, weights: Tensor, users: Tensor) -> Tensor:
+        sets = weights.shape[:-1]
         means = []
         for place in np.ndindex(*sets):
-            own = mask[place].numpy()
+            own = weights[place].numpy() > 0
             said, truth, whom = (
                 each[place].double().numpy()[own] for each in (outputs[..., 0], targets[..., 0], users)
             )
@@ -46,12 +49,24 @@ def _recall(k: int, ratings: Floats, score: Floats) -> float | None:
     return recall(ratings > ratings.mean(), score, k)
 
 
+def _none(of_user: OfUser, why: str) -> Undefined:
+    """Why no user has a score."""
+
+    def undefined(targets: NDArray[Any], users: NDArray[Any] | None) -> str | None:
+        assert users is not None
+        given = (np.zeros(targets.shape), targets, np.ones(len(targets)), users)
+        return why if _mean_over_users(of_user)(*map(torch.from_numpy, given)).isnan() else None
+
+    return undefined
+
+
 METRICS = tuple(
-    Metric(f"{name}@{k}", ("regression",), True, None, f"{meaning} {k}, of each user", (0, 1),
-           by_user=_mean_over_users(partial(how, k)), least=least, partial=True)
-    for name, how, meaning, least in (
-        ("ndcg", _ndcg, "discounted gain of the first", 0.0),
-        ("recall", _recall, "share of what is rated above the user's mean in the first", None),
+    Metric(f"{name}@{k}", ("regression",), True, _mean_over_users(partial(how, k)), f"{meaning} {k}, of each user",
+           (0, 1), equal_scores, least=least, needs="users", undefined=_none(partial(how, k), why), weighted=False)
+    for name, how, meaning, least, why in (
+        ("ndcg", _ndcg, "discounted gain of the first", 0.0, "no user has a target above 0 in them"),
+        ("recall", _recall, "share of what is rated above the user's mean in the first", None,
+         "no user rates some of them above others"),
     )
     for k in AT
 )  # fmt: skip

@@ -13,14 +13,15 @@ from torch import Tensor
 
 from tuner.data.dataset import END, IGNORED
 from tuner.training.metrics.classes import surprise
-from tuner.training.metrics.metric import Metric, mean_of
+from tuner.training.metrics.guesses import commonest_answer, commonest_tokens, shares
+from tuner.training.metrics.metric import Metric, average, mean_of
 
 LONGEST = 4  # words of BLEU's n-grams
 
 
-def perplexity(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def perplexity(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """exp of the mean −log probability of the tokens: among how many, on average, the model still hesitates."""
-    return (surprise(outputs, targets).where(mask, 0.0).sum(-1) / mask.sum(-1)).exp()
+    return average(surprise(outputs, targets), weights).exp()
 
 
 def bits(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -33,11 +34,11 @@ def _said(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.long() if outputs.ndim == targets.ndim else outputs.argmax(dim=-1)
 
 
-def token_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def token_accuracy(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Share of the true tokens that are said, each at its place."""
-    asked = (targets != IGNORED) & mask[..., None]
-    right = (_said(outputs, targets) == targets) & asked
-    return right.flatten(-2).sum(-1).double() / asked.flatten(-2).sum(-1)
+    asked = (targets != IGNORED) * weights[..., None]
+    right = (_said(outputs, targets) == targets) * asked
+    return right.flatten(-2).sum(-1) / asked.flatten(-2).sum(-1)
 
 
 def exact(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -45,15 +46,16 @@ def exact(outputs: Tensor, targets: Tensor) -> Tensor:
     return ((_said(outputs, targets) == targets) | (targets == IGNORED)).all(-1).double()
 
 
-def bleu(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def bleu(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """BLEU of the corpus (Papineni et al. 2002), 0 … 100, one reference each; n-grams that never match are smoothed
-    exponentially, as sacrebleu does (Post 2018)."""
-    sets = mask.shape[:-1]
+    exponentially, as sacrebleu does (Post 2018). A row of weight 2 counts like two rows."""
+    sets = weights.shape[:-1]
     said, truth = _said(outputs, targets).numpy(), targets.numpy()
     scores = []
     for place in np.ndindex(*sets):
-        own = mask[place].numpy()
-        scores.append(_bleu(*([until_end(row) for row in each[place][own]] for each in (said, truth))))
+        own = weights[place].numpy()
+        ours, theirs = ([until_end(row) for row in each[place][own > 0]] for each in (said, truth))
+        scores.append(_bleu(ours, theirs, own[own > 0].tolist()))
     return torch.tensor(scores, dtype=torch.double).view(sets)
 
 
@@ -63,14 +65,14 @@ def until_end(row: Sequence[int]) -> list[int]:
     return tokens[: tokens.index(END)] if END in tokens else tokens
 
 
-def _bleu(said: Sequence[list[int]], truth: Sequence[list[int]]) -> float:
-    hits, totals = [0] * LONGEST, [0] * LONGEST
-    for ours, theirs in zip(said, truth, strict=True):
+def _bleu(said: Sequence[list[int]], truth: Sequence[list[int]], weights: Sequence[float]) -> float:
+    hits, totals = [0.0] * LONGEST, [0.0] * LONGEST
+    for ours, theirs, weight in zip(said, truth, weights, strict=True):
         for n in range(1, LONGEST + 1):
             grams, wanted = Counter(_grams(ours, n)), Counter(_grams(theirs, n))
-            hits[n - 1] += (grams & wanted).total()
-            totals[n - 1] += grams.total()
-    length, reference = sum(map(len, said)), sum(map(len, truth))
+            hits[n - 1] += weight * (grams & wanted).total()
+            totals[n - 1] += weight * grams.total()
+    length, reference = (sum(w * len(text) for w, text in zip(weights, each, strict=True)) for each in (said, truth))
     if not hits[0]:
         return 0.0
     smooth, logs = 1.0, []
@@ -91,11 +93,13 @@ def _grams(tokens: Sequence[int], n: int) -> Iterator[tuple[int, ...]]:
 
 TEXTS = ("tagging", "language", "translation")
 METRICS = (
-    Metric("perplexity", ("language",), False, perplexity, "exp of the mean −log probability of a token", (1, None)),
-    mean_of(bits, "bits_per_character", ("language",), False, "mean −log₂ probability of a token", (0, None)),
-    Metric("token_accuracy", TEXTS, True, token_accuracy, "share of tokens that are right", (0, 1), whole=True),
-    replace(mean_of(exact, "exact_match", ("tagging", "translation"), True, "share of rows that are all right", (0, 1)),
-            whole=True),
-    Metric("bleu", ("translation",), True, bleu, "n-grams shared with the reference, 0 … 100 (Papineni 2002)", (0, 100),
+    Metric("perplexity", ("language",), False, perplexity, "exp of the mean −log probability of a token", (1, None),
+           shares),
+    mean_of(bits, "bits_per_character", ("language",), False, "mean −log₂ probability of a token", (0, None), shares),
+    Metric("token_accuracy", TEXTS, True, token_accuracy, "share of tokens that are right", (0, 1), commonest_tokens,
            whole=True),
+    replace(mean_of(exact, "exact_match", ("tagging", "translation"), True, "share of rows that are all right", (0, 1),
+                    commonest_answer), whole=True),
+    Metric("bleu", ("translation",), True, bleu, "n-grams shared with the reference, 0 … 100 (Papineni 2002)", (0, 100),
+           commonest_answer, whole=True),
 )  # fmt: skip

@@ -1,0 +1,95 @@
+"""Which metric scores an experiment, whether it can score every fold, and what is doubtful about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tuner.data.dataset import Dataset, Rows
+from tuner.data.resampling import ChainPlan, NestedPlan
+from tuner.errors import did_you_mean
+from tuner.search.dummy import needed
+from tuner.search.misfits import Entry, extremes
+from tuner.spec.experiment import Experiment
+from tuner.spec.yaml_file import at
+from tuner.training.metrics import DEFAULT, METRICS, Metric
+from tuner.training.metrics.guesses import Seen
+
+SHARE = 0.95  # of the commonest class, from which accuracy tells little
+NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}
+PINBALL = "pinball_"
+
+
+def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
+    """The metric that the file names, or that of the task. Raises `ExperimentError` where it does not fit the data."""
+    metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
+    if not fits(dataset, metric):
+        fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
+        of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
+        text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
+        raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
+    if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
+        text = f"{metric.name} is of gains from {metric.least:g} up, and the lowest target is {lowest:g}"
+        raise experiment.error("metric", text, "a recall@k, or targets that are moved up")
+    if dataset.score_weights is not None and not metric.weighted:
+        text = f"{metric.name} ranks the rows of a user, and a rank has no weight"
+        raise experiment.error("metric", text, "weights_for: training, or another metric")
+    return metric
+
+
+def fits(dataset: Dataset, metric: Metric) -> bool:
+    """Whether a metric is for the task of the data, and the data has what it needs."""
+    given = {"users": dataset.of_users, "naive": dataset.naive is not None, None: True}[metric.needs]
+    return given and dataset.task in metric.tasks
+
+
+def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: NestedPlan) -> None:
+    """Refuse a metric that cannot score the rows of some fold, such as an area under the curve of one class."""
+    for chain in cut.chains:
+        for what, train, on in _scored(chain):
+            why = metric.why_undefined(dataset.targets[on], dataset.counts(on), needed(dataset, metric, train, on))
+            if why:
+                rows = "only row" if len(on) == 1 else f"{len(on)} rows"
+                text = f"{metric.name} cannot score the {rows} of {what} of {chain.name}: {why}"
+                raise experiment.error("metric", text, "fewer folds, more rows, or another metric")
+
+
+def _scored(chain: ChainPlan) -> Iterator[tuple[str, Rows, Rows]]:
+    """Every set of rows that is scored: what it is, the rows that train for it, and itself."""
+    for number, fold in enumerate(chain.folds, start=1):
+        yield f"inner fold {number}", fold.train, fold.validation
+    if len(chain.test):
+        yield "the outer test", chain.rows, chain.test
+
+
+def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str]:
+    """Warnings of a metric that tells little, or that the loss does not aim at."""
+    nodes = experiment.document.root.entries
+    found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _telling_little(dataset, metric)]
+    found += [(nodes.get("training", nodes["dataset"]), *each) for each in _aimed_elsewhere(experiment, metric)]
+    return [experiment.document.render([at(node, *each, warning=True)]) for node, *each in found]
+
+
+def _telling_little(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
+    """Accuracy where guessing the commonest class has nearly all of it."""
+    if metric.name == "accuracy":
+        counts = Seen(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
+        if (share := counts.max() / counts.sum()) >= SHARE:
+            text = f"accuracy is {share:.2g} for guessing the commonest class, '{dataset.classes[counts.argmax()]}'"
+            yield text, "balanced_accuracy, average_precision or mcc tell more"
+
+
+def _aimed_elsewhere(experiment: Experiment, metric: Metric) -> Iterator[tuple[str, str]]:
+    """A loss whose best answer is another quantile than the metric's, or none."""
+    entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
+    losses = [v for e in entries if e.target in ("training.loss", "training.loss.name") for v in extremes(e)]
+    levels = {v for e in entries if e.target == "training.loss.quantile" for v in extremes(e)}
+    levels |= {0.5} if "mae" in losses else set()
+    wanted = float(metric.name.removeprefix(PINBALL)) if metric.name.startswith(PINBALL) else None
+    if wanted is not None and levels != {wanted}:
+        text = f"{metric.name} is best at the {wanted:g} quantile, and the loss aims elsewhere"
+        yield text, f"training.loss: {{name: quantile, quantile: {wanted:g}}}"
+    elif wanted is None and "quantile" in losses and not (metric.name == "mae" and levels == {0.5}):
+        said = " and the ".join(f"{level:g}" for level in sorted(levels))
+        yield f"the loss aims at the {said} quantile, and {metric.name} does not", f"metric: {PINBALL}{max(levels):g}"

@@ -1,0 +1,172 @@
+"""The best answers that ignore the features, for each kind of metric, fitted on training rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuner.data.dataset import IGNORED
+
+Floats = NDArray[np.float64]
+Counted = Callable[[Tensor, Tensor, Tensor], Tensor]  # of what is hit, predicted and true per class (…, C)
+POWERS = np.linspace(0, 6, 61)  # of the class shares, for the shares of random draws
+RARE = 1e-9  # rows, of a class that no training row has: its probability must not be 0
+BETTER = 1e-9  # less is rounding
+NEAR = 101  # quantiles among which the best constant is first looked for
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Training rows: targets (N, …), weights (N,), and the names of the classes, if there are any."""
+
+    targets: NDArray[Any]
+    weights: Floats
+    classes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> Floats:
+        """The summed weights (C,) of each class, over all rows, steps and pixels that ask for one."""
+        asked = self.targets != IGNORED
+        weights = np.broadcast_to(self.weights.reshape(-1, *[1] * (self.targets.ndim - 1)), self.targets.shape)
+        codes = self.targets[asked].astype(np.int64)
+        return np.bincount(codes, weights[asked], len(self.classes)).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """One answer for every row: `outputs` is what a model would give, logits (C,) or numbers (M,).
+
+    `tokens`: they are the tokens (T,) of a whole sequence; `drawn`: they are shares (C,), and every row, step or pixel
+    gets a class of its own, drawn at random by them."""
+
+    what: str
+    outputs: Floats
+    tokens: bool = False
+    drawn: bool = False
+
+
+Guesses = Callable[[Seen], Sequence[Guess]]
+
+
+def mean(seen: Seen) -> list[Guess]:
+    """The mean, best for squared errors."""
+    return [Guess("the training mean", np.average(seen.targets.astype(np.float64), axis=0, weights=seen.weights))]
+
+
+def median(seen: Seen) -> list[Guess]:
+    """The median, best for absolute errors."""
+    return [Guess("the training median", _quantile(seen.targets.astype(np.float64), 0.5, seen.weights))]
+
+
+def quantile(level: float) -> Guesses:
+    """The quantile, best for the pinball loss of that level (Koenker & Bassett 1978)."""
+    what = f"the {level:g} quantile of the training rows"
+    return lambda seen: [Guess(what, _quantile(seen.targets.astype(np.float64), level, seen.weights))]
+
+
+def _quantile(values: Floats, level: float, weights: Floats) -> Floats:
+    """Per column of (N, M): the middle of all numbers that are a quantile of the weighted values."""
+
+    def lowest(values: Floats, level: float) -> Floats:
+        return np.quantile(values, level, axis=0, weights=weights, method="inverted_cdf")
+
+    return np.asarray((lowest(values, level) - lowest(-values, 1 - level)) / 2)
+
+
+def relative_median(seen: Seen) -> list[Guess]:
+    """The median of the rows weighted by 1 / |target|, best for absolute errors relative to the target."""
+    targets = seen.targets.astype(np.float64)
+    weights = seen.weights[:, None] / np.maximum(np.abs(targets), np.finfo(np.float64).eps)
+    medians = [_quantile(y[:, None], 0.5, w)[0] for y, w in zip(targets.T, weights.T, strict=True)]
+    return [Guess("the training median, weighted by 1 / |target|", np.array(medians))]
+
+
+def searched(error: Callable[[Floats, float], Floats]) -> Guesses:
+    """The constant of least mean error, where no formula gives it; `error` is that of each row's target (N,)."""
+
+    def best(targets: Floats, weights: Floats) -> float:
+        from scipy.optimize import minimize_scalar  # workers need none
+
+        def mean_error(constant: float) -> float:
+            return float(np.average(error(targets, constant), weights=weights))
+
+        near = np.quantile(targets, np.linspace(0, 1, NEAR))
+        place = int(np.argmin([mean_error(each) for each in near]))
+        low, high = near[max(0, place - 1)], near[min(NEAR - 1, place + 1)]
+        found = minimize_scalar(mean_error, bounds=(low, high), method="bounded", options={"xatol": 1e-9}).x
+        return float(min((near[place], found), key=mean_error))
+
+    def guesses(seen: Seen) -> list[Guess]:
+        columns = seen.targets.astype(np.float64).T
+        return [Guess("the best constant of the training rows", np.array([best(y, seen.weights) for y in columns]))]
+
+    return guesses
+
+
+def shares(seen: Seen) -> list[Guess]:
+    """The class shares as probabilities, best for log loss and for the Brier score."""
+    counts = seen.counts
+    return [Guess("the class shares", np.log(np.maximum(counts, RARE) / counts.sum()))]
+
+
+def equal_scores(seen: Seen) -> list[Guess]:
+    """The same answer for every row: no answer that ignores the features orders rows."""
+    outputs = np.zeros(len(seen.classes) or seen.targets.shape[1])
+    return [Guess("the same answer for every row", outputs)]
+
+
+def best_classes(score: Counted, first: int = 0) -> Guesses:
+    """One class for all rows; and a class drawn for every row, where that scores more on expected counts.
+
+    Of single classes the commonest is best, or the commonest from `first` on where those before it are not scored. A
+    draw that takes class c with probability q is expected to hit the share q · s of all rows, s the class's own share.
+    q goes through the powers of s, from all classes alike to nearly always the commonest: s itself is best for macro
+    F1, s^1.5 is near the best for weighted F1."""
+
+    def guesses(seen: Seen) -> list[Guess]:
+        counts = seen.counts
+        share, scored = counts / counts.sum(), counts.copy()
+        scored[:first] = 0.0
+        singles = [np.eye(len(share))[c] for c in dict.fromkeys((int(counts.argmax()), int(scored.argmax())))]
+        (constant, worth), (draw, more) = _best(score, share, singles), _best(score, share, _draws(scored))
+        what = "the commonest class" if constant[counts.argmax()] else f"always '{seen.classes[constant.argmax()]}'"
+        drawn = [Guess("classes drawn at random", draw, drawn=True)] if more > worth + BETTER else []
+        return [Guess(what, constant), *drawn]
+
+    return guesses
+
+
+def _draws(counts: Floats) -> list[Floats]:
+    if not counts.any():
+        return []
+    powers = [np.where(counts > 0, (counts / counts.max()) ** power, 0.0) for power in POWERS]
+    return [each / each.sum() for each in powers]
+
+
+def _best(score: Counted, share: Floats, draws: Sequence[Floats]) -> tuple[Floats, float]:
+    """The best of the ways to draw (C,), the first of equals, and its score."""
+    if not draws:
+        return share, -np.inf
+    q, s = torch.from_numpy(np.stack(draws)), torch.from_numpy(share)
+    scores = score(q * s, q, s.expand_as(q)).nan_to_num(-np.inf).numpy()
+    place = int(np.flatnonzero(scores > scores.max() - BETTER)[0])
+    return draws[place], float(scores[place])
+
+
+def commonest_answer(seen: Seen) -> list[Guess]:
+    """The whole sequence of tokens that most rows ask for."""
+    texts, places = np.unique(seen.targets, axis=0, return_inverse=True)
+    best = np.bincount(places.ravel(), seen.weights).argmax()
+    return [Guess("the commonest answer", texts[best].astype(np.float64), tokens=True)]
+
+
+def commonest_tokens(seen: Seen) -> list[Guess]:
+    """At each place the commonest token of the rows that ask for one there."""
+    columns = [Seen(column, seen.weights, seen.classes).counts.argmax() for column in seen.targets.T]
+    return [Guess("the commonest token at each place", np.array(columns, dtype=np.float64), tokens=True)]
