@@ -13,7 +13,7 @@ from pydantic import Field
 from tuner.errors import DataError
 from tuner.spec.settings import Settings
 
-Task = Literal["classification", "regression", "tagging", "language", "segmentation", "translation"]
+Task = Literal["classification", "multilabel", "regression", "tagging", "language", "segmentation", "translation"]
 Layout = Literal["flat", "sequence", "image", "tokens", "ids"]
 WeightsFor = Literal["both", "training", "scores"]
 Rows = NDArray[np.int64]
@@ -52,7 +52,7 @@ class Dataset:
     feature_names: of every column of numbers or ids, ids before the numbers beside them, or none;
     lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
     targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float64
-    (N, M) outputs;
+    (N, M) outputs, of a multilabel task 0 or 1 for each of M labels;
     groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
     weights: float32 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
@@ -204,6 +204,8 @@ def check(dataset: Dataset) -> Dataset:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
     if dataset.task == "regression":
         _check_amounts(dataset)
+    if dataset.task == "multilabel":
+        _check_labels(dataset)
     return dataset
 
 
@@ -218,6 +220,14 @@ def _check_amounts(dataset: Dataset) -> None:
             raise DataError(f"{dataset.name}: the target of row {row + 1} is missing or infinite", "drop that row")
         text = f"{dataset.name}: the target of row {row + 1} is {value:.4g}; squared errors of such numbers overflow"
         raise DataError(text, "divide the targets by a constant, or take their logarithm")
+
+
+def _check_labels(dataset: Dataset) -> None:
+    """Refuse a label that every row or no row has."""
+    for name, values in zip(dataset.target_names, dataset.targets.T, strict=True):
+        if (values == values[0]).all():
+            text = f"{dataset.name}: label '{name}' is {values[0]:g} in every row; nothing to learn"
+            raise DataError(text, "leave it out of the targets")
 
 
 def _first(dataset: Dataset, found: NDArray[np.bool_]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,16 +11,18 @@ from numpy.typing import NDArray
 from tuner.data.dataset import IGNORED, Task
 from tuner.errors import DataError
 
-TaskChoice = Literal["auto", "classification", "regression"]
+TaskChoice = Literal["auto", "classification", "multilabel", "regression"]
 MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this are amounts, not labels
 
 
 def targets(
-    values: NDArray[Any], wish: TaskChoice, where: str
+    values: NDArray[Any], wish: TaskChoice, where: str, names: Sequence[str] = ()
 ) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
-    """(task, codes (N,) or numbers (N, M), class names) of a target (N,) or (N, M).
+    """(task, codes (N,) or numbers (N, M), class names) of a target (N,) or (N, M), whose columns have these `names`.
 
-    Text, true/false and at most 20 different whole numbers are classes; other numbers are amounts.
+    Text, true/false and at most 20 different whole numbers are classes. Several columns of 0 and 1, or true and false,
+    are labels of a multilabel task; where each row has exactly one 1, `wish` must say whether they are its class. Other
+    numbers are amounts.
     """
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{where}: the target is empty")
@@ -27,6 +30,12 @@ def targets(
         raise DataError(f"{where}: the target is {values.dtype}", "numbers, text or true/false")
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
+    labels = _labels(values) if values.ndim == 2 and values.shape[1] > 1 else None
+    if labels is not None and wish in ("auto", "multilabel", "classification"):
+        return _of_labels(labels, wish, where, names)
+    if wish == "multilabel":
+        text = f"{where}: task: multilabel needs several columns of 0 and 1, or true and false"
+        raise DataError(f"{text}; the target is {values.dtype} of shape {values.shape}", "another task", "task")
     task = infer(values) if wish == "auto" else wish
     if task == "regression":
         try:
@@ -44,6 +53,32 @@ def targets(
         raise DataError(f"{where}: the label of row {row + 1} is missing", "drop that row")
     labels, codes = np.unique(values, return_inverse=True)
     return task, codes.astype(np.int64), tuple(_label(v) for v in labels)
+
+
+def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
+    """The values (N, L) as 0 and 1, or None where some are neither these nor true and false."""
+    if values.dtype.kind in "OU":
+        words = np.char.lower(values.astype(str))
+        known = np.isin(words, ("true", "false", "0", "1", "0.0", "1.0"))
+        return np.isin(words, ("true", "1", "1.0")).astype(np.float64) if known.all() else None
+    return values.astype(np.float64) if np.isin(values, (0, 1)).all() else None
+
+
+def _of_labels(
+    labels: NDArray[np.float64], wish: TaskChoice, where: str, names: Sequence[str]
+) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
+    """What columns (N, L) of 0 and 1 mean: one class in each row, or labels."""
+    one_hot = (labels.sum(axis=1) == 1).all()
+    if wish == "classification" and one_hot:
+        return wish, labels.argmax(axis=1), tuple(names) or tuple(str(label) for label in range(labels.shape[1]))
+    if wish == "classification":
+        row = int(np.flatnonzero(labels.sum(axis=1) != 1)[0])
+        text = f"{where}: row {row + 1} of the target has {labels[row].sum():.0f} of {labels.shape[1]} classes"
+        raise DataError(text, "task: multilabel, where a row may have any number of labels", "task")
+    if wish == "auto" and one_hot:
+        text = f"{where}: each row of the target of shape {labels.shape} has exactly one 1"
+        raise DataError(text, "task: classification if it is the row's class, task: multilabel if not", "task")
+    return "multilabel", labels, ()
 
 
 def tags(

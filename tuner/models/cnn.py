@@ -36,7 +36,7 @@ from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens", "image")
-TASKS = ("classification", "regression")
+TASKS = ("classification", "multilabel", "regression")
 
 
 class Settings(BaseSettings):

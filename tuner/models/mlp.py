@@ -27,7 +27,7 @@ from tuner.spec.settings import ABOVE_ZERO, only
 from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat", "sequence", "image", "ids")
-TASKS = ("classification", "regression")
+TASKS = ("classification", "multilabel", "regression")
 WIDEST, DEEPEST = 65536, 100
 DEEP = only(num_layers=ABOVE_ZERO)
 

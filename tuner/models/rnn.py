@@ -26,9 +26,9 @@ from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens")
-TASKS = ("classification", "regression", "tagging", "language")
+TASKS = ("classification", "multilabel", "regression", "tagging", "language")
 TIME = 2  # the dimension of the steps
-ONE_ANSWER = ("classification", "regression")
+ONE_ANSWER = ("classification", "multilabel", "regression")
 
 
 class Settings(BaseSettings):
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     bidirectional: bool = Field(
         False,
         description="a second layer reads backwards (Schuster & Paliwal 1997)",
-        json_schema_extra=only(task=("classification", "regression", "tagging")),
+        json_schema_extra=only(task=("classification", "multilabel", "regression", "tagging")),
     )
     readout: Literal["last", "mean", "max", "attention"] = Field(
         "last",

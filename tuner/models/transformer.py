@@ -33,7 +33,7 @@ from tuner.spec.settings import Settings as BaseSettings
 from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens")
-TASKS = ("classification", "regression", "tagging", "language")
+TASKS = ("classification", "multilabel", "regression", "tagging", "language")
 
 
 class Settings(BaseSettings):
@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     positions: Literal["sinusoidal", "learned", "none"] = Field("sinusoidal", description="how a step knows its place")
     activation: Activation = Field("relu", description="of the small network")
     readout: Pooling = Field(
-        "mean", description="how all states become one", json_schema_extra=only(task=("classification", "regression"))
+        "mean",
+        description="how all states become one",
+        json_schema_extra=only(task=("classification", "multilabel", "regression")),
     )
     tied: bool = Field(
         False,

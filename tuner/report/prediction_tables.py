@@ -23,6 +23,9 @@ def summaries(results: Results) -> list[Table]:
     if task == "regression":
         columns = ("target", "mean", "sd", "5 %", "50 %", "95 %")
         return [Table(f"{title}: residuals (truth − prediction)", columns, tuple(found.residuals()), len(columns))]
+    if task == "multilabel":
+        columns = ("label", "precision", "recall", "F1", "ROC-AUC", "rows")
+        return [Table(f"{title}: each label", columns, tuple(found.by_label()), len(columns), ("ROC-AUC", "precision"))]
     title += f": calibration error {found.calibration_error:.3g}"
     areas = [found.area(index) for index in range(len(found.names))]
     return [_by_class(title, found.confused, "rows", areas), *_matrix(found.confused)]
@@ -51,20 +54,21 @@ def _examples(results: Results) -> list[Table]:
     return [Table("Examples of outer-test rows", columns, rows, len(columns), long=columns[1:])]
 
 
-def row_by_row(found: Predictions, *, classes: bool) -> Table:
+def row_by_row(found: Predictions, task: str) -> Table:
     """Every outer-test row: its fold, number (from 0, as in the data), weight where rows do not count alike, truth,
     prediction and probabilities."""
     rows: list[tuple[Cell, ...]] = []
     for place, (fold, number) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
         row = (fold, number) if found.weights is None else (fold, number, float(found.weights[place]))
-        if classes:
+        if task == "classification":
             truth, said = found.names[int(found.truth[place])], found.names[int(found.said[place])]
             rows.append((*row, truth, said, *(round(p, 6) for p in found.probabilities[place].tolist())))
         else:
             rows.append((*row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
-    if classes:
+    if task == "classification":
         more: tuple[str, ...] = ("truth", "prediction", *(f"p({name})" for name in found.names))
     else:
-        more = (*(f"truth of {name}" for name in found.names), *(f"prediction of {name}" for name in found.names))
+        predicted = "p({})" if task == "multilabel" else "prediction of {}"
+        more = (*(f"truth of {name}" for name in found.names), *map(predicted.format, found.names))
     columns = ("outer fold", "row", *(() if found.weights is None else ("weight",)), *more)
     return Table("Predictions", columns, tuple(rows), len(columns))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from tuner.ranking import auc
 from tuner.report.results import Results
@@ -37,8 +38,8 @@ class Confused:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of every scored outer fold: fold numbers from 1, row numbers, truth, outputs, and what each row counts in
-    scores, all (N, …)."""
+    """Of every scored outer fold: fold numbers from 1, row numbers, truth, outputs (probabilities of labels), and what
+    each row counts in scores, all (N, …)."""
 
     folds: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -69,9 +70,24 @@ class Predictions:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
 
         Not of all rows at once: folds have models of their own, whose scores do not stand on one scale."""
+        return self._area(self.truth == index, self.probabilities[:, index])
+
+    def by_label(self) -> list[tuple[str, float | None, float | None, float | None, float | None, float]]:
+        """Per label: name, precision, recall, F1, ROC-AUC, and how many rows have it, or their weight."""
+        truth, predicted, weight = self.truth > 0, self.outputs > 0.5, self.counts
+        found = []
+        for i, name in enumerate(self.names):
+            both = truth[:, i] & predicted[:, i]
+            hit, positive, true = (float(weight[each].sum()) for each in (both, predicted[:, i], truth[:, i]))
+            ratios = _ratio(hit, positive), _ratio(hit, true), _ratio(2 * hit, positive + true)
+            rows = true if self.weights is not None else int(true)
+            found.append((name, *ratios, self._area(truth[:, i], self.outputs[:, i]), rows))
+        return found
+
+    def _area(self, truth: NDArray[np.bool_], scores: Floats) -> float | None:
         counts = self.counts
         found = [
-            auc(self.truth[own] == index, self.probabilities[own, index], counts[own])
+            auc(truth[own], scores[own], counts[own])
             for own in ((self.folds == fold) & (counts > 0) for fold in np.unique(self.folds))
         ]
         known = [area for area in found if area is not None]
@@ -120,6 +136,7 @@ def predictions(results: Results) -> Predictions | None:
     data = results.header["dataset"]
     folds, rows, truth, outputs, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
     names = tuple(data["classes"] or data["targets"])
+    outputs = expit(outputs) if results.header["task"] == "multilabel" else outputs
     counts = weights if results.header["weighted"] else None
     return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts)
 

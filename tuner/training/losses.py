@@ -1,7 +1,7 @@
 """Losses row by row, or place by place: the mean over a batch is the stack's affair.
 
 Classes: logits (K, B, *places, C) and codes (K, B, *places) → (K, B, *places); what counts there, `by_row` knows.
-Numbers: both (K, B, M) → (K, B).
+Numbers, and labels of 0 and 1: both (K, B, M) → (K, B).
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ class CrossEntropy(Settings):
 
 
 class BinaryCrossEntropy(Settings):
-    """One against the rest: −log sigmoid of the true class, −log(1 − sigmoid) of the others, averaged over classes."""
+    """−log sigmoid of what is true, −log(1 − sigmoid) of the rest, averaged: over labels, or over the classes, each
+    against the others."""
 
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and codes."""
-        truth = _one_hot(targets, outputs)
+        """Of logits and codes, or labels (K, B, L) of 0 and 1."""
+        truth = targets if targets.is_floating_point() else _one_hot(targets, outputs)
         return F.binary_cross_entropy_with_logits(outputs, truth, reduction="none").mean(dim=-1)
 
 
@@ -151,6 +152,7 @@ _OF_CLASSES: dict[str, Loss] = {loss().name: loss() for loss in (CrossEntropy, B
 WEIGHTED = (None, *_OF_CLASSES)  # losses of single places, which may count by their class
 BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
     "classification": _OF_CLASSES,
+    "multilabel": {BinaryCrossEntropy().name: BinaryCrossEntropy()},
     "tagging": _OF_CLASSES,
     "language": _OF_CLASSES,
     "translation": _OF_CLASSES,

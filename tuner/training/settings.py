@@ -63,14 +63,16 @@ class TrainingSettings(Settings):
         ge=3,
         le=10_000_000,
         description="words that a lane knows: the commonest of its training rows, <padding> and <unknown>; null: all",
-        json_schema_extra=only(layout=("tokens",), task=("classification", "regression", "tagging", "translation")),
+        json_schema_extra=only(
+            layout=("tokens",), task=("classification", "multilabel", "regression", "tagging", "translation")
+        ),
     )
     max_length: int | None = Field(
         None,
         ge=1,
         le=1_000_000,
         description="tokens of a text that are read, from its beginning; null: all",
-        json_schema_extra=only(layout=("tokens",), task=("classification", "regression", "translation")),
+        json_schema_extra=only(layout=("tokens",), task=("classification", "multilabel", "regression", "translation")),
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="null: every epoch is trained and the last one counts"

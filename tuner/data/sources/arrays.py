@@ -18,7 +18,7 @@ from tuner.errors import DataError
 
 FEATURES = "X"
 Choice = Literal["auto", "flat", "sequence", "image", "tokens", "ids"]
-Tasks = Literal["auto", "classification", "regression", "tagging", "segmentation"]
+Tasks = Literal["auto", "classification", "multilabel", "regression", "tagging", "segmentation"]
 CUTS, ROLES = ("groups", "time", "split"), ("groups", "time", "split", "weights", "lengths")
 SHAPES = {
     "flat": "(N, D)", "sequence": "(N, T, D) or (N, T)", "image": "(N, C, H, W) or (N, H, W)",
@@ -40,7 +40,9 @@ class Settings(NumberSettings):
     split: str | None = Field(None, description="array (N,) of the outer fold that tests a row")
     weights: str | None = Field(None, description="array (N,) of how much a row counts, numbers from 0 up")
     weights_for: WeightsFor = WEIGHTS_FOR
-    task: Tasks = Field("auto", description="auto: text, true/false or few whole numbers are classes")
+    task: Tasks = Field(
+        "auto", description="auto: text, true/false or few whole numbers are classes; (N, L) of 0/1 are labels"
+    )
 
 
 def load(settings: Settings, folder: Path) -> Dataset:

@@ -39,14 +39,16 @@ class ColumnSettings(NumberSettings):
     weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
     weights_for: WeightsFor = WEIGHTS_FOR
     categories: Categories = Field("one_hot", description="one_hot: a column per level; embedded: codes, for mlp")
-    task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
+    task: TaskChoice = Field(
+        "auto", description="auto: text, true/false or few whole numbers are classes; several columns of 0/1 are labels"
+    )
 
 
 class Settings(ColumnSettings):
     reads: ClassVar = ("path",)
     name: Literal["table"] = "table"
     path: str = Field(description="the file, relative to the experiment file")
-    target: Names = Field(description="the column to predict, or a list of numeric columns")
+    target: Names = Field(description="the column to predict, or a list of columns: numbers, or labels of 0/1")
     separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
     sheet: int | str | None = Field(None, description="of an Excel file that has several: its name, or number from 1")
 
@@ -69,7 +71,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
     index = [] if settings.features else _index(frame, taken)
     notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
-    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name)
+    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name, wanted)
     return Dataset(
         name=name,
         task=task,

@@ -12,6 +12,7 @@ DEFAULT = {
     "segmentation": "dice",
     "language": "perplexity",
     "translation": "exact_match",
+    "multilabel": "macro_f1",
     "regression": "rmse",
 }
 

@@ -1,4 +1,5 @@
-"""Metrics of classes: logits (…, V, C), codes (…, V), weights (…, V) → (…). They equal scikit-learn's on each set."""
+"""Metrics of classes: logits (…, V, C), codes (…, V), weights (…, V) → (…); or, of a multilabel task, of labels: logits
+and 0 or 1 (…, V, L). They equal scikit-learn's on each set."""
 
 from __future__ import annotations
 
@@ -14,14 +15,17 @@ from torch import Tensor
 
 from tuner.data.dataset import IGNORED
 from tuner.ranking import Floats, auc, average_precision
-from tuner.training.metrics.guesses import Counted, best_classes, equal_scores, shares
-from tuner.training.metrics.metric import LABELS, Bounds, Function, Metric, Undefined, mean_of
+from tuner.training.metrics.guesses import Counted, best_classes, commonest, equal_scores, shares
+from tuner.training.metrics.metric import CLASSES, LABELS, Bounds, Function, Metric, Undefined, mean_of
 
 BETAS = (0.5, 1, 2)  # of F-beta: above 1, recall counts more
 
 
 def _counts(outputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per class, the summed weights of the rows hit, predicted and true; each (…, C)."""
+    """Per class or label, the summed weights of the rows hit, predicted and true; each (…, C)."""
+    if targets.is_floating_point():
+        weighted = [each * weights[..., None] for each in ((outputs > 0) * targets, outputs > 0, targets)]
+        return weighted[0].sum(-2), weighted[1].sum(-2), weighted[2].sum(-2)
     predicted = outputs.argmax(dim=-1)
     none = weights.new_zeros((*weights.shape[:-1], outputs.shape[-1]))
     hit = none.scatter_add(-1, targets, weights * (predicted == targets))
@@ -30,7 +34,7 @@ def _counts(outputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, 
 
 def counted(
     name: str, score: Counted, meaning: str, *,
-    tasks: tuple[str, ...] = LABELS, bounds: Bounds = (0, 1), first: int = 0, undefined: Undefined | None = None,
+    tasks: tuple[str, ...] = CLASSES, bounds: Bounds = (0, 1), first: int = 0, undefined: Undefined | None = None,
 ) -> Metric:  # fmt: skip
     """The metric of the rows hit, predicted and true per class; classes before `first` are not scored."""
 
@@ -41,17 +45,24 @@ def counted(
 
 
 def hit(outputs: Tensor, targets: Tensor) -> Tensor:
-    """1 where the highest logit is the true class, else 0."""
+    """1 where the highest logit is the true class, or every label is predicted right, else 0."""
+    if targets.is_floating_point():
+        return ((outputs > 0) == (targets > 0)).all(-1).double()
     return (outputs.argmax(dim=-1) == targets).double()
 
 
 def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
-    """−log probability of the true class."""
+    """−log probability of the true class; of labels, that of what is true of each, averaged."""
+    if targets.is_floating_point():
+        return F.binary_cross_entropy_with_logits(outputs.double(), targets, reduction="none").mean(-1)
     return -outputs.double().log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
 
 
 def brier(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Σ (probability − truth)² over the classes; of two classes half of it, so that it is of one (Brier 1950)."""
+    """Σ (probability − truth)² over the classes; of two classes half of it, so that it is of one (Brier 1950); averaged
+    over labels."""
+    if targets.is_floating_point():
+        return (outputs.double().sigmoid() - targets).square().mean(-1)
     errors = outputs.double().softmax(dim=-1) - F.one_hot(targets, outputs.shape[-1])
     return errors.square().sum(-1) * (0.5 if outputs.shape[-1] == 2 else 1.0)
 
@@ -80,17 +91,19 @@ def kappa(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def _of_each_class(area: Callable[[NDArray[np.bool_], Floats, Floats], float | None]) -> Function:
-    """An area under a curve of the second of two classes; of more, of each against the rest, averaged over those that
-    are true in the set and not alone."""
+    """An area under a curve of the second of two classes; of more, or of labels, of each against the rest, averaged
+    over those that are true in the set and not alone."""
 
     def score(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         sets = weights.shape[:-1]
-        probabilities = outputs.double().softmax(dim=-1).reshape(-1, *outputs.shape[-2:]).numpy()
-        flat, counts = (each.reshape(-1, each.shape[-1]).numpy() for each in (targets, weights))
-        wanted = [1] if outputs.shape[-1] == 2 else range(outputs.shape[-1])
+        labels, classes = targets.is_floating_point(), outputs.shape[-1]
+        probabilities = outputs.double().sigmoid() if labels else outputs.double().softmax(dim=-1)
+        truths = targets > 0 if labels else targets[..., None] == torch.arange(classes)
+        flat = (each.reshape(-1, *each.shape[len(sets) :]).numpy() for each in (probabilities, truths, weights))
+        wanted = [1] if classes == 2 and not labels else range(classes)
         areas = [
-            [area(truth[w > 0] == each, p[w > 0, each], w[w > 0]) for each in wanted]
-            for p, truth, w in zip(probabilities, flat, counts, strict=True)
+            [area(truth[w > 0, each], p[w > 0, each], w[w > 0]) for each in wanted]
+            for p, truth, w in zip(*flat, strict=True)
         ]
         known = [[area for area in own if area is not None] for own in areas]
         return torch.tensor([np.mean(own) if own else np.nan for own in known], dtype=torch.double).view(sets)
@@ -100,6 +113,8 @@ def _of_each_class(area: Callable[[NDArray[np.bool_], Floats, Floats], float | N
 
 def one_class(targets: NDArray[Any], needed: object) -> str | None:
     """Why nothing can be told apart."""
+    if targets.dtype.kind == "f":
+        return "no label differs among them" if (targets == targets[0]).all() else None
     return "they have one class only" if len(np.unique(targets[targets != IGNORED])) < 2 else None
 
 
@@ -163,18 +178,14 @@ def _foreground(ratio: Ratio) -> Counted:
     return score
 
 
-def _accuracy(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
-    return hit.sum(-1) / true.sum(-1)
-
-
 SEGMENTS = ("segmentation",)
 AREA = "of each class against the rest"
 METRICS = (
-    mean_of(hit, "accuracy", LABELS, True, "share of rows, steps or pixels classified correctly", (0, 1),
-            best_classes(_accuracy)),
+    mean_of(hit, "accuracy", LABELS, True, "share of rows, steps or pixels with the right class, or all labels right",
+            (0, 1), commonest),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
-        counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}")
+        counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}", tasks=LABELS)
         for name, (meaning, ratio) in RATIOS.items()
         for average, (words, how) in AVERAGES.items()
     ),
@@ -186,9 +197,11 @@ METRICS = (
            undefined=one_class),
     Metric("average_precision", LABELS, True, _of_each_class(average_precision),
            f"area under the precision-recall curve, {AREA}", (0, 1), equal_scores, undefined=one_class),
-    mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class", (0, None), shares),
+    mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class, or of each label", (0, None),
+            shares),
     mean_of(brier, "brier", LABELS, False,
-            "mean squared error of the probabilities, summed over classes; of two classes half of it", (0, 2), shares),
+            "squared error of the probabilities, summed over classes; half of it of two, the mean over labels", (0, 2),
+            shares),
     counted("dice", _foreground(RATIOS["f1"][1]), "2 · overlap / (predicted + true) of all classes but the first",
             tasks=SEGMENTS, first=1),
     counted("iou", _foreground(lambda h, p, t: _divided(h, p + t - h)), "overlap / union of all classes but the first",

@@ -110,7 +110,10 @@ def searched(error: Callable[[Floats, float], Floats]) -> Guesses:
 
 
 def shares(seen: Seen) -> list[Guess]:
-    """The class shares as probabilities, best for log loss and for the Brier score."""
+    """The shares of classes or labels as probabilities, best for log loss and for the Brier score."""
+    if not seen.classes:
+        share = _label_shares(seen).clip(RARE, 1 - RARE)
+        return [Guess("the shares of the labels", np.log(share / (1 - share)))]
     counts = seen.counts
     return [Guess("the class shares", np.log(np.maximum(counts, RARE) / counts.sum()))]
 
@@ -130,6 +133,8 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
     F1, s^1.5 is near the best for weighted F1."""
 
     def guesses(seen: Seen) -> list[Guess]:
+        if not seen.classes:
+            return _best_labels(score, seen)
         counts = seen.counts
         share, scored = counts / counts.sum(), counts.copy()
         scored[:first] = 0.0
@@ -140,6 +145,32 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
         return [Guess(what, constant), *drawn]
 
     return guesses
+
+
+def _label_shares(seen: Seen) -> Floats:
+    """The share of the rows (L,) that have each label."""
+    return np.asarray(seen.weights @ seen.targets / seen.weights.sum(), dtype=np.float64)
+
+
+def _best_labels(score: Counted, seen: Seen) -> list[Guess]:
+    """The same labels for every row: the commonest one, the two commonest, …, whichever scores best. A random draw is
+    never better: precision, recall and F-beta of a label do not fall with the share of rows that get it."""
+    share = _label_shares(seen)
+    order = np.argsort(-share, kind="stable")
+    chosen = np.tri(len(share))[:, np.argsort(order)]  # row k has the k + 1 commonest
+    place = _best(score, share, list(chosen))[0]
+    names = f"the {place.sum():.0f} commonest labels" if place.sum() < len(share) else "every label"
+    return [Guess(f"{names} for every row", np.where(place > 0, 1.0, -1.0))]
+
+
+def commonest(seen: Seen) -> list[Guess]:
+    """The commonest class, or the commonest combination of labels, for every row."""
+    if seen.classes:
+        counts = seen.counts
+        return [Guess("the commonest class", np.eye(len(counts))[counts.argmax()])]
+    combinations, places = np.unique(seen.targets, axis=0, return_inverse=True)
+    best = combinations[np.bincount(places.ravel(), seen.weights).argmax()]
+    return [Guess("the commonest combination of labels", np.where(best > 0, 1.0, -1.0))]
 
 
 def _draws(counts: Floats) -> list[Floats]:

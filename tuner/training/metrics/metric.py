@@ -18,7 +18,8 @@ ByRow = Callable[[Tensor, Tensor], Tensor]
 Bounds = tuple[float | None, float | None]
 Need = Literal["users", "naive"]
 Undefined = Callable[[NDArray[Any], NDArray[Any] | None], str | None]
-LABELS = ("classification", "tagging", "segmentation")  # tasks whose answer is a class: of a row, a step or a pixel
+CLASSES = ("classification", "tagging", "segmentation")  # tasks whose answer is a class: of a row, a step or a pixel
+LABELS = (*CLASSES, "multilabel")
 
 
 @dataclass(frozen=True)
