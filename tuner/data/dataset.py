@@ -19,6 +19,7 @@ Rows = NDArray[np.int64]
 LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
 IGNORED = -1  # in a target: nothing is asked here
+NEVER_TESTED = -1  # in a split: the row trains in every outer fold
 END = 0  # in the target of a translation: nothing follows
 
 
@@ -49,7 +50,8 @@ class Dataset:
     lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
     targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float32
     (N, M) outputs;
-    groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
+    groups: int64 (N,), what stays together in a fold; split: int64 (N,), which outer fold tests a row, from 0 up, or
+    `NEVER_TESTED`; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
     weights: float32 (N,), how much a row counts in training; naive: float32 (N, M), a forecast without a model;
     known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
