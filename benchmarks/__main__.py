@@ -10,7 +10,7 @@ from importlib import import_module
 
 import tuner  # noqa: F401  before torch: it chooses torch's kernels
 
-ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "learning", "memory")
+ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "intervals", "learning", "memory")
 
 
 def main() -> None:
