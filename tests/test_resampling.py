@@ -8,7 +8,13 @@ import pytest
 from helpers import inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
 from tuner.data.cuts import partitions
 from tuner.data.dataset import Dataset
@@ -276,3 +282,19 @@ def test_leaving_one_group_out_five_times_is_refused_at_its_line(tmp_path):
     assert code == 2
     assert "e.yaml:4:3: error: 5 groups can be cut in 1 way only, and repeats: 5 asks for 5 different ones" in err
     assert "= repeats: 1" in err
+
+
+@pytest.mark.parametrize("kind", ["stratified", "plain", "grouped"])
+def test_repeated_holdouts_equal_sklearns(kind):
+    dataset = groups_in(20) if kind == "grouped" else toy(60)
+    wish = Resampling(outer="none", inner=InnerFolds(holdout=0.25, repeats=3), stratify=kind == "stratified", seed=5)
+    splitter = {"stratified": StratifiedShuffleSplit, "plain": ShuffleSplit, "grouped": GroupShuffleSplit}[kind]
+    splits = splitter(3, test_size=0.25, random_state=1005).split(dataset.features, dataset.targets, dataset.groups)
+    (final,) = plan(wish, dataset).chains
+    for fold, (train, test) in zip(final.folds, splits, strict=True):
+        assert fold.train.tolist() == sorted(train) and fold.validation.tolist() == sorted(test)
+
+
+def test_many_units_can_be_cut_more_often_than_anybody_may_ask_for():
+    assert all(partitions(units, units - 1) >= 100 for units in (16, 20, 21, 1000))
+    assert partitions(10**6, 5) > 100 and partitions(4, 5) is None and partitions(1000, 1000) == 1

@@ -1,7 +1,5 @@
 """A split column is cut as it names: train and test once, fold numbers as scikit-learn's PredefinedSplit."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,20 +166,29 @@ def test_every_source_reads_its_split_column_alike(source, tmp_path):
     assert any("its 10 validation rows join training" in note for note in dataset.notes)
 
 
-def test_train_and_test_from_the_command_line(tmp_path):
-    path = write_space(tmp_path, dataset=table(tmp_path), resampling={"outer": None}, search={"trials": 1})
+TOLD = {
+    "train and test": np.where(PARTS == "test", "test", "train"),
+    "train, validation and test": PARTS,
+    "predefined": np.where(PARTS == "test", 0, -1),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_a_column_that_cuts_once_from_the_command_line(case, tmp_path):
+    pd.DataFrame({"x": range(ROWS), "y": CLASSES, "part": TOLD[case]}).to_csv(tmp_path / "t.csv", index=False)
+    dataset = {"name": "table", "path": "t.csv", "target": "y", "split": "part"}
+    path = write_space(tmp_path, dataset=dataset, resampling={"outer": None, "inner": 3}, search={"trials": 1})
     code, out, err = inside("check", path)
     assert (code, err) == (0, "")
-    assert "warning: t.csv: the split column 'part': its 10 validation rows join training" in out
+    joined = "t.csv: the split column 'part': its 10 validation rows join training"
+    assert (f"warning: {joined}" in out) == (case == "train, validation and test")
     assert "cut once: 20 rows test, 40 train" in inside("data", path)[1]
     search(path, tmp_path / "study.db")
     said = " ".join(inside("report", tmp_path / "study.db")[1].split())
     assert "(one fold: no interval)" in said and "67% of the rows" in said and "(1 outer fold)" in said
-    assert "Note: t.csv: the split column 'part': its 10 validation rows join training" in said
+    assert (f"Note: {joined}" in said) == (case == "train, validation and test")
     assert "what to deploy is chosen on all rows, test rows included" in said
     assert "All outer folds have the same score" not in said and "expect about" not in said
-    folds = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["outer_folds"]
-    assert len(folds) == 1
     header = load(tmp_path / "study.db").header
     assert [(chain["rows"], chain["test"]) for chain in header["chains"]] == [(40, 20), (60, 0)]
 

@@ -25,14 +25,14 @@ from tuner.errors import DataError
 from tuner.spec.sections import Resampling
 
 Pair = tuple[Rows, Rows]  # training rows, and those that score them
-ENDLESS = 10**6  # splits that a generator would give
-MANY = 20  # units: as many can be cut into fewer folds in more than 100 ways
+ENDLESS = 10**6  # splits: more than anybody asks for
+MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for
 
 
 class Cut(Protocol):
     """A way to cut. `spare` outer parts come before the first that is tested, `lead` inner ones before the first that
     validates. `units` of rows: how many sets of them are never parted; `words` for them. `possible`: how many
-    partitions into so many parts exist; None: unknown, or more than can be asked for. `holdouts`: splits without end,
+    partitions into so many parts exist; None: unknown. `holdouts`: splits without end,
     but for those that exist once."""
 
     spare: int
@@ -304,10 +304,12 @@ class Forward:
 
 
 def partitions(units: int, folds: int) -> int | None:
-    """In how many ways as many units can be cut into folds of nearly equal size, whatever the order of the folds; None:
-    more than the 100 that can be asked for, or the units are too few."""
-    if units < folds or units > max(folds, MANY):
+    """In how many ways as many units can be cut into folds of nearly equal size, whatever the order of the folds: exact
+    up to `MANY` units or one a fold, else `ENDLESS`. None: in no way."""
+    if units < folds:
         return None
+    if units > max(folds, MANY):
+        return ENDLESS
     sizes = [units // folds + (fold < units % folds) for fold in range(folds)]
     orders = math.prod(math.factorial(size) for size in sizes)
     return math.factorial(units) // (orders * math.prod(map(math.factorial, Counter(sizes).values())))

@@ -109,12 +109,15 @@ def _certainty(results: Results) -> list[str]:
         return lines
     if score.low == score.high:
         return [*lines, "All outer folds have the same score: how sure that is, this interval cannot say."]
+    if header["cut"] == "time":
+        return lines
     if score.independent:
         lines.append("This interval of Bates et al. is as narrow as that of independent rows: their correction found "
                      "nothing to add on these data, and such intervals often miss (benchmarks/README.md).")  # fmt: skip
     units = f"{header.get('units')} {'groups' if header['cut'] == 'groups' else 'rows'}"
-    if header["cut"] in ("random", "groups") and not header["repeatable"]:
-        lines.append(f"The {units} can be cut in one way only, so the interval stays as wide as it is.")
+    if not header["repeatable"]:
+        which = "These rows" if header["cut"] == "split" else f"The {units}"
+        lines.append(f"{which} can be cut in one way only, so the interval stays as wide as it is.")
     elif results.few:
         lines.append(f"Of {units}, fewer than {FEW}, repeated cuts steady the mean but are no further evidence: the "
                      "interval counts the folds of one cut.")  # fmt: skip
