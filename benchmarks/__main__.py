@@ -10,7 +10,8 @@ from importlib import import_module
 
 import tuner  # noqa: F401  before torch: it chooses torch's kernels
 
-ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "noise", "learning", "memory")
+ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "intervals", "noise", "learning",
+       "memory")  # fmt: skip
 
 
 def main() -> None:

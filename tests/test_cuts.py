@@ -159,13 +159,21 @@ REFUSED = {
     "no split": (Resampling(kind="split"), {}, "needs split, and the data has none"),
     "a huge gap": (Resampling(kind="time", gap=50), {}, "leaves nothing to train on"),
     "stratified time": (Resampling(kind="time", stratify=True), {}, "mix past and future"),
-    "repeated time": (Resampling(kind="time", outer=OuterFolds(repeats=2)), {}, "only one way to cut"),
+    "repeated time": (
+        Resampling(kind="time", outer=OuterFolds(repeats=2)),
+        {},
+        "60 rows in their order of time can be cut in 1 way only, and repeats: 2",
+    ),
     "repeated split": (
         Resampling(outer=OuterFolds(folds=4, repeats=2)),
         {"split": np.arange(ROWS) % 4},
-        "only one way",
+        "60 rows with a split column can be cut in 1 way only",
     ),
-    "other folds": (Resampling(outer=3), {"split": np.arange(ROWS) % 4}, "the split column has 4 values"),
+    "other folds": (
+        Resampling(outer=3),
+        {"split": np.arange(ROWS) % 4},
+        "the split column names 4 outer folds, and resampling.outer 3",
+    ),
 }
 
 

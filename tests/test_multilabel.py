@@ -8,15 +8,19 @@ import pytest
 import sklearn.metrics as sk
 import torch
 from helpers import inside, search, write_space
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import expit
 
-from tuner.data.dataset import check
+from tuner.data.cuts import cut_of
+from tuner.data.dataset import Dataset, check
 from tuner.data.sources import arrays, table
 from tuner.data.targets import targets
 from tuner.errors import DataError
 from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.search.dummy import dummy
+from tuner.spec.sections import Resampling
 from tuner.training.losses import BinaryCrossEntropy
 from tuner.training.metrics import METRICS
 
@@ -79,6 +83,23 @@ def test_a_loss_of_another_task_is_an_error_at_its_place(tmp_path):
     path = write_space(tmp_path, dataset=data, training={"loss": "mse"})
     code, _, err = inside("check", path)
     assert code == 2 and "mse is no loss of multilabel" in err
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(2, 5))
+def test_every_fold_has_its_share_of_each_common_combination_of_labels(seed, labels, folds):
+    random = np.random.default_rng(seed)
+    y = (random.random((60, labels)) < random.uniform(0.1, 0.9, labels)).astype(float)
+    dataset = Dataset("toy", "multilabel", np.zeros((60, 1), np.float32), y, (), tuple("abcde"[:labels]))
+    parts = cut_of(Resampling(), dataset).parts(np.arange(60), folds, 0)
+    assert sorted(np.concatenate(parts)) == list(range(60))
+    combinations, counts = np.unique(y, axis=0, return_counts=True)
+    for combination, count in zip(combinations, counts, strict=True):
+        held = [(y[part] == combination).all(axis=1).sum() for part in parts]
+        if count == counts.max():  # rare ones may have joined it
+            assert min(held) >= 1 or count < folds
+        elif count >= folds:
+            assert max(held) - min(held) <= 1
 
 
 def averaged(function, **how):

@@ -1,13 +1,22 @@
 """Splits equal scikit-learn's, the shared partition is plain set algebra, and nothing ever overlaps."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
+from tuner.data.cuts import partitions
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import ChainPlan, Fold, NestedPlan, plan
 from tuner.errors import DataError
@@ -142,7 +151,7 @@ ERRORS = {
     "no classes": (
         Resampling(stratify=True),
         amounts(),
-        "needs classes, and this is a regression",
+        "needs classes or labels, and toy is a regression task",
         "leave stratify out",
     ),
     "rare inside": (
@@ -187,3 +196,105 @@ def test_an_overlap_is_found_wherever_it_is(where):
         chain = replace(chain, test=np.array([4, 5]))
     with pytest.raises(AssertionError, match="overlap"):
         chain.check()
+
+
+def groups_in(count, rows=60, task="regression"):
+    """Rows in groups of equal size."""
+    dataset = amounts(rows) if task == "regression" else toy(rows)
+    return replace(dataset, groups=np.arange(rows) * count // rows)
+
+
+def partition(chains):
+    """The test sets of one repeat, in no order."""
+    return frozenset(frozenset(chain.test.tolist()) for chain in chains)
+
+
+def ways(units, folds):
+    """Every partition of the units into folds whose sizes differ by one at most, by trying all."""
+    labels = (np.bincount(cut, minlength=folds) for cut in itertools.product(range(folds), repeat=units))
+    fair = (counts.max() - counts.min() <= 1 for counts in labels)
+    cuts = itertools.compress(itertools.product(range(folds), repeat=units), fair)
+    return len({frozenset(frozenset(np.flatnonzero(np.array(cut) == fold)) for fold in range(folds)) for cut in cuts})
+
+
+@pytest.mark.parametrize(("units", "folds"), [(3, 3), (4, 2), (5, 2), (5, 3), (6, 3), (6, 5), (7, 4), (7, 7)])
+def test_the_number_of_partitions_by_trying_all(units, folds):
+    assert partitions(units, folds) == ways(units, folds)
+
+
+@pytest.mark.parametrize(("count", "folds", "exist"), [(4, 2, 3), (5, 3, 15), (6, 5, 15), (6, 3, 15)])
+def test_repeats_are_different_partitions_until_none_is_left(count, folds, exist):
+    wish = Resampling(outer=OuterFolds(folds=folds, repeats=exist), inner=2 if count > 4 else InnerFolds(holdout=0.5))
+    *outer, _ = plan(wish, groups_in(count)).chains
+    repeats = [partition(outer[first : first + folds]) for first in range(0, len(outer), folds)]
+    assert len(set(repeats)) == len(repeats) == exist
+    with pytest.raises(DataError, match=f"{count} groups can be cut in {exist} ways only, and repeats: {exist + 1}"):
+        plan(wish.model_copy(update={"outer": OuterFolds(folds=folds, repeats=exist + 1)}), groups_in(count))
+
+
+ONCE = {
+    "leave one group out": (OuterFolds(folds=5, repeats=5), "shared", groups_in(5), "5 groups can be cut in 1 way"),
+    "of classes too": (
+        OuterFolds(folds=3, repeats=2), "shared", groups_in(3, 60, "classification"), "3 groups can be cut in 1 way",
+    ),
+    "leave one row out": (OuterFolds(folds=9, repeats=2), "shared", amounts(9), "9 rows can be cut in 1 way"),
+    "inside": (5, InnerFolds(folds=4, repeats=2), groups_in(5), "4 groups can be cut in 1 way"),
+    "holdouts inside": (4, InnerFolds(holdout=0.3, repeats=9), groups_in(4), "3 groups can be cut in 3 ways"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONCE)
+def test_more_repeats_than_partitions_are_refused(case):
+    outer, inner, dataset, text = ONCE[case]
+    with pytest.raises(DataError, match=text) as caught:
+        plan(Resampling(outer=outer, inner=inner), dataset)
+    assert caught.value.hint == f"repeats: {text.split(' way')[0].split()[-1]}"
+    assert caught.value.key == ("outer" if isinstance(outer, OuterFolds) else "inner")
+
+
+def test_repeats_that_do_not_collide_are_cut_from_the_seeds_in_order():
+    *outer, _ = plan(Resampling(outer=OuterFolds(folds=4, repeats=3), seed=11), amounts()).chains
+    expected = [
+        test for repeat in range(3) for _, test in KFold(4, shuffle=True, random_state=11 + repeat).split(np.zeros(61))
+    ]
+    same([chain.test for chain in outer], expected)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "wish", "repeatable"),
+    [(groups_in(5), Resampling(), False), (groups_in(6), Resampling(), True), (amounts(), Resampling(), True),
+     (amounts(5), Resampling(), False), (toy(), Resampling(), True), (amounts(), Resampling(kind="time"), False),
+     (groups_in(3, 60, "classification"), Resampling(outer=3), False), (amounts(), Resampling(outer="none"), False)],
+    ids=["groups = folds", "more groups", "rows", "rows = folds", "classes", "time", "classes in groups", "flat"],
+)  # fmt: skip
+def test_a_plan_knows_whether_another_cut_exists(dataset, wish, repeatable):
+    assert plan(wish, dataset).repeatable == repeatable
+
+
+def test_leaving_one_group_out_five_times_is_refused_at_its_line(tmp_path):
+    lines = [f"{i % 7},{i * 0.5},g{i % 5}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,g", *lines]) + "\n")
+    (tmp_path / "e.yaml").write_text(
+        "dataset: {name: table, path: t.csv, target: y, groups: g}\nmodel: {name: mlp}\n"
+        "resampling:\n  outer: {folds: 5, repeats: 5}\n"
+    )
+    code, _, err = inside("check", tmp_path / "e.yaml")
+    assert code == 2
+    assert "e.yaml:4:3: error: 5 groups can be cut in 1 way only, and repeats: 5 asks for 5 different ones" in err
+    assert "= repeats: 1" in err
+
+
+@pytest.mark.parametrize("kind", ["stratified", "plain", "grouped"])
+def test_repeated_holdouts_equal_sklearns(kind):
+    dataset = groups_in(20) if kind == "grouped" else toy(60)
+    wish = Resampling(outer="none", inner=InnerFolds(holdout=0.25, repeats=3), stratify=kind == "stratified", seed=5)
+    splitter = {"stratified": StratifiedShuffleSplit, "plain": ShuffleSplit, "grouped": GroupShuffleSplit}[kind]
+    splits = splitter(3, test_size=0.25, random_state=1005).split(dataset.features, dataset.targets, dataset.groups)
+    (final,) = plan(wish, dataset).chains
+    for fold, (train, test) in zip(final.folds, splits, strict=True):
+        assert fold.train.tolist() == sorted(train) and fold.validation.tolist() == sorted(test)
+
+
+def test_many_units_can_be_cut_more_often_than_anybody_may_ask_for():
+    assert all(partitions(units, units - 1) >= 100 for units in (16, 20, 21, 1000))
+    assert partitions(10**6, 5) > 100 and partitions(4, 5) is None and partitions(1000, 1000) == 1

@@ -1,5 +1,7 @@
 """The interval of the report against SciPy's Student t and against a number worked by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.report.results import Gain
-from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
+from tuner.report.statistics import (
+    Interval,
+    corrected_interval,
+    corrected_p,
+    one_more,
+    tibshirani,
+    with_repeats,
+    worsening_p,
+)
 from tuner.report.words import verdict
 
 
@@ -79,3 +89,47 @@ def test_what_repeats_would_give_is_the_interval_of_as_many_scores_with_that_var
     error = np.sqrt((1 / (5 * count) + 0.25) * np.var(scores, ddof=1))
     assert with_repeats(scores, 0.25, count) == pytest.approx(scipy.stats.t.ppf(0.975, 5 * count - 1) * error)
     assert with_repeats(scores, 0.25, 1) == pytest.approx(corrected_interval(scores, 0.25).half)
+
+
+SCORES = st.lists(st.floats(-100, 100), min_size=3, max_size=12, unique=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(SCORES, st.floats(0, 2), st.integers(2, 15))
+def test_scores_beyond_those_of_one_cut_are_no_further_evidence(scores, share, most):
+    count = min(most, len(scores))
+    error = np.sqrt((1 / count + share) * np.var(scores, ddof=1))
+    half = scipy.stats.t.ppf(0.975, count - 1) * error
+    assert corrected_interval(scores, share, most=most).half == pytest.approx(half, rel=1e-6, abs=1e-9)
+    p = 2 * scipy.stats.t.sf(abs(np.mean(scores)) / error, count - 1)
+    assert corrected_p(scores, share, most) == pytest.approx(p, rel=1e-6, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(SCORES)
+def test_the_range_of_one_more_score_is_the_prediction_interval(scores):
+    width = scipy.stats.t.ppf(0.975, len(scores) - 1) * np.sqrt(1 + 1 / len(scores)) * np.std(scores, ddof=1)
+    assert one_more(scores).half == pytest.approx(width, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(2, 9).flatmap(lambda count: st.permutations(range(count))), st.booleans())
+def test_the_test_of_a_trend_is_kendalls(order, maximize):
+    side = "less" if maximize else "greater"
+    expected = scipy.stats.kendalltau(range(len(order)), order, alternative=side, method="exact").pvalue
+    assert worsening_p(order, maximize) == pytest.approx(expected)
+
+
+def test_scores_that_tie_show_no_trend():
+    assert worsening_p([0.5] * 5, maximize=True) > 0.5
+    assert worsening_p([1.0, 2.0, 2.0, 3.0, 4.0], maximize=False) > worsening_p(
+        [1.0, 2.0, 2.5, 3.0, 4.0], maximize=False
+    )
+
+
+def test_periods_in_order_are_not_called_a_trend_by_chance():
+    """Of exchangeable scores at most 5 % are called so; of four or five periods, some are."""
+    for count in (2, 3, 4, 5, 6):
+        called = np.mean([worsening_p(order, maximize=True) <= 0.05 for order in itertools.permutations(range(count))])
+        assert called <= 0.05
+        assert (called > 0) == (count >= 4)

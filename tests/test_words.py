@@ -6,10 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.stats
 from helpers import inside, search, write_space
 
-from tuner.report import load
+from tuner.report import load, results
+from tuner.report.by_row import Held, bates
 from tuner.report.words import edges
+from tuner.spec.packing import unpack
 
 ADAM = {"name": "adam"}
 
@@ -88,3 +91,96 @@ def test_equal_folds_are_told_not_to_be_sure(tmp_path):
     assert "accuracy 1 ± 0 (95 % interval 1 … 1)" in said
     assert "All outer folds have the same score: how sure that is, this interval cannot say." in said
     assert "expect about" not in said
+
+
+def rows_of(folder, count, groups=None, noise=None):
+    """Numbers to predict from one that tells most of them; `noise` (N,) is the spread of each row."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(count, 1))
+    y = 2 * x + rng.normal(size=(count, 1)) * (1 if noise is None else noise[:, None])
+    roles = {} if groups is None else {"g": np.arange(count) % groups}
+    np.savez(folder / "rows.npz", X=x, y=y.astype(np.float32), **roles)
+    return {"name": "arrays", "path": "rows.npz", **({} if groups is None else {"groups": "g"})}
+
+
+TWICE = {"outer": {"folds": 3, "repeats": 2}}
+
+
+@pytest.mark.parametrize(("groups", "counted"), [(12, 3), (60, 6), (None, 6)])
+def test_repeats_of_few_groups_are_counted_as_one_cut(tmp_path, groups, counted):
+    dataset = rows_of(tmp_path, 120, groups)
+    search(write_space(tmp_path, dataset=dataset, resampling=TWICE, search={"trials": 1}), tmp_path / "study.db")
+    found = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])
+    scores = [fold["outer test"] for fold in found["outer_folds"]]
+    assert len(set(scores)) == len(scores) == 6
+    error = np.sqrt((1 / counted + 1 / 2) * np.var(scores, ddof=1))
+    assert found["score"]["half"] == pytest.approx(scipy.stats.t.ppf(0.975, counted - 1) * error)
+    few = "Of 12 groups, fewer than 50, repeated cuts steady the mean but are no further evidence"
+    assert (few in report(tmp_path / "study.db")) == (groups == 12)
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "said"),
+    [(60, 3, "The 3 groups can be cut in one way only"), (60, 12, "Of 12 groups, fewer than 50"),
+     (40, None, "Of 40 rows, fewer than 50"), (60, None, "with repeats: 5 in resampling.outer, expect about ± "),
+     (60, 60, "with repeats: 5 in resampling.outer, expect about ± ")],
+)  # fmt: skip
+def test_repeats_are_advised_only_where_they_exist_and_help(tmp_path, rows, groups, said):
+    search(write_space(tmp_path, dataset=rows_of(tmp_path, rows, groups), search={"trials": 1}), tmp_path / "study.db")
+    sentences = report(tmp_path / "study.db")
+    assert said in sentences
+    assert ("repeats: 5" in sentences) == ("repeats: 5" in said)
+
+
+def forward(folder, noise, folds=5):
+    resampling = {"outer": folds, "kind": "time"}
+    dataset = rows_of(folder, len(noise), noise=noise)
+    path = write_space(folder, dataset=dataset, metric="rmse", resampling=resampling, search={"trials": 1})
+    search(path, folder / "study.db")
+    return report(folder / "study.db"), [fold.score for fold in load(folder / "study.db").folds]
+
+
+def test_a_score_forward_in_time_is_said_to_be_of_the_past_and_getting_worse(tmp_path):
+    said, scores = forward(tmp_path, np.exp(np.arange(140) / 30))
+    assert scores == sorted(scores)
+    assert (
+        "averaged over past periods, each predicted from what came before it; not of the future (5 outer folds)" in said
+    )
+    assert f"Scores in order of time: {', '.join(f'{score:.4g}' for score in scores)}." in said
+    assert "Warning: they get worse with time (Kendall's test, one-sided p = 0.0083)" in said
+    assert "averaged over data sets like this one" not in said and "one more period" not in said
+
+
+def test_periods_without_a_trend_say_what_one_more_would_score(tmp_path):
+    said, scores = forward(tmp_path, np.tile(np.repeat([1.0, 4.0], 20), 4)[:140])
+    half = scipy.stats.t.ppf(0.975, 4) * np.std(scores, ddof=1) * np.sqrt(1.2)
+    low, high = max(0, np.mean(scores) - half), np.mean(scores) + half
+    p = scipy.stats.kendalltau(range(5), scores, alternative="greater", method="exact").pvalue
+    assert f"No trend to the worse is shown (Kendall's test, one-sided p = {p:.2g})" in said
+    assert f"If nothing drifts, one more period scores between {low:.4g} and {high:.4g} (95 %)." in said
+
+
+def test_three_periods_are_too_few_to_tell_a_trend(tmp_path):
+    said, _ = forward(tmp_path, np.exp(np.arange(100) / 20), folds=3)
+    assert "3 periods are too few to tell a trend." in said and "get worse" not in said
+
+
+def test_an_interval_of_bates_that_corrects_nothing_says_so():
+    rows = [np.array([0.0, 1.0, 0.0, 1.0])] * 5
+    plain = bates([Held(each, float(each.mean())) for each in rows], 5, 20)
+    assert plain.independent
+    assert plain.half == pytest.approx(scipy.stats.norm.ppf(0.975) * np.std(np.concatenate(rows), ddof=1) / np.sqrt(20))
+    assert not bates([Held(each, 1.5) for each in rows], 5, 20).independent
+
+
+@pytest.mark.parametrize(("rows", "nothing"), [(60, False), (90, True)])
+def test_the_report_says_where_bates_corrects_nothing(tmp_path, rows, nothing):
+    changes = {"dataset": rows_of(tmp_path, rows), "training": {"epochs": 12}, "search": {"trials": 2}}
+    search(write_space(tmp_path, metric="mae", **changes), tmp_path / "study.db")
+    said = " ".join(inside("report", tmp_path / "study.db", "--interval", "bates")[1].split())
+    score = results.load(tmp_path / "study.db", kind="bates").score
+    truths = [fold.refit.row_scores for fold in load(tmp_path / "study.db").folds]
+    scores = np.concatenate([unpack(each) for each in truths])
+    plain = scipy.stats.norm.ppf(0.975) * np.std(scores, ddof=1) / np.sqrt(rows)
+    assert (score.half == pytest.approx(plain)) == nothing
+    assert ("is as narrow as that of independent rows" in said) == nothing

@@ -1,8 +1,10 @@
-"""Ways to cut rows into parts that are tested one by one: shuffled, in whole groups, forward in time, as told."""
+"""Ways to cut rows into parts that are tested one by one: shuffled, in whole groups, forward in time, as named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -18,25 +20,34 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import NEVER_TESTED, Dataset, Rows
+from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
 from tuner.spec.sections import Resampling
 
 Pair = tuple[Rows, Rows]  # training rows, and those that score them
+ENDLESS = 10**6  # splits: more than anybody asks for
+MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for
 
 
 class Cut(Protocol):
-    """A way to cut. `spare` parts come before the first that is tested; `repeatable`: another seed cuts otherwise."""
+    """A way to cut. `spare` outer parts come before the first that is tested, `lead` inner ones before the first that
+    validates. `units` of rows: how many sets of them are never parted; `words` for them. `possible`: how many
+    partitions into so many parts exist; None: unknown. `holdouts`: splits without end,
+    but for those that exist once."""
 
     spare: int
-    repeatable: bool
+    lead: int
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None: ...
     def count(self, asked: int | None) -> int: ...
+    def units(self, rows: Rows) -> int: ...
+    def words(self, rows: Rows) -> str: ...
+    def possible(self, rows: Rows, folds: int) -> int | None: ...
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]: ...
-    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]: ...
+    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]: ...
 
 
 def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
@@ -47,7 +58,7 @@ def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
     if dataset.until is not None and kind != "time":
         text = f"windows of a series overlap: cut by {kind}, values that a test row asks for stand in rows that train"
         raise DataError(text, "leave resampling.kind out: the default is time")
-    cuts: dict[str, type[Cut]] = {"split": Told, "time": Forward, "random": Shuffled, "groups": Grouped}
+    cuts: dict[str, type[Cut]] = {"split": Named, "time": Forward, "random": Shuffled, "groups": Grouped}
     return cuts[kind](resampling, dataset)
 
 
@@ -66,18 +77,32 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
 class Shuffled:
     """Rows at random; by `stratify` with the same share of every class in each part (scikit-learn's K-folds)."""
 
-    spare, repeatable = 0, True
+    spare = lead = 0
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         self._seed, self._dataset = resampling.seed, dataset
         wish = resampling.stratify
-        self._stratify = dataset.task == "classification" if wish == "auto" else wish
-        if self._stratify and dataset.task != "classification":
-            raise DataError("resampling.stratify needs classes, and this is a regression", "leave stratify out")
+        self._stratify = dataset.task in STRATIFIED if wish == "auto" else wish
+        if self._stratify and dataset.task not in STRATIFIED:
+            text = f"resampling.stratify needs classes or labels, and {dataset.name} is a {dataset.task} task"
+            raise DataError(text, "leave stratify out")
 
     def count(self, asked: int | None) -> int:
         """Parts to test."""
         return 5 if asked is None else asked
+
+    def units(self, rows: Rows) -> int:
+        """Each row is one."""
+        return len(rows)
+
+    def words(self, rows: Rows) -> str:
+        """As "61 rows"."""
+        return f"{len(rows):,} rows"
+
+    def possible(self, rows: Rows, folds: int) -> int | None:
+        """Unknown where class shares restrict it, unless every part is one unit."""
+        units = self.units(rows)
+        return None if self._stratify and units > folds else partitions(units, folds)
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """All rows in the parts that outer folds test."""
@@ -88,31 +113,32 @@ class Shuffled:
         self._check(rows, folds)
         kind = StratifiedKFold if self._stratify else KFold
         splitter = kind(folds, shuffle=True, random_state=self._state(seed))
-        return [rows[test] for _, test in splitter.split(rows, self._labels(rows))]
+        return [rows[test] for _, test in splitter.split(rows, self._strata(rows, folds))]
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
         """The parts that may train where part `index` tests."""
         return [part for place, part in enumerate(parts) if place != index]
 
-    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
         """Splits of the rows, with this share to score."""
         kind = StratifiedShuffleSplit if self._stratify else ShuffleSplit
         try:
-            splitter = kind(repeats, test_size=share, random_state=self._state(seed))
-            return [(rows[train], rows[test]) for train, test in splitter.split(rows, self._labels(rows))]
+            splitter = kind(ENDLESS, test_size=share, random_state=self._state(seed))
+            for train, test in splitter.split(rows, self._strata(rows, 2)):
+                yield rows[train], rows[test]
         except ValueError as error:
             raise DataError(f"inner holdout {share}: {error}", "take a larger share, or folds") from error
 
     def _state(self, seed: int) -> int:
         return (self._seed + seed) % 2**32
 
-    def _labels(self, rows: Rows) -> Rows | None:
-        return self._dataset.targets[rows].astype(np.int64) if self._stratify else None
+    def _strata(self, rows: Rows, folds: int) -> Rows | None:
+        return strata(self._dataset, rows, folds) if self._stratify else None
 
     def _check(self, rows: Rows, folds: int) -> None:
         if len(rows) < folds:
             raise DataError(f"{len(rows)} rows cannot be cut into {folds} folds", "fewer folds, or more rows")
-        if self._stratify:
+        if self._stratify and self._dataset.classes:
             dataset = self._dataset
             counts = np.bincount(dataset.targets[rows].astype(np.int64), minlength=dataset.outputs)
             least = int(counts.argmin())
@@ -128,53 +154,69 @@ class Grouped(Shuffled):
         super().__init__(resampling, dataset)
         self._groups = _present(dataset.groups, "groups", "dataset.groups names the column")
 
+    def units(self, rows: Rows) -> int:
+        """Each group is one."""
+        return len(np.unique(self._groups[rows]))
+
+    def words(self, rows: Rows) -> str:
+        """As "5 groups"."""
+        return f"{self.units(rows):,} groups"
+
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         groups = self._groups[rows]
-        found = len(np.unique(groups))
+        found = self.units(rows)
         if found < folds:
             raise DataError(f"{found} groups cannot be cut into {folds} folds", "fewer folds, or more groups")
         if self._stratify:
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self._state(seed))
         else:
             splitter = GroupKFold(folds, shuffle=True, random_state=self._state(seed))
-        parts = [rows[test] for _, test in splitter.split(rows, self._labels(rows), groups)]
+        parts = [rows[test] for _, test in splitter.split(rows, self._strata(rows, folds), groups)]
         if min(map(len, parts)) == 0:
             raise DataError(f"the groups are too unequal for {folds} folds: one is empty", "fewer folds")
         return parts
 
-    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
         """As whole groups; the share is of groups, by `stratify` one of so many parts as fit it."""
         if self._stratify:
             folds = max(2, round(1 / share))
-            return [
-                (np.concatenate(self.seen(parts, 0)), parts[0])
-                for parts in (self.parts(rows, folds, seed + repeat) for repeat in range(repeats))
-            ]
+            for repeat in range(ENDLESS):
+                parts = self.parts(rows, folds, seed + repeat)
+                yield np.concatenate(self.seen(parts, 0)), parts[0]
         try:
-            splitter = GroupShuffleSplit(repeats, test_size=share, random_state=self._state(seed))
-            return [(rows[train], rows[test]) for train, test in splitter.split(rows, None, self._groups[rows])]
+            splitter = GroupShuffleSplit(ENDLESS, test_size=share, random_state=self._state(seed))
+            for train, test in splitter.split(rows, None, self._groups[rows]):
+                yield rows[train], rows[test]
         except ValueError as error:
             raise DataError(f"inner holdout {share}: {error}", "take a larger share, or folds") from error
 
 
-class Told(Shuffled):
-    """The outer parts are given, one per value of `split`; inner folds that share nothing are cut at random."""
+class Named(Shuffled):
+    """The outer parts are named, one per value of `split`; inner folds that share nothing are cut at random.
 
-    repeatable = False
+    Rows that are never tested are a spare part: they train in every outer fold."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
         self._split = _present(dataset.split, "split", "dataset.split names the column")
+        self.spare = int((self._split == NEVER_TESTED).any())
 
     def count(self, asked: int | None) -> int:
-        found = len(np.unique(self._split))
-        if found < 2 or asked not in (None, found):
-            text = f"the split column has {found} values, and so many outer folds there are"
-            raise DataError(text, "leave resampling.outer out")
+        found = len(np.unique(self._split)) - self.spare
+        if found + self.spare < 2:
+            text = "the split column has the same value in every row, so that no row can train for another"
+            raise DataError(text, "name at least two parts, or leave dataset.split out")
+        if asked not in (None, found):
+            text = f"the split column names {found} outer fold{'' if found == 1 else 's'}, and resampling.outer {asked}"
+            raise DataError(text, "leave resampling.outer out", "outer")
         return found
 
+    def words(self, rows: Rows) -> str:
+        """As rows."""
+        return f"{len(rows):,} rows with a split column"
+
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """One part per value of the split."""
+        """One part per value of the split, whatever the seed; those that are never tested come first."""
         return [rows[self._split[rows] == value] for value in np.unique(self._split)]
 
 
@@ -186,7 +228,7 @@ class Forward:
     outer fold has an inner one too.
     """
 
-    spare, repeatable = 2, False
+    spare, lead = 2, 1
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         self._gap = resampling.gap
@@ -203,6 +245,18 @@ class Forward:
         """Parts to test."""
         return 5 if asked is None else asked
 
+    def units(self, rows: Rows) -> int:
+        """Each time is one."""
+        return len(np.unique(self._time[rows]))
+
+    def words(self, rows: Rows) -> str:
+        """As rows."""
+        return f"{len(rows):,} rows in their order of time"
+
+    def possible(self, rows: Rows, folds: int) -> int | None:
+        """Forward in time there is one."""
+        return 1
+
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """All rows in parts, of which the spare ones are never tested."""
         return self.parts(rows, folds, seed)
@@ -214,8 +268,7 @@ class Forward:
         starts = [0, *(self._change(ordered, end) for end in ends[:-1]), len(rows)]
         parts = [np.sort(ordered[start:stop]) for start, stop in pairwise(starts)]
         if not all(map(len, parts)):
-            times = len(np.unique(self._time[rows]))
-            text = f"{len(rows)} rows of {times} different times cannot be cut into {folds} parts"
+            text = f"{len(rows)} rows of {self.units(rows)} different times cannot be cut into {folds} parts"
             raise DataError(text, "fewer folds, or more rows")
         return parts
 
@@ -239,17 +292,29 @@ class Forward:
         known = self._in_time(rows[self._until[rows] < self._time[test].min()])
         return known[: max(0, len(known) - self._gap)]
 
-    def holdout(self, rows: Rows, share: float, repeats: int, seed: int) -> list[Pair]:
+    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
         """The last share of the rows scores; there is one such split."""
         order = self._in_time(rows)
         first = self._change(order, len(order) - max(1, round(share * len(order))))
         train = self._before(order[:first], order[first:]) if first < len(order) else order[:0]
-        if repeats > 1 or not len(train):
-            raise DataError(f"inner holdout {share} forward in time: one split, with rows before it", "repeats: 1")
-        return [(np.sort(train), np.sort(order[first:]))]
+        if not len(train):
+            raise DataError(f"inner holdout {share} forward in time leaves nothing to train on", "a smaller share")
+        yield np.sort(train), np.sort(order[first:])
 
     def _in_time(self, rows: Rows) -> Rows:
         return rows[np.argsort(self._place[rows], kind="stable")]
+
+
+def partitions(units: int, folds: int) -> int | None:
+    """In how many ways as many units can be cut into folds of nearly equal size, whatever the order of the folds: exact
+    up to `MANY` units or one a fold, else `ENDLESS`. None: in no way."""
+    if units < folds:
+        return None
+    if units > max(folds, MANY):
+        return ENDLESS
+    sizes = [units // folds + (fold < units % folds) for fold in range(folds)]
+    orders = math.prod(math.factorial(size) for size in sizes)
+    return math.factorial(units) // (orders * math.prod(map(math.factorial, Counter(sizes).values())))
 
 
 def _present(values: NDArray[np.int64] | None, what: str, hint: str) -> NDArray[np.int64]:

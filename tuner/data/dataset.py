@@ -21,6 +21,7 @@ LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of number
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
 IGNORED = -1  # in a target: nothing is asked here
 LARGEST_TARGET = 1e150  # its square is still a float64
+NEVER_TESTED = -1  # in a split: the row trains in every outer fold
 END = 0  # in the target of a translation: nothing follows
 
 
@@ -53,7 +54,8 @@ class Dataset:
     lengths: int64 (N,), the steps of each sequence that count, if not all; the others are 0;
     targets: int64 (N,) class codes, or of every step or pixel (N, …), `IGNORED` where nothing is asked; or float64
     (N, M) outputs, of a multilabel task 0 or 1 for each of M labels;
-    groups, split: int64 (N,), what stays together in a fold, and which outer fold tests a row; order: (N,), its time;
+    groups: int64 (N,), what stays together in a fold; split: int64 (N,), which outer fold tests a row, from 0 up, or
+    `NEVER_TESTED`; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
     weights: float32 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
     naive: float64 (N, M), a forecast without a model; horizon: the steps that M outputs are of, step after step;

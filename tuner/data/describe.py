@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.data.dataset import IGNORED, NEVER_TESTED, Dataset, Rows
 from tuner.data.precision import warnings
 from tuner.data.preprocess import SPECIAL
 
@@ -67,12 +67,20 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         sizes = np.unique(dataset.groups, return_counts=True)[1]
         yield "groups", f"{len(sizes):,} of {sizes.min():,} … {sizes.max():,} rows; each stays in one fold"
     if dataset.split is not None:
-        yield "split", f"{len(np.unique(dataset.split))} outer folds, as told"
+        yield "split", _split(dataset.split)
     if dataset.order is not None:
         yield "time", f"{len(np.unique(dataset.order)):,} different times; folds go forward"
     if dataset.weights is not None:
         where = "training and scores" if dataset.weights_for == "both" else dataset.weights_for
         yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}, in {where}"
+
+
+def _split(split: Rows) -> str:
+    """Which rows test, and how often."""
+    folds, never = len(np.unique(split[split != NEVER_TESTED])), int((split == NEVER_TESTED).sum())
+    if folds == 1:
+        return f"cut once: {len(split) - never:,} rows test, {never:,} train"
+    return f"{folds} outer folds" + (f"; {never:,} rows are never tested" if never else "")
 
 
 def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:

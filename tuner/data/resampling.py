@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from tuner.data.cuts import cut_of
+from tuner.data.cuts import Named, cut_of
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.errors import DataError
 from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
@@ -54,10 +56,14 @@ class ChainPlan:
 
 @dataclass(frozen=True, eq=False)
 class NestedPlan:
-    """Every chain, outer ones first and `final` last."""
+    """Every chain, outer ones first and `final` last.
+
+    `repeatable`: another seed cuts other outer folds; `units`: how many rows, or groups of them, are never parted."""
 
     chains: tuple[ChainPlan, ...]
     repeats: int = 1
+    repeatable: bool = True
+    units: int = 0
 
     def digest(self) -> str:
         """A hash of every split."""
@@ -75,14 +81,13 @@ class NestedPlan:
 def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
     """The whole plan of an experiment: same settings and data, same plan."""
     cutter = _Cutter(resampling, dataset)
-    rows = np.arange(len(dataset))
-    chains = []
-    for number, (parts, index) in enumerate(cutter.outer_folds(rows), start=1):
+    chains, rows = [], cutter.rows
+    for number, (parts, index) in enumerate(cutter.outer_folds(), start=1):
         seen = cutter.cut.seen(parts, index)
         train = np.sort(np.concatenate(seen))
         chains.append(ChainPlan(f"outer-{number}", train, cutter.inner(train, number, seen), parts[index]))
     chains.append(ChainPlan(FINAL, rows, cutter.inner(rows, 0), rows[:0], alone=not chains))
-    result = NestedPlan(tuple(chains), cutter.repeats)
+    result = NestedPlan(tuple(chains), cutter.repeats, cutter.repeatable, cutter.cut.units(rows))
     for chain in result.chains:
         chain.check()
         for train in (chain.rows, *(fold.train for fold in chain.folds)):
@@ -96,51 +101,110 @@ class _Cutter:
     """Outer and inner folds by one way to cut; `number` 0 is the first cut of all rows."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
-        self.cut = cut_of(resampling, dataset)
-        inner, outer = resampling.inner, resampling.outer
-        self.inner_folds = InnerFolds(folds=inner) if isinstance(inner, int) else inner
+        self.cut, self.rows = cut_of(resampling, dataset), np.arange(len(dataset))
+        outer = resampling.outer
         self.repeats = outer.repeats if isinstance(outer, OuterFolds) else 1
         self.nested = outer != "none"
-        asked = outer if isinstance(outer, int) else outer.folds if isinstance(outer, OuterFolds) else None
-        self.final_folds = self.cut.count(asked)
-        if self.repeats > 1 and not self.cut.repeatable:
-            raise DataError("there is only one way to cut forward in time, or as told", "leave repeats out")
+        self.folds = self.cut.count(_wanted(outer))
+        self.inner_folds = self._inner_folds(resampling)
 
-    def outer_folds(self, rows: Rows) -> Iterator[tuple[list[Rows], int]]:
+    def _inner_folds(self, resampling: Resampling) -> InnerFolds | None:
+        """What each chain cuts for itself; None: its inner folds are the parts of the outer cut.
+
+        A split column of one or two parts leaves none to share, and then the inner folds are cut at random."""
+        if resampling.inner == "shared":
+            alone = isinstance(self.cut, Named) and self.folds + self.cut.spare < 3
+            return InnerFolds(folds=5) if alone else None
+        return InnerFolds(folds=resampling.inner) if isinstance(resampling.inner, int) else resampling.inner
+
+    @cached_property
+    def outer_parts(self) -> list[list[Rows]]:
+        """All rows in parts, once for each repeat."""
+        possible = self.cut.possible(self.rows, self.folds)
+        draws = (self.cut.outer(self.rows, self.folds + self.cut.spare, seed) for seed in itertools.count())
+        return self._different(self.rows, draws, self.repeats, "outer", possible)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether another seed gives another partition."""
+        possible = self.cut.possible(self.rows, self.folds)
+        if not self.nested or possible is not None:
+            return self.nested and possible != 1
+        another = self.cut.outer(self.rows, self.folds + self.cut.spare, self.repeats)
+        return _partition(another) != _partition(self.outer_parts[0])
+
+    def outer_folds(self) -> Iterator[tuple[list[Rows], int]]:
         """Each outer fold as (the parts of its repeat, its own part)."""
-        if self.nested:
-            for repeat in range(self.repeats):
-                parts = self._first_parts(rows, repeat)
-                yield from ((parts, index) for index in range(self.cut.spare, len(parts)))
-
-    def _first_parts(self, rows: Rows, repeat: int) -> list[Rows]:
-        return self.cut.outer(rows, self.final_folds + self.cut.spare, repeat)
+        for parts in self.outer_parts if self.nested else ():
+            yield from ((parts, index) for index in range(self.cut.spare, len(parts)))
 
     def inner(self, rows: Rows, number: int, parts: list[Rows] | None = None) -> tuple[Fold, ...]:
         """A chain's inner folds: by default the parts of the outer cut that it may see, each validating once."""
-        if not isinstance(self.inner_folds, InnerFolds):
-            parts = self._first_parts(rows, 0) if parts is None else parts
-            if len(parts) < 2 and self.cut.spare:
-                raise DataError("what is left before the first test is one part, so it leaves no inner fold",
-                                "fewer outer folds, or a smaller gap or horizon")  # fmt: skip
-            if len(parts) < 2:
-                raise DataError("resampling: outer: 2 leaves one part, so the inner folds cannot share the partition",
-                                "set inner: 3, or more outer folds")  # fmt: skip
-            return self._in_turn(parts)
-        seed = 1000 * (number + 1)
+        if self.inner_folds is None:
+            return self._shared(self.outer_parts[0] if parts is None else parts)
+        seed, lead = 1000 * (number + 1), self.cut.lead
+        wanted, folds = self.inner_folds.repeats, (self.inner_folds.folds or 5) + lead
         if self.inner_folds.holdout is not None:
-            pairs = self.cut.holdout(rows, self.inner_folds.holdout, self.inner_folds.repeats, seed)
-            return tuple(Fold(np.sort(train), np.sort(test)) for train, test in pairs)
-        folds = (self.inner_folds.folds or 5) + min(self.cut.spare, 1)
-        repeats = [self.cut.parts(rows, folds, seed + r) for r in range(self.inner_folds.repeats)]
-        return tuple(fold for repeat in repeats for fold in self._in_turn(repeat))
+            holdouts = self.cut.holdouts(rows, self.inner_folds.holdout, seed)
+            pairs = self._different(rows, ([test, train] for train, test in holdouts), wanted, "inner")
+            return tuple(Fold(np.sort(train), np.sort(test)) for test, train in pairs)
+        possible = self.cut.possible(rows, folds - lead)
+        draws = (self.cut.parts(rows, folds, each) for each in itertools.count(seed))
+        return tuple(
+            fold
+            for parts in self._different(rows, draws, wanted, "inner", possible)
+            for fold in self._in_turn(parts, lead)
+        )
 
-    def _in_turn(self, parts: list[Rows]) -> tuple[Fold, ...]:
-        """Every part validates in turn, but for one that nothing may train for."""
+    def _different(
+        self, rows: Rows, draws: Iterable[list[Rows]], wanted: int, key: str, possible: int | None = None
+    ) -> list[list[Rows]]:
+        """The first so many partitions of the draws that differ in more than the order of their parts.
+
+        Where it is unknown how many are `possible`, drawing ends when nothing new has come for long: 20 times as often
+        as there are partitions, which misses one of equal probability with a chance of 2e-9."""
+        found: dict[frozenset[bytes], list[Rows]] = {}
+        misses = 0
+        for parts in draws if possible is None or possible >= wanted else ():
+            new = _partition(parts)
+            misses = misses + 1 if new in found else 0
+            found.setdefault(new, parts)
+            if len(found) == wanted or misses > 20 * (len(found) + 1):
+                break
+        if len(found) < wanted:
+            most = possible or len(found)
+            text = f"{self.cut.words(rows)} can be cut in {most} way{'' if most == 1 else 's'} only"
+            raise DataError(f"{text}, and repeats: {wanted} asks for {wanted} different ones", f"repeats: {most}", key)
+        return list(found.values())
+
+    def _shared(self, parts: list[Rows]) -> tuple[Fold, ...]:
+        lead = min(self.cut.spare, 1)
+        if len(parts) < 2 and self.cut.lead:
+            raise DataError("what is left before the first test is one part, so it leaves no inner fold",
+                            "fewer outer folds, or a smaller gap or horizon")  # fmt: skip
+        if len(parts) < 2:
+            raise DataError("resampling: outer: 2 leaves one part, so the inner folds cannot share the partition",
+                            "set inner: 3, or more outer folds")  # fmt: skip
+        return self._in_turn(parts, lead)
+
+    def _in_turn(self, parts: list[Rows], lead: int) -> tuple[Fold, ...]:
+        """Every part validates in turn, but for the first `lead` ones, which only train."""
         return tuple(
             Fold(np.sort(np.concatenate(self.cut.seen(parts, index))), np.sort(parts[index]))
-            for index in range(min(self.cut.spare, 1), len(parts))
+            for index in range(lead, len(parts))
         )
+
+
+def _wanted(outer: int | str | OuterFolds | None) -> int | None:
+    """The number of outer folds, if the user wrote one."""
+    if isinstance(outer, OuterFolds):
+        return outer.folds if "folds" in outer.model_fields_set else None
+    return outer if isinstance(outer, int) else None
+
+
+def _partition(parts: list[Rows]) -> frozenset[bytes]:
+    """The same for the same parts in any order."""
+    return frozenset(np.sort(part).tobytes() for part in parts)
 
 
 def _digest(groups: Iterable[Rows]) -> str:

@@ -18,6 +18,7 @@ from tuner.data.precision import EXACT_KINDS, narrow
 from tuner.data.roles import group_codes, row_weights, step_counts, times, weights_for
 from tuner.data.sources._in_memory import plain_frame
 from tuner.data.sources.table import ColumnSettings, of_frame
+from tuner.data.split_column import read_split
 from tuner.data.targets import tags, targets
 from tuner.errors import DataError, did_you_mean
 
@@ -241,6 +242,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
     if lengths is not None:
         features = np.where((np.arange(features.shape[1]) < lengths[:, None])[..., None], features, 0)
     narrowed = narrow(features, axis=1 if features.ndim == 4 else -1)
+    split = read_split(columns, named["split"], name)
     dataset = Dataset(
         name=name,
         task=task,
@@ -255,7 +257,8 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
         impute=settings.impute,
         groups=group_codes(columns, named["groups"], name, "groups"),
         order=times(columns, named["time"], name),
-        split=group_codes(columns, named["split"], name, "split"),
+        split=split.codes,
+        notes=split.notes,
         lengths=lengths,
         weights=row_weights(columns, named["weights"], name),
         weights_for=weights_for(settings.weights_for, named["weights"], name),

@@ -65,7 +65,8 @@ def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95
     root = float(np.sqrt(max(0.0, a.mean() - b.mean()) * (parts - 1) / parts))
     least = float(everything.std(ddof=1) / np.sqrt(rows))
     error = min(max(root, least), least * parts**0.5)
-    return Interval(float(everything.mean()), float(ndtri(0.5 + confidence / 2)) * error)
+    half = float(ndtri(0.5 + confidence / 2)) * error
+    return Interval(float(everything.mean()), half, independent=root <= least)
 
 
 def bootstrap_corrected(scores: NDArray[Any], rows: NDArray[np.int64], maximize: bool) -> Corrected:

@@ -75,22 +75,22 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
     if margin is None:
         bounded = None not in some.header["bounds"]
         margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(rival.mean) for rival in rivals)
-    share = some.test_share
-    matches = [_match(a, b, sign, share, margin) for a, b in combinations(rivals, 2)]
+    matches = [_match(a, b, sign, some, margin) for a, b in combinations(rivals, 2)]
     adjusted = holm([match.p for match in matches if match.p is not None])
     if adjusted:
         matches = [replace(match, adjusted=p) for match, p in zip(matches, adjusted, strict=True)]
     return Comparison(tuple(rivals), tuple(matches), margin, len(common), len(some.folds))
 
 
-def _match(first: Rival, second: Rival, sign: int, share: float, margin: float) -> Match:
+def _match(first: Rival, second: Rival, sign: int, some: Results, margin: float) -> Match:
+    share, most = some.test_share, some.most
     # scores are kept with nine digits
     differences = [round(sign * (a - b), 8) for a, b in zip(first.scores, second.scores, strict=True)]
-    gain = corrected_interval(differences, share)
+    gain = corrected_interval(differences, share, most=most)
     if gain.half is None:
         return Match(first.label, second.label, gain, None, None, None)
-    practical = correlated_bayes(differences, share, margin)
-    return Match(first.label, second.label, gain, corrected_p(differences, share), None, practical)
+    practical = correlated_bayes(differences, share, margin, most)
+    return Match(first.label, second.label, gain, corrected_p(differences, share, most), None, practical)
 
 
 def _check(named: Sequence[tuple[str, Results]]) -> None:

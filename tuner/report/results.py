@@ -21,7 +21,8 @@ from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 Kind = Literal["corrected", "bates"]  # of the score's interval
-REPEATS = 5  # cuts into outer folds that the report compares one with
+REPEATS = 5  # cuts into outer folds that the report recommends: more gain little (benchmarks/README.md)
+FEW = 50  # rows or groups: with fewer, repeats are not counted as evidence (benchmarks/intervals.py)
 EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
 
 
@@ -175,7 +176,7 @@ class Results:
         """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
         once = self.header["repeats"] == 1 and self.header["repeatable"] and self.kind == "corrected"
-        if len(scores) < 2 or not once:
+        if len(scores) < 2 or not once or self.few:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
 
@@ -236,7 +237,17 @@ class Results:
         return Gain(sum(b for _, b in both) / len(both), gain) if gain else None
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
-        return corrected_interval(values, self.test_share) if values else None
+        return corrected_interval(values, self.test_share, most=self.most) if values else None
+
+    @property
+    def few(self) -> bool:
+        """Whether so few rows or groups are cut that to cut them again is no further evidence."""
+        return bool(0 < self.header.get("units", 0) < FEW)
+
+    @property
+    def most(self) -> int | None:
+        """How many outer scores count as such in an interval: of few rows or groups, those of one cut."""
+        return len(self.folds) // self.header["repeats"] if self.few else None
 
     @property
     def test_share(self) -> float:

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from scipy.special import stdtr, stdtrit
 
@@ -16,12 +17,14 @@ from tuner.spec.selection import corrected_error
 class Interval:
     """A mean and its two-sided confidence interval; `half` is None where one value allows none.
 
-    Its bounds stay within what the quantity can be: an accuracy is at most 1."""
+    Its bounds stay within what the quantity can be: an accuracy is at most 1. `independent`: it is no wider than one of
+    independent rows."""
 
     mean: float
     half: float | None
     least: float = -math.inf
     most: float = math.inf
+    independent: bool = False
 
     @property
     def low(self) -> float | None:
@@ -34,16 +37,39 @@ class Interval:
         return None if self.half is None else min(self.mean + self.half, self.most)
 
 
-def corrected_interval(scores: Sequence[float], test_share: float, confidence: float = 0.95) -> Interval:
+def corrected_interval(
+    scores: Sequence[float], test_share: float, confidence: float = 0.95, *, most: int | None = None
+) -> Interval:
     """Mean of resampled test scores with the corrected resampled t interval (Nadeau & Bengio 2003).
 
     mean ± t(J−1) · √((1/J + n_test/n_train) · s²): the training sets overlap, so sd/√J would be far too narrow.
-    `test_share` is n_test/n_train.
+    `test_share` is n_test/n_train. J counts `most` scores at most: where few groups are cut again and again, more
+    scores are not more evidence (simulated in `benchmarks/intervals.py`).
     """
-    mean, count = statistics.fmean(scores), len(scores)
+    mean, count = statistics.fmean(scores), min(len(scores), most or len(scores))
     if count < 2:
         return Interval(mean, None)
-    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share))
+    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share, most))
+
+
+def one_more(scores: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean of scores with the range that holds one more score of the same normal distribution: mean ± t(J−1) ·
+    √((1 + 1/J) · s²)."""
+    return corrected_interval(scores, 1.0, confidence)
+
+
+def worsening_p(scores: Sequence[float], maximize: bool) -> float:
+    """One-sided p-value of Kendall's (1938) test that scores get worse in the order in which they stand.
+
+    Exact: the share of all orders with at least as many pairs of which the later is the worse. A tie is half a pair.
+    """
+    sign, count = (-1 if maximize else 1), len(scores)
+    pairs = [sign * (later - earlier) for earlier, later in combinations(scores, 2)]
+    falling = sum((difference > 0) + (difference == 0) / 2 for difference in pairs)
+    ways = [1]  # orders by their number of such pairs: the next score stands below any number of the earlier ones
+    for size in range(2, count + 1):
+        ways = [sum(ways[max(0, k - size + 1) : k + 1]) for k in range(len(ways) + size - 1)]
+    return sum(ways[int(falling) :]) / math.factorial(count)
 
 
 def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> float:
@@ -54,12 +80,14 @@ def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> fl
     return float(stdtrit(count - 1, 0.975)) * error
 
 
-def corrected_p(differences: Sequence[float], test_share: float) -> float:
-    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0."""
-    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
+def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float:
+    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0.
+
+    J counts `most` differences at most."""
+    error, mean = corrected_error(differences, test_share, most), statistics.fmean(differences)
     if error == 0:
         return float(mean == 0)
-    return 2 * float(stdtr(len(differences) - 1, -abs(mean) / error))
+    return 2 * float(stdtr(min(len(differences), most or len(differences)) - 1, -abs(mean) / error))
 
 
 @dataclass(frozen=True)
@@ -71,19 +99,22 @@ class Practical:
     better: float
 
 
-def correlated_bayes(differences: Sequence[float], test_share: float, margin: float) -> Practical:
+def correlated_bayes(
+    differences: Sequence[float], test_share: float, margin: float, most: int | None = None
+) -> Practical:
     """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
 
     The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
     with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train): so ρ/(1−ρ) is `test_share`. The region of
-    practical equivalence is ± `margin`.
+    practical equivalence is ± `margin`; J counts `most` differences at most.
     """
-    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
+    error, mean = corrected_error(differences, test_share, most), statistics.fmean(differences)
+    freedom = min(len(differences), most or len(differences)) - 1
 
     def beyond(limit: float) -> float:
         if error == 0:
             return float(limit < 0)
-        return float(stdtr(len(differences) - 1, -limit / error))
+        return float(stdtr(freedom, -limit / error))
 
     worse, better = beyond(margin + mean), beyond(margin - mean)
     return Practical(worse, 1 - worse - better, better)

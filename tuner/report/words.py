@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from tuner.data.unseen import in_words
-from tuner.report.results import REPEATS, Gain, Results
+from tuner.report.periods import periods
+from tuner.report.results import FEW, REPEATS, Gain, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import counted, decided, short_names, text
 from tuner.spec.diagnosis import SIGNS, inside
@@ -27,7 +28,8 @@ def title(results: Results) -> list[str]:
     header = results.header
     data, better = header["dataset"], "higher" if results.maximize else "lower"
     shape = "×".join(str(n) for n in data["shape"])
-    nested = f"{len(results.folds)} outer folds and the final chain" if results.folds else "a flat search"
+    outer = counted(len(results.folds), "outer fold")
+    nested = f"{outer} and the final chain" if results.folds else "a flat search"
     return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better); "
             f"{header['sampler']}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
 
@@ -36,6 +38,7 @@ def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
     lines = _flat(results) if results.flat else _nested(results)
     lines += [f"Warning: {hint}." for hint in results.header["hints"]]
+    lines += [f"Note: {note}." for note in results.header.get("notes", ())]
     new = in_words({chain["name"]: chain.get("unseen", {}) for chain in results.header["chains"]})
     lines += [] if new is None else [f"Test rows show what no training row of their fold does: {new}."]
     lines += [*deployed(results), *edges(results), *insides(results)]
@@ -75,16 +78,8 @@ def _nested(results: Results) -> list[str]:
     """The outer score, what it is a score of, and how it compares."""
     if results.score is None:
         return ["No outer fold has been scored yet."]
-    lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: what tuning "
-             f"and training on {_shares(results)} of the rows gives, {OF[results.kind]} "
-             f"({len(results.scored)} outer folds)."]  # fmt: skip
-    if results.score.low == results.score.high:
-        lines.append("All outer folds have the same score: how sure that is, this interval cannot say.")
-    elif not results.header["repeatable"]:
-        lines.append("These rows can be cut in one way only, so the interval stays as wide as it is.")
-    elif results.half_with_repeats is not None:
-        lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
-                     f"resampling.outer, expect about ± {results.half_with_repeats:.2g}.")  # fmt: skip
+    lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: "
+             f"{_estimand(results)} ({counted(len(results.scored), 'outer fold')}).", *_certainty(results)]  # fmt: skip
     if results.inner_best is not None and results.optimism is not None:
         off = round(results.optimism, 8)  # scores are kept with nine digits
         flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
@@ -101,6 +96,44 @@ def dummy(results: Results) -> str:
     if NAIVE in found:
         return what if found == [NAIVE] else f"a dummy, {what}"
     return f"a dummy that ignores the features, {what}"
+
+
+def _estimand(results: Results) -> str:
+    """What the score is the score of."""
+    what = f"what tuning and training on {_shares(results)} of the rows gives"
+    if results.header["cut"] == "time":
+        return f"{what}, averaged over past periods, each predicted from what came before it; not of the future"
+    if results.header["cut"] == "split":
+        deployed = "what to deploy is chosen on all rows, test rows included"
+        return f"{what}, on the rows that the split column tests; {deployed}"
+    return f"{what}, {OF[results.kind]}"
+
+
+def _certainty(results: Results) -> list[str]:
+    """How far the interval can be trusted, and what would narrow it."""
+    score, header = results.score, results.header
+    assert score is not None
+    lines = periods(results) if header["cut"] == "time" else []
+    if score.half is None:
+        return lines
+    if score.low == score.high:
+        return [*lines, "All outer folds have the same score: how sure that is, this interval cannot say."]
+    if header["cut"] == "time":
+        return lines
+    if score.independent:
+        lines.append("This interval of Bates et al. is as narrow as that of independent rows: their correction found "
+                     "nothing to add on these data, and such intervals often miss (benchmarks/README.md).")  # fmt: skip
+    units = f"{header.get('units')} {'groups' if header['cut'] == 'groups' else 'rows'}"
+    if not header["repeatable"]:
+        which = "These rows" if header["cut"] == "split" else f"The {units}"
+        lines.append(f"{which} can be cut in one way only, so the interval stays as wide as it is.")
+    elif results.few:
+        lines.append(f"Of {units}, fewer than {FEW}, repeated cuts steady the mean but are no further evidence: the "
+                     "interval counts the folds of one cut.")  # fmt: skip
+    elif results.half_with_repeats is not None:
+        lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
+                     f"resampling.outer, expect about ± {results.half_with_repeats:.2g}.")  # fmt: skip
+    return lines
 
 
 def _inner(results: Results) -> str:

@@ -14,7 +14,7 @@ import torch
 from tuner import registry
 from tuner.data import precision
 from tuner.data.cache import load
-from tuner.data.cuts import cut_of, kind_of
+from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.data.unseen import unseen
@@ -121,7 +121,8 @@ def _cut(experiment: Experiment, dataset: Dataset) -> NestedPlan:
     try:
         return plan(experiment.resampling, dataset)
     except TunerError as error:
-        raise experiment.error("resampling", error.message, error.hint) from error
+        key = getattr(error, "key", None)
+        raise experiment.error(f"resampling.{key}" if key else "resampling", error.message, error.hint) from error
 
 
 def _check_constraints(experiment: Experiment) -> bool:
@@ -193,7 +194,9 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "cut": kind_of(experiment.resampling, dataset),
         "hints": list(_hints(experiment, dataset)),
         "repeats": prepared.plan.repeats,
-        "repeatable": cut_of(experiment.resampling, dataset).repeatable,
+        "repeatable": prepared.plan.repeatable,
+        "units": prepared.plan.units,
+        "notes": list(dataset.notes),
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,
@@ -211,11 +214,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         },
         "splits": prepared.plan.digest(),
         "parameters": [p.path for p in experiment.space.parameters],
-        "ranges": {
-            p.path: [p.domain.low, p.domain.high, p.domain.log]
-            for p in experiment.space.parameters
-            if isinstance(p.domain, Range)
-        },
+        "ranges": _ranges(experiment),
         "chains": [
             {
                 "name": c.name,
@@ -234,6 +233,12 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
             for c in prepared.plan.chains
         ],
     }
+
+
+def _ranges(experiment: Experiment) -> dict[str, list[float]]:
+    """Lower bound, upper bound and whether it is logarithmic, of every range that is searched."""
+    ranges = ((p.path, p.domain) for p in experiment.space.parameters if isinstance(p.domain, Range))
+    return {path: [domain.low, domain.high, domain.log] for path, domain in ranges}
 
 
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:

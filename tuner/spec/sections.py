@@ -14,7 +14,7 @@ FoldCount = Annotated[int, Field(ge=2, le=1000)]
 
 
 class OuterFolds(Settings):
-    """Outer folds, cut anew for every repeat."""
+    """Outer folds, cut anew for every repeat: no two repeats are the same partition."""
 
     folds: FoldCount = Field(5, description="outer folds per repeat")
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="how often the rows are cut anew")
@@ -42,16 +42,17 @@ class Resampling(Settings):
     outer: FoldCount | Literal["none"] | OuterFolds | None = Field(
         None,
         description="outer folds, {folds, repeats}, or none for a flat search (its score is optimistic); "
-        "null: 5, or one per value of a split column",
+        "null: 5, or those that a split column names",
     )
     inner: FoldCount | Literal["shared"] | InnerFolds = Field(
         "shared",
-        description="shared (the other outer parts), a number of folds, {folds, repeats} or {holdout}",
+        description="shared (the other outer parts; 5 at random where a split column leaves none), a number of "
+        "folds, {folds, repeats} or {holdout}",
     )
     kind: Literal["auto", "random", "groups", "time", "split"] = Field(
         "auto",
         description="random; groups: each whole in one fold; time: trained on what came before; split: outer folds as "
-        "the dataset's column tells. auto: what the dataset names",
+        "the dataset's column names them. auto: what the dataset names",
     )
     gap: Annotated[int, Field(ge=0, le=10**9)] = Field(0, description="kind time: rows left out just before a test")
     stratify: bool | Literal["auto"] = Field("auto", description="keep class shares in every fold; auto: by task")

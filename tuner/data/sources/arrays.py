@@ -13,6 +13,7 @@ from pydantic import Field
 from tuner.data.dataset import LAYOUTS, PADDING, UNKNOWN, Dataset, Layout, NumberSettings, Rows, WeightsFor
 from tuner.data.roles import WEIGHTS_FOR, group_codes, overlooked, row_weights, step_counts, times, weights_for
 from tuner.data.sources._arrays import Find, Stored, finder
+from tuner.data.split_column import ROLE, read_split
 from tuner.data.targets import tags, targets
 from tuner.errors import DataError
 
@@ -37,7 +38,7 @@ class Settings(NumberSettings):
     lengths: str | None = Field(None, description="array (N,) of the steps of each sequence that count")
     groups: str | None = Field(None, description="array (N,) of what stays together in a fold, such as a patient")
     time: str | None = Field(None, description="array (N,) of numbers or dates: folds go forward in time")
-    split: str | None = Field(None, description="array (N,) of the outer fold that tests a row")
+    split: str | None = Field(None, description=f"array (N,) of {ROLE}")
     weights: str | None = Field(None, description="array (N,) of how much a row counts, numbers from 0 up")
     weights_for: WeightsFor = WEIGHTS_FOR
     task: Tasks = Field(
@@ -66,6 +67,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     lengths = _lengths(features, roles, settings, layout, where)
     task, codes, classes = _targets(settings, target, features, layout, lengths, where)
     name = Path(settings.path).name
+    split = read_split(roles, settings.split, name)
     return Dataset(
         name=name,
         task=task,
@@ -79,11 +81,11 @@ def load(settings: Settings, folder: Path) -> Dataset:
         lengths=lengths,
         groups=group_codes(roles, settings.groups, name, "groups"),
         order=times(roles, settings.time, name),
-        split=group_codes(roles, settings.split, name, "split"),
+        split=split.codes,
         weights=row_weights(roles, settings.weights, name),
         weights_for=weights_for(settings.weights_for, settings.weights, name),
         hints=_others(find, names, settings, stored.shape[0]),
-        notes=_doubts(settings, stored, features, layout),
+        notes=(*split.notes, *_doubts(settings, stored, features, layout)),
         **about,
     )
 

@@ -19,6 +19,7 @@ from tuner.data.sources._frames import TABLES, Separator, check_columns, check_c
 from tuner.data.sources._idx import is_idx, read_idx
 from tuner.data.sources._images import CHANNELS, Colour, masks, pictures, room, values
 from tuner.data.sources.table import CUTS, Names, target_of
+from tuner.data.split_column import ROLE, read_split
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
@@ -47,7 +48,7 @@ class Settings(NumberSettings):
     mask: str | None = Field(None, description="column of a CSV: the files of masks")
     groups: str | None = Field(None, description="column of a CSV: what stays together in a fold, such as a patient")
     time: str | None = Field(None, description="column of a CSV, numbers or dates: folds go forward in time")
-    split: str | None = Field(None, description="column of a CSV: the outer fold that tests a row")
+    split: str | None = Field(None, description=f"column of a CSV: {ROLE}")
     separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
     task: TaskChoice = Field("auto", description="of a CSV; auto: text, true/false or few whole numbers are classes")
     size: int | None = Field(None, ge=1, le=4096, description="pixels in height and width that all are brought to")
@@ -73,6 +74,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     path = located(folder, settings.path)
     found = _way(settings, path)(settings, path, folder)
     frame = pd.DataFrame() if found.frame is None else found.frame
+    split = read_split(frame, settings.split, path.name)
     given = any(getattr(settings, role) for role in CUTS)
     hints = () if given or found.frame is None else overlooked(frame, (*found.target_names, settings.image or ""))
     return Dataset(
@@ -87,9 +89,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
         impute=settings.impute,
         groups=group_codes(frame, settings.groups, path.name, "groups"),
         order=times(frame, settings.time, path.name),
-        split=group_codes(frame, settings.split, path.name, "split"),
+        split=split.codes,
         hints=hints,
-        notes=(*found.notes, *_twins(found)),
+        notes=(*found.notes, *split.notes, *_twins(found)),
         offsets=found.precision and found.precision.offsets,
         coarse=found.precision and found.precision.coarse,
     )

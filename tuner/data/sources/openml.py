@@ -47,4 +47,4 @@ def load(settings: Settings, folder: Path) -> Dataset:
         columns = ", ".join(map(str, bunch.frame.columns[:12]))
         raise DataError(f"{name} has no target of its own", f"dataset.target: one of {columns}", "target")
     dataset = of_frame(plain_frame(bunch.frame, name), settings, target, name)
-    return replace(dataset, notes=tuple(text for text in said if text.startswith(TOLD)))
+    return replace(dataset, notes=(*dataset.notes, *(text for text in said if text.startswith(TOLD))))

@@ -14,6 +14,7 @@ from tuner.data.roles import WEIGHTS_FOR, group_codes, large_ids, overlooked, ro
 from tuner.data.sources._columns import Categories, inputs, texts
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, read_frame
+from tuner.data.split_column import ROLE, read_split
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
@@ -35,7 +36,7 @@ class ColumnSettings(NumberSettings):
     drop: str | tuple[str, ...] = Field((), description="columns to leave out")
     groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
     time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
-    split: str | None = Field(None, description="column of the outer fold that tests a row; no feature")
+    split: str | None = Field(None, description=f"column of {ROLE}; no feature")
     weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
     weights_for: WeightsFor = WEIGHTS_FOR
     categories: Categories = Field("one_hot", description="one_hot: a column per level; embedded: codes, for mlp")
@@ -71,6 +72,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
     index = [] if settings.features else _index(frame, taken)
     notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
+    split = read_split(frame, settings.split, name)
     task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name, wanted)
     return Dataset(
         name=name,
@@ -82,11 +84,11 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
         impute=settings.impute,
         groups=group_codes(frame, settings.groups, name, "groups"),
         order=times(frame, settings.time, name),
-        split=group_codes(frame, settings.split, name, "split"),
+        split=split.codes,
         weights=row_weights(frame, settings.weights, name),
         weights_for=weights_for(settings.weights_for, settings.weights, name),
         hints=() if any(getattr(settings, key) for key in CUTS) else overlooked(frame, wanted),
-        notes=(*notes, *large_ids(frame, columns)),
+        notes=(*notes, *split.notes, *large_ids(frame, columns)),
         **inputs(frame, columns, name, settings.categories),
     )
 

@@ -14,6 +14,7 @@ from tuner.data.sources._files import PathOrPaths, all_located, inside, located,
 from tuner.data.sources._frames import MISSING, Separator, check_columns
 from tuner.data.sources._lines import lines_of, text_frame
 from tuner.data.sources._texts import TextSettings, read_tokens, tokenised
+from tuner.data.split_column import ROLE, read_split
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
 
@@ -34,7 +35,7 @@ class Settings(TextSettings):
     labels: str | None = Field(None, description="a file with a label per line, beside one with a text per line")
     classes: tuple[str, ...] | None = Field(None, description="which folders to read; default all")
     groups: str | None = Field(None, description="column of what stays together in a fold, such as an author")
-    split: str | None = Field(None, description="column of the outer fold that tests a row")
+    split: str | None = Field(None, description=f"column of {ROLE}")
     separator: Separator | None = Field(None, description="of columns; default ',' in .csv, a tab elsewhere")
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
@@ -50,6 +51,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         each["target"] = _complete(each["target"], path.name)
     frame = pd.concat(frames, ignore_index=True)
     cut = settings.groups or settings.split
+    split = read_split(frame, "split" if settings.split else None, where, settings.split)
     task, codes, classes = targets(_labels(frame["target"]), settings.task, where)
     return Dataset(
         name=where,
@@ -58,9 +60,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target_names=(settings.target or "target",),
         classes=classes,
         groups=group_codes(frame, "groups" if settings.groups else None, where, "groups"),
-        split=group_codes(frame, "split" if settings.split else None, where, "split"),
+        split=split.codes,
         hints=() if cut else overlooked(frame, ("text", "target"), timed=False),
-        notes=(*_beside(paths), *(each.attrs["note"] for each in frames if "note" in each.attrs)),
+        notes=(*_beside(paths), *split.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
         **read_tokens(tokens, settings, where),
     )
 
