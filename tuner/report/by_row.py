@@ -42,7 +42,7 @@ def best_of(means: Floats, maximize: bool) -> NDArray[np.bool_]:
     ranking knows the scores that were to be left out. The mean over all of them favours none.
     """
     best = means.max() if maximize else means.min()
-    return np.isclose(means, best, rtol=SAME, atol=0.0)
+    return np.asarray(np.isclose(means, best, rtol=SAME, atol=0.0))
 
 
 def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:

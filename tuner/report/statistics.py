@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy.special import stdtr, stdtrit
 
 from tuner.spec.selection import corrected_error
+
+ALPHA = 0.05  # a difference with a smaller p-value is distinguishable from 0
+ROUNDING = 1e-8  # relative: scores are kept with nine digits
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,29 @@ def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> fl
     return float(stdtrit(count - 1, 0.975)) * error
 
 
-def corrected_p(differences: Sequence[float], test_share: float) -> float:
-    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0."""
-    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
+def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """First less second, fold by fold; exactly equal where they differ by no more than the scores' own rounding."""
+    found = [a - b for a, b in zip(first, second, strict=True)]
+    rounding = ROUNDING * max((abs(value) for value in (*first, *second)), default=0.0)
+    if not found or max(found) - min(found) > rounding:
+        return found
+    mean = statistics.fmean(found)
+    return [mean if abs(mean) > rounding else 0.0] * len(found)
+
+
+def of_differences(interval: Interval) -> Interval:
+    """The interval of a mean difference. It has no half width where every fold shows the same difference: without
+    variance nothing tells how sure it is, and 0 would claim certainty."""
+    return replace(interval, half=interval.half or None)
+
+
+def corrected_p(differences: Sequence[float], test_share: float) -> float | None:
+    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0; None
+    where fewer than two folds, or the same difference in all, leave nothing to test with."""
+    error = corrected_error(differences, test_share) if len(differences) > 1 else 0.0
     if error == 0:
-        return float(mean == 0)
-    return 2 * float(stdtr(len(differences) - 1, -abs(mean) / error))
+        return None
+    return 2 * float(stdtr(len(differences) - 1, -abs(statistics.fmean(differences)) / error))
 
 
 @dataclass(frozen=True)
@@ -71,21 +91,19 @@ class Practical:
     better: float
 
 
-def correlated_bayes(differences: Sequence[float], test_share: float, margin: float) -> Practical:
+def correlated_bayes(differences: Sequence[float], test_share: float, margin: float) -> Practical | None:
     """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
 
     The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
     with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train): so ρ/(1−ρ) is `test_share`. The region of
-    practical equivalence is ± `margin`.
+    practical equivalence is ± `margin`. None where `corrected_p` is None: the posterior has no scale.
     """
-    error, mean = corrected_error(differences, test_share), statistics.fmean(differences)
-
-    def beyond(limit: float) -> float:
-        if error == 0:
-            return float(limit < 0)
-        return float(stdtr(len(differences) - 1, -limit / error))
-
-    worse, better = beyond(margin + mean), beyond(margin - mean)
+    error = corrected_error(differences, test_share) if len(differences) > 1 else 0.0
+    if error == 0:
+        return None
+    mean, freedom = statistics.fmean(differences), len(differences) - 1
+    worse = float(stdtr(freedom, -(margin + mean) / error))
+    better = float(stdtr(freedom, -(margin - mean) / error))
     return Practical(worse, 1 - worse - better, better)
 
 

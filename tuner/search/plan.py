@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +228,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "rows": len(c.rows),
                 "test": len(c.test),
                 "folds": len(c.folds),
+                "trained": statistics.fmean(len(fold.train) for fold in c.folds),
                 "digest": c.digest(),
                 "share": c.share,
                 "dummy": dummy_score(dataset, prepared.metric, c.rows, c.test),
