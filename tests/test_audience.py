@@ -1,7 +1,9 @@
 """Who is told of a search, and how: lines, JSON, nothing, a log; and the last line."""
 
 import json
+import math
 import re
+import statistics
 
 import pytest
 from helpers import DIVERGING, inside, search, tuner, write_space
@@ -26,9 +28,11 @@ def test_json_tells_every_event_in_an_object(tmp_path):
     trials = [each for each in middle if each["event"] == "trial"]
     stored = {(name, t.number): t for name, chain in results.chains.items() for t in chain.trials}
     assert {
-        (each["chain"], each["trial"]): (each["state"], each["score"], each["epochs"], each["values"])
+        (each["chain"], each["trial"]): (each["state"], each["score"], each["trained"], each["values"])
         for each in trials
     } == {key: (t.state, t.score, t.epochs, t.values) for key, t in stored.items()}
+    lengths = {(each["chain"], each["trial"]): each["epochs"] for each in trials}
+    assert lengths == {key: math.ceil(statistics.median(t.best_epochs)) for key, t in stored.items()}
     refits = {(each["chain"], each["trial"]): each["score"] for each in middle if each["event"] == "refit"}
     assert refits == {(n, r.number): r.score for n, chain in results.chains.items() for r in chain.refits.values()}
     assert sorted(each["chain"] for each in middle if each["event"] == "chain") == sorted(chains)

@@ -1,5 +1,7 @@
 """Statistics from rows' scores, against their papers' algorithms written as loops, and where they must end."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tuner.report import by_row
 from tuner.report.by_row import BOOTSTRAPS, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.results import load
 from tuner.spec.packing import unpack
@@ -34,34 +37,75 @@ def test_bates_by_their_algorithm(seed, parts, off):
     assert found.half == pytest.approx(scipy.stats.norm.ppf(0.975) * error)
 
 
+TENTHS = st.integers(0, 10).map(lambda n: n / 10)  # few values, so that configurations tie
+
+
 @settings(deadline=None)
-@given(arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=st.floats(0, 1)), st.booleans())
+@given(arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=TENTHS), st.booleans())
 def test_what_is_promised_never_looks_at_the_fold_that_scores_it(scores, maximize):
+    """By exact fractions: the best on the other folds, and of those that tie the mean."""
+    exact = [[Fraction(round(10 * value), 10) for value in row] for row in scores.tolist()]
     expected = []
     for fold in range(scores.shape[1]):
-        others = [sum(np.delete(row, fold)) for row in scores]
+        others = [sum(row[:fold] + row[fold + 1 :]) for row in exact]
         pick = (max if maximize else min)(others)
-        expected.append({round(float(scores[c, fold]), 9) for c, sum_ in enumerate(others) if np.isclose(sum_, pick)})
-    found = unflattered(scores.tolist(), maximize) * scores.shape[1]
-    assert sum(map(min, expected)) - 1e-6 <= found <= sum(map(max, expected)) + 1e-6
+        tied = [row[fold] for row, total in zip(exact, others, strict=True) if total == pick]
+        expected.append(sum(tied) / len(tied))
+    assert unflattered(scores.tolist(), maximize) == pytest.approx(float(sum(expected) / len(expected)))
+
+
+def bbc_by_hand(scores, maximize, bootstraps=BOOTSTRAPS):
+    """Algorithm 3 of Tsamardinos et al., row by row, on the same draws; ties are split evenly."""
+    count, configurations = scores.shape
+    draws, found = np.random.default_rng(0), []
+    for _ in range(bootstraps):
+        in_bag = [int(i) for i in draws.integers(0, count, count)]
+        left_out = [i for i in range(count) if i not in in_bag]
+        sums = [sum(scores[i, c] for i in in_bag) for c in range(configurations)]
+        best = [c for c in range(configurations) if sums[c] == (max if maximize else min)(sums)]
+        of_each = [sum(scores[i, c] for i in left_out) / len(left_out) for c in best]
+        found.append(sum(of_each) / len(of_each))
+    return found
 
 
 @pytest.mark.parametrize("maximize", [True, False])
 def test_bbc_by_its_algorithm(maximize):
-    """Algorithm 3 of Tsamardinos et al., row by row, on the same draws; guessing looks less good by it."""
+    """Guessing looks less good by it."""
     scores = np.random.default_rng(5).integers(0, 2, (40, 12)).astype(float)
-    draws, found = np.random.default_rng(0), []
-    for _ in range(BOOTSTRAPS):
-        inside_bag = [int(i) for i in draws.integers(0, 40, 40)]
-        left_out = [i for i in range(40) if i not in inside_bag]
-        sums = [sum(scores[i, c] for i in inside_bag) for c in range(12)]
-        best = sums.index((max if maximize else min)(sums))
-        found.append(sum(scores[i, best] for i in left_out) / len(left_out))
+    found = bbc_by_hand(scores, maximize)
     corrected = bootstrap_corrected(scores, np.arange(40), maximize)
     assert corrected.mean == pytest.approx(np.mean(found))
     assert (corrected.low, corrected.high) == pytest.approx(tuple(np.quantile(found, [0.025, 0.975])))
     naive = scores.mean(axis=0)
     assert corrected.mean < naive.max() if maximize else corrected.mean > naive.min()
+
+
+def noise(sets, maximize):
+    """Right or wrong by chance, 40 rows by 30 configurations, in the order of a ranking: the best mean first."""
+    for seed in range(sets):
+        scores = np.random.default_rng(seed).integers(0, 2, (40, 30)).astype(float)
+        order = np.argsort(scores.mean(axis=0), kind="stable")
+        yield scores[:, order[::-1] if maximize else order]
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_on_noise_a_flat_correction_ends_at_a_half(maximize, monkeypatch):
+    """The rows left out know nothing of the choice, so the expectation is a half; the first of those that tie gave
+    0.51, seven standard errors off."""
+    monkeypatch.setattr(by_row, "BOOTSTRAPS", 50)  # the sets differ far more than the samples of one set
+    found = [bootstrap_corrected(scores, np.arange(40), maximize).mean for scores in noise(1200, maximize)]
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(len(found))
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_corrections_do_not_depend_on_the_order_of_the_configurations(maximize):
+    for scores in noise(3, maximize):
+        mixed = scores[:, np.random.default_rng(1).permutation(30)]
+        first, again = (bootstrap_corrected(each, np.arange(40), maximize) for each in (scores, mixed))
+        assert (first.mean, first.low, first.high) == pytest.approx((again.mean, again.low, again.high), abs=1e-12)
+        folds = scores.reshape(4, 10, 30).mean(axis=1).T  # (C, folds)
+        mixed = folds[np.random.default_rng(2).permutation(30)]
+        assert unflattered(folds.tolist(), maximize) == pytest.approx(unflattered(mixed.tolist(), maximize), abs=1e-12)
 
 
 def test_bbc_of_a_single_configuration_is_its_mean():

@@ -22,6 +22,7 @@ from helpers import (
 )
 
 from tuner.report import load
+from tuner.report.failures import failures
 from tuner.search.executors import Inline, Processes
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
@@ -131,8 +132,9 @@ def test_a_search_whose_every_trial_fails_exits_5_with_the_reasons(tmp_path, wor
     code, _, err = inside("search", path, "--study", study, "--workers", workers)
     assert code == 5
     assert err.startswith("error: every trial of outer-1, outer-2, outer-3, final failed: ")
-    assert load(study).failures
-    assert all(failure.reason.split(" in epoch")[0] in err for failure in load(study).failures)
+    found = failures(load(study))
+    assert found
+    assert all(failure.reason.split(" in epoch")[0] in err for failure in found)
     code, out, err = inside("report", study)
     assert (code, err) == (0, "")
     assert "Failures" in out

@@ -1,5 +1,6 @@
 """A whole experiment: its sections, its defaults, its identity, and a reader that no mutation breaks."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -61,6 +62,115 @@ def test_every_shipped_space_makes_valid_settings(reading, name):
 def test_the_default_configuration_takes_zero_where_zero_is_offered(reading):
     space = reading("dataset: iris\nmodel: {name: mlp, dropout: [0.5, 0]}\n").space
     assert space.default() == {"model.dropout": 0}
+
+
+MODEL = "dataset: iris\nmodel: {name: mlp, MODEL}\n"
+TRAINING = "dataset: iris\nmodel: mlp\ntraining: {TRAINING}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "default"),
+    [
+        (MODEL, "hidden_size: [OPTIONS]", ({"4", "8"}, 8)),  # 64 is not offered: the nearest is
+        (MODEL, "hidden_size: [OPTIONS]", ({"4", "64", "256"}, 64)),
+        (MODEL, "activation: [OPTIONS]", ({"tanh", "relu", "gelu"}, "relu")),
+        (MODEL, "activation: [OPTIONS]", ({"elu", "tanh"}, "tanh")),  # the setting declares tanh before elu
+        (TRAINING, "batch_size: [OPTIONS]", ({"full", "8", "16"}, 16)),
+        (TRAINING, "clip_grad_norm: [OPTIONS]", ({"1", "null", "5"}, None)),
+        (TRAINING, "optimizer: [OPTIONS]", ({"sgd", "adam", "rmsprop"}, "adam")),
+        (TRAINING, "optimizer: [OPTIONS]", ({"rmsprop", "sgd"}, "sgd")),
+        (TRAINING, "optimizer: {choose: {OPTIONS}}", ({"sgd: {momentum: 0.9}", "adam: {}"}, "adam")),
+        (TRAINING, "schedule: [OPTIONS]", ({"cosine", "constant"}, "constant")),
+        ("dataset: iris\nmodel: [MODEL]\n", "OPTIONS", ({"rnn", "mlp", "cnn"}, "cnn")),
+    ],
+)
+def test_the_default_does_not_depend_on_the_order_of_a_list(reading, text, options, default):
+    offered, expected = default
+    for order in itertools.permutations(sorted(offered)):
+        filled = re.sub("MODEL|TRAINING", options.replace("OPTIONS", ", ".join(order)), text)
+        (value,) = reading(filled).space.default().values()
+        assert value == expected, order
+
+
+BRANCHES = """dataset: iris
+model: {name: mlp, activation: [relu, tanh], hidden_size: [4, 8]}
+training:
+  epochs: 3
+  weight_decay: {low: 1e-5, high: 1e-2, points: 4, log: true, or: 0}
+  clip_grad_norm: {choice: [1, 2], when: "model.hidden_size > 4"}
+  optimizer: {choose: {adam: {learning_rate: {low: 1e-4, high: 1e-1, points: 4, log: true}}, sgd: {momentum: [0, 0.9]}}}
+search: {sampler: SAMPLER, trials: 4, default: {DEFAULT}}
+"""
+
+
+def stated(reading, default, sampler="random"):
+    text = BRANCHES.replace("DEFAULT", default).replace("SAMPLER", sampler)
+    return reading(text if sampler == "grid" else text.replace("points: 4, ", ""))
+
+
+RATE, DECAY = "training.optimizer.adam.learning_rate", "training.weight_decay"
+
+
+@pytest.mark.parametrize(
+    ("default", "values"),
+    [
+        ("", {"model.hidden_size": 8, DECAY + ".or": 0, RATE: 0.001, "training.optimizer": "adam"}),
+        ("model.hidden_size: 4", {"model.hidden_size": 4, "training.clip_grad_norm": None}),
+        (f"{DECAY}: 1e-3", {DECAY + ".or": "range", DECAY: 1e-3}),
+        (f"{DECAY}: 0.0", {DECAY + ".or": 0, DECAY: None}),
+        (f"{RATE}: 0.03", {RATE: 0.03}),
+        ("training.optimizer: sgd", {"training.optimizer": "sgd", RATE: None}),
+        ("training.optimizer: sgd, training.optimizer.sgd.momentum: 0.9", {"training.optimizer.sgd.momentum": 0.9}),
+    ],
+)
+def test_a_stated_default_is_completed_from_the_settings(reading, default, values):
+    found = stated(reading, default).space.default()
+    assert {path: found.get(path) for path in values} == values
+
+
+@pytest.mark.parametrize(
+    ("default", "said", "hint"),
+    [
+        ("model.hiden_size: 4", "'model.hiden_size' is not a searched setting", "did you mean 'model.hidden_size'?"),
+        ("training.epochs: 4", "'training.epochs' is not a searched setting", "it has one value"),
+        ("model.hidden_size: 6", "model.hidden_size is searched in 4 | 8, where 6 is not", "the nearest is 8"),
+        ("model.activation: tahn", "model.activation is searched in relu | tanh, where 'tahn' is not", "'tanh'?"),
+        ("model.hidden_size: [4]", "model.hidden_size is searched in 4 | 8, where a list is not", ""),
+        (f"{DECAY}: 0.1", "searched in 1e-05 … 0.01, log or 0, where 0.1 is not", "the nearest is 0.01"),
+        (f"{RATE}: true", "searched in 0.0001 … 0.1, log, where true is not", ""),
+        ("training.optimizer.sgd.momentum: 0", "no training.optimizer.sgd.momentum, as training.optimizer is adam",
+         "state that too, or leave it out"),
+        ("model.hidden_size: 4, training.clip_grad_norm: 2", "no training.clip_grad_norm, as it needs model.h", ""),
+    ],
+)  # fmt: skip
+def test_a_stated_default_is_checked_at_its_place(reading, default, said, hint):
+    with pytest.raises(ExperimentError) as error:
+        stated(reading, default)
+    report = error.value.report()
+    assert said in report and hint in report
+    line = BRANCHES.splitlines()[7].replace("SAMPLER", "random").replace("DEFAULT", default)
+    column = int(re.match(r".*e\.yaml:8:(\d+): error: search.default: ", report)[1])
+    assert line[column - 1 :].startswith((*default.split(": "), *default.split(", "), *default.split(" ")))
+
+
+def test_a_stated_default_of_a_grid_is_a_cell(reading):
+    assert stated(reading, f"{RATE}: 0.01", "grid").space.default(on_grid=True)[RATE] == pytest.approx(0.01)
+    with pytest.raises(ExperimentError, match=r"where 0.02 is not"):
+        stated(reading, f"{RATE}: 0.02", "grid")
+
+
+def test_a_stated_default_that_breaks_a_constraint_is_an_error(reading):
+    text = BRANCHES.replace("DEFAULT", "model.hidden_size: 8").replace("SAMPLER", "random").replace("points: 4, ", "")
+    with pytest.raises(ExperimentError, match=r"e.yaml:8:38: error: the default configuration breaks a constraint"):
+        reading(text + 'constraints: ["model.hidden_size < 8"]\n')
+
+
+def test_a_mistake_in_a_setting_is_not_told_twice(reading):
+    """A setting that is wrong itself cannot be judged as a default."""
+    text = BRANCHES.replace("[4, 8]", "[4, x]").replace("DEFAULT", "model.hidden_size: 4").replace("SAMPLER", "random")
+    with pytest.raises(ExperimentError) as error:
+        reading(text.replace("points: 4, ", ""))
+    assert "search.default" not in error.value.report()
 
 
 def test_trials_of_a_grid_are_its_cells(reading):

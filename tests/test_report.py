@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import sqlite3
@@ -84,7 +85,7 @@ def test_the_headline_numbers_by_hand(finished):
     assert (against["mean"], against["gain"]["mean"], against["gain"]["half"]) == pytest.approx(
         (np.mean(defaults), gain, width)
     )
-    assert against["distinguishable"] == (abs(gain) > width)
+    assert against["distinguishable"] == (against["adjusted"] < 0.05)
     assert report["complete"] is True
     first = told(finished).splitlines()[1:]
     assert f"accuracy {mean:.4g} ± {half:.2g} (95 % interval {low:.4g} … {high:.4g})" in " ".join(first)
@@ -99,7 +100,7 @@ def test_the_ranking_by_hand(finished):
         assert row["accuracy"] == pytest.approx(np.mean(trial["fold_scores"]))
         assert row["spread"] == pytest.approx(np.std(trial["fold_scores"], ddof=1))
         assert row["hidden_size"] == trial["values"]["model.hidden_size"]
-    assert report["deploy"] == trials[0]["configuration"]
+    assert report["deploy"]["model"] == trials[0]["configuration"]["model"]
 
 
 def test_what_is_exported_is_all_and_what_is_shown_is_the_best(tmp_path):
@@ -228,6 +229,8 @@ def test_data_frames(finished):
     for (chain, number), row in trials.set_index(["chain", "trial"]).iterrows():
         assert row["score"] == raw[chain][number]["score"]
         assert row["model.activation"] == raw[chain][number]["values"]["model.activation"]
+        assert row["epochs"] == math.ceil(statistics.median(raw[chain][number]["best_epochs"]))
+        assert row["trained"] == len(raw[chain][number]["means"])
     expected = [
         (chain, t["number"], fold, epoch, score)
         for chain in raw

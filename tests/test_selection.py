@@ -95,7 +95,7 @@ def test_the_smallest_model_within_one_error_is_refitted_shown_and_deployed(tmp_
     said = " ".join(inside("report", studies[0])[1].split())
     assert "select: one_se (the smallest model within one standard error of the best" in said
     deployed = results.deployed
-    assert json.loads(report_json(studies[0]))["deploy"] == deployed.configuration
+    assert json.loads(report_json(studies[0]))["deploy"]["trial"] == deployed.number
     if deployed.number != results.ranking()[0].number:
         assert f"trial {deployed.number} is the one to deploy" in said
 

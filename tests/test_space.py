@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_spaces import exists, ranges, spaces, typed, visible
+from random_spaces import WORDS, choices, exists, ranges, spaces, typed, visible
 
 from tuner.spec.expressions import ExpressionError, parse
 from tuner.spec.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Range, Space
@@ -155,7 +155,8 @@ def test_steps_count_like_exact_fractions(first, span, step, scale):
         (Range(2, 2, True, points=5), [2]),
         (Range(3, 9, True, points=1), [3]),
         (Range(0, 9, True), []),
-        (Choice(("b", "a")), ["b", "a"]),
+        (Choice(("b", "a")), ["a", "b"]),
+        (Choice(("b", 2.5, True, None, 1, "a", False)), [None, False, True, 1, 2.5, "a", "b"]),
     ],
 )
 def test_cells_of_a_domain(domain, cells):
@@ -164,11 +165,38 @@ def test_cells_of_a_domain(domain, cells):
 
 def test_a_choice_knows_true_from_one():
     assert Choice((1, True, "1")).nearest(True) is True
-    assert Choice(("a", "b")).nearest("c") == "a"
+    assert Choice(("a", "b")).nearest("c") == Choice(("b", "a")).nearest("c") == "a"
 
 
 def test_a_choice_knows_that_a_whole_number_is_a_number():
     assert Choice((0.5, 0)).nearest(0.0) == 0, "a default of 0.0 is the option 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "nearest"),
+    [
+        ((4, 8, 256), 64, 256),  # in ratio: 64 is 8 times 8 and a quarter of 256
+        ((0.1, 1e-5), 1e-3, 1e-5),  # of two as near in ratio, the smaller
+        ((-10, 8, 70), 40, 70),  # not in ratio below 0
+        ((0, 8, 60), 34, 8),  # nor at 0
+        (("full", 16, 128), 32, 16),
+        (("full",), 32, "full"),
+        ((True, 3), 1, 3),
+        ((None, 5.0, 1.0), 2.0, 1.0),
+        ((5.0, 1.0), None, 1.0),
+    ],
+)
+def test_the_number_of_a_list_that_is_nearest_to_a_default(options, value, nearest):
+    for order in (options, options[::-1]):
+        assert typed(Choice(order).nearest(value)) == typed(nearest)
+
+
+@MANY
+@given(choices(), st.sampled_from(WORDS), st.randoms())
+def test_neither_the_nearest_option_nor_the_cells_depend_on_the_order_of_a_list(domain, value, draw):
+    mixed = Choice(tuple(draw.sample(domain.options, len(domain.options))))
+    assert typed(mixed.nearest(value)) == typed(domain.nearest(value))
+    assert [typed(mixed.cell(i)) for i in range(mixed.size())] == [typed(domain.cell(i)) for i in range(domain.size())]
 
 
 def test_words_of_a_domain():

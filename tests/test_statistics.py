@@ -8,17 +8,18 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.report.results import Gain
+from tuner.report.gains import Gain
 from tuner.report.statistics import (
     Interval,
     corrected_interval,
     corrected_p,
+    differences,
     one_more,
     tibshirani,
     with_repeats,
     worsening_p,
 )
-from tuner.report.words import verdict
+from tuner.report.verdicts import verdict
 
 
 def test_a_worked_number():
@@ -61,16 +62,28 @@ def test_equal_scores_leave_no_doubt():
 
 
 @pytest.mark.parametrize(
-    ("gain", "half", "said"),
-    [(0.16, 0.1, "Tuning gained 0.16 ± 0.1 against"), (-0.16, 0.1, "Tuning lost 0.16 ± 0.1 against"),
-     (-0.04, 0.1, "The tuned model is not distinguishable (-0.04 ± 0.1) from"),
-     (0.04, None, "On one fold, which allows no test, +0.04 against")],
+    ("gains", "half", "adjusted", "said"),
+    [([0.1, 0.22], 0.1, 0.01, "Tuning gained 0.16 ± 0.1 (p = 0.01) against"),
+     ([-0.1, -0.22], 0.1, 0.01, "Tuning lost 0.16 ± 0.1 (p = 0.01) against"),
+     ([-0.1, 0.02], 0.1, 0.3, "The tuned model is not distinguishable (-0.04 ± 0.1, p = 0.3) from"),
+     ([0.04], None, None, "On one fold, which allows no test, +0.04 against")],
 )  # fmt: skip
-def test_a_verdict_never_calls_a_loss_a_gain(gain, half, said):
-    assert (
-        verdict(Gain(0.5, Interval(gain, half)), "the default configuration")
-        == f"{said} the default configuration (0.5)."
-    )
+def test_a_verdict_never_calls_a_loss_a_gain(gains, half, adjusted, said):
+    gain = Gain(0.5, Interval(float(np.mean(gains)), half), tuple(gains), adjusted, adjusted)
+    assert verdict(gain, "the default configuration", "trial 0") == f"{said} the default configuration (trial 0; 0.5)."
+    assert gain.shown == (gains[0] > 0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.floats(-1e6, 1e6), st.floats(1e-9, 1e3))
+def test_differences_that_are_equal_but_for_rounding_are_equal(scores, gain, unit):
+    """In whatever unit the scores are; others stay as they are, to the bit."""
+    first, second = ([unit * (score + more) for score in scores] for more in (gain, 0.0))
+    found, largest = differences(first, second), max(map(abs, (*first, *second)))
+    assert len(set(found)) == 1
+    assert found[0] == pytest.approx(unit * gain, abs=2e-8 * largest + 1e-300)
+    first, second = [*first, 0.0], [*second, unit + 3 * largest]
+    assert differences(first, second) == [a - b for a, b in zip(first, second, strict=True)]
 
 
 @settings(deadline=None, max_examples=50)
@@ -81,6 +94,7 @@ def test_the_correction_of_tibshirani_by_its_definition(errors):
     bias = np.mean([table[chosen, fold] - table[table[:, fold].argmin(), fold] for fold in range(4)])
     assert tibshirani(errors) == pytest.approx(bias, abs=1e-9)
     assert tibshirani(errors) >= 0
+    assert tibshirani(errors[::-1]) == pytest.approx(bias, abs=1e-9), "of equals, whichever"
 
 
 @pytest.mark.parametrize("count", [2, 5])

@@ -10,7 +10,10 @@ import typer
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from tuner.report.results import Results
+    from tuner.report.tables import Table
 
 
 def command(
@@ -34,7 +37,8 @@ def command(
     if json:
         typer.echo(comparison_tables.as_json(found))
         return
-    typer.echo(shown(console(), [comparison_tables.ranking(found), *comparison_tables.sentences(found)]))
+    parts: list[Table | Text | str] = [*comparison_tables.partial(found), comparison_tables.ranking(found)]
+    typer.echo(shown(console(), [*parts, *comparison_tables.sentences(found)]))
 
 
 def _studies(files: list[Path], names: list[str]) -> list[tuple[str, Results]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.cli.lines import best_score
 from tuner.spec.records import TrialRecord
+from tuner.spec.selection import refit_epochs
 
 if TYPE_CHECKING:
     from tuner.cli.audience import Begun, Ended
@@ -52,12 +53,14 @@ class JsonLines:
 
     def _finished(self, event: Finished) -> None:
         record, chain = event.record, event.chain.name
-        common = {"chain": chain, "trial": record.number, "score": record.score, "epochs": record.epochs}
+        common = {"chain": chain, "trial": record.number, "score": record.score}
         common |= {"seconds": round(record.seconds, 3), "reason": record.reason}
         if isinstance(record, TrialRecord):
+            length = refit_epochs(record) if record.state == "complete" else None  # as the report counts
+            common |= {"epochs": length, "trained": record.epochs}
             self._say("trial", **common, state=record.state, best=best_score(event.chain), values=record.values)
         else:
-            self._say("refit", **common)
+            self._say("refit", **common, epochs=record.epochs)
 
     def end(self, ended: Ended) -> None:
         """`stopped`."""

@@ -80,7 +80,8 @@ def line(event: Finished, metric: str) -> str:
         outcome = f"{test}{metric} {record.score:.4g}"
         best = best_score(chain)
         outcome += f" (best {best:.4g})" if kind == "trial" and best is not None else ""
-    return f"{chain.name} {kind} {record.number}: {outcome}, {counted(record.epochs, 'epoch')}, {record.seconds:.1f} s"
+    effort = f"{counted(record.epochs, 'epoch')} trained, {record.seconds:.1f} s"
+    return f"{chain.name} {kind} {record.number}: {outcome}, {effort}"
 
 
 def best_score(chain: Chain) -> float | None:

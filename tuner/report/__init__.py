@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tuner.report import tables
 from tuner.report.results import Results
 from tuner.report.results import load as _load
+from tuner.spec.selection import refit_epochs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +28,15 @@ def load(path: str | Path, name: str | None = None) -> Results:
 
 
 def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
-    """One row per trial of every chain, failed ones too: state, score, effort, and each parameter by its path."""
+    """One row per trial of every chain, failed ones too: state, score, effort, and each parameter by its path.
+
+    `epochs` is how long a complete one would be trained on all rows, `trained` how long it was on its inner folds."""
     import pandas as pd
 
     rows = [
         {"chain": chain, "trial": t.number, "state": t.state, "score": t.score, "spread": tables.spread(t),
-         "parameters": t.parameters, "epochs": t.epochs, "seconds": t.seconds, "reason": t.reason, **tables.decided(t)}
+         "parameters": t.parameters, "epochs": refit_epochs(t) if t.state == "complete" else None,
+         "trained": t.epochs, "seconds": t.seconds, "reason": t.reason, **tables.decided(t)}
         for chain, stored in _load(Path(path), name).chains.items()
         for t in stored.trials
     ]  # fmt: skip

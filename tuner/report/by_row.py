@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from tuner.report.statistics import Interval
 
 BOOTSTRAPS = 1000
+SAME = 1e-9  # relative difference of two mean scores that is only rounding
 Floats = NDArray[np.float64]
 
 
@@ -34,15 +35,26 @@ class Held:
     promised: float
 
 
+def best_of(means: Floats, maximize: bool) -> NDArray[np.bool_]:
+    """Which of the mean scores (C,) are the best one; several where they are equal.
+
+    Configurations often tie. Whoever takes the first of them takes one that the order favours, and the order of a
+    ranking knows the scores that were to be left out. The mean over all of them favours none.
+    """
+    best = means.max() if maximize else means.min()
+    return np.asarray(np.isclose(means, best, rtol=SAME, atol=0.0))
+
+
 def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:
     """What a search promises without flattering itself, from the scores of its configurations on its inner folds
-    (C, folds): the mean over folds of the score of whichever configuration is best on the *other* folds."""
+    (C, folds): the mean over folds of the score of whichever configuration is best on the *other* folds, or of the mean
+    score of all that are."""
     scores = np.asarray(fold_scores, dtype=float)
-    if scores.shape[1] < 2:
+    folds = scores.shape[1]
+    if folds < 2:
         return float(scores.max() if maximize else scores.min())
-    others = scores.sum(axis=1, keepdims=True) - scores
-    chosen = (others if maximize else -others).argmax(axis=0)
-    return float(scores[chosen, np.arange(scores.shape[1])].mean())
+    others = [np.delete(scores, fold, axis=1).mean(axis=1) for fold in range(folds)]
+    return float(np.mean([scores[best_of(others[fold], maximize), fold].mean() for fold in range(folds)]))
 
 
 def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95) -> Interval:
@@ -73,8 +85,8 @@ def bootstrap_corrected(scores: NDArray[Any], rows: NDArray[np.int64], maximize:
     """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold scores (N, C) of all configurations.
 
     A bootstrap sample of the rows chooses the configuration with the best mean score on it, and the rows left out score
-    it; the mean over samples, and their 2.5 and 97.5 % quantiles. `rows` (N,) tells which belong together, where a row
-    was validated several times.
+    it; the mean over samples, and their 2.5 and 97.5 % quantiles. Of configurations that tie for the best, the mean
+    counts (`best_of`). `rows` (N,) tells which belong together, where a row was validated several times.
     """
     scores = scores.astype(np.float64)  # as the counts: BLAS multiplies nothing mixed
     _, place = np.unique(rows, return_inverse=True)
@@ -85,7 +97,6 @@ def bootstrap_corrected(scores: NDArray[Any], rows: NDArray[np.int64], maximize:
         times = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)[place].astype(np.float64)
         if times.all():  # a sample that leaves no row out
             continue
-        means = times @ scores
-        chosen = int(means.argmax() if maximize else means.argmin())
-        found.append(scores[times == 0, chosen].mean())
+        chosen = best_of(times @ scores, maximize)
+        found.append(scores[np.ix_(times == 0, chosen)].mean())
     return Corrected(float(np.mean(found)), *(float(q) for q in np.quantile(found, [0.025, 0.975])))

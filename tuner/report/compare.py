@@ -15,7 +15,9 @@ from tuner.report.statistics import (
     corrected_interval,
     corrected_p,
     correlated_bayes,
+    differences,
     holm,
+    of_differences,
 )
 
 MARGIN = 0.01  # by default: of a metric with a largest and a smallest value, else of the mean score
@@ -39,8 +41,9 @@ class Rival:
 class Match:
     """Two studies, the better one first: the difference of their outer scores, positive where the first is better.
 
-    `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one);
-    both and `practical` are None where one fold allows no test.
+    `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one).
+    Where there is one fold, or the same difference in all, there is no test: both and `practical` are None, as is the
+    half width.
     """
 
     first: str
@@ -76,21 +79,18 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
         bounded = None not in some.header["bounds"]
         margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(rival.mean) for rival in rivals)
     matches = [_match(a, b, sign, some, margin) for a, b in combinations(rivals, 2)]
-    adjusted = holm([match.p for match in matches if match.p is not None])
-    if adjusted:
-        matches = [replace(match, adjusted=p) for match, p in zip(matches, adjusted, strict=True)]
+    tested = [place for place, match in enumerate(matches) if match.p is not None]
+    for place, p in zip(tested, holm([match.p for match in matches if match.p is not None]), strict=True):
+        matches[place] = replace(matches[place], adjusted=p)
     return Comparison(tuple(rivals), tuple(matches), margin, len(common), len(some.folds))
 
 
 def _match(first: Rival, second: Rival, sign: int, some: Results, margin: float) -> Match:
-    share, most = some.test_share, some.most
-    # scores are kept with nine digits
-    differences = [round(sign * (a - b), 8) for a, b in zip(first.scores, second.scores, strict=True)]
-    gain = corrected_interval(differences, share, most=most)
-    if gain.half is None:
-        return Match(first.label, second.label, gain, None, None, None)
-    practical = correlated_bayes(differences, share, margin, most)
-    return Match(first.label, second.label, gain, corrected_p(differences, share, most), None, practical)
+    better, worse = (first, second) if sign > 0 else (second, first)
+    found, share, most = differences(better.scores, worse.scores), some.test_share, some.most
+    gain = of_differences(corrected_interval(found, share, most=most))
+    p, practical = corrected_p(found, share, most), correlated_bayes(found, share, margin, most)
+    return Match(first.label, second.label, gain, p, None, practical)
 
 
 def _check(named: Sequence[tuple[str, Results]]) -> None:

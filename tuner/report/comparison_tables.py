@@ -6,9 +6,8 @@ import json
 from dataclasses import asdict
 
 from tuner.report.compare import Comparison, Match
+from tuner.report.statistics import ALPHA
 from tuner.report.tables import Table
-
-ALPHA = 0.05
 
 
 def ranking(found: Comparison) -> Table:
@@ -22,11 +21,9 @@ def ranking(found: Comparison) -> Table:
     return Table(f"Compared on {found.folds} outer folds", columns, tuple(rows), len(columns), ("data", "sampler"))
 
 
-def sentences(found: Comparison) -> list[str]:
-    """What each pair says, and under which conditions."""
-    lines = [sentence(match, found.margin) for match in found.matches]
-    if len(found.matches) > 1 and found.matches[0].p is not None:
-        lines.append(f"p-values are adjusted for {len(found.matches)} pairs (Holm)")
+def partial(found: Comparison) -> list[str]:
+    """What is still missing, to be said before anything else."""
+    lines = []
     for rival in found.rivals:
         if not rival.results.complete:
             asked = rival.results.total * len(rival.results.chains)
@@ -36,16 +33,30 @@ def sentences(found: Comparison) -> list[str]:
     return lines
 
 
-def sentence(match: Match, margin: float) -> str:
+def sentences(found: Comparison) -> list[str]:
+    """What each pair says, and under which conditions."""
+    lines = [sentence(match, found) for match in found.matches]
+    if len(found.matches) > 1 and any(match.p is not None for match in found.matches):
+        lines.append(f"p-values are adjusted for {len(found.matches)} pairs (Holm)")
+    best = found.rivals[0]
+    lines.append(f"the mean of {best.label}, {best.mean:.4g}, is optimistic if it is quoted as the best of "
+                 f"{len(found.rivals)}: the same outer folds chose it")  # fmt: skip
+    return lines
+
+
+def sentence(match: Match, found: Comparison) -> str:
     """ "a against b: better by 0.02 ± 0.01 (p = 0.003); by more than 0.01 with probability 0.97"."""
-    pair = f"{match.first} against {match.second}"
+    pair, mean = f"{match.first} against {match.second}", match.gain.mean
+    if found.folds == 1:
+        return f"{pair}: {mean:+.2g} on one fold, which allows no test"
     if match.gain.half is None or match.adjusted is None or match.practical is None:
-        return f"{pair}: {match.gain.mean:+.2g} on one fold, which allows no test"
-    how = f"({match.gain.mean:+.2g} ± {match.gain.half:.2g}, p = {match.adjusted:.2g})"
+        same = f"{mean:+.2g}" if mean else "the same score"
+        return f"{pair}: {same} in each of {found.folds} outer folds; equal differences cannot say how sure that is"
+    how = f"({mean:+.2g} ± {match.gain.half:.2g}, p = {match.adjusted:.2g})"
     said = f"better {how}" if match.adjusted < ALPHA else f"not distinguishable {how}"
     odds = match.practical
     return (
-        f"{pair}: {said}; better by more than {margin:.2g} with probability {odds.better:.2f}, "
+        f"{pair}: {said}; better by more than {found.margin:.2g} with probability {odds.better:.2f}, "
         f"equal within it {odds.equivalent:.2f}, worse {odds.worse:.2f}"
     )
 

@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tuner.report.results import Gain, Results
+from tuner.report.failures import failures as reasons
+from tuner.report.gains import Gain
+from tuner.report.results import Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
-from tuner.report.words import dummy, headline, title
+from tuner.report.verdicts import dummy
+from tuner.report.words import headline, title
 from tuner.spec.records import RefitRecord, TrialRecord
+from tuner.spec.selection import refit_epochs
 
 
 def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | None) -> str:
@@ -29,7 +33,8 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
 
     def compared(value: Gain | None) -> Any:
         return value and {
-            "mean": value.mean, "gain": spanned(value.gain), "distinguishable": value.distinguishable
+            "mean": value.mean, "gain": spanned(value.gain), "p": value.p, "adjusted": value.adjusted,
+            "distinguishable": value.distinguishable,
         }  # fmt: skip
 
     report: Mapping[str, Any] = {
@@ -41,9 +46,11 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "score": spanned(results.score),
         "interval": results.kind,
         "warnings": results.header["hints"],
+        "raised": results.header.get("raised", []),
         "inner_best": results.inner_best,
         "optimism": results.optimism,
         "corrected": {"tibshirani": results.corrected, "bbc": results.bootstrapped and asdict(results.bootstrapped)},
+        "default": {"values": results.default and results.default.values, "score": spanned(results.default_score)},
         "against_default": compared(results.against_default),
         "against_dummy": compared(results.against_dummy),
         "dummy": dummy(results) if results.against_dummy else None,
@@ -51,7 +58,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),
         "pruned": dict(zip(("trials", "saved_at_most"), results.pruned(), strict=True)),
-        "failures": [asdict(each) for each in results.failures],
+        "failures": [asdict(each) for each in reasons(results)],
         "gradients": {f.name: {"winner": _inside(f.refit), "default": _inside(f.default)} for f in results.folds},
         "curves": trial and {"chain": chain, "trial": trial.number, **asdict(trial.curves)},
     }  # fmt: skip
@@ -63,8 +70,24 @@ def _inside(refit: RefitRecord | None) -> dict[str, Any] | None:
 
 
 def deploy(results: Results) -> dict[str, Any] | None:
-    """The configuration to deploy: the winner of the final chain."""
-    return results.deployed.configuration if results.deployed else None
+    """The trial to deploy, the winner of the final chain, as it is to be trained on all rows: for `epochs` epochs, the
+    median best epoch of its inner folds, so without early stopping; a learning-rate schedule is that of `horizon`
+    epochs, cut there. None as long as no outer score says how good it is.
+    """
+    chosen = results.deployed
+    if chosen is None or (results.score is None and not results.flat):
+        return None
+    training = {key: value for key, value in chosen.configuration["training"].items() if key != "early_stopping"}
+    horizon, epochs = training.pop("epochs"), refit_epochs(chosen)
+    return {
+        "trial": chosen.number,
+        "epochs": epochs,
+        "horizon": horizon,
+        "how": f"train on all rows for {epochs} epochs, the median best epoch of the inner folds, without early "
+        f"stopping; a learning-rate schedule is that of {horizon} epochs, cut there",
+        **chosen.configuration,
+        "training": training,
+    }
 
 
 def as_csv(table: Table) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +13,16 @@ import numpy as np
 
 from tuner.errors import StorageError, UsageError, did_you_mean
 from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
-from tuner.report.statistics import Interval, corrected_interval, tibshirani, with_repeats
+from tuner.report.gains import Gain, adjusted
+from tuner.report.statistics import (
+    Interval,
+    corrected_interval,
+    corrected_p,
+    differences,
+    of_differences,
+    tibshirani,
+    with_repeats,
+)
 from tuner.spec.packing import unpack
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import Selection, ranked
@@ -23,7 +31,6 @@ from tuner.store import StoredChain, StoredStudy, read, read_trial
 Kind = Literal["corrected", "bates"]  # of the score's interval
 REPEATS = 5  # cuts into outer folds that the report recommends: more gain little (benchmarks/README.md)
 FEW = 50  # rows or groups: with fewer, repeats are not counted as evidence (benchmarks/intervals.py)
-EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
 
 
 @dataclass(frozen=True)
@@ -44,30 +51,6 @@ class OuterFold:
     def score(self) -> float | None:
         """The outer-test score of the winner."""
         return self.refit.score if self.refit else None
-
-
-@dataclass(frozen=True)
-class Gain:
-    """The tuned model against another on the same outer folds; `gain` is positive where tuning is better."""
-
-    mean: float
-    gain: Interval
-
-    @property
-    def distinguishable(self) -> bool:
-        """Whether the interval of the gain excludes 0."""
-        return self.gain.half is not None and abs(self.gain.mean) > self.gain.half
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A reason, how many trials and refits it ended, and the first of them, with what its curves said."""
-
-    reason: str
-    count: int
-    chain: str
-    trial: int
-    diagnosis: str | None
 
 
 class Results:
@@ -148,10 +131,7 @@ class Results:
             found = self._bates() if self.scored else None
         else:
             found = self._interval([fold.score for fold in self.scored if fold.score is not None])
-        least, most = self.header["bounds"]
-        return found and replace(
-            found, least=-math.inf if least is None else least, most=math.inf if most is None else most
-        )
+        return found and self._within_bounds(found)
 
     def _bates(self) -> Interval:
         needs = {
@@ -220,21 +200,54 @@ class Results:
             return None
         return (self.inner_best - self.score.mean) * (1 if self.maximize else -1)
 
-    @cached_property
+    @property
     def against_default(self) -> Gain | None:
         """Tuned against the default configuration, paired over the outer folds."""
-        return self._compare([(f.score, f.default.score if f.default else None) for f in self.scored])
+        return self._gains.get("default")
 
-    @cached_property
+    @property
     def against_dummy(self) -> Gain | None:
         """Tuned against a predictor that ignores the features, paired over the outer folds."""
-        return self._compare([(f.score, f.dummy) for f in self.scored])
+        return self._gains.get("dummy")
+
+    @cached_property
+    def _gains(self) -> dict[str, Gain]:
+        """Every comparison that the report makes, with p-values adjusted for their number."""
+        found = {
+            "default": self._compare([(f.score, f.default.score if f.default else None) for f in self.scored]),
+            "dummy": self._compare([(f.score, f.dummy) for f in self.scored]),
+        }
+        return adjusted({name: gain for name, gain in found.items() if gain is not None})
 
     def _compare(self, pairs: Sequence[tuple[float | None, float | None]]) -> Gain | None:
         both = [(a, b) for a, b in pairs if a is not None and b is not None]
-        sign = 1 if self.maximize else -1
-        gain = self._interval([sign * (a - b) for a, b in both])
-        return Gain(sum(b for _, b in both) / len(both), gain) if gain else None
+        if not both:
+            return None
+        ours, theirs = zip(*both, strict=True)
+        gains = differences(ours, theirs) if self.maximize else differences(theirs, ours)
+        gain = self._interval(gains)
+        assert gain is not None
+        p = corrected_p(gains, self.test_share, self.most)
+        return Gain(sum(theirs) / len(theirs), of_differences(gain), tuple(gains), p)
+
+    @cached_property
+    def default(self) -> TrialRecord | None:
+        """Trial 0, where that is the default configuration; its values are the same in every chain."""
+        if not self.header["default"]:
+            return None
+        first = (chain.trials[0] for chain in self.chains.values() if chain.trials)
+        return next((trial for trial in first if trial.number == 0), None)
+
+    @cached_property
+    def default_score(self) -> Interval | None:
+        """Mean outer-test score of the default configuration with its corrected interval, on the scored folds."""
+        scores = [fold.default.score for fold in self.scored if fold.default and fold.default.score is not None]
+        found = self._interval(scores)
+        return found and self._within_bounds(found)
+
+    def _within_bounds(self, found: Interval) -> Interval:
+        least, most = self.header["bounds"]
+        return replace(found, least=-math.inf if least is None else least, most=math.inf if most is None else most)
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
         return corrected_interval(values, self.test_share, most=self.most) if values else None
@@ -277,21 +290,6 @@ class Results:
     def whole(self, chain: str, trial: TrialRecord) -> TrialRecord:
         """The trial with its curves."""
         return read_trial(self.path, self.name, chain, trial.number)
-
-    @cached_property
-    def failures(self) -> list[Failure]:
-        """Why trials and refits failed, most frequent reason first."""
-        found: dict[str, list[tuple[str, int, str | None]]] = {}
-        for name, chain in self.chains.items():
-            kept = {fold.winner.number for fold in self.folds if fold.winner and fold.name == name}
-            kept |= {0} if self.header["default"] else set()
-            ended = [(trial.number, trial.reason, ", ".join(trial.diagnosis) or None) for trial in chain.trials]
-            ended += [(number, refit.reason, None) for number, refit in chain.refits.items() if number in kept]
-            for number, reason, signs in ended:
-                if reason is not None:
-                    found.setdefault(EPOCH.sub("", reason), []).append((name, number, signs))
-        by_count = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
-        return [Failure(reason, len(places), *places[0]) for reason, places in by_count]
 
     def unscored(self) -> list[str]:
         """Why outer folds that are finished have no score."""

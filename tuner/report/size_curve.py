@@ -92,6 +92,12 @@ def fit(rows: Sequence[int], errors: Sequence[float]) -> PowerLaw:
     return best[1]
 
 
+def law(results: Results, curve: Sequence[Point]) -> PowerLaw:
+    """The power law of the mean validation errors."""
+    errors = [statistics.fmean(error(results, score) for score in point.validation) for point in curve]
+    return fit([point.rows for point in curve], errors)
+
+
 def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
     """Extrapolated to twice the rows; whole folds are drawn with replacement, so that the gain is paired."""
     rows, most = [point.rows for point in curve], curve[-1].rows

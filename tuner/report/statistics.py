@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from scipy.special import stdtr, stdtrit
 
 from tuner.spec.selection import corrected_error
+
+ALPHA = 0.05  # a difference with a smaller p-value is distinguishable from 0
+ROUNDING = 1e-8  # relative: scores are kept with nine digits
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,32 @@ def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> fl
     return float(stdtrit(count - 1, 0.975)) * error
 
 
-def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float:
-    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0.
+def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """First less second, fold by fold; exactly equal where they differ by no more than the scores' own rounding."""
+    found = [a - b for a, b in zip(first, second, strict=True)]
+    rounding = ROUNDING * max((abs(value) for value in (*first, *second)), default=0.0)
+    if not found or max(found) - min(found) > rounding:
+        return found
+    mean = statistics.fmean(found)
+    return [mean if abs(mean) > rounding else 0.0] * len(found)
+
+
+def of_differences(interval: Interval) -> Interval:
+    """The interval of a mean difference. It has no half width where every fold shows the same difference: without
+    variance nothing tells how sure it is, and 0 would claim certainty."""
+    return replace(interval, half=interval.half or None)
+
+
+def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float | None:
+    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0; None
+    where fewer than two folds, or the same difference in all, leave nothing to test with.
 
     J counts `most` differences at most."""
-    error, mean = corrected_error(differences, test_share, most), statistics.fmean(differences)
+    error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
     if error == 0:
-        return float(mean == 0)
-    return 2 * float(stdtr(min(len(differences), most or len(differences)) - 1, -abs(mean) / error))
+        return None
+    freedom = min(len(differences), most or len(differences)) - 1
+    return 2 * float(stdtr(freedom, -abs(statistics.fmean(differences)) / error))
 
 
 @dataclass(frozen=True)
@@ -101,22 +122,20 @@ class Practical:
 
 def correlated_bayes(
     differences: Sequence[float], test_share: float, margin: float, most: int | None = None
-) -> Practical:
+) -> Practical | None:
     """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
 
     The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
     with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train): so ρ/(1−ρ) is `test_share`. The region of
-    practical equivalence is ± `margin`; J counts `most` differences at most.
+    practical equivalence is ± `margin`; J counts `most` differences at most. None where `corrected_p` is None: the
+    posterior has no scale.
     """
-    error, mean = corrected_error(differences, test_share, most), statistics.fmean(differences)
-    freedom = min(len(differences), most or len(differences)) - 1
-
-    def beyond(limit: float) -> float:
-        if error == 0:
-            return float(limit < 0)
-        return float(stdtr(freedom, -limit / error))
-
-    worse, better = beyond(margin + mean), beyond(margin - mean)
+    error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
+    if error == 0:
+        return None
+    mean, freedom = statistics.fmean(differences), min(len(differences), most or len(differences)) - 1
+    worse = float(stdtr(freedom, -(margin + mean) / error))
+    better = float(stdtr(freedom, -(margin - mean) / error))
     return Practical(worse, 1 - worse - better, better)
 
 

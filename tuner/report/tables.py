@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuner.report.failures import failures as reasons
 from tuner.report.results import Results
 from tuner.spec.records import TrialRecord
+from tuner.spec.selection import refit_epochs
 from tuner.spec.space import OR, RANGE_OPTION, Values
 
 Cell = str | int | float | None
@@ -36,7 +38,9 @@ class Table:
 
 
 def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
-    """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched."""
+    """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched.
+
+    `epochs` is how long each would be trained on all rows, as its refit is."""
     trials = results.ranking(chain)
     searched = _searched(results, trials)
     fixed = ("rank", "trial", results.metric, "spread", "parameters", "epochs", "seconds", "diagnosis")
@@ -47,7 +51,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
             t.score,
             spread(t),
             t.parameters,
-            t.epochs,
+            refit_epochs(t),
             round(t.seconds, 2),
             ", ".join(t.diagnosis) or None,
             *_values(t, searched),
@@ -61,6 +65,8 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
 
 def _deploys(results: Results) -> str:
     best, chosen = next(iter(results.ranking()), None), results.deployed
+    if not results.flat and results.score is None:
+        return ", which no outer score judges yet"
     if chosen is None or best is chosen:
         return ": the first is the one to deploy"
     return f": trial {chosen.number} is the one to deploy"
@@ -83,7 +89,7 @@ def outer_folds(results: Results) -> Table:
 
 def failures(results: Results) -> Table:
     """Why trials failed, and how many."""
-    rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in results.failures)
+    rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in reasons(results))
     columns = ("reason", "count", "first in", "trial", "diagnosis")
     title = "Failures, and the first of each kind (report --chain C --trial N tells more of it)"
     return Table(title, columns, rows, len(columns), long=("reason", "diagnosis"))
@@ -122,6 +128,13 @@ def decided(trial: TrialRecord) -> Values:
     either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
     paths = dict.fromkeys(p.removesuffix(OR) for p in trial.values)
     return {path: "null" if either[path] is None else either[path] for path in paths}
+
+
+def settings(trial: TrialRecord) -> str:
+    """What a trial had decided, as "hidden_size=8 activation=relu"."""
+    values = decided(trial)
+    names = short_names(list(values))
+    return " ".join(f"{name}={text(value)}" for name, value in zip(names, values.values(), strict=True))
 
 
 def _values(trial: TrialRecord, paths: Sequence[str]) -> list[Cell]:

@@ -7,19 +7,20 @@ import math
 import numpy as np
 
 from tuner.data.unseen import in_words
+from tuner.report import verdicts
 from tuner.report.periods import periods
-from tuner.report.results import FEW, REPEATS, Gain, Results
+from tuner.report.results import FEW, REPEATS, Results
 from tuner.report.statistics import Interval
-from tuner.report.tables import counted, decided, short_names, text
+from tuner.report.tables import counted, settings, text
 from tuner.spec.diagnosis import SIGNS, inside
 from tuner.spec.records import TrialRecord
+from tuner.spec.selection import refit_epochs
 
 OF = {
     "corrected": "averaged over data sets like this one",
     "bates": "on these data",
 }
 EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
-NAIVE = "the seasonal-naive forecast"  # the one dummy that reads the features
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
@@ -36,7 +37,8 @@ def title(results: Results) -> list[str]:
 
 def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
-    lines = _flat(results) if results.flat else _nested(results)
+    lines = [] if results.complete else [f"PARTIAL: {_progress(results)}; the same search command goes on."]
+    lines += _flat(results) if results.flat else _nested(results)
     lines += [f"Warning: {hint}." for hint in results.header["hints"]]
     lines += [f"Note: {note}." for note in results.header.get("notes", ())]
     new = in_words({chain["name"]: chain.get("unseen", {}) for chain in results.header["chains"]})
@@ -49,8 +51,6 @@ def headline(results: Results) -> list[str]:
                      f"{saved:.0%} of the epochs.")  # fmt: skip
     if missing := results.unscored():
         lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there.")
-    if not results.complete:
-        lines.append(f"PARTIAL: {_progress(results)}; the same search command goes on.")
     return lines
 
 
@@ -80,22 +80,7 @@ def _nested(results: Results) -> list[str]:
         return ["No outer fold has been scored yet."]
     lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: "
              f"{_estimand(results)} ({counted(len(results.scored), 'outer fold')}).", *_certainty(results)]  # fmt: skip
-    if results.inner_best is not None and results.optimism is not None:
-        off = round(results.optimism, 8)  # scores are kept with nine digits
-        flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
-        lines.append(f"The search itself saw {results.inner_best:.4g} ({_inner(results)}): {abs(off):.2g} "
-                     f"{flatters} (outer mean {results.score.mean:.4g}).")  # fmt: skip
-    compared = ((results.against_default, "the default configuration"), (results.against_dummy, dummy(results)))
-    return lines + [verdict(comparison, other) for comparison, other in compared if comparison is not None]
-
-
-def dummy(results: Results) -> str:
-    """What was done without a model in the scored outer folds."""
-    found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
-    what = " or ".join(found)
-    if NAIVE in found:
-        return what if found == [NAIVE] else f"a dummy, {what}"
-    return f"a dummy that ignores the features, {what}"
+    return [*lines, *verdicts.caveats(results), *verdicts.optimism(results), *verdicts.comparisons(results)]
 
 
 def _estimand(results: Results) -> str:
@@ -136,11 +121,6 @@ def _certainty(results: Results) -> list[str]:
     return lines
 
 
-def _inner(results: Results) -> str:
-    """What `inner_best` is the score of, by the rule that chose."""
-    return "inner best" if results.header["select"] == "best" else "inner score of what the rule chose"
-
-
 def _shares(results: Results) -> str:
     """ "80 %" of the rows train in the outer folds, or from how many to how many."""
     shares = [fold.rows / results.header["dataset"]["rows"] for fold in results.folds]
@@ -153,10 +133,27 @@ def deployed(results: Results) -> list[str]:
     chosen, rule = results.deployed, results.selections["final"]
     if chosen is None or chosen.score is None:
         return []
-    why = selection(results) if rule.rule != "best" else None
-    what = settings(chosen) or "nothing was searched"
-    lines = [f"Deploy trial {chosen.number}: {what}{'; ' + why if why else ''}."]
-    return [*lines, *diagnosis(chosen)]
+    why = f"; {selection(results)}" if rule.rule != "best" else ""
+    what = f"{settings(chosen) or 'nothing was searched'}{why}"
+    if not results.flat and results.score is None:
+        return [f"The final chain leads with trial {chosen.number}: {what}. No outer score says yet how good it is."]
+    length = f"train it for {counted(refit_epochs(chosen), 'epoch')} (median best epoch of its inner folds)"
+    missing = not_shown(results)
+    stays = f"The configuration to deploy stays trial {chosen.number}, which the final chain chose"
+    first = stays if missing else f"Deploy trial {chosen.number}"
+    return [*missing, f"{first}: {what}; {length}.", *diagnosis(chosen)]
+
+
+def not_shown(results: Results) -> list[str]:
+    """Over whom no gain is shown; of the default configuration its own outer score. Advice, never a choice."""
+    found = []
+    for gain, other, about in verdicts.others(results):
+        if not gain.shown:
+            own = results.default_score if gain is results.against_default else None
+            score = f": {results.metric} {interval(own)}" if own else ""
+            who = f"{other} ({about})" if about else other
+            found.append(f"No gain shown: {who} {verdicts.record(gain)}{score}.")
+    return found
 
 
 def edges(results: Results) -> list[str]:
@@ -237,21 +234,6 @@ def interval(value: Interval, kind: str = "corrected") -> str:
     return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
 
 
-def verdict(comparison: Gain, what: str) -> str:
-    """Tuned against something else, `what`, in a sentence."""
-    gain = comparison.gain
-    margin = "" if gain.half is None else f" ± {gain.half:.2g}"
-    if gain.low == gain.high == 0:
-        return f"The tuned model scores in every outer fold what {what} scores ({comparison.mean:.4g})."
-    if gain.half is None:
-        said = f"On one fold, which allows no test, {gain.mean:+.2g} against"
-    elif comparison.distinguishable:
-        said = f"Tuning {'gained' if gain.mean > 0 else 'lost'} {abs(gain.mean):.2g}{margin} against"
-    else:
-        said = f"The tuned model is not distinguishable ({round(gain.mean, 9) + 0.0:+.2g}{margin}) from"
-    return f"{said} {what} ({comparison.mean:.4g})."
-
-
 def diagnosis(trial: TrialRecord) -> list[str]:
     """What the curves of a trial say, by which rule, and what to try."""
     return [f"Its curves say {sign}: {_explained(sign)}." for sign in trial.diagnosis]
@@ -261,15 +243,15 @@ def _explained(sign: str) -> str:
     return f"{SIGNS[sign].rule}; try {SIGNS[sign].cure}"
 
 
-def settings(trial: TrialRecord) -> str:
-    """What a trial had decided."""
-    values = decided(trial)
-    names = short_names(list(values))
-    return " ".join(f"{name}={text(value, False)}" for name, value in zip(names, values.values(), strict=True))
-
-
 def about(results: Results, trial: TrialRecord) -> str:
     """One trial in a line: how it ended, and what it had decided."""
     ended = {"complete": f"{results.metric} {text(trial.score, False)}", "failed": f"failed: {trial.reason}",
              "pruned": "stopped early"}[trial.state]  # fmt: skip
-    return f"trial {trial.number}: {ended}, {counted(trial.epochs, 'epoch')}; {settings(trial)}"
+    return f"trial {trial.number}: {ended}, {length(trial)}; {settings(trial)}"
+
+
+def length(trial: TrialRecord) -> str:
+    """How long a trial is to be trained, and how long it was; only the latter of one that has no score."""
+    if trial.state != "complete":
+        return f"{counted(trial.epochs, 'epoch')} trained"
+    return f"{counted(refit_epochs(trial), 'epoch')} ({trial.epochs} trained)"

@@ -47,7 +47,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
             driver.give_out(executor)  # the workers begin while the study's tables are made
         store = stack.enter_context(closing(Store(wishes.study, empty, held)))
-        _register(store, wishes, name, found, now, prepared.metric.maximize)
+        _register(store, wishes, found, now, prepared)
         if executor:
             runs, here = found.runs if found else (), conditions(where)
             if changed := [each for run in runs[-1:] for each in differences(run, here)]:
@@ -92,16 +92,23 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     return found, now
 
 
-def _register(
-    store: Store, wishes: Wishes, name: str, found: StoredStudy | None, now: dict[str, Any], maximize: bool
-) -> None:
+def _register(store: Store, wishes: Wishes, found: StoredStudy | None, now: dict[str, Any], prepared: Prepared) -> None:
     """Make the study in the file, or its new total known there."""
+    name = now["name"]
     if wishes.fresh:
         store.delete(name)
     if found is None:
-        store.create(name, now, maximize)
+        store.create(name, now, prepared.metric.maximize)
     elif found.header["trials"] != now["trials"]:
-        store.replace(name, HEADER, {**found.header, "trials": now["trials"]})
+        raised = [*found.header.get("raised", []), *_completed(prepared, found, now["trials"])]
+        store.replace(name, HEADER, {**found.header, "trials": now["trials"], "raised": raised})
+
+
+def _completed(prepared: Prepared, found: StoredStudy, total: int) -> list[int]:
+    """The stored total, if it was reached and its outer scores could be seen before this run raises it: then the raise
+    may be optional stopping, which going on to a total after a kill or a limit is not."""
+    before: int = found.header["trials"]
+    return [before] if before < total and all(c.done for c in _chains(prepared, found.header, found)) else []
 
 
 def _check_result(chains: list[Chain]) -> None:

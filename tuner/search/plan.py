@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -221,6 +222,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
                 "rows": len(c.rows),
                 "test": len(c.test),
                 "folds": len(c.folds),
+                "trained": statistics.fmean(len(fold.train) for fold in c.folds),
                 "digest": c.digest(),
                 "share": c.share,
                 "dummy": (found := dummy(dataset, prepared.metric, c.rows, c.test)) and asdict(found),

@@ -16,6 +16,7 @@ from tuner.spec.reader import Reader
 from tuner.spec.sections import Limits, Resampling, Search
 from tuner.spec.settings import Alternatives, Settings
 from tuner.spec.space import Choice, Parameter, Range, Space
+from tuner.spec.stated import with_stated
 from tuner.spec.yaml_file import Document, Node, Problem, at, read
 
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")
@@ -79,9 +80,13 @@ class Experiment:
         tree = self.document.root.plain()
         search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
         kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
-        # a choice among branches, and every sampler's draws, follow the order of the file
+        found = flatten({**kept, "search": search})
+        if self.search.sampler == "grid":  # cells in order of value, the default's first
+            default = self.space.default(on_grid=True)
+            return {**found, "default configuration": {path: default[path] for path in sorted(default)}}
+        # draws follow the order of the file
         order = [[p.path, *p.domain.options] if isinstance(p.domain, Choice) else p.path for p in self.space.parameters]
-        return {**flatten({**kept, "search": search}), "order of the searched settings": order}
+        return {**found, "order of the searched settings": order}
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:
@@ -116,11 +121,19 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     settled = _settled(document, catalogue)
     if isinstance(settled, list):
         raise ExperimentError(document.render([p for p in (*reader.problems, *settled) if not p.warning]))
+    search = settled["search"]
+    space, wrong = with_stated(space, _stated(root), reader.names, on_grid=search.sampler == "grid")
     experiment = Experiment(name=name, document=document, space=space, metric=metric, **settled)
-    problems = {*reader.problems, *_search_problems(experiment)}
+    problems = {*reader.problems, *wrong, *_search_problems(experiment)}
     if not any(p for p in problems if not p.warning):
         problems |= {*_evaluable(experiment, reader)}
     return replace(experiment, problems=tuple(sorted(problems)))
+
+
+def _stated(root: Node) -> dict[str, Node]:
+    """What the file states of the default configuration."""
+    stated = root.entries["search"].entries.get("default") if "search" in root.entries else None
+    return stated.entries if stated else {}
 
 
 def _inner_keys(key: str) -> tuple[str, ...]:
@@ -262,8 +275,10 @@ def _evaluable(experiment: Experiment, reader: Reader) -> list[Problem]:
         except Absent:
             pass
     if not problems and not space.admits(default):
+        stated = _node(experiment.document.root, "search.default") if experiment.search.default else None
         text = "the default configuration breaks a constraint, so there will be no comparison with it"
-        problems.append(at(experiment.document.root.entries["constraints"], text, warning=True))
+        place = stated or experiment.document.root.entries["constraints"]
+        problems.append(at(place.key or place, text, warning=stated is None))
     return problems
 
 

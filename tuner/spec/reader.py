@@ -31,7 +31,7 @@ from tuner.spec.settings import (
     needs,
     subsettings,
 )
-from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal
+from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal, is_number
 from tuner.spec.yaml_file import Node, Problem, at
 
 EVERYWHERE = Condition()
@@ -53,19 +53,26 @@ class Reader:
         self.problems.append(at(node, message, hint))
 
     def component(
-        self, node: Node, among: Alternatives, path: str, target: str, condition: Condition = EVERYWHERE
+        self,
+        node: Node,
+        among: Alternatives,
+        path: str,
+        target: str,
+        condition: Condition = EVERYWHERE,
+        default: str | None = None,
     ) -> None:
-        """One of several named settings: `name`, `{name: …, setting: …}`, `{choose: {…}}` or a list of names."""
+        """One of several named settings: `name`, `{name: …, setting: …}`, `{choose: {…}}` or a list of names; `default`
+        is the name that stands where the file has none."""
         entries = node.entries
         if isinstance(node.value, str):
             self._named(node, node, among, path, target, condition)
         elif isinstance(node.value, list):
-            self._branch(node, self._by_name(node.value, path), among, path, target, condition)
+            self._branch(node, self._by_name(node.value, path), among, path, target, condition, default)
         elif "choose" in entries:
             self._keys(node, ("choose",), path)
             choose = entries["choose"]
             options = self._by_name(choose.value, path) if isinstance(choose.value, list) else choose.entries
-            self._branch(choose, options, among, path, target, condition)
+            self._branch(choose, options, among, path, target, condition, default)
         elif "name" in entries:
             name = entries["name"]
             if isinstance(name.value, str):
@@ -115,6 +122,7 @@ class Reader:
         path: str,
         target: str,
         condition: Condition,
+        default: str | None,
     ) -> None:
         if not self._open(node, path):
             return
@@ -124,7 +132,9 @@ class Reader:
         known = tuple(name for name, cls in classes.items() if cls is not None)
         if not known:
             return
-        self.parameters.append(Parameter(path, f"{target}.name", Choice(known), condition, known[0], selector=True))
+        domain = Choice(known)
+        first = domain.first(default, *among)
+        self.parameters.append(Parameter(path, f"{target}.name", domain, condition, first, selector=True))
         for name, cls in ((name, cls) for name, cls in classes.items() if cls is not None):
             option = options[name]
             if isinstance(option.value, dict) or option.value is None:
@@ -191,10 +201,10 @@ class Reader:
         field = cls.model_fields[name]
         among, inner = alternatives(field), subsettings(field)
         if among and not (node.value is None and accepts(field, type(None))):
-            self.component(node, among, path, target, condition)
+            self.component(node, among, path, target, condition, getattr(field.get_default(), "name", None))
         elif inner is not None and isinstance(node.value, dict):
             self.settings(node, inner, path, target, condition)
-        elif isinstance(node.value, dict):
+        elif isinstance(node.value, dict) and not accepts(field, dict):
             self._range(node, cls, name, path, target, condition)
         elif isinstance(node.value, list) and not self._is_list_value(field, node):
             self._choice(node, node.value, cls, name, path, target, condition)
@@ -231,8 +241,11 @@ class Reader:
             if any(equal(option, item.plain()) for option in options):
                 self.wrong(item, f"{path} offers {item.text()} twice")
             options.append(item.plain())
-        default = cls.model_fields[name].get_default()
-        self.parameters.append(Parameter(path, target, Choice(tuple(options)), condition, _known(default)))
+        field, domain = cls.model_fields[name], Choice(tuple(options))
+        default = _known(field.get_default())
+        if not is_number(default):
+            default = domain.first(default, *literals(field))
+        self.parameters.append(Parameter(path, target, domain, condition, default))
 
     def _range(self, node: Node, cls: type[Settings], name: str, path: str, target: str, condition: Condition) -> None:
         field, entries = cls.model_fields[name], node.entries
@@ -245,16 +258,8 @@ class Reader:
         if "choice" in entries:
             self._keys(node, ("choice", "when"), path)
             condition = self._when(entries.get("when"), condition, path, target, field)
-            items = entries["choice"].value
-            self._choice(
-                entries["choice"],
-                items if isinstance(items, list) else [],
-                cls,
-                name,
-                path,
-                target,
-                condition,
-            )
+            choice, items = entries["choice"], entries["choice"].value
+            self._choice(choice, items if isinstance(items, list) else [], cls, name, path, target, condition)
             return
         if not (accepts(field, int) or accepts(field, float)):
             words = literals(field)
@@ -273,7 +278,7 @@ class Reader:
             other = entries["or"].plain()
             selector = Parameter(
                 path + OR, target, Choice((other, RANGE_OPTION)), condition,
-                other if default == other else RANGE_OPTION, selector=True,
+                other if equal(default, other) else RANGE_OPTION, selector=True,
             )  # fmt: skip
             self.parameters.append(selector)
             condition = condition.under(selector.path, RANGE_OPTION)

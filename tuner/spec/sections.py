@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -116,6 +116,11 @@ class Search(Settings):
         "best",
         description="which trial a chain chooses: the best score; one_se, the smallest model within one standard error "
         "of it; lower_bound, the best score less its standard error",
+    )
+    default: dict[str, Any] = Field(
+        {},
+        description="trial 0, which the report compares with, as {model.hidden_size: 32, …}; what is left out is as "
+        "near to the setting's own default as the space allows",
     )
     pruner: Pruner = Field(NoPruner(), discriminator="name", description="who stops bad trials early")
     batch: Annotated[int, Field(ge=1, le=1000)] | None = Field(

@@ -187,7 +187,7 @@ def _wish(problem: Mapping[str, Any]) -> str:
 
 def describe(field: FieldInfo) -> tuple[str, str]:
     """Type and bounds of a setting in words, for `tuner list`: ("integer", "1 … 4096")."""
-    words = {int: "integer", float: "number", str: "text", bool: "true/false", type(None): "null"}
+    words = {int: "integer", float: "number", str: "text", bool: "true/false", dict: "mapping", type(None): "null"}
     kinds, bounds = [], {}
     metadata = list(field.metadata)
     for raw in _raw_members(field.annotation):

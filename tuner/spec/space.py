@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeGuard
 
 from tuner.spec.expressions import Expression, parse
 
@@ -19,32 +20,59 @@ Value = str | int | float | bool | None
 Values = dict[str, Value]  # parameter path → value, active parameters only
 
 
-def equal(one: Value, other: Value) -> bool:
+def equal(one: object, other: object) -> bool:
     """Whether two values are the same setting: 1 and 1.0 are, 1 and true are not."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _by_value(option: Value) -> tuple[int, float, str]:
+    """Sorts null first, then false and true, numbers, words."""
+    if option is None or isinstance(option, str):
+        return (0 if option is None else 3), 0.0, option or ""
+    return (1 if isinstance(option, bool) else 2), float(option), ""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, without an order."""
+    """One of several values. `options` stand in the file's order, on which no result but a sampler's draws depends."""
 
     options: tuple[Value, ...]
+
+    @cached_property
+    def ordered(self) -> tuple[Value, ...]:
+        """The options in order of value: the same however the file lists them."""
+        return tuple(sorted(self.options, key=_by_value))
 
     def size(self) -> int:
         """How many options there are."""
         return len(self.options)
 
     def cell(self, index: int) -> Value:
-        """The `index`-th option, in the file's order."""
-        return self.options[index]
+        """The `index`-th option, in order of value."""
+        return self.ordered[index]
 
     def words(self) -> str:
         """The domain as a reader wants it."""
         return " | ".join(json.dumps(option, ensure_ascii=False).strip('"') for option in self.options)
 
     def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
-        """The value itself if it is an option, else the first one."""
-        return next((option for option in self.options if equal(option, value)), self.options[0])
+        """The value itself if it is an option; else the number nearest to it, in ratio where all are above 0 (of two as
+        near, the smaller one); else the first option in order of value."""
+        numbers = [option for option in self.ordered if is_number(option)]
+        if not is_number(value) or not numbers or any(equal(option, value) for option in self.options):
+            return self.first(value)
+        scale: Callable[[float], float] = math.log if min(value, *numbers) > 0 else float
+        return min(numbers, key=lambda option: round(abs(scale(option) - scale(value)), 12))
+
+    def first(self, *preferred: Value) -> Value:
+        """The first of the preferred values that is an option; else the first option in order of value."""
+        offered = (option for value in preferred for option in self.options if equal(option, value))
+        return next(offered, self.ordered[0])
 
 
 @dataclass(frozen=True)
@@ -139,7 +167,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class Parameter:
-    """An open leaf: what can be chosen, where, and what the setting's own default would be."""
+    """An open leaf: what can be chosen, where, and its default: as `search.default` states it, else the setting's own,
+    which need not be in the domain."""
 
     path: str
     target: str

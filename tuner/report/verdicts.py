@@ -1,0 +1,125 @@
+"""What may be concluded from a study, in sentences: which gains are shown, and what flatters its score."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from tuner.report import size_curve
+from tuner.report.gains import Gain
+from tuner.report.results import Results
+from tuner.report.tables import counted, settings
+
+NAIVE = "the seasonal-naive forecast"  # the one dummy that reads the features
+
+
+def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
+    """Each comparison of the report: the gain, over whom, and what to add in brackets about whom."""
+    if results.against_default is not None:
+        decided = settings(results.default) if results.default else ""
+        yield results.against_default, "the default configuration", f"trial 0: {decided}" if decided else "trial 0"
+    if results.against_dummy is not None:
+        yield results.against_dummy, dummy(results), ""
+
+
+def dummy(results: Results) -> str:
+    """What was predicted without a model in the scored outer folds."""
+    found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
+    what = " or ".join(found)
+    if NAIVE in found:
+        return what if found == [NAIVE] else f"a dummy, {what}"
+    return f"a dummy that ignores the features, {what}"
+
+
+def comparisons(results: Results) -> list[str]:
+    """Tuned against default and dummy, a sentence each; and that their p-values are adjusted."""
+    found = list(others(results))
+    tests = sum(gain.p is not None for gain, *_ in found)
+    adjusted = [f"These p-values are adjusted for {tests} comparisons (Holm)."] if tests > 1 else []
+    return [*(verdict(*each) for each in found), *adjusted]
+
+
+def verdict(gain: Gain, other: str, about: str = "") -> str:
+    """One comparison in a sentence, with the other's mean score."""
+    mean, what = gain.gain.mean, f"{other} ({about}{'; ' if about else ''}{gain.mean:.4g})"
+    if len(gain.gains) == 1:
+        return f"On one fold, which allows no test, {mean:+.2g} against {what}."
+    if gain.gain.half is None or gain.adjusted is None:
+        same = f"scores {abs(mean):.2g} {'better' if mean > 0 else 'worse'} than" if mean else "scores the same as"
+        return (f"The tuned model {same} {what} in each of {len(gain.gains)} outer folds: equal differences cannot say "
+                "how sure that is.")  # fmt: skip
+    half, p = f"± {gain.gain.half:.2g}", f"p = {gain.adjusted:.2g}"
+    if gain.distinguishable:
+        return f"Tuning {'gained' if mean > 0 else 'lost'} {abs(mean):.2g} {half} ({p}) against {what}."
+    return f"The tuned model is not distinguishable ({round(mean, 9) + 0.0:+.2g} {half}, {p}) from {what}."
+
+
+def record(gain: Gain) -> str:
+    """How the other did against the tuned model, by the outer folds."""
+    better, count = sum(each < 0 for each in gain.gains), len(gain.gains)
+    if count == 1:
+        return f"did {'better' if better else 'as well'} in the only outer fold that is scored"
+    if better == count:
+        return f"did better in all {count} outer folds"
+    return f"did better in {better} of {count} outer folds" if 2 * better > count else "did as well"
+
+
+def optimism(results: Results) -> list[str]:
+    """By how much the inner score of the winners differs from the outer one, and what part training size has in it."""
+    if results.inner_best is None or results.optimism is None or results.score is None:
+        return []
+    off = round(results.optimism, 8)  # scores are kept with nine digits
+    flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
+    best = "inner best" if results.header["select"] == "best" else "inner score of what the rule chose"
+    return [
+        f"The search itself saw {results.inner_best:.4g} ({best}): {abs(off):.2g} {flatters} "
+        f"(outer mean {results.score.mean:.4g}).",
+        *_of_size(results),
+    ]
+
+
+def _of_size(results: Results) -> list[str]:
+    """That the two scores are of trainings on different numbers of rows; by how much, where a curve tells."""
+    chains = [chain for chain in results.header["chains"] if chain["test"]]
+    if not all("trained" in chain for chain in chains):
+        return []
+    rows = results.header["dataset"]["rows"]
+    inner, outer = (statistics.fmean(chain[key] for chain in chains) for key in ("trained", "rows"))
+    if f"{inner / rows:.0%}" == f"{outer / rows:.0%}":
+        return []
+    shares = f"Inner folds train on {inner / rows:.0%} of the rows, outer folds on {outer / rows:.0%}"
+    curve = size_curve.points(results)
+    if len(curve) < 2:
+        return [f"{shares}: more rows usually score better, which hides a part of how much choosing flatters."]
+    law = size_curve.law(results, curve)
+    size = law.at(inner) - law.at(outer)
+    assert results.optimism is not None
+    return [f"{shares}, which by the power law of tuner curve scores {size:.2g} better: without that, choosing "
+            f"flatters by {results.optimism + size:.2g}."]  # fmt: skip
+
+
+def caveats(results: Results) -> list[str]:
+    """What a reader of the outer score should know of how it came about."""
+    return [*_raised(results), *_unequal(results)]
+
+
+def _raised(results: Results) -> list[str]:
+    """That the total was raised when the study was complete, and its score could be seen."""
+    totals = results.header.get("raised", ())
+    if not totals:
+        return []
+    before = ", then ".join(f"{total:,}" for total in totals)
+    return [f"Its total was raised when it was complete ({before}, now {counted(results.total, 'trial')}): if the "
+            "score was the reason, it is optimistic (optional stopping)."]  # fmt: skip
+
+
+def _unequal(results: Results) -> list[str]:
+    """That the score is a mean over folds, where a mean over rows would be another."""
+    tests = [fold.test for fold in results.scored]
+    if not tests or max(tests) - min(tests) <= 1:
+        return []
+    text = f"It is a mean over folds, which have {min(tests):,} … {max(tests):,} test rows"
+    if not results.header["by_row"]:
+        return [f"{text}, and all count the same."]
+    total = sum((fold.score or 0.0) * fold.test for fold in results.scored)
+    return [f"{text}; over rows it is {total / sum(tests):.4g}."]
