@@ -15,7 +15,7 @@ from tuner.report.results import Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
 from tuner.report.verdicts import dummy
-from tuner.report.words import headline, title
+from tuner.report.words import headline, probability, title
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
 
@@ -81,6 +81,7 @@ def deploy(results: Results) -> dict[str, Any] | None:
     horizon, epochs = training.pop("epochs"), refit_epochs(chosen)
     return {
         "trial": chosen.number,
+        "threshold": None if chosen.threshold is None else probability(chosen.threshold),
         "epochs": epochs,
         "horizon": horizon,
         "how": f"train on all rows for {epochs} epochs, the median best epoch of the inner folds, without early "

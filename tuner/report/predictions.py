@@ -47,6 +47,7 @@ class Predictions:
     outputs: Floats
     names: tuple[str, ...]  # classes, or targets
     weights: Floats | None = None  # all rows count alike
+    thresholds: Floats | None = None  # log-odds (N,) from which the second of two classes is predicted
 
     @cached_property
     def probabilities(self) -> Floats:
@@ -56,7 +57,9 @@ class Predictions:
 
     @cached_property
     def said(self) -> NDArray[np.int64]:
-        """The most probable class (N,)."""
+        """The most probable class (N,), or of two the one that the threshold decides for."""
+        if self.thresholds is not None:
+            return np.asarray(self.outputs[:, 1] - self.outputs[:, 0] > self.thresholds, dtype=np.int64)
         return np.asarray(self.outputs.argmax(axis=1))
 
     @cached_property
@@ -130,15 +133,17 @@ def predictions(results: Results) -> Predictions | None:
             chain: Mapping[str, Any] = chains[fold.name]
             rows, truth, outputs = (unpack(chain["tested"]), unpack(chain["truth"]), unpack(fold.refit.predictions))
             weights = np.ones(len(rows)) if chain["weights"] is None else unpack(chain["weights"]).astype(np.float64)
-            found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64), weights))
+            at = np.full(len(rows), np.nan if fold.refit.threshold is None else fold.refit.threshold)
+            found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64), weights, at))
     if not found:
         return None
     data = results.header["dataset"]
-    folds, rows, truth, outputs, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    folds, rows, truth, outputs, weights, at = (np.concatenate(parts) for parts in zip(*found, strict=True))
     names = tuple(data["classes"] or data["targets"])
     outputs = expit(outputs) if results.header["task"] == "multilabel" else outputs
     counts = weights if results.header["weighted"] else None
-    return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts)
+    thresholds = None if np.isnan(at).all() else at
+    return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts, thresholds)
 
 
 def confused(results: Results) -> Confused | None:

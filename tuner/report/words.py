@@ -141,7 +141,20 @@ def deployed(results: Results) -> list[str]:
     missing = not_shown(results)
     stays = f"The configuration to deploy stays trial {chosen.number}, which the final chain chose"
     first = stays if missing else f"Deploy trial {chosen.number}"
-    return [*missing, f"{first}: {what}; {length}.", *diagnosis(chosen)]
+    decision = f"; {threshold(results, chosen)}" if chosen.threshold is not None else ""
+    return [*missing, f"{first}: {what}; {length}{decision}.", *diagnosis(chosen)]
+
+
+def threshold(results: Results, trial: TrialRecord) -> str:
+    """From which probability on the second of two classes is predicted."""
+    assert trial.threshold is not None
+    second = results.header["dataset"]["classes"][1]
+    return f"predict '{second}' from a probability of {probability(trial.threshold):.3g} (chosen on its inner folds)"
+
+
+def probability(log_odds: float) -> float:
+    """The probability with these log-odds, without overflow."""
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > 0 else 1 - 1 / (1 + math.exp(log_odds))
 
 
 def not_shown(results: Results) -> list[str]:

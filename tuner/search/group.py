@@ -175,7 +175,9 @@ class Group:
             rows = chain.plan.rows
             lane = Lane(rows, (chain.plan.test,), self._seed(trial.number, rows))
             epochs = refit_epochs(trial)
-            return RefitJob(chain.name, trial.number, trial.configuration, lane, epochs, self._time_limit)
+            return RefitJob(
+                chain.name, trial.number, trial.configuration, lane, epochs, self._time_limit, trial.threshold
+            )
         return None
 
     def settle(self) -> list[tuple[Chain, Record]]:

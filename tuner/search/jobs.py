@@ -17,12 +17,13 @@ from tuner.training.lanes import Lane
 @dataclass(frozen=True, eq=False)
 class Work:
     """What all jobs of a search have in common: the data, the metric, and the user's own models: the folder where they
-    start, and the hash of the file of each, by name."""
+    start, and the hash of the file of each, by name; whether each trial chooses its decision threshold."""
 
     dataset: Dataset
     metric: str
     folder: Path = Path()
     own: Mapping[str, str] = field(default_factory=dict)
+    tune_threshold: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ class TrialJob:
 
 @dataclass(frozen=True, eq=False)
 class RefitJob:
-    """Train one configuration on all rows of a chain for `epochs` epochs, then score its outer-test rows once."""
+    """Train one configuration on all rows of a chain for `epochs` epochs, then score its outer-test rows once, at the
+    decision threshold of the trial."""
 
     chain: str
     number: int
@@ -78,6 +80,7 @@ class RefitJob:
     lane: Lane
     epochs: int
     time_limit: float | None = None
+    threshold: float | None = None
 
     @property
     def serves(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts
 from tuner.search.own import check_built, hash_of_loader, hashes, names_of_models
 from tuner.search.samplers import Proposer
-from tuner.search.scoring import check_scores, metric_of
+from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
 from tuner.spec.experiment import Experiment, attempt
@@ -52,7 +52,8 @@ class Prepared:
     def work(self) -> Work:
         """What its jobs have in common."""
         experiment = self.experiment
-        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), hashes(experiment))
+        tune = experiment.search.threshold == "tuned"
+        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), hashes(experiment), tune)
 
     @property
     def lanes(self) -> int:
@@ -81,6 +82,7 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
         lambda: _cut(experiment, dataset),
         *(() if experiment.errors else whole),  # they read the model, which must be known for that
     )
+    check_threshold(experiment, dataset, metric)
     check_scores(experiment, dataset, metric, cut)
     warnings = (
         *experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut),

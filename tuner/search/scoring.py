@@ -44,6 +44,19 @@ def fits(dataset: Dataset, metric: Metric) -> bool:
     return given and dataset.task in metric.tasks
 
 
+def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) -> None:
+    """Refuse a tuned threshold where there is no decision between two classes, or no score depends on it."""
+    if experiment.search.threshold == "default":
+        return
+    if dataset.task != "classification" or len(dataset.classes) != 2:
+        what = f"{len(dataset.classes)} classes" if dataset.classes else f"a {dataset.task} task"
+        text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
+        raise experiment.error("search.threshold", text, "leave it out")
+    if not metric.decides:
+        text = f"threshold: tuned changes no {metric.name}, which scores probabilities and not the predicted class"
+        raise experiment.error("search.threshold", text, "leave it out, or a metric such as macro_f1, mcc or accuracy")
+
+
 def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: NestedPlan) -> None:
     """Refuse a metric that cannot score the rows of some fold, such as an area under the curve of one class."""
     for chain in cut.chains:

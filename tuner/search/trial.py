@@ -31,6 +31,8 @@ from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, tr
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
+from tuner.training.threshold import decided
+from tuner.training.threshold import tuned as threshold_of
 
 Heard = Callable[[int], object]
 KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
@@ -104,7 +106,8 @@ class Runner:
                     wanted[list(watch.chain.views)] = True
             return wanted
 
-        trained = train(recipe, job.lanes, self._table, judge, room, self._kept(job))
+        decide = {view for chain in job.chains for view in chain.views} if self._work.tune_threshold else set()
+        trained = train(recipe, job.lanes, self._table, judge, room, self._kept(job), decide)
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
         return {
@@ -126,41 +129,64 @@ class Runner:
         record, chain, views = watch.record(job, trained, seconds), watch.chain, job.views
         if record.state != "complete":
             return record
+        if self._work.tune_threshold:
+            record = self._at_threshold(record, chain, job, trained)
         if chain.by_row and all(view in trained.outputs for view in chain.views):
             at_best = zip(chain.views, record.best_epochs, strict=True)
-            scores = [self._by_row(trained.outputs[view][best - 1], views[view][1]) for view, best in at_best]
+            scores = [
+                self._by_row(trained.outputs[view][best - 1], views[view][1], record.threshold)
+                for view, best in at_best
+            ]
             return replace(record, row_scores=pack(np.concatenate(scores)))
         shared = _shared_refit(chain.refit, refit_epochs(record), trained)
-        return replace(record, refit=self._refitted(job.number, shared, chain.held_out)) if shared else record
+        refit = self._refitted(job.number, shared, chain.held_out, record.threshold) if shared else None
+        return replace(record, refit=refit)
+
+    def _at_threshold(self, record: TrialRecord, chain: ChainView, job: TrialJob, trained: Trained) -> TrialRecord:
+        """The record with the decision threshold that is best on its folds, and its scores there."""
+        folds = [
+            (torch.from_numpy(trained.counting_outputs[view]), *self._truth(job.views[view][1])) for view in chain.views
+        ]
+        threshold, scores = threshold_of(folds, self._metric)
+        return replace(record, threshold=threshold, fold_scores=tuple(scores), score=float(np.mean(scores)))
+
+    def _truth(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+        """Targets (V, …) of rows, and what each counts in scores (V,)."""
+        dataset = self._table.dataset
+        return torch.from_numpy(dataset.targets[rows]), torch.from_numpy(dataset.counts(rows))
 
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: Room, start: float) -> Outcome:
         found = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
-        record = self._refitted(job.number, found, job.lane.evaluations[0])
+        record = self._refitted(job.number, found, job.lane.evaluations[0], job.threshold)
         return {job.chain: replace(record, seconds=time.perf_counter() - start)}
 
-    def _refitted(self, number: int, found: Refitted, test: Rows) -> RefitRecord:
-        """What is kept of a refit, whoever trained it."""
+    def _refitted(self, number: int, found: Refitted, test: Rows, threshold: float | None) -> RefitRecord:
+        """What is kept of a refit, whoever trained it, scored at the threshold."""
+        score = found.score
+        if threshold is not None:
+            score = self._metric.score(decided(torch.from_numpy(found.outputs), threshold), *self._truth(test)).item()
         read, dataset = found.reading, self._table.dataset
         norms = [tuple(_short(norm) for norm in layer) for layer in read.norms.T]
         return RefitRecord(
             number,
             len(found.train_loss),
             0.0,
-            found.score,
+            score,
             tuple(plain(loss) for loss in found.train_loss),
             predictions=None if dataset.places else pack(found.outputs),
             confusion=confusion(found.outputs, dataset, test),
             examples=examples(found.outputs, dataset, test),
-            row_scores=pack(self._by_row(found.outputs, test)) if self._row_score else None,
+            threshold=threshold,
+            row_scores=pack(self._by_row(found.outputs, test, threshold)) if self._row_score else None,
             gradients=dict(zip(read.layers, norms, strict=True)),
             dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},
         )
 
-    def _by_row(self, outputs: Outputs, rows: Rows) -> NDArray[np.float64]:
-        """The scores of rows (V,), of their outputs (V, …)."""
+    def _by_row(self, outputs: Outputs, rows: Rows, threshold: float | None) -> NDArray[np.float64]:
+        """The scores of rows (V,), of their outputs (V, …), at the threshold."""
         assert self._row_score
-        targets = torch.from_numpy(self._table.dataset.targets[rows])
-        return self._row_score(torch.from_numpy(outputs), targets).double().numpy()
+        targets, _ = self._truth(rows)
+        return self._row_score(decided(torch.from_numpy(outputs), threshold), targets).double().numpy()
 
 
 def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:

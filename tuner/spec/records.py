@@ -45,6 +45,7 @@ class TrialRecord:
     details: str | None = None
     last_epoch: int = 0
     diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
+    threshold: float | None = None  # log-odds from which the second class is predicted, if that was chosen
     row_scores: str | None = None  # of a flat search, packed: of every validation row, fold after fold
     refit: RefitRecord | None = None  # what would be its refit, trained with it for another chain; stored as such
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
@@ -74,6 +75,7 @@ class RefitRecord:
     predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
     confusion: tuple[tuple[float, ...], ...] | None = None  # of places: true by predicted class (C, C)
     examples: tuple[tuple[str, str, str], ...] = ()  # of translations: source, truth, and what was said
+    threshold: float | None = None  # that of the trial, at which it is scored
     row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
     gradients: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     dead: Mapping[str, float] = field(default_factory=dict)

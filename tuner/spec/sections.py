@@ -117,6 +117,11 @@ class Search(Settings):
         description="which trial a chain chooses: the best score; one_se, the smallest model within one standard error "
         "of it; lower_bound, the best score less its standard error",
     )
+    threshold: Literal["default", "tuned"] = Field(
+        "default",
+        description="of two classes; default: the one of higher probability is predicted. tuned: the second one is "
+        "predicted from a probability that each trial chooses on its inner folds",
+    )
     default: dict[str, Any] = Field(
         {},
         description="trial 0, which the report compares with, as {model.hidden_size: 32, …}; what is left out is as "

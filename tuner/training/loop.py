@@ -53,8 +53,8 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, and per epoch the
-    outputs (V, …) of the views that were to be kept.
+    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, the outputs
+    (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts.
 
     No weights: what is chosen is trained again on more rows."""
 
@@ -62,6 +62,7 @@ class Trained:
     parameters: int
     readings: Readings
     outputs: dict[int, list[Outputs]]
+    counting_outputs: dict[int, Outputs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +83,17 @@ def train(
     judge: Judge,
     room: Room = ENDLESS,
     keep: Collection[int] = (),
+    keep_counting: Collection[int] = (),
 ) -> Trained:
     """Train every lane for up to `epochs` epochs, evaluating after each.
 
     After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
     while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `room`; no
-    curve depends on that. Of the views in `keep` the outputs of every epoch are kept. Raises `DoesNotFit`.
+    curve depends on that. Of the views in `keep` the outputs of every epoch are kept, of those in
+    `keep_counting` the outputs of the epoch that counts. Raises `DoesNotFit`.
     """
     stacks = build_stacks(recipe, lanes, table, room)
-    diary = _Diary(recipe, lanes, keep)
+    diary = _Diary(recipe, lanes, keep, keep_counting)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
@@ -100,7 +103,7 @@ def train(
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
     readings = diary.readings(stacks[0].gauges)
-    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs)
+    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs)
 
 
 def train_blind(
@@ -135,8 +138,12 @@ def not_finite(what: str, epoch: int) -> str:
 class _Diary:
     """Writes the curves of all views, epoch by epoch, and knows which still run."""
 
-    def __init__(self, recipe: Recipe, lanes: Sequence[Lane], keep: Collection[int] = ()) -> None:
+    def __init__(
+        self, recipe: Recipe, lanes: Sequence[Lane], keep: Collection[int] = (), keep_counting: Collection[int] = ()
+    ) -> None:
         settings = recipe.settings
+        self._keep_counting, self._last_outputs = frozenset(keep_counting), dict[int, Outputs]()
+        self.counting_outputs: dict[int, Outputs] = {}
         self.outputs: dict[int, list[Outputs]] = {view: [] for view in keep}
         self._rows = [len(rows) for lane in lanes for rows in lane.evaluations]
         self.maximize = recipe.metric.maximize
@@ -162,8 +169,11 @@ class _Diary:
         views = np.concatenate(by_lane)
         for place, own in enumerate(by_lane):
             for number, view in enumerate(own.tolist()):
+                outputs = found.outputs[number][place, : self._rows[view]].numpy()
                 if view in self.outputs and len(self.outputs[view]) == self.epoch and self.running[view]:
-                    self.outputs[view].append(found.outputs[number][place, : self._rows[view]].numpy().copy())
+                    self.outputs[view].append(outputs.copy())
+                if view in self._keep_counting and self.running[view]:
+                    self._last_outputs[view] = outputs.copy()
         running = self.running[views]
         for curve, values in ((self._loss, found.loss), (self._score, found.score)):
             curve[views, self.epoch] = np.where(running, values.numpy().reshape(-1), np.nan)
@@ -192,6 +202,9 @@ class _Diary:
                 self.broken.setdefault(int(view), (self.epoch, not_finite(what, self.epoch)))
         best, going = progress(self._score[:, : self.epoch], self.patience, self.maximize)
         self.best = np.where(self.running, best, self.best)
+        for kept, outputs in self._last_outputs.items():
+            if self.best[kept] == self.epoch:
+                self.counting_outputs[kept] = outputs
         self.running &= going
         self.running[list(self.broken)] = False
         return self.curves()

@@ -4,6 +4,7 @@ and 0 or 1 (…, V, L). They equal scikit-learn's on each set."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,7 +42,8 @@ def counted(
     def function(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return score(*_counts(outputs, targets, weights))
 
-    return Metric(name, tasks, True, function, meaning, bounds, best_classes(score, first), undefined=undefined)
+    return Metric(name, tasks, True, function, meaning, bounds, best_classes(score, first), undefined=undefined,
+                  decides=True)  # fmt: skip
 
 
 def hit(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -181,8 +183,9 @@ def _foreground(ratio: Ratio) -> Counted:
 SEGMENTS = ("segmentation",)
 AREA = "of each class against the rest"
 METRICS = (
-    mean_of(hit, "accuracy", LABELS, True, "share of rows, steps or pixels with the right class, or all labels right",
-            (0, 1), commonest),
+    replace(mean_of(hit, "accuracy", LABELS, True,
+                    "share of rows, steps or pixels with the right class, or all labels right", (0, 1), commonest),
+            decides=True),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
         counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}", tasks=LABELS)
