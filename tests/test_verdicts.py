@@ -85,6 +85,14 @@ def test_a_search_that_gained_nothing_says_so_with_the_defaults_own_score(finish
     assert as_json(study)["deploy"]["trial"] == number, "advice, never a choice"
 
 
+def test_a_search_that_chose_the_default_everywhere(tmp_path):
+    search(write_space(tmp_path, search={"trials": 1}), tmp_path / "study.db")
+    text = in_one_line(tmp_path / "study.db")
+    assert f"The tuned model scores the same as {DEFAULT}; " in text
+    assert f"No gain shown: {DEFAULT}) did as well: accuracy " in text
+    assert "The final chain chose the default configuration itself: deploy trial 0: hidden_size=16" in text
+
+
 def test_a_gain_that_is_shown_deploys(finished, tmp_path):
     default = [0.51, 0.54, 0.53]
     study = with_scores(finished, tmp_path / "study.db", TUNED, default)

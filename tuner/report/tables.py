@@ -60,7 +60,7 @@ def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
     )
     title = f"Ranking of the {chain} chain{_deploys(results) if chain == 'final' else ''}"
     columns = (*fixed, *short_names(searched, fixed))
-    return Table(title, columns, rows, len(fixed), ("seconds", "epochs", "parameters", "spread", "diagnosis"))
+    return Table(title, columns, rows, len(fixed), ("seconds", "spread", "parameters", "epochs", "diagnosis"))
 
 
 def _deploys(results: Results) -> str:
@@ -84,7 +84,7 @@ def outer_folds(results: Results) -> Table:
         for fold in results.folds
     )  # fmt: skip
     return Table("Chosen in each outer fold", (*fixed, *short_names(names, fixed)), rows, len(fixed),
-                 ("epochs", "trial", "dummy", "default"))  # fmt: skip
+                 ("trial", "dummy", "epochs", "default"))  # fmt: skip
 
 
 def failures(results: Results) -> Table:

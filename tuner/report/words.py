@@ -139,8 +139,11 @@ def deployed(results: Results) -> list[str]:
         return [f"The final chain leads with trial {chosen.number}: {what}. No outer score says yet how good it is."]
     length = f"train it for {counted(refit_epochs(chosen), 'epoch')} (median best epoch of its inner folds)"
     missing = not_shown(results)
-    stays = f"The configuration to deploy stays trial {chosen.number}, which the final chain chose"
-    first = stays if missing else f"Deploy trial {chosen.number}"
+    first = f"Deploy trial {chosen.number}"
+    if missing and chosen.number == 0 and results.default:
+        first = "The final chain chose the default configuration itself: deploy trial 0"
+    elif missing:
+        first = f"The configuration to deploy stays trial {chosen.number}, which the final chain chose"
     decision = f"; {threshold(results, chosen)}" if chosen.threshold is not None else ""
     return [*missing, f"{first}: {what}; {length}{decision}.", *diagnosis(chosen)]
 
