@@ -35,7 +35,7 @@ metric: {metric}
 resampling: {{outer: {{folds: 5, repeats: {repeats}}}{cut}}}
 search: {{{search}}}
 """
-RANDOM, TPE = "sampler: random, trials: 3", "sampler: tpe, trials: 8"
+RANDOM, TPE = "sampler: random, trials: 3", "sampler: tpe, trials: 6"
 PATIENCE = "\n  early_stopping: {patience: 3}"
 Interval = tuple[float, float]
 Arrays = Mapping[str, np.ndarray]
@@ -111,7 +111,7 @@ PROCESSES = (
     Process("classes, 60 rows of 20", HARD, "log_loss", 8),
     Process("a curved surface, 50 rows of 3", surface, "r2", 30),
     Process("15 of 100 rows positive", rare, "roc_auc", 8),
-    Process("tpe, early stopping, 60 rows of 20", HARD, "log_loss", 20, search=TPE, stopping=PATIENCE),
+    Process("tpe, early stopping, 60 rows of 20", HARD, "log_loss", 20, repeats=(1,), search=TPE, stopping=PATIENCE),
     Process("5 groups of 10 rows", partial(cohort, groups=5), "rmse", 15, repeats=(1,)),
     Process("10 groups of 10 rows", partial(cohort, groups=10), "rmse", 15),
     Process("50 groups of 10 rows", partial(cohort, groups=50), "rmse", 8),
