@@ -197,18 +197,21 @@ def rates(found: list[Found]) -> Iterator[tuple[str, int, float, float, float]]:
         yield metric, scored, gained, (gained * (1 - gained) / max(scored, 1)) ** 0.5, lost
 
 
-def main(datasets: int = DATASETS, workers: int = 2) -> None:
-    """Print the rates for every task, cut and metric."""
-    rows, begun = [], time.perf_counter()
+def _rows(datasets: int, workers: int) -> Iterator[tuple[object, ...]]:
     for task in TASKS:
         for cut in task.cuts:
             start = time.perf_counter()
             found = simulate(datasets, task, cut, workers)
-            seconds = (time.perf_counter() - start) * workers / datasets
-            rows += [(task.what, cut, metric, scored, f"{gained:.1%} ± {error:.1%}", f"{lost:.1%}", seconds)
-                     for metric, scored, gained, error, lost in rates(found)]  # fmt: skip
-    columns = ("noise", "cut", "metric", "data sets", "gained (2.5 % at most)", "lost", "core seconds per data set")
-    table(f"Verdicts on noise, tuned against the dummy ({time.perf_counter() - begun:.0f} s)", columns, rows)
+            seconds = (time.perf_counter() - start) / datasets
+            for metric, scored, gained, error, lost in rates(found):
+                yield task.what, cut, metric, scored, f"{gained:.1%} ± {error:.1%}", f"{lost:.1%}", seconds
+
+
+def main(datasets: int = DATASETS, workers: int = 2) -> None:
+    """Print the rates for every task, cut and metric."""
+    columns = ("noise", "cut", "metric", "data sets", "gained (2.5 % at most)", "lost", "seconds per data set")
+    title = f"Verdicts on noise, tuned against the dummy ({datasets} data sets for each cut, {workers} workers)"
+    table(title, columns, _rows(datasets, workers))
 
 
 if __name__ == "__main__":

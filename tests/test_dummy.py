@@ -101,6 +101,18 @@ def test_a_draw_counts_with_its_expectation():
     assert found == dummy(data, METRICS["macro_f1"], ROWS, ROWS)  # the same draws every time
 
 
+@pytest.mark.parametrize("positive", [3, 12])
+def test_a_random_order_has_more_average_precision_than_the_share_of_a_class(positive):
+    """(R − 1) / (n − 1) + (n − R) / (n · (n − 1)) · Σ 1 / i, of R of n rows (Bestgen 2015)."""
+    data = Dataset("toy", "classification", BLANK, np.r_[np.ones(positive, int), np.zeros(60 - positive, int)], (),
+                   ("y",), ("a", "b"))  # fmt: skip
+    found = dummy(data, METRICS["average_precision"], ROWS, ROWS)
+    harmonic = (1 / np.arange(1, 61)).sum()
+    expected = (positive - 1) / 59 + (60 - positive) / (60 * 59) * harmonic
+    assert found.what == "the rows in random order"
+    assert found.score == pytest.approx(expected, abs=0.02) and expected > positive / 60 + 0.02
+
+
 def test_of_pixels_the_commonest_foreground_is_said_everywhere():
     random = np.random.default_rng(0)
     targets = random.choice(2, (60, 4, 4), p=(0.8, 0.2))

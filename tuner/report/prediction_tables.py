@@ -15,9 +15,9 @@ def summaries(results: Results) -> list[Table]:
     """What a reader wants of them: per class and confused with which, the residuals of each target, or examples."""
     repeats, task = results.header["repeats"], results.header["task"]
     title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
-    title += ", counted by weight" if results.header["weighted"] else ""
+    title, of = (f"{title}, counted by weight", "weight of ") if results.header["weighted"] else (title, "")
     if (places := confused(results)) is not None:
-        return [_by_class(title, places, "steps" if task == "tagging" else "pixels"), *_matrix(places)]
+        return [_by_class(title, places, of + ("steps" if task == "tagging" else "pixels")), *_matrix(places)]
     if (found := predictions(results)) is None:
         return _examples(results)
     if task == "regression":
@@ -28,7 +28,7 @@ def summaries(results: Results) -> list[Table]:
         return [Table(f"{title}: each label", columns, tuple(found.by_label()), len(columns), ("ROC-AUC", "precision"))]
     title += f": calibration error {found.calibration_error:.3g}"
     areas = [found.area(index) for index in range(len(found.names))]
-    return [_by_class(title, found.confused, "rows", areas), *_matrix(found.confused)]
+    return [_by_class(title, found.confused, f"{of}rows", areas), *_matrix(found.confused)]
 
 
 def _by_class(title: str, found: Confused, what: str, areas: Sequence[float | None] = ()) -> Table:

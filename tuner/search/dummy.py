@@ -80,7 +80,7 @@ def _answers(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str
         yield NAIVE, lambda on: [torch.from_numpy(naive[on]).double()[None]]
     seen = Seen(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
     for guess in metric.guesses(seen):
-        yield guess.what, partial(_drawn if guess.drawn else _constant, dataset, guess)
+        yield guess.what, partial(_constant if guess.drawn == "nothing" else _drawn, dataset, guess)
 
 
 def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Tensor]:
@@ -89,11 +89,15 @@ def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Tensor]:
 
 
 def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Tensor]:
-    """Logits of classes that are drawn for every row, step and pixel, some draws at a time."""
+    """Logits that are drawn for every row, step and pixel, some draws at a time."""
     rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.places), len(guess.outputs)
     size = math.prod(shape)
     left, at_once = min(MOST_DRAWS, max(FEWEST_DRAWS, DRAWN // size)), max(1, AT_ONCE // (size * classes))
     while left > 0:
-        codes = rng.choice(classes, size=(min(left, at_once), *shape), p=guess.outputs)
-        left -= len(codes)
-        yield F.one_hot(torch.from_numpy(codes), classes).float()
+        draws = min(left, at_once), *shape
+        left -= at_once
+        if guess.drawn == "order":
+            yield torch.from_numpy(guess.outputs + rng.normal(size=(*draws, classes)))
+        else:
+            codes = rng.choice(classes, size=draws, p=guess.outputs)
+            yield F.one_hot(torch.from_numpy(codes), classes).float()

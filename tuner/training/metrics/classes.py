@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tuner.data.dataset import IGNORED
 from tuner.ranking import Floats, auc, average_precision
-from tuner.training.metrics.guesses import Counted, best_classes, commonest, equal_scores, shares
+from tuner.training.metrics.guesses import Counted, best_classes, commonest, equal_scores, random_order, shares
 from tuner.training.metrics.metric import CLASSES, LABELS, Bounds, Function, Metric, Undefined, mean_of
 
 BETAS = (0.5, 1, 2)  # of F-beta: above 1, recall counts more
@@ -199,7 +199,7 @@ METRICS = (
     Metric("roc_auc", LABELS, True, _of_each_class(auc), f"area under the ROC curve, {AREA}", (0, 1), equal_scores,
            undefined=one_class),
     Metric("average_precision", LABELS, True, _of_each_class(average_precision),
-           f"area under the precision-recall curve, {AREA}", (0, 1), equal_scores, undefined=one_class),
+           f"area under the precision-recall curve, {AREA}", (0, 1), random_order, undefined=one_class),
     mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class, or of each label", (0, None),
             shares),
     mean_of(brier, "brier", LABELS, False,

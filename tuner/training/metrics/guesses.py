@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,13 +42,13 @@ class Seen:
 class Guess:
     """One answer for every row: `outputs` is what a model would give, logits (C,) or numbers (M,).
 
-    `tokens`: they are the tokens (T,) of a whole sequence; `drawn`: they are shares (C,), and every row, step or pixel
-    gets a class of its own, drawn at random by them."""
+    `tokens`: they are the tokens (T,) of a whole sequence; `drawn`: at random for every row, step or pixel: `classes`,
+    by their shares (C,), or `order`, logits that only order the rows, around these."""
 
     what: str
     outputs: Floats
     tokens: bool = False
-    drawn: bool = False
+    drawn: Literal["nothing", "classes", "order"] = "nothing"
 
 
 Guesses = Callable[[Seen], Sequence[Guess]]
@@ -120,8 +120,18 @@ def shares(seen: Seen) -> list[Guess]:
 
 def equal_scores(seen: Seen) -> list[Guess]:
     """The same answer for every row: no answer that ignores the features orders rows."""
-    outputs = np.zeros(len(seen.classes) or seen.targets.shape[1])
-    return [Guess("the same answer for every row", outputs)]
+    return [Guess("the same answer for every row", _blank(seen))]
+
+
+def random_order(seen: Seen) -> list[Guess]:
+    """The same answer for every row, or an order at random: that has a higher expected average precision than the
+    share of a class, the more so the fewer rows there are (Bestgen 2015)."""
+    return [*equal_scores(seen), Guess("the rows in random order", _blank(seen), drawn="order")]
+
+
+def _blank(seen: Seen) -> Floats:
+    """0 for every class, label or output."""
+    return np.zeros(len(seen.classes) or seen.targets.shape[1])
 
 
 def best_classes(score: Counted, first: int = 0) -> Guesses:
@@ -141,7 +151,7 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
         singles = [np.eye(len(share))[c] for c in dict.fromkeys((int(counts.argmax()), int(scored.argmax())))]
         (constant, worth), (draw, more) = _best(score, share, singles), _best(score, share, _draws(scored))
         what = "the commonest class" if constant[counts.argmax()] else f"always '{seen.classes[constant.argmax()]}'"
-        drawn = [Guess("classes drawn at random", draw, drawn=True)] if more > worth + BETTER else []
+        drawn = [Guess("classes drawn at random", draw, drawn="classes")] if more > worth + BETTER else []
         return [Guess(what, constant), *drawn]
 
     return guesses
