@@ -15,7 +15,8 @@ from tuner.training.fitting import ENDLESS, Room, build_stacks
 from tuner.training.gauges import Floats, Gauges, Reading, Readings
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.stack import Evaluation, Recipe
+from tuner.training.stack import Evaluation, Recipe, Stack
+from tuner.training.uninformed import Uninformed
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -53,8 +54,8 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, and per epoch the
-    outputs (V, …) of the views that were to be kept.
+    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, per epoch the
+    outputs (V, …) of the views that were to be kept, and the losses of a constant prediction.
 
     No weights: what is chosen is trained again on more rows."""
 
@@ -62,6 +63,7 @@ class Trained:
     parameters: int
     readings: Readings
     outputs: dict[int, list[Outputs]]
+    uninformed: Uninformed
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,7 @@ def train(
     """
     stacks = build_stacks(recipe, lanes, table, room)
     diary = _Diary(recipe, lanes, keep)
+    uninformed = _uninformed(stacks, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
@@ -100,7 +103,19 @@ def train(
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
     readings = diary.readings(stacks[0].gauges)
-    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs)
+    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, uninformed)
+
+
+def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
+    """The losses of constant predictions, of all lanes and views in order."""
+    train = np.empty(len(lanes))
+    held_out: list[list[float]] = [[] for _ in lanes]
+    for stack in stacks:
+        on_train, on_sets = stack.uninformed([lanes[position] for position in stack.positions])
+        train[stack.positions] = on_train.numpy()
+        for place, position in enumerate(stack.positions):
+            held_out[position] = on_sets[place].tolist()
+    return Uninformed(train, np.array([loss for of_lane in held_out for loss in of_lane]))
 
 
 def train_blind(
