@@ -1,12 +1,15 @@
 """Out-of-fold predictions: the same numbers as scikit-learn's, and the scores of the report again from them."""
 
 import csv
+import dataclasses
 import io
 import re
 
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics
+import torch
 from helpers import GRID, inside, search, tables, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +93,58 @@ def test_the_calibration_error_by_its_definition():
     assert found.calibration_error == pytest.approx(expected, abs=1e-6)
 
 
+def alike(count, confidence, repeats=1):
+    """As many rows, each tested so often, whose first class has one probability; how often it is true is not asked."""
+    rows = np.tile(np.arange(count), repeats)
+    outputs = np.log([[confidence, 0.6 * (1 - confidence), 0.4 * (1 - confidence)]] * len(rows))
+    return Predictions(np.ones(len(rows), int), rows, np.zeros(len(rows), int), outputs, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(("count", "confidence"), [(83, 0.75), (20, 0.55), (400, 0.95)])
+def test_the_calibration_error_of_a_perfect_model_is_that_of_a_binomial(count, confidence):
+    """Rows of one confidence: the error is |k / n − p|, k of a binomial distribution."""
+    k = np.arange(count + 1)
+    chances, errors = scipy.stats.binom.pmf(k, count, confidence), np.abs(k / count - confidence)
+    expected, squares = chances @ errors, chances @ errors**2
+    mean, spread = alike(count, confidence).calibrated()
+    assert mean == pytest.approx(expected, abs=4 * spread / np.sqrt(1000))
+    assert spread == pytest.approx(np.sqrt(squares - expected**2), rel=0.1)
+
+
+def test_rows_that_are_tested_again_are_no_more_rows():
+    assert alike(83, 0.75, repeats=3).calibrated() == pytest.approx(alike(83, 0.75).calibrated())
+    assert alike(249, 0.75).calibrated()[0] < 0.7 * alike(83, 0.75).calibrated()[0]
+
+
+def test_rows_that_weigh_nothing_make_no_calibration_error():
+    found = alike(133, 0.75)
+    weighted = dataclasses.replace(found, weights=(found.rows < 83).astype(float))
+    mean, spread = weighted.calibrated()
+    assert mean == pytest.approx(alike(83, 0.75).calibrated()[0], abs=6 * spread / np.sqrt(1000))
+
+
+def test_a_model_that_is_calibrated_shows_what_is_said_of_one():
+    """Two hundred data sets whose classes are drawn by torch from the probabilities, several per bin."""
+    outputs = np.random.default_rng(0).normal(size=(83, 3)) * 1.5
+    generator = torch.Generator().manual_seed(0)
+    nothing = Predictions(np.ones(83, int), np.arange(83), np.zeros(83, int), outputs, ("a", "b", "c"))
+    drawn = torch.multinomial(torch.from_numpy(nothing.probabilities), 200, True, generator=generator).T.numpy()
+    found = [
+        Predictions(nothing.folds, nothing.rows, truth, outputs, nothing.names).calibration_error for truth in drawn
+    ]
+    mean, spread = nothing.calibrated()
+    assert mean == pytest.approx(np.mean(found), abs=4 * spread / np.sqrt(200))
+    assert spread == pytest.approx(np.std(found), rel=0.2)
+
+
+def test_of_many_rows_fewer_draws_are_enough(monkeypatch):
+    mean, spread = alike(400, 0.75).calibrated()
+    monkeypatch.setattr("tuner.report.predictions.MOST_NUMBERS", 40_000)
+    monkeypatch.setattr("tuner.report.predictions.AT_ONCE", 1_000)
+    fewer = alike(400, 0.75).calibrated()
+    assert fewer != (mean, spread) and fewer[0] == pytest.approx(mean, abs=4 * spread / 10)
+
+
 def test_residuals_of_a_regression(tmp_path):
     study = tmp_path / "study.db"
     search(write_space(tmp_path, dataset={"name": "diabetes"}, search={"trials": 2}), study)
@@ -132,7 +187,13 @@ def test_as_csv_with_one_line_per_row(finished):
 
 def test_in_the_report(finished):
     said = " ".join(inside("report", finished)[1].split())
-    assert "Predictions of outer-test rows" in said and "calibration error" in said
+    assert "Predictions of outer-test rows" in said
+    error, mean, spread = re.search(
+        r"calibration error (\S+) \(a perfectly calibrated model shows (\S+) ± (\S+) with 150 rows\)", said
+    ).groups()
+    found = predictions(load(finished))
+    assert float(error) == pytest.approx(found.calibration_error, rel=0.01)
+    assert (float(mean), float(spread)) == pytest.approx(found.calibrated(), rel=0.5)
 
 
 def test_of_tagged_steps_the_counts_are_kept_and_are_those_of_the_score(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tuner.report.predictions import Confused, Predictions, confused, predictions
 from tuner.report.results import Results
-from tuner.report.tables import Cell, Table
+from tuner.report.tables import Cell, Table, counted
 
 MOST_CLASSES = 12  # that a confusion matrix shows
 
@@ -26,9 +26,16 @@ def summaries(results: Results) -> list[Table]:
     if task == "multilabel":
         columns = ("label", "precision", "recall", "F1", "ROC-AUC", "rows")
         return [Table(f"{title}: each label", columns, tuple(found.by_label()), len(columns), ("ROC-AUC", "precision"))]
-    title += f": calibration error {found.calibration_error:.3g}"
+    title += f": {_calibration(found)}"
     areas = [found.area(index) for index in range(len(found.names))]
     return [_by_class(title, found.confused, f"{of}rows", areas), *_matrix(found.confused)]
+
+
+def _calibration(found: Predictions) -> str:
+    """The calibration error next to what chance alone makes of it."""
+    mean, spread = found.calibrated()
+    return (f"calibration error {found.calibration_error:.3g} (a perfectly calibrated model shows {mean:.2g} ± "
+            f"{spread:.1g} with {counted(len(set(found.rows[found.counts > 0].tolist())), 'row')})")  # fmt: skip
 
 
 def _by_class(title: str, found: Confused, what: str, areas: Sequence[float | None] = ()) -> Table:

@@ -16,6 +16,8 @@ from tuner.report.results import Results
 from tuner.spec.packing import unpack
 
 BINS = 10  # of confidence, for the calibration error
+FEWEST_DRAWS, MOST_DRAWS = 20, 1000  # of the classes of all rows, from their probabilities
+MOST_NUMBERS, AT_ONCE = 2_500_000, 1_000_000  # classes drawn in all, and in one step
 Floats = NDArray[np.float64]
 
 
@@ -104,12 +106,25 @@ class Predictions:
     @property
     def calibration_error(self) -> float:
         """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence."""
-        confidence = self.probabilities.max(axis=1)
-        right = self.said == self.truth
-        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        counts = np.bincount(bins, self.counts, BINS)
-        gaps = np.abs(np.bincount(bins, right * self.counts, BINS) - np.bincount(bins, confidence * self.counts, BINS))
-        return float(gaps.sum() / counts.sum())
+        right = (self.said == self.truth)[None]
+        return float(_calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
+
+    def calibrated(self) -> tuple[float, float]:
+        """Mean and standard deviation of the calibration error where every probability is right.
+
+        The classes are drawn from the probabilities, again and again; rows are few, so the error is not 0. The same
+        uniform number chooses a row's class in every fold that tests it: its true class is one and the same."""
+        high = np.take_along_axis(self.probabilities.cumsum(axis=1), self.said[:, None], axis=1)[:, 0]
+        confidence, (rows, places) = self.probabilities.max(axis=1), np.unique(self.rows, return_inverse=True)
+        random, errors = np.random.default_rng(0), []
+        draws = min(MOST_DRAWS, max(FEWEST_DRAWS, MOST_NUMBERS // len(places)))
+        at_once = min(draws, max(1, AT_ONCE // len(places)))
+        for _ in range(0, draws, at_once):
+            uniform = random.random((at_once, len(rows)))[:, places]
+            right = (high - confidence <= uniform) & (uniform < high)
+            errors.append(_calibration_errors(right, confidence, self.counts))
+        found = np.concatenate(errors)
+        return float(found.mean()), float(found.std(ddof=1))
 
     def residuals(self) -> list[tuple[str, float, float, float, float, float]]:
         """Per target, of truth − prediction: name, mean (bias), standard deviation, and 5, 50 and 95 % quantiles."""
@@ -123,6 +138,15 @@ class Predictions:
             (name, float(mean[i]), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]
             for i, name in enumerate(self.names)
         ]
+
+
+def _calibration_errors(right: NDArray[np.bool_], confidence: Floats, counts: Floats) -> Floats:
+    """The expected calibration errors (D,) where D models of one confidence (N,) are right in these rows (D, N), of
+    which each counts so much (N,)."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    members = (bins[:, None] == np.arange(BINS)) * counts[:, None]
+    gaps = np.abs(right @ members - confidence @ members)
+    return np.asarray(gaps.sum(axis=1) / counts.sum())
 
 
 def predictions(results: Results) -> Predictions | None:

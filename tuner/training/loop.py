@@ -15,7 +15,8 @@ from tuner.training.fitting import ENDLESS, Room, build_stacks
 from tuner.training.gauges import Floats, Gauges, Reading, Readings
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.stack import Evaluation, Recipe
+from tuner.training.stack import Evaluation, Recipe, Stack
+from tuner.training.uninformed import Uninformed
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -54,7 +55,8 @@ class Diverged(Exception):
 @dataclass(frozen=True, eq=False)
 class Trained:
     """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, the outputs
-    (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts.
+    (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts; and the losses
+    of a constant prediction.
 
     No weights: what is chosen is trained again on more rows."""
 
@@ -63,6 +65,7 @@ class Trained:
     readings: Readings
     outputs: dict[int, list[Outputs]]
     counting_outputs: dict[int, Outputs]
+    uninformed: Uninformed
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,7 @@ def train(
     """
     stacks = build_stacks(recipe, lanes, table, room)
     diary = _Diary(recipe, lanes, keep, keep_counting)
+    uninformed = _uninformed(stacks, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
@@ -103,7 +107,21 @@ def train(
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
     readings = diary.readings(stacks[0].gauges)
-    return Trained(diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs)
+    return Trained(
+        diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs, uninformed
+    )
+
+
+def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
+    """The losses of constant predictions, of all lanes and views in order."""
+    train = np.empty(len(lanes))
+    held_out: list[list[float]] = [[] for _ in lanes]
+    for stack in stacks:
+        on_train, on_sets = stack.uninformed([lanes[position] for position in stack.positions])
+        train[stack.positions] = on_train.numpy()
+        for place, position in enumerate(stack.positions):
+            held_out[position] = on_sets[place].tolist()
+    return Uninformed(train, np.array([loss for of_lane in held_out for loss in of_lane]))
 
 
 def train_blind(

@@ -54,10 +54,10 @@ def stacks_of(lanes: Sequence[Lane], batch_size: int | str, row_size: int) -> li
 def row_sets(lanes: Sequence[Lane], row_size: int, device: torch.device) -> tuple[RowSet, ...]:
     """The row sets of lanes that have the same widths."""
     by_set = zip(*(lane.evaluations for lane in lanes), strict=True)
-    return tuple(_row_set(rows, width, device) for rows, width in zip(by_set, widths(lanes[0], row_size), strict=True))
+    return tuple(row_set(rows, width, device) for rows, width in zip(by_set, widths(lanes[0], row_size), strict=True))
 
 
-def _row_set(sets: Sequence[Rows], width: int, device: torch.device) -> RowSet:
+def row_set(sets: Sequence[Rows], width: int, device: torch.device) -> RowSet:
     """Shorter sets are padded with a row of their own that does not count: no other lane's rows run through a lane."""
     size = math.ceil(max(map(len, sets)) / width) * width
     rows = np.stack([np.append(own, np.repeat(own[:1], size - len(own))) for own in sets])

@@ -22,6 +22,7 @@ from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.schedules import Pace
 from tuner.training.settings import TrainingSettings
+from tuner.training.uninformed import uninformed_losses
 
 Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
@@ -76,7 +77,7 @@ class Stack:
         self._augmented = Augmentation(settings, random)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes, settings.class_weight)
-        self._row_size, self._answers = table.row_size, table.answers
+        self._row_size, self._answers, self._outputs = table.row_size, table.answers, table.dataset.outputs
         self._sets = row_sets(lanes, table.row_size, table.device)
         few, more = (self._probe(rows) for rows in (PROBED, 2 * PROBED))
         self._kept_per_row = -(-(more - few) // (PROBED * len(lanes)))
@@ -153,6 +154,12 @@ class Stack:
             found = [self._evaluate(each) for each in self._sets]
         loss, score, outputs, dead = zip(*found, strict=True)
         return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
+
+    @torch.no_grad()
+    def uninformed(self, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor]:
+        """The loss of the best constant prediction on the lanes' training rows (K,) and on their row sets (K, S)."""
+        balanced = self._settings.class_weight == "balanced"
+        return uninformed_losses(self._loss, self._data, lanes, self._sets, self._outputs, balanced=balanced)
 
     def gradient_norms(self) -> Floats:
         """Of the last step, by lane and layer (K, layers)."""

@@ -1,0 +1,104 @@
+"""The loss of the best constant prediction: what a model reaches that ignores its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuner.data.dataset import IGNORED
+from tuner.training.lane_data import LaneData
+from tuner.training.lanes import Lane
+from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, asked, by_row
+from tuner.training.row_sets import RowSet, row_set
+
+MOST_ROWS = 4096  # training rows, evenly spaced, that the constant is fitted to
+MOST_NUMBERS = 2**22  # outputs of these rows, where a row has many
+FARTHEST = 10.0  # a constant for numbers lies within so many standard deviations of their mean, or logits of 0
+HALVINGS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Uninformed:
+    """Losses of the best constant prediction of each lane: on its training rows (K,), and on every view's rows (V,)."""
+
+    train: NDArray[np.float64]
+    held_out: NDArray[np.float64]
+
+
+def uninformed_losses(
+    loss: Loss, data: LaneData, lanes: Sequence[Lane], sets: Sequence[RowSet], outputs: int, *, balanced: bool
+) -> tuple[Tensor, Tensor]:
+    """The loss of K lanes' best constants, on their training rows (K,) and on their S row sets (K, S).
+
+    `outputs` are the numbers that a model predicts for each place of a row. Where classes are `balanced`, the best
+    constant predicts all of them alike.
+    """
+    train = _spread(lanes, sets[0], outputs, data)
+    weights = train.counts.cpu().double()
+    if data.row_weights is not None:
+        weights = weights * data.row_weights[train.rows].cpu()
+    targets = data.targets(train.rows)
+    if targets.is_floating_point():
+        constant = _number(loss, targets, weights)
+    else:
+        constant = _logits(loss, targets, weights, outputs, balanced=balanced)
+    on_train = _mean_loss(loss, constant, data, train, weights)
+    held_out = [_mean_loss(loss, constant, data, each, data.score_weights(each.rows, each.counts)) for each in sets]
+    return on_train, torch.stack(held_out, dim=1)
+
+
+def _spread(lanes: Sequence[Lane], like: RowSet, outputs: int, data: LaneData) -> RowSet:
+    """Training rows of each lane, all of them or as many as are enough, evenly spaced."""
+    per_row = outputs * data.targets(like.rows[:1, :1]).numel()
+    most = min(MOST_ROWS, max(like.width, MOST_NUMBERS // per_row))
+    chosen = [lane.train[np.linspace(0, len(lane.train) - 1, min(most, len(lane.train))).astype(int)] for lane in lanes]
+    return row_set(chosen, like.width, like.rows.device)
+
+
+def _mean_loss(loss: Loss, constant: Tensor, data: LaneData, on: RowSet, weights: Tensor) -> Tensor:
+    """The mean (K,) over the rows (K, V) by their weights, of every place that counts; in float64, on the CPU."""
+    losses, asks = [], []
+    for rows in torch.split(on.rows, on.width, dim=1):
+        targets = data.targets(rows)
+        places = asked(targets)
+        losses.append(by_row(loss(_everywhere(constant, targets), targets), places))
+        asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
+    shares = torch.cat(asks, dim=1).cpu().double() * weights
+    return (torch.cat(losses, dim=1).cpu().double() * shares).sum(dim=1) / shares.sum(dim=1).clamp(min=TINY)
+
+
+def _everywhere(constant: Tensor, targets: Tensor) -> Tensor:
+    """The constant (K, C) as the prediction for targets (K, B, *places), or (K, M) for (K, B, M)."""
+    if targets.is_floating_point():
+        return constant[:, None].expand_as(targets)
+    return constant.view(len(constant), *[1] * (targets.ndim - 1), -1).expand(*targets.shape, -1)
+
+
+def _logits(loss: Loss, targets: Tensor, weights: Tensor, classes: int, *, balanced: bool) -> Tensor:
+    """Logits (K, C) of the shares of the classes, each counted once more so that none is 0."""
+    codes = (targets.flatten(2) if targets.ndim > 2 else targets[..., None]).cpu()
+    counts = weights.new_zeros(len(codes), classes)
+    counted = weights[..., None] * (codes != IGNORED)
+    counts.scatter_add_(1, codes.clamp(min=0).flatten(1), counted.flatten(1))
+    shares = torch.full_like(counts, 1 / classes) if balanced else F.normalize(counts + 1, p=1, dim=1)
+    logits = shares.logit() if isinstance(loss, BinaryCrossEntropy) else shares.log()
+    return logits.float().to(targets.device)
+
+
+def _number(loss: Loss, targets: Tensor, weights: Tensor) -> Tensor:
+    """The constants (K, M) with the lowest loss, by bisection of its slope: the losses of numbers are convex."""
+    low, high = (targets.new_full((len(targets), targets.shape[-1]), end) for end in (-FARTHEST, FARTHEST))
+    counted = weights.float().to(targets.device)
+    for _ in range(HALVINGS):
+        middle = ((low + high) / 2).requires_grad_()
+        with torch.enable_grad():
+            total = (loss(_everywhere(middle, targets), targets) * counted).sum()
+        (slope,) = torch.autograd.grad(total, middle)
+        low, high = torch.where(slope < 0, middle, low).detach(), torch.where(slope < 0, high, middle).detach()
+    return (low + high) / 2
