@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from tuner.report.periods import periods
 from tuner.report.results import FEW, REPEATS, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import counted, settings, text
-from tuner.spec.diagnosis import SIGNS, inside
-from tuner.spec.records import TrialRecord
+from tuner.spec.diagnosis import SIGNS, advice, inside
+from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
 
 OF = {
@@ -174,19 +175,23 @@ def edges(results: Results) -> list[str]:
 
 def insides(results: Results) -> list[str]:
     """What the gradients and ReLUs of most refits show, of the winners and of the default."""
-    found = []
-    refits = {"winner": [fold.refit for fold in results.folds], "default": [fold.default for fold in results.folds]}
-    for who, of_folds in refits.items():
-        trained = [refit for refit in of_folds if refit is not None and refit.gradients]
-        signs = [
-            inside(np.array([*refit.gradients.values()], dtype=float).T, np.array([*refit.dead.values()]))
-            for refit in trained
-        ]
-        for sign in SIGNS:
-            count = sum(sign in each for each in signs)
-            if 2 * count > len(signs):
-                seen = f"{sign[0].upper()}{sign[1:]} in {count} of {len(signs)} refits of the {who}"
-                found.append(f"{seen}: {_explained(sign)}.")
+    winners = [(fold.refit, fold.winner) for fold in results.folds]
+    defaults = [(fold.default, results.trial(fold.name, 0)) for fold in results.folds if fold.default is not None]
+    return [*_insides("winner", winners), *_insides("default", defaults)]
+
+
+def _insides(who: str, refits: Sequence[tuple[RefitRecord | None, TrialRecord | None]]) -> list[str]:
+    """The signs that more than half of the refits show, each with its trial."""
+    shown, found = [], []
+    for refit, trial in refits:
+        if refit is not None and trial is not None and refit.gradients:
+            norms = np.array([*refit.gradients.values()], dtype=float).T
+            shown.append((inside(norms, np.array([*refit.dead.values()])), trial))
+    for sign in SIGNS:
+        ill = [trial for signs, trial in shown if sign in signs]
+        if 2 * len(ill) > len(shown):
+            seen = f"{sign[0].upper()}{sign[1:]} in {len(ill)} of {len(shown)} refits of the {who}"
+            found.append(f"{seen}: {_explained(sign, ill)}.")
     return found
 
 
@@ -235,12 +240,12 @@ def interval(value: Interval, kind: str = "corrected") -> str:
 
 
 def diagnosis(trial: TrialRecord) -> list[str]:
-    """What the curves of a trial say, by which rule, and what to try."""
-    return [f"Its curves say {sign}: {_explained(sign)}." for sign in trial.diagnosis]
+    """What the curves of a trial show, by which rule, and what to try."""
+    return [f"Its curves show {sign}: {_explained(sign, [trial])}." for sign in trial.diagnosis]
 
 
-def _explained(sign: str) -> str:
-    return f"{SIGNS[sign].rule}; try {SIGNS[sign].cure}"
+def _explained(sign: str, trials: Sequence[TrialRecord]) -> str:
+    return f"{SIGNS[sign].rule}; try {advice(sign, [trial.configuration for trial in trials])}"
 
 
 def about(results: Results, trial: TrialRecord) -> str:

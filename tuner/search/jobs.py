@@ -67,6 +67,12 @@ class TrialJob:
         """Epochs to train at most."""
         return int(self.configuration["training"]["epochs"])
 
+    @property
+    def patience(self) -> int | None:
+        """Of early stopping; None without."""
+        stopping = self.configuration["training"].get("early_stopping")
+        return stopping and int(stopping["patience"])
+
 
 @dataclass(frozen=True, eq=False)
 class RefitJob:

@@ -21,7 +21,7 @@ from tuner.models._own import load
 from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
-from tuner.spec.diagnosis import diagnose
+from tuner.spec.diagnosis import FoldTraining, diagnose
 from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
@@ -216,16 +216,26 @@ class _Watch:
         score, loss = curves.score[views, :epochs], curves.loss[views, :epochs]
         train_loss = np.where(np.isnan(score), np.nan, curves.train_loss[curves.lanes[views], :epochs])
         shown = FoldCurves(_rows(train_loss), _rows(loss), _rows(score))
-        read = [trained.readings.of(curves.lanes[v], v, self._last(curves, v)) for v in views]
-        signs = diagnose(shown.train_loss, shown.loss, [r.norms for r in read], [r.dead for r in read])
+        signs = self._diagnosis(job, trained, shown)
         if self._reason is not None:
-            return replace(failed, diagnosis=tuple(dict.fromkeys(("diverged", *signs))))
+            return replace(failed, diagnosis=signs)
         kept = replace(failed, curves=shown, diagnosis=signs)
         if self._pruned:
             return replace(kept, state="pruned")
         scores = tuple(float(v) for v in curves.counting[views])
         best = tuple(int(e) for e in curves.best[views])
         return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
+
+    def _diagnosis(self, job: TrialJob, trained: Trained, shown: FoldCurves) -> tuple[str, ...]:
+        """The signs of its folds."""
+        curves, constant, folds = trained.curves, trained.uninformed, []
+        for fold, view in enumerate(self.chain.views):
+            lane = curves.lanes[view]
+            read = trained.readings.of(lane, view, self._last(curves, view))
+            levels = float(constant.train[lane]), float(constant.held_out[view])
+            losses = shown.train_loss[fold], shown.loss[fold]
+            folds.append(FoldTraining(*losses, int(curves.best[view]), levels, read.norms, read.dead))
+        return diagnose(folds, job.epochs, job.patience, broken=self._reason is not None)
 
     def _last(self, curves: Curves, view: int) -> int:
         """The last epoch of a view, also if it broke there."""

@@ -1,10 +1,14 @@
-"""What a trial's curves say of its training: signs, each with its rule, its threshold and what to try."""
+"""What a trial's curves show of its training: signs, each with its rule, its threshold and its remedies.
+
+Losses are compared with that of the best constant prediction on the same rows, which ignores the features: it is 1 for
+the squared error of scaled targets, the entropy of the classes for cross-entropy, and so gives every loss a scale.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,75 +17,151 @@ from tuner.spec.records import FoldCurve
 
 Floats = NDArray[np.float64]
 
-RISEN = 0.1  # overfitting: validation loss above its lowest point, as a share of how far it had fallen
-FALLEN = 0.5  # underfitting: training loss still above this share of where it began
-ALIKE = 0.1  # underfitting: validation loss within this share of the training loss
-LATE = 0.1  # still improving: in this last share of the epochs …
-IMPROVED = 0.01  # … validation loss fell by this share of its whole fall
-SHAKEN = 0.25  # unstable: all rises of training loss in the second half, as a share of how far it had fallen
-SHORTEST = 4  # epochs that allow a diagnosis by the losses
+# Losses in units of a constant prediction's; "gain" is how far validation loss ever fell below it.
+HIGH = 1.5  # diverged: median training loss of the second half
+SHAKEN = 0.03  # unstable: root mean square of the rises of both losses from epoch to epoch, in the second half
+LATE = 0.1  # still improving: between the last two windows of this share of the epochs …
+IMPROVED = 0.03  # … mean validation loss fell by this share of the gain
+LEAST_GAIN = 0.2  # what counts as the gain where it is smaller
+RISEN = 0.1  # overfitting: validation loss at the epoch that counts above its lowest point, as a share of the gain
+LEARNED = 0.04  # nothing to learn: validation loss never fell so far below that of a constant prediction …
+TRAINED = 0.02  # … though training loss fell by this much, to at most this much above it
+FALLEN = 0.8  # underfitting: both losses still above this …
+ALIKE = 0.15  # … and that of validation at most this much above that of training
+SHORTEST = 3  # epochs that allow a diagnosis by the losses
 VANISHED = 1e-3  # vanishing: the smallest of the layers' gradients as a share of the largest
 EXPLODED = 100.0  # exploding: the norm of a whole gradient; losses are of the order of 1, targets being scaled
 DEAD = 0.5  # dead ReLUs: the share of a layer's units that are 0 for every row
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """What to try, and by which settings a configuration has it already: values of each, or any but null and none."""
+
+    text: str
+    settings: Mapping[str, Collection[Any]] = field(default_factory=dict)
+
+    def applied(self, configuration: Mapping[str, Any]) -> bool:
+        """Whether a configuration has it already."""
+        found = ((_setting(configuration, path), values) for path, values in self.settings.items())
+        return any(each in values if values else each not in (None, "none") for each, values in found)
+
+
+@dataclass(frozen=True)
 class Sign:
-    """A word, the rule behind it, and what to try."""
+    """The rule behind a sign, and what to try."""
 
     rule: str
-    cure: str
+    remedies: tuple[Remedy, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class FoldTraining:
+    """The training of one fold: both losses (E,), the epoch that counts (from 1), the losses of the best constant
+    prediction on training and on validation rows, the norms of its layers' gradients (E, layers), and the shares of
+    dead units of its ReLUs (ReLUs,)."""
+
+    train_loss: FoldCurve
+    loss: FoldCurve
+    best: int
+    constant: tuple[float, float]
+    norms: Floats
+    dead: Floats
+
+
+SLOWER, FASTER = Remedy("a smaller learning rate"), Remedy("a larger learning rate")
+CLIPPING = Remedy("gradient clipping", {"training.clip_grad_norm": (), "training.clip_grad_value": ()})
+HE = Remedy("he initialization", {"model.initialization.name": ("he",)})
+UNBOUNDED = ("relu", "leaky_relu", "elu", "selu", "gelu", "swish", "mish")  # activations: sigmoid and tanh are flat
 SIGNS = {
     "diverged": Sign(
-        "the training loss ended above where it began, or was no number",
-        "a smaller learning rate",
+        f"the training loss was no number, or stayed above {HIGH:g} times the loss of a constant prediction without "
+        "falling steadily",
+        (SLOWER, CLIPPING),
     ),
     "unstable": Sign(
-        f"the training loss rose, summed over the second half, by more than {SHAKEN:.0%} of its whole fall",
-        "a smaller learning rate, a larger batch",
+        "in the second half, both losses kept rising from one epoch to the next (root mean square above "
+        f"{SHAKEN:.0%} of the loss of a constant prediction)",
+        (SLOWER, Remedy("a larger batch")),
     ),
     "still improving": Sign(
-        f"the validation loss was lowest at the end, and the last {LATE:.0%} of the epochs gave more than "
-        f"{IMPROVED:.0%} of its whole fall",
-        "more epochs, or a larger learning rate",
+        f"the validation loss was still falling after the last epoch: the last {LATE:.0%} of the epochs gave more than "
+        f"{IMPROVED:.0%} of the whole gain",
+        (Remedy("more epochs"), FASTER),
+    ),
+    "stopped too early": Sign(
+        "early stopping ended the training while the validation loss was still falling: the last "
+        f"{LATE:.0%} of the epochs gave more than {IMPROVED:.0%} of the whole gain",
+        (Remedy("more patience"), FASTER),
     ),
     "overfitting": Sign(
-        f"the validation loss ended above its lowest point by more than {RISEN:.0%} of its whole fall, while the "
-        "training loss went on falling",
-        "early stopping, more dropout or weight decay, a smaller model, more data",
+        "at the epoch that counts, the validation loss lies above its lowest point by more than "
+        f"{RISEN:.0%} of its whole gain, while the training loss went on falling",
+        (
+            Remedy("early stopping", {"training.early_stopping": ()}),
+            Remedy("more dropout or weight decay"),
+            Remedy("a smaller model"),
+            Remedy("more data"),
+        ),
+    ),
+    "nothing to learn": Sign(
+        f"the validation loss never fell {LEARNED:.0%} below that of a constant prediction, although the training loss "
+        "fell",
+        (
+            Remedy("checking that the targets belong to their rows"),
+            Remedy("other features"),
+            Remedy("more data"),
+            Remedy("another model"),
+        ),
     ),
     "underfitting": Sign(
-        f"the training loss kept more than {FALLEN:.0%} of where it began, and the validation loss lies within "
-        f"{ALIKE:.0%} of it",
-        "a larger model or learning rate, less regularisation, better features; or there is nothing to learn",
+        f"both losses stayed above {FALLEN:.0%} of that of a constant prediction, and are about as high",
+        (FASTER, Remedy("a larger model"), Remedy("less regularization"), Remedy("better features")),
     ),
     "vanishing gradients": Sign(
         f"in the median epoch, the norm of some layer's gradient was below {VANISHED:g} of the largest layer's",
-        "another activation (relu) with its initialisation (he), normalisation, residual blocks, fewer layers",
+        (
+            Remedy("relu as activation", {"model.activation": UNBOUNDED}),
+            HE,
+            Remedy("normalization", {"model.normalization": ()}),
+            Remedy("residual blocks", {"model.residual": (True,), "model.block": ("residual",)}),
+            Remedy("fewer layers"),
+        ),
     ),
     "exploding gradients": Sign(
         f"the norm of the gradient exceeded {EXPLODED:g} at the end of an epoch, or was no number",
-        "gradient clipping, a smaller learning rate, another initialisation",
+        (CLIPPING, SLOWER, Remedy("another initialization")),
     ),
     "dead ReLUs": Sign(
         f"in some layer, more than {DEAD:.0%} of the units were 0 for every row that scored it after the last epoch",
-        "a smaller learning rate, leaky_relu or elu, he initialisation",
+        (SLOWER, Remedy("leaky_relu or elu as activation"), HE),
     ),
 }
 
+CONSEQUENCES = {"exploding gradients", "dead ReLUs"}  # what else is worth saying of a training that diverged
+
+
+def advice(sign: str, configurations: Sequence[Mapping[str, Any]]) -> str:
+    """What to try against a sign: all but what every one of these configurations has already."""
+    wanted = [each.text for each in SIGNS[sign].remedies if not all(map(each.applied, configurations))]
+    return ", ".join(wanted[:-1]) + (" or " if wanted[1:] else "") + wanted[-1]
+
 
 def diagnose(
-    train_loss: Sequence[FoldCurve], loss: Sequence[FoldCurve], norms: Sequence[Floats], dead: Sequence[Floats]
+    folds: Sequence[FoldTraining], epochs: int, patience: int | None, *, broken: bool = False
 ) -> tuple[str, ...]:
     """The signs that more than half of the folds show, in the order of `SIGNS`.
 
-    Of every fold: both losses (E,), the norms of its layers' gradients (E, layers), and the shares of dead units of its
-    ReLUs (ReLUs,)."""
-    by_fold = zip(train_loss, loss, norms, dead, strict=True)
-    folds = [_signs(*_known(train, held)) | inside(layers, relus) for train, held, layers, relus in by_fold]
-    return tuple(sign for sign in SIGNS if 2 * sum(sign in fold for fold in folds) > len(folds))
+    `epochs` were planned; `patience` is that of early stopping, None without; `broken`: a loss or score was no number.
+    """
+    curves = [_Curves.of(fold) for fold in folds]
+    lowest = [each.held.min() for each in curves if len(each.held)]
+    learned = 1 - float(np.mean(lowest)) if lowest else 0.0
+    found = [_signs(fold, each, epochs, patience, learned) for fold, each in zip(folds, curves, strict=True)]
+    most = {sign for sign in SIGNS if 2 * sum(sign in each for each in found) > len(found)}
+    if broken or "diverged" in most:
+        most = {"diverged"} | most & CONSEQUENCES
+    return tuple(sign for sign in SIGNS if sign in most)
 
 
 def inside(norms: Floats, dead: Floats) -> set[str]:
@@ -98,30 +178,111 @@ def inside(norms: Floats, dead: Floats) -> set[str]:
     return found
 
 
-def _known(train: FoldCurve, validation: FoldCurve) -> tuple[list[float], list[float]]:
-    """Both curves up to where the fold stopped."""
-    pairs = [(t, v) for t, v in zip(train, validation, strict=True) if t is not None and v is not None]
-    return [t for t, _ in pairs], [v for _, v in pairs]
-
-
-def _signs(train: list[float], validation: list[float]) -> set[str]:
-    epochs = len(train)
-    if epochs < SHORTEST:
-        return set()
-    found = set()
-    fall, lowest = train[0] - min(train), min(validation)
-    gain = validation[0] - lowest
-    if train[-1] > train[0]:
-        found.add("diverged")
-    rises = sum(max(0.0, after - before) for before, after in pairwise(train[epochs // 2 :]))
-    if rises > SHAKEN * fall:
+def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | None, learned: float) -> set[str]:
+    """Of one fold; `learned` is how far validation loss fell below a constant prediction's, averaged over the folds."""
+    found = inside(fold.norms, fold.dead)
+    if len(curves.train) < SHORTEST:
+        return found
+    if curves.diverged:
+        return found | {"diverged"}
+    if curves.shaken(curves.half):
         found.add("unstable")
-    before = validation[epochs - 1 - max(1, round(LATE * epochs))]
-    if validation[-1] == lowest and before - lowest > IMPROVED * gain:
-        found.add("still improving")
-    best = validation.index(lowest)
-    if validation[-1] - lowest > RISEN * gain and train[-1] < train[best]:
+    hindered = bool(found) or curves.shaken()  # what keeps a network from training explains its losses
+    if ended := _ended(curves, epochs, patience) if curves.falling else None:
+        found.add(ended)
+    if not hindered and not ended and learned < LEARNED and curves.trained:
+        found.add("nothing to learn")
+    elif curves.overfits:
         found.add("overfitting")
-    if train[-1] > FALLEN * train[0] > 0 and abs(validation[-1] - train[-1]) <= ALIKE * train[-1] and not found:
+    elif not hindered and not ended and curves.underfits:
         found.add("underfitting")
     return found
+
+
+def _ended(curves: _Curves, epochs: int, patience: int | None) -> str | None:
+    """The sign of a loss that was still falling: by what ended the training; none where a pruner did."""
+    if patience is not None and len(curves.train) - curves.best >= patience:
+        return "stopped too early"
+    return "still improving" if len(curves.train) == epochs else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Curves:
+    """Both losses (E,) of a fold in units of a constant prediction's, and the epoch that counts, from 1."""
+
+    train: Floats
+    held: Floats
+    best: int
+
+    @classmethod
+    def of(cls, fold: FoldTraining) -> _Curves:
+        """Up to where the fold stopped; empty where a constant prediction makes no loss."""
+        pairs = [(t, v) for t, v in zip(fold.train_loss, fold.loss, strict=True) if t is not None and v is not None]
+        if not pairs or not min(fold.constant) > 0:
+            return cls(np.empty(0), np.empty(0), fold.best)
+        train, held = (np.array(pairs) / fold.constant).T
+        return cls(train, held, min(fold.best, len(train)))  # one fold may end before another breaks
+
+    @property
+    def half(self) -> int:
+        """Where the second half of the epochs begins, from 0."""
+        return (len(self.train) - 1) // 2
+
+    @property
+    def window(self) -> int:
+        """Epochs over which validation loss is averaged."""
+        return max(1, round(LATE * len(self.held)))
+
+    @property
+    def gain(self) -> float:
+        """How far validation loss ever fell below a constant prediction's."""
+        return max(1 - float(self.held.min()), LEAST_GAIN)
+
+    def shaken(self, begin: int = 0) -> bool:
+        """Whether both losses jump from that epoch on: dropout makes that of training jump, a rising validation loss
+        alone is overfitting."""
+        return min(_rises(self.train[begin:]), _rises(self.held[begin:])) > SHAKEN
+
+    @property
+    def diverged(self) -> bool:
+        """A large loss alone is not enough: a network that begins far off and learns slowly falls steadily."""
+        steady = self.train[-1] < self.train[0] and _rises(self.train[self.half :]) <= SHAKEN
+        return bool(np.median(self.train[self.half :]) > HIGH) and not steady
+
+    @property
+    def falling(self) -> bool:
+        """Whether validation loss was falling when the training ended, and had not been lower before."""
+        window = self.window
+        before, last = self.held[-2 * window : -window].mean(), self.held[-window:].mean()
+        return bool(before - last > IMPROVED * self.gain and last - self.held.min() < before - last)
+
+    @property
+    def overfits(self) -> bool:
+        """Whether the epoch that counts lies behind the lowest validation loss, and so far above it."""
+        counts, lowest = self.best - 1, int(self.held.argmin())
+        around = self.held[max(0, counts - self.window + 1) : counts + 1].mean()
+        risen = around - self.held[lowest] > RISEN * self.gain
+        return bool(risen and lowest < counts and self.train[lowest] - self.train[counts] > TRAINED)
+
+    @property
+    def trained(self) -> bool:
+        """Whether training loss fell, to what a constant prediction has or below."""
+        return bool(self.train[-1] < 1 + TRAINED and self.train.max() - self.train[-1] > TRAINED)
+
+    @property
+    def underfits(self) -> bool:
+        """Whether both losses are high, and about as high: dropout can make that of training high alone."""
+        return bool(min(self.train[-1], self.held[-1]) > FALLEN and self.held[-1] - self.train[-1] <= ALIKE)
+
+
+def _rises(loss: Floats) -> float:
+    """Root mean square of the rises of a loss from epoch to epoch."""
+    return float(np.sqrt(np.mean(np.maximum(np.diff(loss), 0) ** 2)))
+
+
+def _setting(configuration: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = configuration
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
