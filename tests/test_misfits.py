@@ -33,7 +33,8 @@ def said(folder, model, dataset, training=None):
         ({**RNN, "model": {"name": "rnn", "tied": True}},
          "tied is used only with task language, and here task is classification"),
         ({"dataset": {"name": "characters", "rows": 50}, "model": {"name": "rnn", "bidirectional": [True, False]}},
-         "bidirectional is used only with task classification or multilabel or regression or tagging, and here task is language"),
+         "bidirectional is used only with task classification or multilabel or regression or tagging, and here task is "
+         "language"),
         ({"dataset": {"name": "copy"}, "model": {"name": "transformer", "readout": "max"}},
          "readout is used only with task classification or multilabel or regression, and here task is tagging"),
         ({"dataset": RATINGS, "model": {"name": "recommender", "num_layers": {"low": 1, "high": 3}}},
@@ -64,7 +65,8 @@ def said(folder, model, dataset, training=None):
         ({"dataset": {"name": "iris"}, "model": {"name": "recommender"}},
          "model 'recommender' reads ids rows; iris has flat rows of 4"),
         ({"dataset": {"name": "dates", "rows": 50}, "model": {"name": "rnn"}},
-         "model 'rnn' is for classification or multilabel or regression or tagging or language; dates is a translation task"),
+         "model 'rnn' is for classification or multilabel or regression or tagging or language; dates is a translation "
+         "task"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(tmp_path, changes, what):
