@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _row(task: Task) -> str:
-    module = source(task.data["name"])
+    module = source(task.data["name"], Path())
     dataset = check(module.load(module.Settings(**task.data), Path()))
     adam = {"name": "adam", "learning_rate": task.learning_rate}
     training = {"epochs": task.epochs, "batch_size": 32, "optimizer": adam, **task.more}
