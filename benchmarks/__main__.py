@@ -11,7 +11,7 @@ from importlib import import_module
 import tuner  # noqa: F401  before torch: it chooses torch's kernels
 
 ALL = ("nested", "pruning", "layers", "growth", "roofline", "startup", "coverage", "intervals", "noise", "learning",
-       "memory", "diagnosis")  # fmt: skip
+       "recompute", "memory", "diagnosis")  # fmt: skip
 
 
 def main() -> None:
