@@ -158,8 +158,7 @@ def _metrics(prepared: Any, tuning: Tuning, others: set[str]) -> Iterator[Any]:
 
 
 def _verdict(prepared: Any, results: Any, metric: Any) -> str:
-    from tuner.report.results import Gain
-    from tuner.report.statistics import corrected_interval
+    from tuner.report.statistics import ALPHA, corrected_p
     from tuner.search.dummy import dummy, needed
     from tuner.spec.packing import unpack
 
@@ -173,10 +172,10 @@ def _verdict(prepared: Any, results: Any, metric: Any) -> str:
             given = unpack(fold.refit.predictions), dataset.targets[chain.test], counts, besides
             score = metric.score(*(None if each is None else torch.from_numpy(each) for each in given)).item()
         gains.append(sign * (score - dummy(dataset, metric, chain.rows, chain.test).score))
-    gain = corrected_interval(gains, results.test_share)
-    if not Gain(0.0, gain).distinguishable:
+    p = corrected_p(gains, results.test_share, results.most)  # before Holm's adjustment for the comparisons of a report
+    if p is None or p >= ALPHA:
         return "neither"
-    return "gained" if gain.mean > 0 else "lost"
+    return "gained" if sum(gains) > 0 else "lost"
 
 
 def simulate(datasets: int, task: Task, cut: str, workers: int = 2) -> list[Found]:
