@@ -105,8 +105,9 @@ class Predictions:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence."""
-        right = (self.said == self.truth)[None]
+        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence; of the most
+        probable class, whatever class a decision threshold predicts."""
+        right = (self.outputs.argmax(axis=1) == self.truth)[None]
         return float(_calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
 
     def calibrated(self) -> tuple[float, float]:
@@ -114,7 +115,8 @@ class Predictions:
 
         The classes are drawn from the probabilities, again and again; rows are few, so the error is not 0. The same
         uniform number chooses a row's class in every fold that tests it: its true class is one and the same."""
-        high = np.take_along_axis(self.probabilities.cumsum(axis=1), self.said[:, None], axis=1)[:, 0]
+        most_probable = self.outputs.argmax(axis=1)[:, None]
+        high = np.take_along_axis(self.probabilities.cumsum(axis=1), most_probable, axis=1)[:, 0]
         confidence, (rows, places) = self.probabilities.max(axis=1), np.unique(self.rows, return_inverse=True)
         random, errors = np.random.default_rng(0), []
         draws = min(MOST_DRAWS, max(FEWEST_DRAWS, MOST_NUMBERS // len(places)))
