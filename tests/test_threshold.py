@@ -120,7 +120,8 @@ def test_shared_refits_and_a_resumed_search_have_the_same_thresholds(tmp_path, s
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({}, "threshold: tuned chooses between two classes, and iris has 3 classes"),
+    [({"resampling": {"outer": "none", "inner": 3}}, "threshold: tuned needs outer folds"),
+     ({}, "threshold: tuned chooses between two classes, and iris has 3 classes"),
      ({"dataset": {"name": "diabetes"}}, "and diabetes has a regression task"),
      ({"dataset": {"name": "breast_cancer"}, "metric": "roc_auc"}, "threshold: tuned changes no roc_auc, which")],
 )  # fmt: skip

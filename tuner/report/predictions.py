@@ -105,8 +105,8 @@ class Predictions:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence; of the most
-        probable class, whatever class a decision threshold predicts."""
+        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence; of the
+        most probable class, whatever class a decision threshold predicts."""
         right = (self.outputs.argmax(axis=1) == self.truth)[None]
         return float(_calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
 

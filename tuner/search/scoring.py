@@ -48,6 +48,9 @@ def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) ->
     """Refuse a tuned threshold where there is no decision between two classes, or no score depends on it."""
     if experiment.search.threshold == "default":
         return
+    if experiment.resampling.outer == "none":
+        text = "threshold: tuned needs outer folds: in a flat search, the rows that choose the threshold also score it"
+        raise experiment.error("search.threshold", text, "resampling.outer: 5, or leave it out")
     if dataset.task != "classification" or len(dataset.classes) != 2:
         what = f"{len(dataset.classes)} classes" if dataset.classes else f"a {dataset.task} task"
         text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
