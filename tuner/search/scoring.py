@@ -89,7 +89,7 @@ def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str
 
 def _telling_little(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
     """Accuracy where guessing the commonest class has nearly all of it."""
-    if metric.name == "accuracy":
+    if metric.name == "accuracy" and dataset.classes:
         counts = Seen(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
         if (share := counts.max() / counts.sum()) >= SHARE:
             text = f"accuracy is {share:.2g} for guessing the commonest class, '{dataset.classes[counts.argmax()]}'"
