@@ -165,6 +165,6 @@ def test_the_report_says_what_the_dummy_did(tmp_path):
         folder.mkdir()
         search(write_space(folder, dataset={"name": name}, metric=metric, search={"trials": 1}), folder / "study.db")
         text = " ".join(inside("report", folder / "study.db")[1].split())
-        assert f"a dummy that ignores the features, {said} (" in text
+        assert f"a dummy that ignores the features ({said}; " in text
         report = json.loads(inside("report", folder / "study.db", "--format", "json")[1])
-        assert report["dummy"] == f"a dummy that ignores the features, {said}"
+        assert report["dummy"] == {"what": "a dummy that ignores the features", "predicts": said}

@@ -199,3 +199,9 @@ def test_a_trial_that_is_too_deep_says_how_deep_it_may_be(tmp_path):
     inside("search", path, "--study", tmp_path / "study.db", "--workers", "0")
     (failure,) = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["failures"]
     assert failure["reason"] == "8×8 cannot be halved 4 times (at most 3 more stages than the first)"
+
+
+def test_a_warm_up_that_may_be_off_is_searched(tmp_path):
+    path = write_space(tmp_path, training={"epochs": 6, "warmup": {"low": 1, "high": 4, "or": 0}})
+    code, out, err = inside("check", path)
+    assert code == 0 and "training.warmup: 1 … 4" in out, err

@@ -68,17 +68,18 @@ TUNED = [0.90, 0.94, 0.92]
 
 @pytest.mark.parametrize(
     ("default", "did"),
-    [([0.95, 0.96, 0.93], "did better in all 3 outer folds"), ([0.95, 0.96, 0.90], "did better in 2 of 3 outer folds"),
-     ([0.40, 0.93, 0.95], "did as well")],
+    [([0.95, 0.96, 0.93], "{} scored better in all 3 outer folds"),
+     ([0.95, 0.96, 0.90], "{} did as well or better (better in 2 of 3 outer folds)"),
+     ([0.40, 0.93, 0.95], "that tuning scored better than {} (2 of 3 outer folds) can be chance")],
 )  # fmt: skip
 def test_a_search_that_gained_nothing_says_so_with_the_defaults_own_score(finished, tmp_path, default, did):
     study = with_scores(finished, tmp_path / "study.db", TUNED, default)
     half, _ = corrected(default)
     low, high = max(0, np.mean(default) - half), min(1, np.mean(default) + half)
-    score = f"accuracy {np.mean(default):.4g} ± {half:.2g} (95 % interval {low:.4g} … {high:.4g})"
+    score = f"accuracy of the default {np.mean(default):.4g} ± {half:.2g} (95 % interval {low:.4g} … {high:.4g})"
     number = load(study).deployed.number
     text = in_one_line(study)
-    assert f"No gain shown: {DEFAULT}) {did}: {score}." in text
+    assert f"No gain shown: {did.format('the default configuration (trial 0)')}; {score}." in text
     assert f"The configuration to deploy stays trial {number}, which the final chain chose: " in text
     assert "Deploy trial" not in text
     assert as_json(study)["default"]["score"]["mean"] == pytest.approx(np.mean(default))
@@ -89,7 +90,9 @@ def test_a_search_that_chose_the_default_everywhere(tmp_path):
     search(write_space(tmp_path, search={"trials": 1}), tmp_path / "study.db")
     text = in_one_line(tmp_path / "study.db")
     assert f"The tuned model scores the same as {DEFAULT}; " in text
-    assert f"No gain shown: {DEFAULT}) did as well: accuracy " in text
+    assert (
+        "No gain shown: the default configuration (trial 0) scored the same in all 3 outer folds; accuracy of " in text
+    )
     assert "The final chain chose the default configuration itself: deploy trial 0: hidden_size=16" in text
 
 
@@ -323,3 +326,18 @@ def test_a_default_that_the_file_states_is_trial_0_and_named(tmp_path):
     other = write_space(tmp_path, search={"trials": 3, "default": {"model.hidden_size": 4}}, **LISTS)
     code, _, err = inside("search", other, "--study", tmp_path / "study.db", "--workers", 0)
     assert code == 2 and "search.default.training.optimizer: sgd → (absent)" in err
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-12, 1e9])
+def test_gains_and_optimism_are_told_in_any_unit(tmp_path, unit):
+    """Targets in units of 1e-12 gain what the same targets gain in others: nothing is rounded to 0."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3))
+    np.savez(tmp_path / "d.npz", X=x, y=unit * (x[:, 0] + 0.3 * rng.normal(size=90)))
+    data = {"name": "arrays", "path": "d.npz", "task": "regression"}
+    search(write_space(tmp_path, dataset=data, metric="rmse", search={"trials": 3}), tmp_path / "study.db")
+    text, found = in_one_line(tmp_path / "study.db"), as_json(tmp_path / "study.db")
+    assert f"{abs(found['optimism']):.2g} {'more' if found['optimism'] >= 0 else 'less'} than the outer folds" in text
+    for name in ("against_default", "against_dummy"):
+        assert f"{abs(found[name]['gain']['mean']):.2g} ± " in text
+        assert abs(found[name]["gain"]["mean"]) > 1e-3 * unit

@@ -53,7 +53,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "default": {"values": results.default and results.default.values, "score": spanned(results.default_score)},
         "against_default": compared(results.against_default),
         "against_dummy": compared(results.against_dummy),
-        "dummy": dummy(results) if results.against_dummy else None,
+        "dummy": dict(zip(("what", "predicts"), dummy(results), strict=True)) if results.against_dummy else None,
         "outer_folds": table(outer_folds(results)),
         "ranking": table(ranking(results, top, chain)),
         "deploy": deploy(results),

@@ -69,7 +69,7 @@ def row_by_row(found: Predictions, task: str) -> Table:
         row = (fold, number) if found.weights is None else (fold, number, float(found.weights[place]))
         if task == "classification":
             truth, said = found.names[int(found.truth[place])], found.names[int(found.said[place])]
-            rows.append((*row, truth, said, *(round(p, 6) for p in found.probabilities[place].tolist())))
+            rows.append((*row, truth, said, *found.probabilities[place].tolist()))
         else:
             rows.append((*row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
     if task == "classification":

@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 from tuner.spec.selection import corrected_error
 
 ALPHA = 0.05  # a difference with a smaller p-value is distinguishable from 0
-ROUNDING = 1e-8  # relative: scores are kept with nine digits
+ROUNDING = 1e-8  # relative: differences below it are those of rounding
 
 
 @dataclass(frozen=True)

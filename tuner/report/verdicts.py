@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tuner.report import size_curve
 from tuner.report.gains import Gain
 from tuner.report.results import Results
+from tuner.report.statistics import differences
 from tuner.report.tables import counted, settings
 
 NAIVE = "the seasonal-naive forecast"  # the one dummy that reads the features
@@ -19,16 +20,15 @@ def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
         decided = settings(results.default) if results.default else ""
         yield results.against_default, "the default configuration", f"trial 0: {decided}" if decided else "trial 0"
     if results.against_dummy is not None:
-        yield results.against_dummy, dummy(results), ""
+        yield results.against_dummy, *dummy(results)
 
 
-def dummy(results: Results) -> str:
-    """What was predicted without a model in the scored outer folds."""
+def dummy(results: Results) -> tuple[str, str]:
+    """What predicted without a model in the scored outer folds, and a remark on what it predicted."""
     found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
-    what = " or ".join(found)
-    if NAIVE in found:
-        return what if found == [NAIVE] else f"a dummy, {what}"
-    return f"a dummy that ignores the features, {what}"
+    if found == [NAIVE]:
+        return NAIVE, ""
+    return "a dummy" + ("" if NAIVE in found else " that ignores the features"), " or ".join(found)
 
 
 def comparisons(results: Results) -> list[str]:
@@ -51,24 +51,28 @@ def verdict(gain: Gain, other: str, about: str = "") -> str:
     half, p = f"± {gain.gain.half:.2g}", f"p = {gain.adjusted:.2g}"
     if gain.distinguishable:
         return f"Tuning {'gained' if mean > 0 else 'lost'} {abs(mean):.2g} {half} ({p}) against {what}."
-    return f"The tuned model is not distinguishable ({round(mean, 9) + 0.0:+.2g} {half}, {p}) from {what}."
+    return f"The tuned model is not distinguishable ({mean + 0.0:+.2g} {half}, {p}) from {what}."
 
 
-def record(gain: Gain) -> str:
-    """How the other did against the tuned model, by the outer folds."""
-    better, count = sum(each < 0 for each in gain.gains), len(gain.gains)
-    if count == 1:
-        return f"did {'better' if better else 'as well'} in the only outer fold that is scored"
+def no_gain(gain: Gain, other: str) -> str:
+    """That no gain over the other is shown: it did as well or better, or the gain is within chance."""
+    better, worse, count = sum(each < 0 for each in gain.gains), sum(each > 0 for each in gain.gains), len(gain.gains)
+    folds = "the only outer fold" if count == 1 else f"all {count} outer folds"
+    if gain.gain.mean > 0:
+        return f"No gain shown: that tuning scored better than {other} ({worse} of {count} outer folds) can be chance"
+    if not better and not worse:
+        return f"No gain shown: {other} scored the same in {folds}"
     if better == count:
-        return f"did better in all {count} outer folds"
-    return f"did better in {better} of {count} outer folds" if 2 * better > count else "did as well"
+        return f"No gain shown: {other} scored better in {folds}"
+    return f"No gain shown: {other} did as well or better (better in {better} of {count} outer folds)"
 
 
 def optimism(results: Results) -> list[str]:
     """By how much the inner score of the winners differs from the outer one, and what part training size has in it."""
     if results.inner_best is None or results.optimism is None or results.score is None:
         return []
-    off = round(results.optimism, 8)  # scores are kept with nine digits
+    (off,) = differences([results.inner_best], [results.score.mean])
+    off *= 1 if results.maximize else -1
     flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
     best = "inner best" if results.header["select"] == "best" else "inner score of what the rule chose"
     return [

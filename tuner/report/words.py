@@ -167,9 +167,9 @@ def not_shown(results: Results) -> list[str]:
     for gain, other, about in verdicts.others(results):
         if not gain.shown:
             own = results.default_score if gain is results.against_default else None
-            score = f": {results.metric} {interval(own)}" if own else ""
-            who = f"{other} ({about})" if about else other
-            found.append(f"No gain shown: {who} {verdicts.record(gain)}{score}.")
+            score = f"; {results.metric} of the default {interval(own)}" if own else ""
+            who = f"{other} (trial 0)" if own else f"{other} ({about})" if about else other
+            found.append(f"{verdicts.no_gain(gain, who)}{score}.")
     return found
 
 

@@ -103,7 +103,7 @@ def extremes(entry: Entry) -> tuple[Any, ...]:
     """What an entry can be; of a range its two ends."""
     if isinstance(entry, Parameter) and isinstance(entry.domain, Range):
         return entry.domain.low, entry.domain.high
-    return _values(entry)
+    return tuple(value for value in _values(entry) if value != RANGE_OPTION)  # whose ends are another entry
 
 
 def _levels(entry: Entry, entries: list[Entry], folder: Path) -> Iterator[tuple[str, str, FieldInfo]]:
