@@ -239,7 +239,7 @@ ONCE = {
     ),
     "leave one row out": (OuterFolds(folds=9, repeats=2), "shared", amounts(9), "9 rows can be cut in 1 way"),
     "inside": (5, InnerFolds(folds=4, repeats=2), groups_in(5), "4 groups can be cut in 1 way"),
-    "holdouts inside": (4, InnerFolds(holdout=0.3, repeats=9), groups_in(4), "3 groups can be cut in 3 ways"),
+    "holdouts inside": (4, InnerFolds(holdout=0.3, repeats=9), groups_in(4), "only 3 ways to cut 3 groups were found"),
 }  # fmt: skip
 
 
@@ -298,3 +298,33 @@ def test_repeated_holdouts_equal_sklearns(kind):
 def test_many_units_can_be_cut_more_often_than_anybody_may_ask_for():
     assert all(partitions(units, units - 1) >= 100 for units in (16, 20, 21, 1000))
     assert partitions(10**6, 5) > 100 and partitions(4, 5) is None and partitions(1000, 1000) == 1
+
+
+@pytest.mark.parametrize("seed", range(20, 40))
+def test_partitions_are_said_to_differ_exactly_where_repeats_can_be_had(seed):
+    """Six groups in five stratified folds, which few draws cut differently."""
+    rng = np.random.default_rng(seed)
+    groups, targets = np.repeat(np.arange(6), 10), rng.integers(0, 2, 60)
+    features = np.zeros((60, 1), np.float32)
+    dataset = Dataset("toy", "classification", features, targets, (), ("y",), ("a", "b"), groups=groups)
+    try:
+        twice = plan(Resampling(kind="groups", outer={"folds": 5, "repeats": 2}, seed=seed), dataset).repeatable
+    except DataError:
+        twice = False
+    assert plan(Resampling(kind="groups", outer=5, seed=seed), dataset).repeatable == twice
+
+
+def test_a_split_column_of_amounts_is_cut_once():
+    dataset = replace(amounts(60), split=np.arange(60) % 3)
+    assert not plan(Resampling(), dataset).repeatable
+    with pytest.raises(DataError, match="60 rows with a split column can be cut in 1 way only"):
+        plan(Resampling(outer={"folds": 3, "repeats": 2}), dataset)
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_group_alone_is_a_fold_however_rare_the_classes():
+    targets = (np.arange(30) % 3 == 0).astype(np.int64)
+    dataset = Dataset("toy", "classification", np.zeros((30, 1), np.float32), targets, (), ("y",), ("a", "b"),
+                      groups=np.arange(30))  # fmt: skip
+    found = plan(Resampling(kind="groups", outer=30, inner=2), dataset)
+    assert sorted(int(chain.test[0]) for chain in found.chains[:-1]) == list(range(30))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -33,8 +34,8 @@ MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no mo
 class Cut(Protocol):
     """A way to cut. `spare` outer parts come before the first that is tested, `lead` inner ones before the first that
     validates. `units` of rows: how many sets of them are never parted; `words` for them. `possible`: how many
-    partitions into so many parts exist; None: unknown. `holdouts`: splits without end,
-    but for those that exist once."""
+    partitions into so many parts exist, `possible_outer` into outer folds; None: unknown. `holdouts`: splits
+    without end, but for those that exist once."""
 
     spare: int
     lead: int
@@ -44,6 +45,7 @@ class Cut(Protocol):
     def units(self, rows: Rows) -> int: ...
     def words(self, rows: Rows) -> str: ...
     def possible(self, rows: Rows, folds: int) -> int | None: ...
+    def possible_outer(self, rows: Rows, folds: int) -> int | None: ...
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]: ...
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]: ...
@@ -103,6 +105,10 @@ class Shuffled:
         """Unknown where class shares restrict it, unless every part is one unit."""
         units = self.units(rows)
         return None if self._stratify and units > folds else partitions(units, folds)
+
+    def possible_outer(self, rows: Rows, folds: int) -> int | None:
+        """The same: outer folds are parts like others."""
+        return self.possible(rows, folds)
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """All rows in the parts that outer folds test."""
@@ -167,11 +173,14 @@ class Grouped(Shuffled):
         found = self.units(rows)
         if found < folds:
             raise DataError(f"{found} groups cannot be cut into {folds} folds", "fewer folds, or more groups")
-        if self._stratify:
+        labels = self._strata(rows, folds)
+        if labels is not None and folds < found and np.bincount(labels - labels.min()).max() >= folds:
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self._state(seed))
-        else:
+        else:  # nothing to balance: each group is a fold, or no class has a row for each fold
             splitter = GroupKFold(folds, shuffle=True, random_state=self._state(seed))
-        parts = [rows[test] for _, test in splitter.split(rows, self._strata(rows, folds), groups)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # as equal as groups allow
+            parts = [rows[test] for _, test in splitter.split(rows, labels, groups)]
         if min(map(len, parts)) == 0:
             raise DataError(f"the groups are too unequal for {folds} folds: one is empty", "fewer folds")
         return parts
@@ -215,6 +224,10 @@ class Named(Shuffled):
         """As rows."""
         return f"{len(rows):,} rows with a split column"
 
+    def possible_outer(self, rows: Rows, folds: int) -> int | None:
+        """The one that the column names."""
+        return 1
+
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """One part per value of the split, whatever the seed; those that are never tested come first."""
         return [rows[self._split[rows] == value] for value in np.unique(self._split)]
@@ -256,6 +269,8 @@ class Forward:
     def possible(self, rows: Rows, folds: int) -> int | None:
         """Forward in time there is one."""
         return 1
+
+    possible_outer = possible
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """All rows in parts, of which the spare ones are never tested."""

@@ -120,18 +120,19 @@ class _Cutter:
     @cached_property
     def outer_parts(self) -> list[list[Rows]]:
         """All rows in parts, once for each repeat."""
-        possible = self.cut.possible(self.rows, self.folds)
-        draws = (self.cut.outer(self.rows, self.folds + self.cut.spare, seed) for seed in itertools.count())
-        return self._different(self.rows, draws, self.repeats, "outer", possible)
+        possible = self.cut.possible_outer(self.rows, self.folds)
+        return self._different(self.rows, self._outer_draws(), self.repeats, "outer", possible)
+
+    def _outer_draws(self) -> Iterator[list[Rows]]:
+        return (self.cut.outer(self.rows, self.folds + self.cut.spare, seed) for seed in itertools.count())
 
     @property
     def repeatable(self) -> bool:
-        """Whether another seed gives another partition."""
-        possible = self.cut.possible(self.rows, self.folds)
+        """Whether more than one partition into outer folds exists."""
+        possible = self.cut.possible_outer(self.rows, self.folds)
         if not self.nested or possible is not None:
             return self.nested and possible != 1
-        another = self.cut.outer(self.rows, self.folds + self.cut.spare, self.repeats)
-        return _partition(another) != _partition(self.outer_parts[0])
+        return self.repeats > 1 or len(_distinct(self._outer_draws(), 2)) > 1
 
     def outer_folds(self) -> Iterator[tuple[list[Rows], int]]:
         """Each outer fold as (the parts of its repeat, its own part)."""
@@ -159,23 +160,14 @@ class _Cutter:
     def _different(
         self, rows: Rows, draws: Iterable[list[Rows]], wanted: int, key: str, possible: int | None = None
     ) -> list[list[Rows]]:
-        """The first so many partitions of the draws that differ in more than the order of their parts.
-
-        Where it is unknown how many are `possible`, drawing ends when nothing new has come for long: 20 times as often
-        as there are partitions, which misses one of equal probability with a chance of 2e-9."""
-        found: dict[frozenset[bytes], list[Rows]] = {}
-        misses = 0
-        for parts in draws if possible is None or possible >= wanted else ():
-            new = _partition(parts)
-            misses = misses + 1 if new in found else 0
-            found.setdefault(new, parts)
-            if len(found) == wanted or misses > 20 * (len(found) + 1):
-                break
+        """The first so many different partitions of the draws; `possible`: how many exist, if that is known."""
+        found = _distinct(draws, wanted) if possible is None or possible >= wanted else []
         if len(found) < wanted:
             most = possible or len(found)
-            text = f"{self.cut.words(rows)} can be cut in {most} way{'' if most == 1 else 's'} only"
+            ways, words = f"{most} way{'' if most == 1 else 's'}", self.cut.words(rows)
+            text = f"{words} can be cut in {ways} only" if possible else f"only {ways} to cut {words} were found"
             raise DataError(f"{text}, and repeats: {wanted} asks for {wanted} different ones", f"repeats: {most}", key)
-        return list(found.values())
+        return found
 
     def _shared(self, parts: list[Rows]) -> tuple[Fold, ...]:
         lead = min(self.cut.spare, 1)
@@ -200,6 +192,22 @@ def _wanted(outer: int | str | OuterFolds | None) -> int | None:
     if isinstance(outer, OuterFolds):
         return outer.folds if "folds" in outer.model_fields_set else None
     return outer if isinstance(outer, int) else None
+
+
+def _distinct(draws: Iterable[list[Rows]], wanted: int) -> list[list[Rows]]:
+    """The first so many partitions of the draws that differ in more than the order of their parts, or fewer.
+
+    Drawing ends when nothing new has come for 20 times as many draws as there are partitions: one of equal probability
+    is missed with a chance of 2e-9."""
+    found: dict[frozenset[bytes], list[Rows]] = {}
+    misses = 0
+    for parts in draws:
+        new = _partition(parts)
+        misses = misses + 1 if new in found else 0
+        found.setdefault(new, parts)
+        if len(found) == wanted or misses > 20 * (len(found) + 1):
+            break
+    return list(found.values())
 
 
 def _partition(parts: list[Rows]) -> frozenset[bytes]:
