@@ -55,8 +55,8 @@ def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) ->
         what = f"{len(dataset.classes)} classes" if dataset.classes else f"a {dataset.task} task"
         text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
         raise experiment.error("search.threshold", text, "leave it out")
-    if not metric.decides:
-        text = f"threshold: tuned changes no {metric.name}, which scores probabilities and not the predicted class"
+    if metric.counted is None:
+        text = f"threshold: tuned has no effect on {metric.name}, which scores probabilities"
         raise experiment.error("search.threshold", text, "leave it out, or a metric such as macro_f1, mcc or accuracy")
 
 

@@ -72,12 +72,14 @@ def _cure(domain: Domain, value: object, on_grid: bool) -> str | None:
 def _not_searched(
     space: Space, parameters: Collection[str], path: str, node: Node, names: Collection[str]
 ) -> Problem | None:
-    """Nothing of a setting that is searched, but for a mistake of its own."""
+    """That the path is no searched setting; None where it is one whose own entry has a mistake."""
     fixed = {each for setting in space.fixed for each in (setting.path, setting.target)}
-    if path in names and path not in fixed:
-        return None
     paths = [name for name in parameters if not name.endswith(OR)]
+    in_branches = [each.path for each in space.parameters if each.target == path and each.path in paths]
+    if path in names and path not in fixed and not in_branches:
+        return None
     hint = "it has one value; a list or a range is searched" if path in names else did_you_mean(path, paths)
+    hint = f"write {' or '.join(in_branches)}" if in_branches else hint
     return at(node.key or node, f"{KEY}: '{path}' is not a searched setting", hint)
 
 

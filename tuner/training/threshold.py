@@ -6,6 +6,7 @@ A threshold is kept as log-odds: the second class is predicted where its logit e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,24 +15,36 @@ from torch import Tensor
 
 from tuner.training.metrics import Metric
 
-CANDIDATES = 200  # at most, at equal distances among the margins of the validation rows
 DEFAULT = 0.0  # the class of the higher probability
+EQUAL = 1e-12  # scores this near are the same: sums in another order round otherwise
+Floats = NDArray[np.float64]
 
 
-def tuned(folds: Sequence[tuple[Tensor, Tensor, Tensor]], metric: Metric) -> tuple[float, list[float]]:
+class Tuned(NamedTuple):
+    """A threshold, and the score of each fold there."""
+
+    threshold: float
+    scores: list[float]
+
+
+def tuned(folds: Sequence[tuple[Tensor, Tensor, Tensor]], metric: Metric) -> Tuned:
     """The threshold of the best mean score over folds, each (logits (V, 2), codes (V,), weights (V,)), and the scores
     of the folds there. Of equals, the one nearest to `DEFAULT`.
 
-    Candidates lie in the middle between neighbouring margins: there, no row is near the decision."""
-    margins = np.unique(np.concatenate([(logits[:, 1] - logits[:, 0]).double().numpy() for logits, _, _ in folds]))
-    between = (margins[1:] + margins[:-1]) / 2
-    places = np.unique(np.linspace(0, len(between) - 1, min(CANDIDATES, len(between))).round().astype(int))
-    candidates = np.append(DEFAULT, between[places])
-    scores = np.stack([_scores(*fold, candidates, metric) for fold in folds], axis=1)  # (candidates, folds)
+    Every decision that the rows allow is tried, with a threshold in the middle between each two neighbouring margins, so
+    that no row is near it."""
+    margins = [(logits[:, 1] - logits[:, 0]).double().numpy() for logits, _, _ in folds]
+    known = np.unique(np.concatenate(margins))
+    candidates = np.append(DEFAULT, (known[1:] + known[:-1]) / 2)
+    of_folds = [
+        _scores(margin, codes.numpy(), weights.numpy(), candidates, metric)
+        for margin, (_, codes, weights) in zip(margins, folds, strict=True)
+    ]
+    scores = np.stack(of_folds, axis=1)  # (candidates, folds)
     means = scores.mean(axis=1) * (1 if metric.maximize else -1)
-    best = np.flatnonzero(means >= np.nanmax(means))
+    best = np.flatnonzero(means >= np.nanmax(means) - EQUAL)
     chosen = best[np.abs(candidates[best]).argmin()]
-    return float(candidates[chosen]), scores[chosen].tolist()
+    return Tuned(float(candidates[chosen]), scores[chosen].tolist())
 
 
 def decided(logits: Tensor, threshold: float | None) -> Tensor:
@@ -41,10 +54,15 @@ def decided(logits: Tensor, threshold: float | None) -> Tensor:
     return logits.double() - torch.tensor([0.0, threshold], dtype=torch.double)
 
 
-def _scores(
-    logits: Tensor, codes: Tensor, weights: Tensor, candidates: NDArray[np.float64], metric: Metric
-) -> NDArray[np.float64]:
-    """The scores of one fold at every candidate."""
-    moved = torch.stack([decided(logits, threshold) for threshold in candidates.tolist()])
-    sets = len(candidates)
-    return metric.score(moved, codes.expand(sets, -1), weights.expand(sets, -1)).numpy()
+def _scores(margin: Floats, codes: NDArray[np.int64], weights: Floats, candidates: Floats, metric: Metric) -> Floats:
+    """The scores of one fold at every candidate, from the weights of the rows above it: both classes' hits follow."""
+    assert metric.counted is not None
+    order = np.argsort(margin, kind="stable")
+    places = np.searchsorted(margin[order], candidates, side="right")  # rows up to here get the first class
+    below = [np.append(0.0, np.cumsum(np.where(codes[order] == c, weights[order], 0.0)))[places] for c in (0, 1)]
+    totals = [float(weights[codes == c].sum()) for c in (0, 1)]
+    hit = np.stack([below[0], totals[1] - below[1]], axis=1)
+    first = below[0] + below[1]
+    predicted = np.stack([first, sum(totals) - first], axis=1)
+    true = np.broadcast_to(totals, hit.shape).copy()
+    return np.asarray(metric.counted(*(torch.from_numpy(each) for each in (hit, predicted, true))).numpy())

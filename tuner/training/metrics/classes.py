@@ -43,7 +43,7 @@ def counted(
         return score(*_counts(outputs, targets, weights))
 
     return Metric(name, tasks, True, function, meaning, bounds, best_classes(score, first), undefined=undefined,
-                  decides=True)  # fmt: skip
+                  counted=score)  # fmt: skip
 
 
 def hit(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ AREA = "of each class against the rest"
 METRICS = (
     replace(mean_of(hit, "accuracy", LABELS, True,
                     "share of rows, steps or pixels with the right class, or all labels right", (0, 1), commonest),
-            decides=True),
+            counted=lambda hit, predicted, true: hit.sum(-1) / true.sum(-1)),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
         counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}", tasks=LABELS)

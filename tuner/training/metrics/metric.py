@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.data.dataset import IGNORED, Dataset
-from tuner.training.metrics.guesses import Guesses
+from tuner.training.metrics.guesses import Counted, Guesses
 
 Function = Callable[..., Tensor]  # of outputs, targets, weights, and of what the metric `needs`
 ByRow = Callable[[Tensor, Tensor], Tensor]
@@ -30,8 +30,8 @@ class Metric:
     weighted mean is the score of the set; `whole`: it reads a row's places together; `least`: targets below it mean
     nothing to it; `needs`: what `function` takes besides, the users of the rows (…, V) or the error of the
     seasonal-naive forecast on the training rows of each set (…, M); `undefined`: why it cannot score rows with these
-    targets, of which each counts, or None; `weighted`: whether rows may count by weight; `decides`: whether it scores
-    the predicted class, so that a decision threshold matters."""
+    targets, of which each counts, or None; `weighted`: whether rows may count by weight; `counted`: the same
+    from the rows hit, predicted and true per class, where it scores the predicted class."""
 
     name: str
     tasks: tuple[str, ...]
@@ -46,7 +46,7 @@ class Metric:
     needs: Need | None = None
     undefined: Undefined | None = None
     weighted: bool = True
-    decides: bool = False
+    counted: Counted | None = None
 
     def score(self, outputs: Tensor, targets: Tensor, weights: Tensor, needed: Tensor | None = None) -> Tensor:
         """Of sets (…): outputs (…, V, *places, C), targets (…, V, *places) or numbers (…, V, M), and weights (…, V) in
