@@ -103,6 +103,23 @@ def test_outer_test_rows_are_decided_at_the_threshold_of_the_inner_folds(rare):
         assert fold_.winner.score == pytest.approx(np.mean(fold_.winner.fold_scores))
 
 
+def test_early_stopping_follows_the_score_at_the_best_threshold(rare):
+    """At the default threshold, a net that never predicts the rare class would stop at once."""
+    path = write_space(
+        rare, file="patient.yaml", name="patient", metric="balanced_accuracy",
+        dataset={"name": "table", "path": "d.csv", "target": "y"}, model={"hidden_size": [4]},
+        training={"epochs": 15, "batch_size": 32, "early_stopping": {"patience": 3},
+                  "optimizer": {"name": "adam", "learning_rate": 0.02}},
+        search={"trials": 1, "threshold": "tuned"},
+    )  # fmt: skip
+    search(path, rare / "study.db")
+    results = load(rare / "study.db", "patient")
+    assert results.score.mean > 0.7  # 0.5 without learning
+    trial = results.whole("final", results.deployed)
+    for curve, best in zip(trial.curves.score, trial.best_epochs, strict=True):
+        assert max(value for value in curve if value is not None) == curve[best - 1]
+
+
 def test_the_report_says_from_which_probability_the_second_class_is_predicted(rare):
     code, out, _ = inside("report", rare / "study.db", "--name", "tuned")
     assert code == 0 and "; predict 'sick' from a probability of 0." in out

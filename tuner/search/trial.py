@@ -323,4 +323,6 @@ def recipe_of(configuration: Mapping[str, Any], work: Work, **training: Any) -> 
     module = model(configuration["model"]["name"], work.folder)
     settings = module.Settings.model_validate(configuration["model"])
     how = TrainingSettings.model_validate({**configuration["training"], **training})
-    return Recipe(lambda shapes, lanes: module.build(settings, shapes, lanes), how, METRICS[work.metric])
+    return Recipe(
+        lambda shapes, lanes: module.build(settings, shapes, lanes), how, METRICS[work.metric], work.tune_threshold
+    )

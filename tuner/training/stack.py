@@ -22,6 +22,7 @@ from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.schedules import Pace
 from tuner.training.settings import TrainingSettings
+from tuner.training.threshold import best_scores
 from tuner.training.uninformed import uninformed_losses
 
 Build = Callable[[Shapes, Lanes], nn.Module]
@@ -36,11 +37,15 @@ PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients an
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one configuration is trained and scored; the same for every stack of a trial."""
+    """How one configuration is trained and scored; the same for every stack of a trial.
+
+    `tune_threshold`: each row set is scored at its own best decision threshold, so that early stopping and pruning
+    follow what a threshold can make of the outputs."""
 
     build: Build
     settings: TrainingSettings
     metric: Metric
+    tune_threshold: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,7 @@ class Stack:
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
         self.positions = list(positions)
-        self._metric, self._settings = recipe.metric, recipe.settings
+        self._metric, self._settings, self._tune = recipe.metric, recipe.settings, recipe.tune_threshold
         self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         self.model = recipe.build(table.shapes, random).to(table.device)
@@ -179,7 +184,10 @@ class Stack:
         shares = torch.cat(asks, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        score = self._metric.score(whole, labels, weights, self._data.needed(self._metric.needs, on.rows))
+        if self._tune:
+            score = best_scores(whole, labels, weights, self._metric)
+        else:
+            score = self._metric.score(whole, labels, weights, self._data.needed(self._metric.needs, on.rows))
         return loss, score, whole, self.gauges.dead(len(on.rows))
 
     @torch.no_grad()

@@ -31,8 +31,8 @@ def tuned(folds: Sequence[tuple[Tensor, Tensor, Tensor]], metric: Metric) -> Tun
     """The threshold of the best mean score over folds, each (logits (V, 2), codes (V,), weights (V,)), and the scores
     of the folds there. Of equals, the one nearest to `DEFAULT`.
 
-    Every decision that the rows allow is tried, with a threshold in the middle between each two neighbouring margins, so
-    that no row is near it."""
+    Every decision that the rows allow is tried, with a threshold in the middle between each two neighbouring margins:
+    no row is near it."""
     margins = [(logits[:, 1] - logits[:, 0]).double().numpy() for logits, _, _ in folds]
     known = np.unique(np.concatenate(margins))
     candidates = np.append(DEFAULT, (known[1:] + known[:-1]) / 2)
@@ -52,6 +52,12 @@ def decided(logits: Tensor, threshold: float | None) -> Tensor:
     if threshold is None:
         return logits
     return logits.double() - torch.tensor([0.0, threshold], dtype=torch.double)
+
+
+def best_scores(logits: Tensor, codes: Tensor, weights: Tensor, metric: Metric) -> Tensor:
+    """The score (K,) of each of K sets at its own best threshold, of logits (K, V, 2), codes and weights (K, V)."""
+    sets = zip(logits, codes, weights, strict=True)
+    return torch.tensor([tuned([each], metric).scores[0] for each in sets], dtype=torch.double)
 
 
 def _scores(margin: Floats, codes: NDArray[np.int64], weights: Floats, candidates: Floats, metric: Metric) -> Floats:
