@@ -120,8 +120,8 @@ class Search(Settings):
     threshold: Literal["default", "tuned"] = Field(
         "default",
         description="of two classes; default: the one of higher probability is predicted. tuned: the second one is "
-        "predicted from a probability that each trial chooses on its inner folds; curves then show each fold at its own "
-        "best threshold",
+        "predicted from a probability that each trial chooses on its inner folds; curves then show each fold at its "
+        "own best threshold",
     )
     default: dict[str, Any] = Field(
         {},
