@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 
 import pytest
-from helpers import inside, read_trials, search, start, tables, tuner, write_space
+from helpers import but_raised, inside, read_trials, search, start, tables, tuner, write_space
 from torture import files_up_to, real, surroundings, survived, without_privileges
 
 from tuner.report import load
@@ -192,7 +192,7 @@ def test_a_clock_that_was_set_changes_nothing(tmp_path):
     for place in (study, tmp_path / "whole.db"):
         search(path, place, "--trials", 9)
     survived(*inside("status", study), expected=0)
-    assert tables(study) == tables(tmp_path / "whole.db")
+    assert but_raised(tables(study)) == but_raised(tables(tmp_path / "whole.db"))
 
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", None])
