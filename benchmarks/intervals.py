@@ -191,7 +191,7 @@ def main() -> None:
           by_groups())  # fmt: skip
     table(f"Forward in time: rmse of tuned ridge, periods of {PERIOD} rows ({SETS} series a row)",
           ("level", "tested periods", "past mean", "next", "interval holds the past mean", "the mean of the next",
-           "the range of one more period holds it", "alarm"), by_time())  # fmt: skip
+           "the prediction interval of the next period holds it", "alarm"), by_time())  # fmt: skip
     table(f"Repeats of {FOLDS} folds ({SETS} data sets, the same in all rows of a metric)",
           ("metric", "repeats", holds, misses, "mean width", "sd by the cut alone"), by_repeats())  # fmt: skip
     table(f"The price ({SETS // 2} data sets, the same in all rows of a metric)",

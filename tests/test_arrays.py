@@ -92,7 +92,7 @@ def test_roles_lengths_and_weights_are_arrays_of_one_value_per_row(tmp_path, kin
     given = {"n": np.arange(ROWS) % 5 + 1, "w": np.linspace(0, 1, ROWS), "g": Y * 7, "when": np.arange(ROWS), "part": Y}
     dataset = check(load(tmp_path, kind, X=numbers(5, 2), y=Y, **given))
     np.testing.assert_array_equal(dataset.lengths, given["n"])
-    np.testing.assert_array_equal(dataset.weights, given["w"].astype(np.float32))
+    np.testing.assert_array_equal(dataset.weights, given["w"])
     np.testing.assert_array_equal(dataset.groups, Y)
     np.testing.assert_array_equal(dataset.order, given["when"])
     np.testing.assert_array_equal(dataset.split, Y)

@@ -253,7 +253,7 @@ def test_features_are_those_named_in_their_order(tmp_path):
 
 def test_weights_are_no_feature(tmp_path):
     dataset = load(tmp_path, "x,w,label\n1,0.5,a\n2,0,b\n3,7,a\n", weights="w")
-    assert dataset.feature_names == ("x",) and dataset.weights.dtype == np.float32
+    assert dataset.feature_names == ("x",) and dataset.weights.dtype == np.float64
     assert dataset.weights.tolist() == [0.5, 0, 7]
 
 

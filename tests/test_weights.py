@@ -6,14 +6,24 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from helpers import inside, search, tables, write_space
 from scipy.special import softmax
 from sklearn import metrics as sk
 
+from tuner.data.dataset import Dataset
+from tuner.models import rnn
 from tuner.report import load
 from tuner.report.prediction_tables import summaries
 from tuner.report.predictions import predictions
 from tuner.spec.packing import unpack
+from tuner.training.lane_data import Table
+from tuner.training.lanes import Lane
+from tuner.training.loop import train
+from tuner.training.metrics import METRICS
+from tuner.training.optimizers import Adam
+from tuner.training.settings import TrainingSettings
+from tuner.training.stack import Recipe
 
 FLAT = {"model": {"name": "mlp", "hidden_size": 4, "activation": None}, "search": {"sampler": "random", "trials": 2}}
 TRAINING = {"epochs": 15, "batch_size": 16, "optimizer": {"name": "adam", "learning_rate": [0.03, 0.1]}}
@@ -215,3 +225,36 @@ def test_a_rank_has_no_weight(tmp_path):
     assert code == 2
     assert "error: ndcg@5 ranks the rows of a user, and a rank has no weight\n" in err
     assert "weights_for: training" in err
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-60, 1e60])
+def test_a_common_factor_of_the_weights_changes_nothing(tmp_path, unit):
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=(80, 2)), rng.integers(1, 4, 80)
+    found = []
+    for name, factor in (("one", 1.0), ("other", unit)):
+        np.savez(tmp_path / f"{name}.npz", X=x, y=(x[:, 0] > 0).astype(int), w=factor * w)
+        data = {"name": "arrays", "path": f"{name}.npz", "weights": "w"}
+        path = write_space(tmp_path, name=name, dataset=data, search={"trials": 2}, metric="log_loss")
+        search(path, tmp_path / "study.db")
+        found.append(load(tmp_path / "study.db", name).score.mean)
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+
+def test_the_training_curve_of_positions_counts_their_rows_by_weight():
+    """Rows of weight 0 have random tags that cannot be learned, and do not show in the loss."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4, 1)).astype(np.float32)
+    tags = (x[..., 0] > 0).astype(np.int64)
+    tags[::2] = rng.integers(0, 2, (30, 4))
+    weights = (np.arange(60) % 2).astype(np.float64)
+    losses = []
+    for each in (None, weights):
+        data = Dataset("toy", "tagging", x, tags, ("x",), ("y",), ("a", "b"), weights=each)
+        how = TrainingSettings(epochs=30, batch_size=10, optimizer=Adam(learning_rate=0.05))
+        settings = rnn.Settings(hidden_size=8)
+        recipe = Recipe(lambda s, k, settings=settings: rnn.build(settings, s, k), how, METRICS["accuracy"])
+        lane = Lane(np.arange(50), (np.arange(50, 60),), 0)
+        curves = train(recipe, [lane], Table(data, torch.device("cpu")), lambda e, c: np.ones(1, bool)).curves
+        losses.append(curves.train_loss[0, -1])
+    assert losses[1] < 0.2 < losses[0]

@@ -148,7 +148,7 @@ def test_a_score_forward_in_time_is_said_to_be_of_the_past_and_getting_worse(tmp
     )
     assert f"Scores in order of time: {', '.join(f'{score:.4g}' for score in scores)}." in said
     assert "Warning: they get worse with time (Kendall's test, one-sided p = 0.0083)" in said
-    assert "averaged over data sets like this one" not in said and "one more period" not in said
+    assert "averaged over data sets like this one" not in said and "If nothing drifts" not in said
 
 
 def test_periods_without_a_trend_say_what_one_more_would_score(tmp_path):
@@ -157,7 +157,7 @@ def test_periods_without_a_trend_say_what_one_more_would_score(tmp_path):
     low, high = max(0, np.mean(scores) - half), np.mean(scores) + half
     p = scipy.stats.kendalltau(range(5), scores, alternative="greater", method="exact").pvalue
     assert f"No trend to the worse is shown (Kendall's test, one-sided p = {p:.2g})" in said
-    assert f"If nothing drifts, one more period scores between {low:.4g} and {high:.4g} (95 %)." in said
+    assert f"If nothing drifts, the next period scores between {low:.4g} and {high:.4g} (95 %)." in said
 
 
 def test_three_periods_are_too_few_to_tell_a_trend(tmp_path):

@@ -57,7 +57,7 @@ class Dataset:
     groups: int64 (N,), what stays together in a fold; split: int64 (N,), which outer fold tests a row, from 0 up, or
     `NEVER_TESTED`; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
-    weights: float32 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
+    weights: float64 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
     naive: float64 (N, M), a forecast without a model; horizon: the steps that M outputs are of, step after step;
     known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
     """
@@ -81,7 +81,7 @@ class Dataset:
     side: NDArray[np.float32] | None = None
     lengths: NDArray[np.int64] | None = None
     until: NDArray[np.float64] | None = None
-    weights: NDArray[np.float32] | None = None
+    weights: NDArray[np.float64] | None = None
     weights_for: WeightsFor = "both"
     naive: NDArray[np.float64] | None = None
     horizon: int = 1
@@ -118,18 +118,18 @@ class Dataset:
         return self.feature_names[column] if column < len(self.feature_names) else str(column)
 
     @property
-    def training_weights(self) -> NDArray[np.float32] | None:
+    def training_weights(self) -> NDArray[np.float64] | None:
         """How much each row (N,) counts in training, if not all count alike."""
         return None if self.weights_for == "scores" else self.weights
 
     @property
-    def score_weights(self) -> NDArray[np.float32] | None:
+    def score_weights(self) -> NDArray[np.float64] | None:
         """How much each row (N,) counts in scores, if not all count alike."""
         return None if self.weights_for == "training" else self.weights
 
     def counts(self, rows: Rows) -> NDArray[np.float64]:
         """How much these rows (V,) count in a score."""
-        return np.ones(len(rows)) if self.score_weights is None else self.score_weights[rows].astype(np.float64)
+        return np.ones(len(rows)) if self.score_weights is None else self.score_weights[rows]
 
     @property
     def outputs(self) -> int:

@@ -33,7 +33,7 @@ MAY = (
 )
 OF_ROWS = {  # of a Dataset, if it is there
     "groups": "int64", "split": "int64", "lengths": "int64", "order": "float64", "until": "float64",
-    "weights": "float32", "side": "float32", "naive": "float64",
+    "weights": "float64", "side": "float32", "naive": "float64",
 }  # fmt: skip
 OF_ARRAYS = ("scale", "impute", "task", "weights_for")
 OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in OF_ARRAYS))

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import WeightsFor, as_float32
+from tuner.data.dataset import WeightsFor
 from tuner.data.sources._dates import in_one_format
 from tuner.data.sources._frames import MISSING, check_complete
 from tuner.errors import DataError
@@ -88,13 +88,13 @@ def _no_time(column: pd.Series, where: str) -> DataError:
     return DataError(f"{text}: {str(value)[:60]!r} in data row {row + 1}", "write its dates like that", "time")
 
 
-def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float32] | None:
+def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
     """The column (N,) of how much each row counts: numbers from 0 up, not all of them 0."""
     if column is None:
         return None
     check_complete(frame[column], where, "weights")
-    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    weights = as_float32(numbers)
+    numbers = pd.to_numeric(frame[column], errors="coerce")
+    weights = np.array(numbers.to_numpy(dtype=np.float64, na_value=np.nan))  # a copy: pandas may lock its own
     wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
     if len(wrong):
         text = f"{where}: '{column}' of data row {wrong[0] + 1} is {frame[column].iloc[wrong[0]]}"

@@ -28,11 +28,11 @@ class Table:
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.dataset, self.device = dataset, device
         self.features = torch.from_numpy(dataset.features).to(device)
-        on_host = device.type == "mps" and not dataset.classes  # which has no float64
-        self.targets = torch.from_numpy(dataset.targets).to("cpu" if on_host else device)
+        exact = torch.device("cpu") if device.type == "mps" else device  # which has no float64
+        self.targets = torch.from_numpy(dataset.targets).to(device if dataset.classes else exact)
         self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
         weights = dataset.training_weights
-        self.weights = None if weights is None else torch.from_numpy(weights).to(device)
+        self.weights = None if weights is None else torch.from_numpy(weights.astype(np.float64)).to(exact)
         self.missing = bool(np.isnan(dataset.numbers).any())
 
     def read_as(self, settings: TrainingSettings) -> Table:
@@ -135,8 +135,8 @@ class LaneData:
     def weights_of(self, rows: Tensor) -> Tensor:
         """Weights (…, K, B) of rows in training, scaled to a mean of 1 over the labelled positions of each lane."""
         if self.row_weights is None:
-            return self._normaliser.expand(rows.shape)
-        return _taken(self.row_weights, rows) * self._normaliser
+            return self._normaliser.float().to(rows.device).expand(rows.shape)
+        return (_taken(self.row_weights, rows) * self._normaliser).float().to(rows.device)
 
     def inputs(self, rows: Tensor) -> Inputs:
         """Prepared features (…, K, B, *row shape); lengths or side numbers beside them."""
@@ -199,11 +199,11 @@ def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None) -> Tensor:
     """Labelled positions of each lane's training rows, divided by the sum of their weights (K, 1)."""
-    found = np.ones((len(lanes), 1), dtype=np.float32)
+    found = np.ones((len(lanes), 1))
     for place, lane in enumerate(lanes if class_weight is not None or table.weights is not None else ()):
         targets, weights = table.dataset.targets[lane.train], np.ones(len(lane.train))
-        if table.dataset.training_weights is not None:
-            weights = table.dataset.training_weights[lane.train].astype(np.float64)
+        if table.weights is not None:
+            weights = table.weights[torch.from_numpy(lane.train).to(table.weights.device)].cpu().numpy()
         positions = np.ones(targets.shape if table.dataset.classes else (len(targets), 1))
         if table.dataset.classes:
             positions *= targets != IGNORED
@@ -211,7 +211,7 @@ def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None
         if class_weight is not None:
             positions = positions * class_weight[place].cpu().double().numpy()[np.maximum(targets, 0)]
         found[place] = counted / (positions.reshape(len(weights), -1).sum(axis=1) @ weights)
-    return torch.from_numpy(found).to(table.device)
+    return torch.from_numpy(found).to(table.device if table.weights is None else table.weights.device)
 
 
 def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:

@@ -103,11 +103,11 @@ class Stack:
                 if (places := asked(step[1])) is not None:
                     asks.append(places.flatten(2).sum(dim=2))
         shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
-        if self._data.row_weights is not None:
-            shares = shares * self._data.row_weights[rows].cpu()
-            shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
         if asks:
             shares = torch.stack(asks).cpu() * (shares > 0)
+        if self._data.row_weights is not None:
+            shares = shares * self._data.row_weights[rows.to(self._data.row_weights.device)].cpu()
+        if asks or self._data.row_weights is not None:
             shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
         parts = torch.stack(losses).cpu().double() * shares
         mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others

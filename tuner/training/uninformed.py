@@ -42,7 +42,7 @@ def uninformed_losses(
     train = _spread(lanes, sets[0], outputs, data)
     weights = train.counts.cpu().double()
     if data.row_weights is not None:
-        weights = weights * data.row_weights[train.rows].cpu()
+        weights = weights * data.row_weights[train.rows.to(data.row_weights.device)].cpu()
     targets = data.targets(train.rows)
     if targets.is_floating_point():
         constant = _number(loss, targets, weights)
