@@ -103,6 +103,35 @@ def test_what_float32_holds_exactly_has_no_offset(values):
     np.testing.assert_array_equal(found.values[:, 0], values)
 
 
+@pytest.mark.parametrize("offset", [2**53, 2**60, -(2**62), 1_700_000_000_000_000_000])
+@pytest.mark.parametrize("way", ["csv", "parquet", "npz", "safetensors", "array"])
+def test_whole_numbers_beyond_float64_are_told_apart(tmp_path, offset, way):
+    x = offset + np.arange(40) % 2
+    if way == "array":
+        found = narrow(x[:, None])
+        values = found.values[:, 0]
+    elif way in ("csv", "parquet"):
+        frame = pd.DataFrame({"a": x, "y": Y[:40]})
+        frame.to_csv(tmp_path / "d.csv", index=False)
+        frame.to_parquet(tmp_path / "d.parquet")
+        settings = table.Settings(path=f"d.{way}", target="y", task="regression")
+        values = table.load(settings, tmp_path).features[:, 0]
+    else:
+        np.savez(tmp_path / "d.npz", X=x[:, None], y=Y[:40])
+        safetensors.numpy.save_file({"X": x[:, None], "y": Y[:40]}, tmp_path / "d.safetensors")
+        settings = arrays.Settings(path=f"d.{way}", task="regression")
+        values = arrays.load(settings, tmp_path).features[:, 0]
+    np.testing.assert_array_equal(np.diff(values), np.diff(x))
+
+
+def test_a_pattern_of_the_rows_hides_no_collapse():
+    """Every third row is harmless, as a sample at equal distances of 24,000 rows would find."""
+    m = np.arange(24_000)
+    x = np.where(m % 3 == 0, m % 7, 1.7e9 + m % 2)
+    found = narrow(x[:, None])
+    assert found.offsets[0] > 1e9 or found.coarse[0]
+
+
 def test_a_missing_value_stays_missing_beside_an_offset():
     found = narrow(np.array([[np.nan], [1.6e9 + 1], [1.6e9 + 2], [1.6e9 + 4]]))
     np.testing.assert_array_equal(found.values[:, 0] + found.offsets, [np.nan, 1.6e9 + 1, 1.6e9 + 2, 1.6e9 + 4])

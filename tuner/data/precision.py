@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +20,11 @@ from tuner.data.dataset import Dataset, as_float32
 EXACT_KINDS = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")  # float32 holds each of their values
 ROUNDING = 2.0**-24  # largest relative error of rounding to float32
 HARMLESS = 1e-6  # rounding error, as a share of a column's spread, that training does not notice
-COLLAPSED = 0.01  # share of a column's distinct values that may coincide in float32 before it is reported
-SAMPLED_ROWS, SAMPLED_NUMBERS = 10_000, 2**22  # at most, for the decision about a column; taken at equal distances
+COLLAPSED = (
+    0.001  # share of a column's distinct values that may coincide in float32: of any 10,000, about one pair does
+)
+SAMPLED_ROWS, SAMPLED_NUMBERS = 10_000, 2**22  # at most, for the decision about a column
+EXACT_INTEGERS = 2**53  # from where float64 takes neighbouring whole numbers for one
 BLOCK = 2**20  # numbers converted at once
 Offsets = NDArray[np.float64]
 
@@ -47,6 +50,12 @@ def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
     columns = values.shape[axis]
     if values.dtype.name in EXACT_KINDS:
         return Narrowed(as_float32(values), np.zeros(columns), np.zeros(columns, dtype=bool))
+    if _too_long(values):
+        first = (
+            values[:1].astype(np.float64).astype(values.dtype)
+        )  # exact both ways, as a float64 of that size is whole
+        rest = narrow((values - first).astype(np.int64), axis)
+        return replace(rest, offsets=rest.offsets + _by_column(first.astype(np.float64), axis)[0])
     found = precision(_sampled(values, axis))
     shaped = found.offsets.reshape([columns if place == axis % values.ndim else 1 for place in range(values.ndim)])
     narrowed = np.empty(values.shape, dtype=np.float32)
@@ -64,7 +73,7 @@ def narrow_pieces(
     never all in memory in a wider type."""
     columns, inner, width = shape[axis], math.prod(shape[axis + 1 :]), math.prod(shape[1:])
     narrowed, found = np.empty(shape, dtype=np.float32), Precision(np.zeros(columns), np.zeros(columns, dtype=bool))
-    rows = np.arange(0, shape[0], _step(shape[0], width))
+    rows = _sampled_rows(shape[0], width)
     sample, wanted = np.empty((len(rows), *shape[1:])), (rows[:, None] * width + np.arange(width)).reshape(-1)
     for start, piece in _placed(pieces()):
         narrowed.reshape(-1)[start : start + len(piece)] = as_float32(piece)
@@ -96,13 +105,22 @@ def joined(parts: Sequence[Narrowed]) -> Narrowed:
 
 
 def _sampled(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
-    """Rows at equal distances, `SAMPLED_ROWS` and `SAMPLED_NUMBERS` at most, by column: (n, D)."""
-    return _by_column(values[:: _step(len(values), math.prod(values.shape[1:]))], axis).astype(np.float64)
+    """Some rows, `SAMPLED_ROWS` and `SAMPLED_NUMBERS` at most, by column: (n, D)."""
+    rows = _sampled_rows(len(values), math.prod(values.shape[1:]))
+    return _by_column(values if len(rows) == len(values) else values[rows], axis).astype(np.float64)
 
 
-def _step(rows: int, width: int) -> int:
-    """From one row of the sample to the next."""
-    return max(1, -(-rows // max(1, min(SAMPLED_ROWS, SAMPLED_NUMBERS // max(1, width)))))
+def _sampled_rows(rows: int, width: int) -> NDArray[np.int64]:
+    """Row numbers in order: all, or one at random out of every so many, the same ones every time."""
+    step = max(1, -(-rows // max(1, min(SAMPLED_ROWS, SAMPLED_NUMBERS // max(1, width)))))
+    starts = np.arange(0, rows, step)
+    return np.asarray(np.minimum(starts + np.random.default_rng(0).integers(0, step, len(starts)), rows - 1))
+
+
+def _too_long(values: NDArray[Any]) -> bool:
+    """Whether whole numbers have digits that float64 does not keep."""
+    wide = values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size > 0
+    return wide and bool(max(int(values.max()), -int(values.min())) > EXACT_INTEGERS)
 
 
 def _by_column(values: NDArray[Any], axis: int) -> NDArray[Any]:
@@ -136,6 +154,8 @@ def harmless(values: NDArray[Any]) -> bool:
     """Whether float32 holds a column (N,) well enough without an offset."""
     if values.dtype.name in EXACT_KINDS:
         return True
+    if _too_long(values):
+        return False
     found = precision(_sampled(values[:, None], 1))
     return not (found.offsets.any() or found.coarse.any())
 

@@ -147,7 +147,7 @@ def _streamed(path: Path, kind: str, opened: Callable[[], Any]) -> Stored:
             yield from _pieces(file)
 
     def floats(as_shape: tuple[int, ...], axis: int) -> Narrowed:
-        if columns_first:
+        if columns_first or _long(dtype):
             return narrow(read().reshape(as_shape), axis)
         with readable(path, kind):
             return narrow_pieces(pieces, as_shape, axis, dtype)
@@ -155,6 +155,11 @@ def _streamed(path: Path, kind: str, opened: Callable[[], Any]) -> Stored:
     with opened() as file:
         shape, columns_first, dtype = _head(file)
     return Stored(dtype, shape, read, floats)
+
+
+def _long(dtype: np.dtype[Any]) -> bool:
+    """Whether whole numbers of this type may have more digits than float64."""
+    return dtype.kind in "iu" and dtype.itemsize == 8
 
 
 def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -194,6 +199,8 @@ def _safetensors(path: Path, name: str) -> Stored:
                 yield rows[start : min(start + step, count)].reshape(-1)
 
     def floats(as_shape: tuple[int, ...], axis: int) -> Narrowed:
+        if _long(stored):
+            return narrow(read().reshape(as_shape), axis)
         with readable(path, "safetensors"):
             return narrow_pieces(pieces, as_shape, axis, stored)
 

@@ -106,6 +106,8 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Cate
         raise DataError(f"{where} is empty", "leave it out with drop")
     if column.dtype == np.float32:
         return Numbers(column.to_numpy()[:, None], (name,))
+    if isinstance(column.dtype, np.dtype) and kind in ("i", "u"):
+        return Numbers(column.to_numpy()[:, None], (name,))
     if kind in ("i", "u", "f", "b"):
         return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None], (name,))
     if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
