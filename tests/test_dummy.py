@@ -9,7 +9,7 @@ from helpers import inside, search, write_space
 from sklearn import metrics as sk
 
 from tuner.data.dataset import END, IGNORED, Dataset
-from tuner.search.dummy import NAIVE, dummy
+from tuner.search.dummy import dummy
 from tuner.training.metrics import METRICS
 
 BLANK = np.zeros((60, 1), np.float32)
@@ -145,11 +145,14 @@ def test_answers_of_texts():
     assert by_place.what == "the commonest token at each place"
 
 
+NAIVE = "the seasonal-naive forecast of 7 steps"
+
+
 @pytest.mark.parametrize(("walks", "best"), [(True, NAIVE), (False, "the training mean")])
 def test_of_a_forecast_the_better_of_naive_and_mean(walks, best):
     steps = np.random.default_rng(0).normal(size=61)
     series = (steps.cumsum() if walks else steps).astype(np.float32)[:, None]
-    data = Dataset("toy", "regression", BLANK, series[1:], (), ("y",), naive=series[:-1])
+    data = Dataset("toy", "regression", BLANK, series[1:], (), ("y",), naive=series[:-1], season=7)
     found = dummy(data, METRICS["rmse"], ROWS[:40], ROWS[40:])
     guesses = {NAIVE: series[40:60], "the training mean": np.full((20, 1), series[1:41].mean(dtype=float))}
     assert found.what == best

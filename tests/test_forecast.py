@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tuner.data.dataset import check
 from tuner.data.sources import forecast
 from tuner.errors import DataError
+from tuner.search.dummy import dummy
+from tuner.training.metrics import METRICS
 
 
 def months(count, start=1949):
@@ -266,3 +268,17 @@ def test_weekends_are_no_gaps_of_business_days(tmp_path):
     (tmp_path / "b.csv").write_text("\n".join(["date,s,v", *lines[:10], *lines[11:]]))
     with pytest.raises(DataError, match="are 2 business days apart, and others 1 business day"):
         forecast.load(wish, tmp_path)
+
+
+def test_a_random_walk_is_best_forecast_by_its_last_value(tmp_path):
+    """Dates of days suggest a season of a week, which a walk does not have."""
+    walk = np.cumsum(np.random.default_rng(0).normal(size=200))
+    days = pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")
+    pd.DataFrame({"d": days, "v": walk}).to_csv(tmp_path / "w.csv", index=False)
+    dataset = forecast.load(forecast.Settings(path="w.csv", target="v", time="d", history=3), tmp_path)
+    assert dataset.season == 7
+    np.testing.assert_array_equal(dataset.last[:, 0], walk[2:-1])
+    rows, test = np.arange(120), np.arange(120, 197)
+    found = dummy(dataset, METRICS["mae"], rows, test)
+    assert (found.what, found.ignores_features) == ("the last-value forecast", False)
+    assert found.score == pytest.approx(np.abs(np.diff(walk))[2:][test].mean(), rel=1e-12)

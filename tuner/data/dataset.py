@@ -58,7 +58,8 @@ class Dataset:
     `NEVER_TESTED`; order: (N,), its time;
     until: (N,), the time when all of a row's targets are known, where that is later: a forecast's last step;
     weights: float64 (N,), how much a row counts, in training, scores or both as `weights_for` has it;
-    naive: float64 (N, M), a forecast without a model; horizon: the steps that M outputs are of, step after step;
+    naive: float64 (N, M), the values a `season` of steps before, and last: (N, M), the last known ones where that is
+    another forecast; horizon: the steps that M outputs are of, step after step;
     known: of a vocabulary, how many words a lane knows at most: the commonest of its training rows.
     """
 
@@ -84,6 +85,8 @@ class Dataset:
     weights: NDArray[np.float64] | None = None
     weights_for: WeightsFor = "both"
     naive: NDArray[np.float64] | None = None
+    last: NDArray[np.float64] | None = None
+    season: int = 1
     horizon: int = 1
     known: int | None = None
     offsets: NDArray[np.float64] | None = None

@@ -33,7 +33,7 @@ MAY = (
 )
 OF_ROWS = {  # of a Dataset, if it is there
     "groups": "int64", "split": "int64", "lengths": "int64", "order": "float64", "until": "float64",
-    "weights": "float64", "side": "float32", "naive": "float64",
+    "weights": "float64", "side": "float32", "naive": "float64", "last": "float64",
 }  # fmt: skip
 OF_ARRAYS = ("scale", "impute", "task", "weights_for")
 OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in OF_ARRAYS))
@@ -85,7 +85,7 @@ def _dimensions(dataset: Dataset, key: str) -> Collection[int]:
         return (2,) if dataset.vocabularies else LAYOUTS
     if key == "targets":
         return (1, 2, 3) if dataset.classes else (2,)
-    return (2,) if key in ("side", "naive") else (1,)
+    return (2,) if key in ("side", "naive", "last") else (1,)
 
 
 def _check_codes(dataset: Dataset, name: str) -> None:

@@ -46,6 +46,7 @@ class OuterFold:
     default: RefitRecord | None
     dummy: float | None
     dummy_is: str | None
+    dummy_ignores_features: bool
 
     @property
     def score(self) -> float | None:
@@ -80,8 +81,9 @@ class Results:
         refit = stored.refits.get(winner.number) if winner else None
         default = stored.refits.get(0) if self.header["default"] else None
         plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
-        dummy = chain["dummy"] or {"score": None, "what": None}
-        return OuterFold(*plan, winner, refit, default, dummy["score"], dummy["what"])
+        dummy = chain["dummy"] or {"score": None, "what": None, "ignores_features": True}
+        about = dummy["score"], dummy["what"], dummy["ignores_features"]
+        return OuterFold(*plan, winner, refit, default, *about)
 
     def _last_winner(self, chain: str, stored: StoredChain) -> TrialRecord | None:
         """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""

@@ -11,8 +11,6 @@ from tuner.report.results import Results
 from tuner.report.statistics import differences
 from tuner.report.tables import counted, settings
 
-NAIVE = "the seasonal-naive forecast"  # the one dummy that reads the features
-
 
 def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
     """Each comparison of the report: the gain, over whom, and what to add in brackets about whom."""
@@ -26,9 +24,9 @@ def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
 def dummy(results: Results) -> tuple[str, str]:
     """What predicted without a model in the scored outer folds, and a remark on what it predicted."""
     found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
-    if found == [NAIVE]:
-        return NAIVE, ""
-    return "a dummy" + ("" if NAIVE in found else " that ignores the features"), " or ".join(found)
+    if all(fold.dummy_ignores_features for fold in results.scored):
+        return "a dummy that ignores the features", " or ".join(found)
+    return (found[0], "") if len(found) == 1 else ("a dummy", " or ".join(found))
 
 
 def comparisons(results: Results) -> list[str]:

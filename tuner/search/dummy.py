@@ -19,7 +19,6 @@ from tuner.training.metrics import Metric
 from tuner.training.metrics.guesses import Guess, Seen
 from tuner.training.metrics.numbers import naive_error
 
-NAIVE = "the seasonal-naive forecast"
 MOST_DRAWS, FEWEST_DRAWS = 200, 4  # whose mean score is the expectation of a random draw
 DRAWN = 2**16  # rows, steps or pixels in all draws: the error of the mean is about 0.5 / √65,536 = 0.002 at most
 AT_ONCE = 2**20  # numbers
@@ -28,27 +27,29 @@ Outputs = Callable[[Rows], Iterable[Tensor]]  # what is answered for some rows (
 
 @dataclass(frozen=True)
 class Dummy:
-    """What it does, in words, and its score on the test rows; None where it has none."""
+    """What it predicts, in words, and its score on the test rows, None where it has none; a forecast from past values
+    does not ignore the features."""
 
     what: str
     score: float | None
+    ignores_features: bool
 
 
 def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | None:
-    """The best answer that ignores the features, or the data's own naive forecast, whichever is better on the training
-    `rows`; scored on the `test` rows. None where there are none.
+    """The best answer that ignores the features, or a forecast by the last value or season, whichever is best on the
+    training `rows`; scored on the `test` rows. None where there are none.
 
     A random draw counts with its expectation: the mean score of many draws, as the score of expected counts is not the
     expected score. The draws are the same ones every time."""
     if not len(test):
         return None
-    answers, sign = list(_answers(dataset, metric, rows)), 1 if metric.maximize else -1
+    answers, sign = {**_forecasts(dataset), **dict(_guesses(dataset, metric, rows))}, 1 if metric.maximize else -1
     score = partial(_score, dataset, metric, rows)
-    what, best = answers[0]
+    what = next(iter(answers))
     if len(answers) > 1:
-        what, best = max(answers, key=lambda each: _or_worst(sign * score(each[1], rows)))  # the first of equals
-    found = score(best, test)
-    return Dummy(what, found if math.isfinite(found) else None)
+        what = max(answers, key=lambda each: _or_worst(sign * score(answers[each], rows)))  # the first of equals
+    found = score(answers[what], test)
+    return Dummy(what, found if math.isfinite(found) else None, what not in _forecasts(dataset))
 
 
 def needed(dataset: Dataset, metric: Metric, train: Rows, on: Rows) -> NDArray[Any] | None:
@@ -73,11 +74,23 @@ def _or_worst(score: float) -> float:
     return score if math.isfinite(score) else -math.inf
 
 
-def _answers(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
-    """Every way to answer without a model, fitted on the training rows."""
-    naive, counts = dataset.naive, dataset.counts(rows)
-    if naive is not None:
-        yield NAIVE, lambda on: [torch.from_numpy(naive[on]).double()[None]]
+def _forecasts(dataset: Dataset) -> dict[str, Outputs]:
+    """The forecasts without a model: the last season's values, and the last one."""
+
+    def of(values: NDArray[np.float64]) -> Outputs:
+        return lambda on: [torch.from_numpy(values[on])[None]]
+
+    last, season = "the last-value forecast", f"the seasonal-naive forecast of {dataset.season} steps"
+    found = {
+        last if dataset.season == 1 else season: dataset.naive,
+        **({} if dataset.last is None else {last: dataset.last}),
+    }
+    return {what: of(values) for what, values in found.items() if values is not None}
+
+
+def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
+    """The metric's best answers that ignore the features, fitted on the training rows."""
+    counts = dataset.counts(rows)
     seen = Seen(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
     for guess in metric.guesses(seen):
         yield guess.what, partial(_constant if guess.drawn == "nothing" else _drawn, dataset, guess)

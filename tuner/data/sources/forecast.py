@@ -38,7 +38,7 @@ class Settings(NumberSettings):
     stride: int = Field(1, ge=1, le=100_000, description="steps from one window to the next")
     layout: Literal["flat", "sequence"] = Field("flat", description="flat: a row of numbers; sequence: of steps")
     season: int | None = Field(
-        None, ge=1, le=1_000_000, description="steps of a season, which the dummy repeats; null: as the dates say, or 1"
+        None, ge=1, le=1_000_000, description="steps of a season, which a dummy repeats; null: as the dates say, or 1"
     )
     separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
 
@@ -56,12 +56,13 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Those of all series: (N, lags, D) read, (N, horizon · M) asked, the same by season, and the times of the first
-    and last step asked."""
+    """Those of all series: (N, lags, D) read, (N, horizon · M) asked, the same a season before, the
+    last known values, and the times of the first and last step asked."""
 
     read: NDArray[np.float32]
     asked: NDArray[np.float64]
     naive: NDArray[np.float64]
+    last: NDArray[np.float64]
     order: NDArray[np.float64]
     until: NDArray[np.float64]
 
@@ -77,7 +78,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     windows = _windows(several, lags, settings, path.name)
     unused = [str(name) for name in frame.columns if name not in (*targets, *features)]
     names = [f"{column} {_at(1 - lag)}" for lag in lags for column in (*targets, *features)]
-    flat = settings.layout == "flat"
+    flat, season = settings.layout == "flat", _season(several[0], settings)
     repeated = len(lags) if flat else 1
     return Dataset(
         name=path.name,
@@ -91,6 +92,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
         order=windows.order,
         until=windows.until,
         naive=windows.naive,
+        last=windows.last if season > 1 else None,
+        season=season,
         horizon=settings.horizon,
         offsets=np.tile(several[0].read.offsets, repeated),
         coarse=np.tile(several[0].read.coarse, repeated),
@@ -170,19 +173,25 @@ def _windows(several: Sequence[Series], lags: list[int], settings: Settings, whe
         text = f"{where} gives {count:,} windows of {len(lags):,} steps, too much for memory"
         raise DataError(text, "a larger stride, or fewer steps", "stride")
     read = np.empty((count, len(lags), width), dtype=np.float32)
-    asked, naive = (np.empty((count, horizon, outputs)) for _ in range(2))
+    asked, naive, known = (np.empty((count, horizon, outputs)) for _ in range(3))
     order, until = np.empty(count), np.empty(count)
     for series, now, end in zip(several, last, ends, strict=True):
         place = slice(end - len(now), end)
-        season = series.step.season if settings.season is None else settings.season
+        season = _season(series, settings)
         for column, lag in enumerate(lags):
             read[place, column] = series.read.values[now + 1 - lag]
         for ahead in range(1, horizon + 1):
             source = now + ahead - season * -(-ahead // season)
             asked[place, ahead - 1] = series.targets[now + ahead]
             naive[place, ahead - 1] = series.targets[np.where(source < 0, now, source)]
+            known[place, ahead - 1] = series.targets[now]
         order[place], until[place] = series.when[now + 1], series.when[now + horizon]
-    return Windows(read, asked.reshape(count, -1), naive.reshape(count, -1), order, until)
+    return Windows(read, asked.reshape(count, -1), naive.reshape(count, -1), known.reshape(count, -1), order, until)
+
+
+def _season(series: Series, settings: Settings) -> int:
+    """Steps of a season: as the file says, or the dates; the same in all series, which have one step."""
+    return series.step.season if settings.season is None else settings.season
 
 
 def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
