@@ -14,7 +14,7 @@ from tuner.data.resampling import plan
 from tuner.data.split_column import read_split
 from tuner.errors import DataError
 from tuner.report import load
-from tuner.search.plan import load_data
+from tuner.search.plan import load_data, prepare
 from tuner.spec.sections import Resampling
 
 ROWS = 60
@@ -209,3 +209,35 @@ def test_a_bare_column_of_zeros_and_ones_is_refused_at_its_setting(tmp_path):
     assert code == 2
     assert "t.csv: the split column 'part' holds only 0 and 1, and its name does not say which of them tests" in err
     assert f"= call it is_test or is_train; or {BOTH}" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("resampling", "why"),
+    [({"kind": "random", "outer": 3}, "resampling.kind is random"),
+     ({"outer": "none", "inner": 3}, "resampling.outer is none")],
+)  # fmt: skip
+def test_a_split_column_that_cuts_nothing_is_warned_of(tmp_path, resampling, why):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"a": rng.normal(size=60), "y": rng.choice(["u", "v"], 60), "part": ["train", "train", "test"] * 20}
+    )
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    data = {"name": "table", "path": "d.csv", "target": "y", "split": "part"}
+    code, out, _ = inside("check", write_space(tmp_path, dataset=data, resampling=resampling))
+    assert code == 0 and f"warning: the split column cuts nothing, as {why}" in out
+
+
+def test_inner_folds_of_a_named_split_keep_groups_together_and_parted_groups_are_warned_of(tmp_path):
+    rng = np.random.default_rng(0)
+    who, part = np.repeat(np.arange(20), 3), np.repeat(["train"] * 14 + ["test"] * 6, 3)
+    part[0] = "test"
+    frame = pd.DataFrame({"a": rng.normal(size=60), "y": rng.choice(["u", "v"], 60), "part": part, "who": who})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    data = {"name": "table", "path": "d.csv", "target": "y", "split": "part", "groups": "who"}
+    path = write_space(tmp_path, dataset=data, resampling={"kind": "split", "outer": None, "inner": 3})
+    code, out, _ = inside("check", path)
+    assert code == 0 and "warning: the split column parts 1 of 20 groups: their rows train and test" in out
+    prepared = prepare(path)
+    for chain in prepared.plan.chains:
+        for fold in chain.folds:
+            assert not {*who[fold.train]} & {*who[fold.validation]}

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -21,12 +20,12 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from tuner.data.dataset import NEVER_TESTED, Dataset, Rows
+from tuner.data.dataset import NEVER_TESTED, Dataset, Pair, Rows
+from tuner.data.forward import Forward
 from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
 from tuner.spec.sections import Resampling
 
-Pair = tuple[Rows, Rows]  # training rows, and those that score them
 ENDLESS = 10**6  # splits: more than anybody asks for
 MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for
 
@@ -201,7 +200,8 @@ class Grouped(Shuffled):
 
 
 class Named(Shuffled):
-    """The outer parts are named, one per value of `split`; inner folds that share nothing are cut at random.
+    """The outer parts are named, one per value of `split`; inner folds that share nothing are cut at random, or in
+    whole groups where the data has groups.
 
     Rows that are never tested are a spare part: they train in every outer fold."""
 
@@ -209,6 +209,19 @@ class Named(Shuffled):
         super().__init__(resampling, dataset)
         self._split = _present(dataset.split, "split", "dataset.split names the column")
         self.spare = int((self._split == NEVER_TESTED).any())
+        self._inner = Grouped(resampling, dataset) if dataset.groups is not None else None
+
+    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """As of rows at random, or of whole groups."""
+        return self._inner.parts(rows, folds, seed) if self._inner else super().parts(rows, folds, seed)
+
+    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
+        """As of rows at random, or of whole groups."""
+        return self._inner.holdouts(rows, share, seed) if self._inner else super().holdouts(rows, share, seed)
+
+    def possible(self, rows: Rows, folds: int) -> int | None:
+        """As of rows at random, or of whole groups."""
+        return self._inner.possible(rows, folds) if self._inner else super().possible(rows, folds)
 
     def count(self, asked: int | None) -> int:
         found = len(np.unique(self._split)) - self.spare
@@ -231,93 +244,6 @@ class Named(Shuffled):
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """One part per value of the split, whatever the seed; those that are never tested come first."""
         return [rows[self._split[rows] == value] for value in np.unique(self._split)]
-
-
-class Forward:
-    """Every part is tested by what was trained on the parts before it, less rows whose targets reach into it, less the
-    `gap` rows just before.
-
-    Rows of one time are never parted. Nothing comes before the first part, and the second is spare so that the first
-    outer fold has an inner one too.
-    """
-
-    spare, lead = 2, 1
-
-    def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
-        self._gap = resampling.gap
-        rows = np.arange(len(dataset))
-        order = rows if dataset.order is None else np.argsort(dataset.order, kind="stable")
-        self._place = np.empty(len(rows), dtype=np.int64)
-        self._place[order] = rows
-        self._time = rows if dataset.order is None else dataset.order
-        self._until = self._time if dataset.until is None else dataset.until
-        if resampling.stratify is True:
-            raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
-
-    def count(self, asked: int | None) -> int:
-        """Parts to test."""
-        return 5 if asked is None else asked
-
-    def units(self, rows: Rows) -> int:
-        """Each time is one."""
-        return len(np.unique(self._time[rows]))
-
-    def words(self, rows: Rows) -> str:
-        """As rows."""
-        return f"{len(rows):,} rows in their order of time"
-
-    def possible(self, rows: Rows, folds: int) -> int | None:
-        """Forward in time there is one."""
-        return 1
-
-    possible_outer = possible
-
-    def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """All rows in parts, of which the spare ones are never tested."""
-        return self.parts(rows, folds, seed)
-
-    def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """Parts of nearly equal size, one after another in time."""
-        ordered = self._in_time(rows)
-        ends = np.cumsum([len(part) for part in np.array_split(ordered, folds)]).tolist()
-        starts = [0, *(self._change(ordered, end) for end in ends[:-1]), len(rows)]
-        parts = [np.sort(ordered[start:stop]) for start, stop in pairwise(starts)]
-        if not all(map(len, parts)):
-            text = f"{len(rows)} rows of {self.units(rows)} different times cannot be cut into {folds} parts"
-            raise DataError(text, "fewer folds, or more rows")
-        return parts
-
-    def _change(self, ordered: Rows, place: int) -> int:
-        """The first place from this one on where a later time begins."""
-        times = self._time[ordered]
-        later = np.flatnonzero(times[place:] != times[place - 1]) if place else np.zeros(1, dtype=np.int64)
-        return place + int(later[0]) if len(later) else len(ordered)
-
-    def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
-        """The parts before part `index`, less what reaches into it, less the gap."""
-        kept = self._before(np.concatenate(parts[:index]), parts[index])
-        if not len(kept):
-            text = f"a gap of {self._gap} rows" if self._gap else "targets that reach into the rows that test"
-            raise DataError(f"{text} leaves nothing to train on", "a smaller gap or horizon, or fewer folds")
-        seen = (part[np.isin(part, kept)] for part in parts[:index])
-        return [part for part in seen if len(part)]
-
-    def _before(self, rows: Rows, test: Rows) -> Rows:
-        """The rows in time whose targets are known before the first of `test` begins, less the gap."""
-        known = self._in_time(rows[self._until[rows] < self._time[test].min()])
-        return known[: max(0, len(known) - self._gap)]
-
-    def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """The last share of the rows scores; there is one such split."""
-        order = self._in_time(rows)
-        first = self._change(order, len(order) - max(1, round(share * len(order))))
-        train = self._before(order[:first], order[first:]) if first < len(order) else order[:0]
-        if not len(train):
-            raise DataError(f"inner holdout {share} forward in time leaves nothing to train on", "a smaller share")
-        yield np.sort(train), np.sort(order[first:])
-
-    def _in_time(self, rows: Rows) -> Rows:
-        return rows[np.argsort(self._place[rows], kind="stable")]
 
 
 def partitions(units: int, folds: int) -> int | None:

@@ -17,6 +17,7 @@ Task = Literal["classification", "multilabel", "regression", "tagging", "languag
 Layout = Literal["flat", "sequence", "image", "tokens", "ids"]
 WeightsFor = Literal["both", "training", "scores"]
 Rows = NDArray[np.int64]
+Pair = tuple[Rows, Rows]  # training rows, and those that score them
 LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
 IGNORED = -1  # in a target: nothing is asked here

@@ -17,7 +17,6 @@ from tuner.report.statistics import (
     correlated_bayes,
     differences,
     holm,
-    of_differences,
 )
 
 MARGIN = 0.01  # by default: of a metric with a largest and a smallest value, else of the mean score
@@ -88,7 +87,7 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
 def _match(first: Rival, second: Rival, sign: int, some: Results, margin: float) -> Match:
     better, worse = (first, second) if sign > 0 else (second, first)
     found, share, most = differences(better.scores, worse.scores), some.test_share, some.most
-    gain = of_differences(corrected_interval(found, share, most=most))
+    gain = corrected_interval(found, share, most=most)
     p, practical = corrected_p(found, share, most), correlated_bayes(found, share, margin, most)
     return Match(first.label, second.label, gain, p, None, practical)
 

@@ -19,7 +19,6 @@ from tuner.report.statistics import (
     corrected_interval,
     corrected_p,
     differences,
-    of_differences,
     tibshirani,
     with_repeats,
 )
@@ -230,7 +229,7 @@ class Results:
         gain = self._interval(gains)
         assert gain is not None
         p = corrected_p(gains, self.test_share, self.most)
-        return Gain(sum(theirs) / len(theirs), of_differences(gain), tuple(gains), p)
+        return Gain(sum(theirs) / len(theirs), gain, tuple(gains), p)
 
     @cached_property
     def default(self) -> TrialRecord | None:

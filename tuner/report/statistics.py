@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 from scipy.special import stdtr, stdtrit
@@ -18,7 +18,7 @@ ROUNDING = 1e-8  # relative: differences below it are those of rounding
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its two-sided confidence interval; `half` is None where one value allows none.
+    """A mean and its two-sided confidence interval; `half` is None where one value, or equal ones, allow none.
 
     Its bounds stay within what the quantity can be: an accuracy is at most 1. `independent`: it is no wider than one of
     independent rows."""
@@ -52,7 +52,10 @@ def corrected_interval(
     mean, count = statistics.fmean(scores), min(len(scores), most or len(scores))
     if count < 2:
         return Interval(mean, None)
-    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * corrected_error(scores, test_share, most))
+    error = corrected_error(scores, test_share, most)
+    if error == 0:  # equal scores do not tell how sure they are, and 0 would claim certainty
+        return Interval(mean, None)
+    return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * error)
 
 
 def one_more(scores: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -91,12 +94,6 @@ def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
         return found
     mean = statistics.fmean(found)
     return [mean if abs(mean) > rounding else 0.0] * len(found)
-
-
-def of_differences(interval: Interval) -> Interval:
-    """The interval of a mean difference. It has no half width where every fold shows the same difference: without
-    variance nothing tells how sure it is, and 0 would claim certainty."""
-    return replace(interval, half=interval.half or None)
 
 
 def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float | None:

@@ -32,7 +32,8 @@ def title(results: Results) -> list[str]:
     shape = "×".join(str(n) for n in data["shape"])
     outer = counted(len(results.folds), "outer fold")
     nested = f"{outer} and the final chain" if results.folds else "a flat search"
-    return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better); "
+    return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better"
+            f"{'; rows count by weight' if header['weighted'] else ''}); "
             f"{header['sampler']}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
 
 
@@ -79,8 +80,9 @@ def _nested(results: Results) -> list[str]:
     """The outer score, what it is a score of, and how it compares."""
     if results.score is None:
         return ["No outer fold has been scored yet."]
-    lines = [f"{results.metric} {interval(results.score, results.kind)} on rows that the search never saw: "
-             f"{_estimand(results)} ({counted(len(results.scored), 'outer fold')}).", *_certainty(results)]  # fmt: skip
+    folds = len(results.scored)
+    lines = [f"{results.metric} {interval(results.score, folds, results.kind)} on rows that the search never saw: "
+             f"{_estimand(results)} ({counted(folds, 'outer fold')}).", *_certainty(results)]  # fmt: skip
     return [*lines, *verdicts.caveats(results), *verdicts.optimism(results), *verdicts.comparisons(results)]
 
 
@@ -100,11 +102,7 @@ def _certainty(results: Results) -> list[str]:
     score, header = results.score, results.header
     assert score is not None
     lines = periods(results) if header["cut"] == "time" else []
-    if score.half is None:
-        return lines
-    if score.low == score.high:
-        return [*lines, "All outer folds have the same score: how sure that is, this interval cannot say."]
-    if header["cut"] == "time":
+    if score.half is None or header["cut"] == "time":
         return lines
     if score.independent:
         lines.append("This interval of Bates et al. is as narrow as that of independent rows: their correction found "
@@ -138,7 +136,9 @@ def deployed(results: Results) -> list[str]:
     what = f"{settings(chosen) or 'nothing was searched'}{why}"
     if not results.flat and results.score is None:
         return [f"The final chain leads with trial {chosen.number}: {what}. No outer score says yet how good it is."]
-    length = f"train it for {counted(refit_epochs(chosen), 'epoch')} (median best epoch of its inner folds)"
+    patient = chosen.configuration["training"]["early_stopping"] is not None
+    how = "median best epoch of its inner folds" if patient else "all that the file asks for"
+    length = f"train it for {counted(refit_epochs(chosen), 'epoch')} ({how})"
     missing = not_shown(results)
     first = f"Deploy trial {chosen.number}"
     if missing and chosen.number == 0 and results.default:
@@ -167,7 +167,7 @@ def not_shown(results: Results) -> list[str]:
     for gain, other, about in verdicts.others(results):
         if not gain.shown:
             own = results.default_score if gain is results.against_default else None
-            score = f"; {results.metric} of the default {interval(own)}" if own else ""
+            score = f"; {results.metric} of the default {interval(own, len(results.scored))}" if own else ""
             who = f"{other} (trial 0)" if own else f"{other} ({about})" if about else other
             found.append(f"{verdicts.no_gain(gain, who)}{score}.")
     return found
@@ -247,10 +247,11 @@ def _progress(results: Results) -> str:
     return f"{results.finished():,} of {counted(results.total * len(results.chains), 'trial')}{folds}"
 
 
-def interval(value: Interval, kind: str = "corrected") -> str:
-    """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)"."""
+def interval(value: Interval, folds: int, kind: str = "corrected") -> str:
+    """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)", of so many folds."""
     if value.half is None:
-        return f"{value.mean:.4g} (one fold: no interval)"
+        why = "one fold" if folds == 1 else f"the same in all {folds} folds"
+        return f"{value.mean:.4g} ({why}: no interval)"
     of = {"corrected": "", "bates": " of Bates, Hastie & Tibshirani 2023"}[kind]
     return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
 

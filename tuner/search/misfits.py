@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from pydantic.fields import FieldInfo
 
+from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
 from tuner.errors import ExperimentError
@@ -97,6 +100,21 @@ def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[tuple[str, str,
     furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
     if dataset.layout == "image" and furthest >= least:
         yield "training.shift", f"a shift of {furthest} pixels leaves nothing of images of {least}", "fewer pixels"
+
+
+def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:
+    """Warnings of a split column that does not cut, or that cuts through groups."""
+    resampling, split, groups = experiment.resampling, dataset.split, dataset.groups
+    if split is None:
+        return
+    kind = kind_of(resampling, dataset)
+    if kind != "split" or resampling.outer == "none":
+        why = f"resampling.kind is {kind}" if kind != "split" else "resampling.outer is none"
+        yield f"the split column cuts nothing, as {why}: rows that it names as test rows train, too"
+    elif groups is not None:
+        parted = int((pd.Series(split).groupby(groups).nunique() > 1).sum())
+        if parted:
+            yield f"the split column parts {parted} of {len(np.unique(groups))} groups: their rows train and test"
 
 
 def extremes(entry: Entry) -> tuple[Any, ...]:

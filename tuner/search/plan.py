@@ -23,7 +23,7 @@ from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, 
 from tuner.search.catalogue import MODELS, catalogue, model, source
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
-from tuner.search.misfits import check_used, doubts
+from tuner.search.misfits import check_used, doubts, split_unused
 from tuner.search.own import check_built, hash_of_loader, hashes, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
@@ -168,7 +168,12 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
     """What the data hints at, at its place in the file."""
     node, said = (
         experiment.document.root.entries["dataset"],
-        (*dataset.notes, *precision.warnings(dataset), *_hints(experiment, dataset)),
+        (
+            *dataset.notes,
+            *precision.warnings(dataset),
+            *_hints(experiment, dataset),
+            *split_unused(experiment, dataset),
+        ),
     )
     return [experiment.document.render([at(node, each, warning=True)]) for each in said]
 
