@@ -193,6 +193,14 @@ def test_an_annotated_shape_is_filled_in_despite_its_default(tmp_path):
     assert "filled    wide.py:Wide: in_channels=1, num_classes=10, out_features=10, from the data" in out
 
 
+def test_an_annotated_shape_that_no_data_has_is_an_error(tmp_path):
+    path = wide(tmp_path, more=', in_feature: Annotated[int, "shape"] = 4')
+    (tmp_path / "wide.py").write_text("from typing import Annotated\n" + (tmp_path / "wide.py").read_text())
+    code, _, err = inside("check", path)
+    assert code == 2 and "'in_feature' is annotated as a shape, and no shape has this name" in err
+    assert "did you mean 'in_features'?" in err
+
+
 def test_a_shape_with_a_default_that_does_not_fit_is_an_error_that_says_why(tmp_path):
     code, _, err = inside("check", wide(tmp_path, more=", height: int = 8, out_features: int = 4", out="out_features"))
     assert code == 2

@@ -82,7 +82,7 @@ def test_accuracy_where_one_class_is_nearly_all_is_doubted(tmp_path):
     frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=100), "y": ["well"] * 96 + ["ill"] * 4})
     _, out, _ = checked(tmp_path, frame, "accuracy")
     assert "warning: accuracy is 0.96 for guessing the commonest class, 'well'" in out
-    assert "balanced_accuracy, average_precision or mcc tell more" in out
+    assert "balanced_accuracy, average_precision or mcc are more informative" in out
     assert "warning" not in checked(tmp_path, frame, "balanced_accuracy")[1]
     assert "warning" not in checked(tmp_path, frame.assign(y=["well"] * 94 + ["ill"] * 6), "accuracy")[1]
     weights = np.where(frame["y"] == "ill", 20, 1)
@@ -118,3 +118,20 @@ def test_the_list_explains_every_metric():
 
     text = inside("list", "metrics")[1]
     assert all(f"\n{name} " in f"\n{text}" for name in METRICS)
+
+
+def test_a_quantile_loss_names_the_nearest_metric_that_there_is(tmp_path):
+    loss = {"name": "quantile", "quantile": 0.3}
+    path = write_space(tmp_path, dataset={"name": "diabetes"}, metric="rmse", training={"loss": loss})
+    code, out, _ = inside("check", path)
+    assert (
+        code == 0 and "the loss aims at the 0.3 quantile, and rmse does not" in out and "= metric: pinball_0.25" in out
+    )
+
+
+def test_accuracy_of_sparse_labels_is_no_bug(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", X=rng.normal(size=(200, 3)), y=(rng.random((200, 6)) < 0.05).astype(int))
+    path = write_space(tmp_path, dataset={"name": "arrays", "path": "d.npz"}, metric="accuracy")
+    code, _, err = inside("check", path)
+    assert (code, err) == (0, "")

@@ -104,7 +104,7 @@ class Own:
             if value is None:
                 text = f"{self.name} asks for {name}, which this data does not have"
                 has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
-                raise UsageError(text, f"it has {', '.join(has)}; another layout may have more")
+                raise UsageError(text, f"give it a default, if it is a setting; it has {', '.join(has)}")
         make = partial(self.make, **given, **settings.model_dump(exclude={"name"}))
         return Copies(make, lanes, partial(_answer, shapes=shapes, name=self.name))
 

@@ -45,7 +45,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "complete": results.complete,
         "score": spanned(results.score),
         "interval": results.kind,
-        "warnings": results.header["hints"],
+        "warnings": [*results.header["hints"], *results.header["notes"]],
         "raised": results.header.get("raised", []),
         "inner_best": results.inner_best,
         "optimism": results.optimism,

@@ -15,6 +15,7 @@ from tuner.spec.experiment import Experiment
 from tuner.spec.yaml_file import at
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 from tuner.training.metrics.guesses import Seen
+from tuner.training.metrics.numbers import LEVELS
 
 SHARE = 0.95  # of the commonest class, from which accuracy tells little
 NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}
@@ -82,21 +83,23 @@ def _scored(chain: ChainPlan) -> Iterator[tuple[str, Rows, Rows]]:
 def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str]:
     """Warnings of a metric that tells little, or that the loss does not aim at."""
     nodes = experiment.document.root.entries
-    found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _telling_little(dataset, metric)]
-    found += [(nodes.get("training", nodes["dataset"]), *each) for each in _aimed_elsewhere(experiment, metric)]
+    found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _uninformative_accuracy(dataset, metric)]
+    found += [
+        (nodes.get("training", nodes["dataset"]), *each) for each in _loss_of_another_quantile(experiment, metric)
+    ]
     return [experiment.document.render([at(node, *each, warning=True)]) for node, *each in found]
 
 
-def _telling_little(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
+def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
     """Accuracy where guessing the commonest class has nearly all of it."""
     if metric.name == "accuracy" and dataset.classes:
         counts = Seen(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
         if (share := counts.max() / counts.sum()) >= SHARE:
             text = f"accuracy is {share:.2g} for guessing the commonest class, '{dataset.classes[counts.argmax()]}'"
-            yield text, "balanced_accuracy, average_precision or mcc tell more"
+            yield text, "balanced_accuracy, average_precision or mcc are more informative"
 
 
-def _aimed_elsewhere(experiment: Experiment, metric: Metric) -> Iterator[tuple[str, str]]:
+def _loss_of_another_quantile(experiment: Experiment, metric: Metric) -> Iterator[tuple[str, str]]:
     """A loss whose best answer is another quantile than the metric's, or none."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     losses = [v for e in entries if e.target in ("training.loss", "training.loss.name") for v in extremes(e)]
@@ -107,5 +110,6 @@ def _aimed_elsewhere(experiment: Experiment, metric: Metric) -> Iterator[tuple[s
         text = f"{metric.name} is best at the {wanted:g} quantile, and the loss aims elsewhere"
         yield text, f"training.loss: {{name: quantile, quantile: {wanted:g}}}"
     elif wanted is None and "quantile" in losses and not (metric.name == "mae" and levels == {0.5}):
-        said = " and the ".join(f"{level:g}" for level in sorted(levels))
-        yield f"the loss aims at the {said} quantile, and {metric.name} does not", f"metric: {PINBALL}{max(levels):g}"
+        quantiles = " and the ".join(f"{level:g}" for level in sorted(levels))
+        nearest = min(LEVELS, key=lambda level: abs(level - max(levels)))
+        yield f"the loss aims at the {quantiles} quantile, and {metric.name} does not", f"metric: {PINBALL}{nearest:g}"

@@ -183,6 +183,9 @@ def arguments(
             means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
             raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "call it otherwise")
         marked = SHAPE in getattr(hints.get(argument.name), "__metadata__", ())
+        if marked and argument.name not in kind.handed_in:
+            text = f"{name}: its argument '{argument.name}' is annotated as a shape, and no shape has this name"
+            raise UsageError(text, did_you_mean(argument.name, kind.handed_in))
         if argument.name in kind.handed_in and (not given or marked or argument.name in kind.despite_default):
             handed_in.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):

@@ -139,8 +139,8 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
 
     Of single classes the commonest is best, or the commonest from `first` on where those before it are not scored. A
     draw that takes class c with probability q is expected to hit the share q · s of all rows, s the class's own share.
-    q goes through the powers of s, from all classes alike to nearly always the commonest: s itself is best for macro
-    F1, s^1.5 is near the best for weighted F1."""
+    q goes through the powers of s, from all classes alike to nearly always the commonest: q = s is the best for macro
+    F-beta; for weighted F-beta no power is exactly the best, and the best power is within 0.001 of it."""
 
     def guesses(seen: Seen) -> list[Guess]:
         if not seen.classes:
@@ -169,7 +169,14 @@ def _best_labels(score: Counted, seen: Seen) -> list[Guess]:
     order = np.argsort(-share, kind="stable")
     chosen = np.tri(len(share))[:, np.argsort(order)]  # row k has the k + 1 commonest
     place = _best(score, share, list(chosen))[0]
-    names = f"the {place.sum():.0f} commonest labels" if place.sum() < len(share) else "every label"
+    count = int(place.sum())
+    names = (
+        "every label"
+        if count == len(share)
+        else f"the {count} commonest labels"
+        if count > 1
+        else "the commonest label"
+    )
     return [Guess(f"{names} for every row", np.where(place > 0, 1.0, -1.0))]
 
 
