@@ -177,10 +177,11 @@ def by_time() -> Iterator[Sequence[object]]:
             found = np.concatenate([nested(sums(x, y, cut, parts), forward=True)[:, 0] for x, y in drawn])
             past, coming = found[:, :-1], found[:, -1]
             share, mean = float(np.mean([1 / i for i in range(2, parts - 1)])), past.mean(axis=1)
-            width = half(past, share)
+            width, silent = half(past, share), ~worse(past)  # of the next period the report says something only then
+            ahead = half(past[silent], 0, each=True)
             yield (kind, tested, float(mean.mean()), float(coming.mean()), held(mean, width, float(mean.mean()))[0],
-                   held(mean, width, float(coming.mean()))[0], held(mean, half(past, 0, each=True), coming)[0],
-                   f"{worse(past).mean():.1%}")  # fmt: skip
+                   held(mean, width, float(coming.mean()))[0], held(mean[silent], ahead, coming[silent])[0],
+                   f"{1 - silent.mean():.1%}")  # fmt: skip
 
 
 def main() -> None:
