@@ -123,6 +123,7 @@ def test_early_stopping_follows_the_score_at_the_best_threshold(rare):
 def test_the_report_says_from_which_probability_the_second_class_is_predicted(rare):
     code, out, _ = inside("report", rare / "study.db", "--name", "tuned")
     assert code == 0 and "; predict 'sick' from a probability of 0." in out
+    assert out.count("threshold=0.") >= 4, "of the winners, and of the ranking"
     _, out, _ = inside("report", rare / "study.db", "--name", "tuned", "--format", "json")
     deployed = load(rare / "study.db", "tuned").deployed
     assert json.loads(out)["deploy"]["threshold"] == pytest.approx(1 / (1 + np.exp(-deployed.threshold)))

@@ -13,9 +13,9 @@ from tuner.report.failures import failures as reasons
 from tuner.report.gains import Gain
 from tuner.report.results import Results
 from tuner.report.statistics import Interval
-from tuner.report.tables import Cell, Table, cells, failures, outer_folds, ranking
+from tuner.report.tables import Cell, Table, cells, failures, outer_folds, probability, ranking
 from tuner.report.verdicts import dummy
-from tuner.report.words import headline, probability, title
+from tuner.report.words import headline, title
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.special import expit
+
 from tuner.report.failures import failures as reasons
 from tuner.report.results import Results
 from tuner.spec.records import TrialRecord
@@ -13,6 +15,7 @@ from tuner.spec.selection import refit_epochs
 from tuner.spec.space import OR, RANGE_OPTION, Values
 
 Cell = str | int | float | None
+THRESHOLD = "threshold"  # the column of the probability from which the second of two classes is predicted
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,20 @@ def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, .
 def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
     """The settings that these trials decided, in the file's order; a range with `or:` is one setting."""
     paths = dict.fromkeys(path.removesuffix(OR) for path in results.header["parameters"])
-    return [path for path in paths if any(path in decided(trial) for trial in trials)]
+    return [path for path in (*paths, THRESHOLD) if any(path in decided(trial) for trial in trials)]
 
 
 def decided(trial: TrialRecord) -> Values:
     """What a trial decided, by setting: of a range with `or:`, the number that it took; nothing, if chosen, is null."""
     either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
     paths = dict.fromkeys(p.removesuffix(OR) for p in trial.values)
-    return {path: "null" if either[path] is None else either[path] for path in paths}
+    values: Values = {path: "null" if either[path] is None else either[path] for path in paths}
+    return values if trial.threshold is None else {**values, THRESHOLD: probability(trial.threshold)}
+
+
+def probability(log_odds: float) -> float:
+    """The probability of the second of two classes with these log-odds."""
+    return float(expit(log_odds))
 
 
 def settings(trial: TrialRecord) -> str:

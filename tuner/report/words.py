@@ -12,7 +12,7 @@ from tuner.report import verdicts
 from tuner.report.periods import periods
 from tuner.report.results import FEW, REPEATS, Results
 from tuner.report.statistics import Interval
-from tuner.report.tables import counted, settings, text
+from tuner.report.tables import counted, probability, settings, text
 from tuner.spec.diagnosis import SIGNS, advice, inside
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
@@ -79,7 +79,8 @@ def _flat(results: Results) -> list[str]:
 def _nested(results: Results) -> list[str]:
     """The outer score, what it is a score of, and how it compares."""
     if results.score is None:
-        return ["No outer fold has been scored yet."]
+        failed = results.finished() and not any(results.ranking(name) for name in results.chains)
+        return ["No outer fold has a score: every trial failed." if failed else "No outer fold has been scored yet."]
     folds = len(results.scored)
     lines = [f"{results.metric} {interval(results.score, folds, results.kind)} on rows that the search never saw: "
              f"{_estimand(results)} ({counted(folds, 'outer fold')}).", *_certainty(results)]  # fmt: skip
@@ -154,11 +155,6 @@ def threshold(results: Results, trial: TrialRecord) -> str:
     assert trial.threshold is not None
     second = results.header["dataset"]["classes"][1]
     return f"predict '{second}' from a probability of {probability(trial.threshold):.3g} (chosen on its inner folds)"
-
-
-def probability(log_odds: float) -> float:
-    """The probability with these log-odds, without overflow."""
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > 0 else 1 - 1 / (1 + math.exp(log_odds))
 
 
 def not_shown(results: Results) -> list[str]:
