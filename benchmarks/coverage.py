@@ -123,10 +123,10 @@ _empty: tempfile.TemporaryDirectory[str] | None = None
 
 @dataclass(frozen=True)
 class Told:
-    """What the report said of one data set: its interval, that of Bates et al. where it applies, the inner best and the
-    outer scores."""
+    """What the report said of one data set: its interval (None where all outer scores are equal), that of Bates et al.
+    where it applies, the inner best and the outer scores."""
 
-    reported: Interval
+    reported: Interval | None
     bates: Interval | None
     inner_best: float
     scores: tuple[float, ...]
@@ -154,9 +154,10 @@ def told(seed: int, process: Process, repeats: int) -> Told:
         search(prepare(folder / "e.yaml"), Wishes(folder / "study.db", workers=0), lambda event: None, empty)
         results, theirs = load(folder / "study.db"), _bates(folder / "study.db")
     ours, best = results.score, results.inner_best
-    assert ours and ours.low is not None and ours.high is not None and best is not None
+    assert ours and best is not None
     scores = tuple(fold.score for fold in results.folds if fold.score is not None)
-    return Told((ours.low, ours.high), theirs, best, scores)
+    reported = None if ours.low is None or ours.high is None else (ours.low, ours.high)
+    return Told(reported, theirs, best, scores)
 
 
 def _bates(study: Path) -> Interval | None:
@@ -196,10 +197,14 @@ def coverage(intervals: Sequence[Interval], truth: float) -> float:
     return statistics.fmean(low <= truth <= high for low, high in intervals)
 
 
+def drawn(intervals: Sequence[Interval | None]) -> list[Interval]:
+    """Those that the reports gave."""
+    return [interval for interval in intervals if interval is not None]
+
+
 def with_error(intervals: Sequence[Interval | None], truth: float) -> str:
     """ "95.2% ± 1.0%": the coverage and one Monte-Carlo standard error of it; or a dash."""
-    known = [interval for interval in intervals if interval is not None]
-    if len(known) < len(intervals):
+    if not (known := drawn(intervals)):
         return "–"
     share = coverage(known, truth)
     return f"{share:.1%} ± {(share * (1 - share) / len(known)) ** 0.5:.1%}"
@@ -207,8 +212,8 @@ def with_error(intervals: Sequence[Interval | None], truth: float) -> str:
 
 def too_good(found: Sequence[Told], truth: float, maximize: bool) -> float:
     """The share of reported intervals that lie wholly on the better side of the truth."""
-    ends = [(low, -high) for low, high in (each.reported for each in found)]
-    return statistics.fmean(low > truth if maximize else -high < truth for low, high in ends)
+    known = drawn([each.reported for each in found])
+    return statistics.fmean(low > truth if maximize else high < truth for low, high in known)
 
 
 def grand_mean(found: Sequence[Told]) -> float:
@@ -227,7 +232,7 @@ def rows(processes: Sequence[Process], datasets: int) -> Iterator[Sequence[objec
         truth = grand_mean(found)
         kinds = ([each.reported for each in found], [each.bates for each in found], [each.naive for each in found])
         best = statistics.fmean(each.inner_best for each in found)
-        width = statistics.fmean(high - low for low, high in kinds[0])
+        width = statistics.fmean(high - low for low, high in drawn(kinds[0]))
         yield (process.what, process.metric, repeats, truth, best, *(with_error(kind, truth) for kind in kinds), width,
                f"{too_good(found, truth, METRICS[process.metric].maximize):.1%}", seconds)  # fmt: skip
 
