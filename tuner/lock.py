@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from tuner.errors import StorageError, StudyBusy
+from tuner.files import kind, looked_at, target
 
 POLL = 0.05  # seconds between two looks at the lock
 GLANCE = 0.2  # seconds that a lock may be held by nobody but an onlooker
+WORD = "pid "  # with which a lock's file begins
+UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)  # what a file system says that has no locks
+HERE = "name another file with --study"
 
 
 @contextmanager
@@ -23,21 +28,22 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
 
     Raises `StudyBusy` where another process still holds it after `wait` seconds. Gives a function that raises
     `StorageError` once the lock's file has been deleted, for then another process may hold a new one.
+
+    The lock stands beside the file that a link leads to, so that every link to it has the same one; a file with a
+    second name in another folder is refused, as the names would have two.
     """
-    beside = _lock_file(path)
-    try:
-        file = beside.open("a+")
-    except OSError as error:
-        raise StorageError(f"{beside} cannot be written: {error.strerror}", "name another file with --study") from error
+    beside = lock_file(path)
     end = time.monotonic() + max(wait, GLANCE)
-    with file:
+    with open(_opened(beside), "r+") as file:
         while not _taken(file):
             if time.monotonic() >= end:
                 file.seek(0)
                 raise _busy(path, file.read().strip() or "another process")
             time.sleep(min(POLL, max(0.0, end - time.monotonic())))
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        _check_one_name(path)
+        file.seek(0)
+        file.truncate()
+        file.write(f"{WORD}{os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         file.flush()
 
         def held() -> None:
@@ -65,14 +71,42 @@ def _busy(path: Path, other: str) -> StudyBusy:
 def holder(path: Path) -> str | None:
     """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
     try:
-        with _lock_file(path).open() as file:
+        with open(lock_file(path), opener=_unfollowed) as file:
             return None if _taken(file, fcntl.LOCK_SH) else file.read().strip() or "another process"
     except OSError:
         return None
 
 
-def _lock_file(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
+def lock_file(path: Path) -> Path:
+    """The file that is locked while a study is searched."""
+    study = target(path)
+    return study.with_name(study.name + ".lock")
+
+
+def _opened(beside: Path) -> int:
+    """A descriptor of the lock's file, which nobody else has put there for another purpose."""
+    try:
+        descriptor = _unfollowed(beside, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        what = "is a link" if error.errno == errno.ELOOP else f"cannot be written: {error.strerror}"
+        raise StorageError(f"{beside} {what}", HERE) from error
+    what = kind(os.fstat(descriptor).st_mode)
+    if what or os.pread(descriptor, len(WORD), 0) not in (b"", WORD.encode()):
+        os.close(descriptor)
+        raise StorageError(f"{beside} is {what or 'something else'}, where tuner keeps its lock", HERE)
+    return descriptor
+
+
+def _unfollowed(name: str | Path, flags: int) -> int:
+    """Opened if it is no link; a pipe is not waited for."""
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
+def _check_one_name(path: Path) -> None:
+    about = looked_at(path)
+    if about and about.st_nlink > 1:
+        text = f"{path} has another name (a hard link), under which another search could write it at the same time"
+        raise StorageError(text, "search in a copy: cp STUDY OTHER.db, then --study OTHER.db; or remove the other name")
 
 
 def _taken(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
@@ -81,4 +115,9 @@ def _taken(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in UNLOCKABLE:
+            raise
+        text = f"the file system of {file.name} offers no locks ({error.strerror}), so two searches could write at once"
+        raise StorageError(text, "--study on a local disk; copy it back when the search is done") from error
     return True

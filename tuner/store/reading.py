@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError
+from tuner.files import SQLITE, looked_at, target
 from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, trial_from_json
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
-MAGIC = b"SQLite format 3\0"
 FORMAT = 4  # of what tuner keeps in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
@@ -133,23 +133,23 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves
 
 
 def holds_something(path: Path) -> bool:
-    """Whether there is a file that is not empty; an empty one, such as mktemp makes, is as good as none."""
-    try:
-        return path.exists() and path.stat().st_size > 0
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}", "name another file") from error
+    """Whether there is a file that is not empty; an empty one, such as mktemp makes, is as good as none.
+
+    Raises `StorageError` for what is no regular file."""
+    about = looked_at(path)
+    return about is not None and about.st_size > 0
 
 
 def check_file(path: Path) -> None:
     """Raise `StorageError` unless the file is an Optuna storage of ours (or an empty one); it is not touched."""
+    if looked_at(path) is None:
+        raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
         with path.open("rb") as file:
-            start = file.read(len(MAGIC))
-    except FileNotFoundError as error:
-        raise StorageError(f"{path}: no such study", "tuner search FILE makes one") from error
+            start = file.read(len(SQLITE))
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
-    if start != MAGIC:
+    if start != SQLITE:
         raise StorageError(f"{path} is not a study: not an SQLite file", "name another file")
     other = "name another file"
     try:
@@ -170,6 +170,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
 
     then a copy of both is read, and the file is left to the next search."""
+    path = target(path)
     with closing(connect(path, read_only=True)) as db:
         try:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()

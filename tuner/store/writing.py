@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
+from tuner.files import target, whole
 from tuner.spec.records import RefitRecord, TrialRecord, to_json
 from tuner.store.reading import ATTRIBUTES, HEADER, RECORD, REFIT, attributes, check_file, connect, holds_something
 
@@ -145,14 +146,8 @@ class Store:
 
 
 def make(path: Path, like: Path | None = None) -> None:
-    """An empty storage, beside the place and then into it: a file there is whole."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    if like:
-        shutil.copyfile(like, new)
-    else:
-        _make_tables(new)
-    new.replace(path)
+    """An empty storage, in one move."""
+    whole(path, lambda new: shutil.copyfile(like, new) if like else _make_tables(new))
 
 
 def _make_tables(new: Path) -> None:
@@ -168,7 +163,8 @@ def _make_tables(new: Path) -> None:
 
 def mend(path: Path) -> None:
     """Roll back what a killed run had half written; hold the lock."""
-    if path.with_name(path.name + "-journal").exists():
+    study = target(path)
+    if study.with_name(study.name + "-journal").exists():
         with _storage_errors(path), closing(connect(path)) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 

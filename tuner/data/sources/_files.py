@@ -6,10 +6,12 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 
 from tuner.errors import DataError
+from tuner.files import kind
 
 PathOrPaths = str | tuple[str, ...]
 IMAGES = frozenset(  # of which a file's name says what it is
@@ -32,15 +34,17 @@ def located(folder: Path, path: str, key: str = "path") -> Path:
         raise DataError(f"{name} cannot be read: {error.strerror}", key=key) from error
     if not there:
         raise DataError(f"{name}: no such file", f"dataset.{key} is relative to the experiment file", key)
-    if not found.is_file() and not found.is_dir():
-        raise DataError(f"{found} is a device, not a file", key=key)
+    if not found.is_dir():
+        check_file(found, key)
     return found
 
 
 def check_file(path: Path, key: str = "path") -> None:
-    """Refuse a folder in the place of a file."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, not a file", f"dataset.{key}: a file inside", key)
+    """Refuse a folder, a pipe or a device in the place of a file."""
+    with suppress(OSError):  # whoever opens it will tell
+        if what := kind(path.stat().st_mode):
+            hint = f"dataset.{key}: a file inside" if path.is_dir() else None
+            raise DataError(f"{path} is {what}, not a file", hint, key)
 
 
 def all_located(folder: Path, paths: PathOrPaths, key: str = "path") -> list[Path]:
@@ -61,7 +65,8 @@ def all_located(folder: Path, paths: PathOrPaths, key: str = "path") -> list[Pat
 
 def inside(folder: Path, *, deep: bool = True) -> Iterator[Path]:
     """Its files, sorted, then its folders, then what is in each of them; what is hidden is left out. Links are
-    followed; a folder is entered once, and none that this one is in, as a link may lead back."""
+    followed; a folder is entered once, and none that this one is in, as a link may lead back. Raises `DataError` for a
+    pipe or a device among them, which would never end."""
     entered = set(map(str, folder.resolve().parents))
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -69,7 +74,9 @@ def inside(folder: Path, *, deep: bool = True) -> Iterator[Path]:
             folders.clear()
             continue
         entered.add(real)
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            check_file(Path(place, name))
+            yield Path(place, name)
         yield from (Path(place, name) for name in folders)
         if not deep:
             return
