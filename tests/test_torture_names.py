@@ -31,7 +31,7 @@ def special(path, kind):
         SPECIAL[kind](path)
     except PermissionError:
         pytest.skip("only root makes devices")
-    return os.stat(path)
+    return path.stat()
 
 
 @pytest.mark.parametrize("kind", SPECIAL)

@@ -88,8 +88,8 @@ def _opened(beside: Path) -> int:
     try:
         descriptor = _unfollowed(beside, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        what = "is a link" if error.errno == errno.ELOOP else f"cannot be written: {error.strerror}"
-        raise StorageError(f"{beside} {what}", HERE) from error
+        trouble = "is a link" if error.errno == errno.ELOOP else f"cannot be written: {error.strerror}"
+        raise StorageError(f"{beside} {trouble}", HERE) from error
     what = kind(os.fstat(descriptor).st_mode)
     if what or os.pread(descriptor, len(WORD), 0) not in (b"", WORD.encode()):
         os.close(descriptor)
