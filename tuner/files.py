@@ -17,6 +17,7 @@ KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
+FIRST = 4096  # bytes of a look at what a file holds
 LONGEST = 200  # bytes of a file's name that one beside it takes over
 
 
@@ -79,7 +80,9 @@ def on_disk(path: Path) -> None:
 
 
 def check_output(path: Path, option: str, *taken: Path) -> None:
-    """Refuse to write where one of the files `taken` is, or inside a folder of them, or over an SQLite database."""
+    """Refuse to write where one of the files `taken` is, or inside a folder of them, or over a file that is no text:
+
+    a study, another database, an image, arrays."""
     place = Path(os.path.realpath(path))
     for other in taken:
         there = Path(os.path.realpath(other))
@@ -89,9 +92,10 @@ def check_output(path: Path, option: str, *taken: Path) -> None:
     with suppress(OSError):
         if place.is_file():
             with place.open("rb") as file:
-                if file.read(len(SQLITE)) == SQLITE:
-                    text = f"{path} is an SQLite database, which {option} would destroy"
-                    raise StorageError(text, f"name another {option}")
+                start = file.read(FIRST)
+            if b"\0" in start:
+                what = "an SQLite database" if start.startswith(SQLITE) else "no text"
+                raise StorageError(f"{path} is {what}, which {option} would destroy", f"name another {option}")
 
 
 def _same(place: Path, there: Path) -> bool:

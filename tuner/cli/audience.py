@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
@@ -18,6 +19,7 @@ from tuner.cli.json_lines import JsonLines
 from tuner.cli.lines import Lines
 from tuner.cli.signals import exit_code
 from tuner.errors import LimitReached, StorageError, TunerError
+from tuner.files import check_output
 
 if TYPE_CHECKING:
     from tuner.report.results import Results
@@ -62,7 +64,11 @@ class Listening(Protocol):
 class Audience:
     """All that listen to one search; they hear of its end, however it comes."""
 
-    def __init__(self, *, quiet: bool, json: bool, log: Path | None) -> None:
+    def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
+        """`kept`: files that a log may not be."""
+        if log:
+            check_output(log, "--log", *kept)
+        self._path = log
         self._file, self._output = _log_file(log) if log else None, Output()
         self._log = logging.Logger("tuner") if log else None
         if self._log and self._file:
@@ -92,9 +98,19 @@ class Audience:
 
     def begin(self, prepared: Prepared, wishes: Wishes) -> None:
         """Tell what is about to happen."""
+        if self._path:
+            self._check_log(self._path, prepared)
         self._begun = Begun(prepared, wishes)
         for each in self._listening:
             each.begin(self._begun)
+
+    def _check_log(self, log: Path, prepared: Prepared) -> None:
+        """Refuse a log that the experiment reads, before anything is written into it."""
+        try:
+            check_output(log, "--log", *prepared.reads)
+        except StorageError:
+            self._log = None
+            raise
 
     def hear(self, event: Event) -> None:
         """Tell of an event."""

@@ -22,11 +22,12 @@ def command(
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in shipped().items():
             target = folder / path.name
-            if target.exists():
-                typer.echo(f"{target}: kept, it exists")
-                continue
             text = path.read_text("utf-8").replace(f"tuner search {name}", f"tuner search {target}", 1)
-            target.write_text(text, encoding="utf-8")
-            typer.echo(f"{target}: {first_words(path)}")
+            try:
+                with target.open("x", encoding="utf-8") as file:
+                    file.write(text)
+                typer.echo(f"{target}: {first_words(path)}")
+            except FileExistsError:
+                typer.echo(f"{target}: kept, it exists")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}", "name another folder") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.errors import StorageError, UsageError
+from tuner.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +37,10 @@ class Format(enum.StrEnum):
     json = "json"
     csv = "csv"
     markdown = "markdown"
+    html = "html"
+
+
+SUFFIXES = {".json": Format.json, ".csv": Format.csv, ".md": Format.markdown, ".html": Format.html}
 
 
 def command(
@@ -49,10 +53,12 @@ def command(
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
     rows: bool = typer.Option(False, "--predictions", help="With csv: the winners' predictions of outer-test rows."),
     interval: Kind = typer.Option(Kind.corrected, "--interval", help="corrected resampled t, or Bates et al. 2023."),
-    format: Format = typer.Option(
-        Format.table, "--format", help="csv: the ranking; json: everything, and the curves of a trial."
+    format: Format | None = typer.Option(
+        None,
+        "--format",
+        help="csv: the ranking; json: everything, and the curves of a trial; default: as --output ends.",
     ),
-    output: Path | None = typer.Option(None, "--output", help="Write to this file instead of the terminal."),
+    output: Path | None = typer.Option(None, "--output", help="Write to this file: .json, .csv, .md, .html or text."),
 ) -> None:
     """Show what a study found; also while it is being searched.
 
@@ -62,18 +68,22 @@ def command(
       tuner report study.db --chain outer-2 --trial 17
     """
     from tuner.cli.console import console, shown
+    from tuner.cli.outputs import write
     from tuner.report import formats, tables
     from tuner.report.results import load
 
+    if format is None:
+        format = SUFFIXES.get(output.suffix.lower(), Format.table) if output else Format.table
     if rows and format is not Format.csv:
         raise UsageError("--predictions are many rows", "add --format csv")
     results = load(study, name, kind=interval.value)
     if results.flat and interval is Kind.bates:
         raise UsageError(f"--interval bates: {results.name} is a flat search, which has no outer score", "leave it out")
     results.chain(chain)
-    if format is Format.table:
-        to = console(as_text=output is not None)
+    if format in (Format.table, Format.html):
+        to = console(as_text=output is not None or format is Format.html)
         text = shown(to, _parts(to, results, top or TOP, chain, trial))
+        text = formats.as_html(results.name, text) if format is Format.html else text
     elif format is Format.json:
         text = formats.as_json(results, top, chain, _trial(results, chain, trial))
     elif format is Format.csv and rows:
@@ -85,7 +95,7 @@ def command(
     if output is None:
         typer.echo(text)
     else:
-        _write(output, text)
+        write(output, text, study, results.header)
 
 
 def _parts(to: Console, results: Results, top: int, chain: str, number: int | None) -> Iterator[Table | Text | str]:
@@ -132,10 +142,3 @@ def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | No
         found = results.selections[chain].chosen(results.chain(chain).trials)
         return found and results.whole(chain, found)
     return results.whole(chain, results.trial(chain, number))
-
-
-def _write(output: Path, text: str) -> None:
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{output} cannot be written: {error.strerror}", "name another --output") from error

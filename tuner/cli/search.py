@@ -42,14 +42,18 @@ def command(
     """
     from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
+    from tuner.files import target
+    from tuner.lock import lock_file
     from tuner.search.wishes import Wishes
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait)
+    study = target(study)
     wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
     try:
-        with Audience(quiet=quiet, json=json, log=log) as audience:
+        kept = (study, lock_file(study), Path(file))
+        with Audience(quiet=quiet, json=json, log=log, kept=kept) as audience:
             _search(find(file), wishes, audience)
     except TimeIsOver as error:
         if quiet:  # that a night ends is nothing wrong; the exit code tells it

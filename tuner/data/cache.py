@@ -56,11 +56,18 @@ def _files(source: Source, settings: Settings, folder: Path) -> list[Path]:
     """Every file that the source reads: as it says itself by `files`, or those that its settings name."""
     if hasattr(source, "files"):
         return sorted(source.files(settings, folder))
-    named = [getattr(settings, key) for key in getattr(type(settings), "reads", ())]
-    words = [word for value in named for word in ([value] if isinstance(value, str) else value or ())]
-    with suppress(OSError, ValueError, DataError):  # what is too long for a path, say, is none
-        there = [folder / word for word in words if (folder / word).exists()]
+    with suppress(OSError, ValueError, DataError):
+        there = named(settings, folder)
         return sorted(each for path in there for each in ([path] if path.is_file() else inside(path)))
+    return []
+
+
+def named(settings: Settings, folder: Path) -> list[Path]:
+    """The files and folders that the settings name, of those that are there."""
+    values = [getattr(settings, key) for key in getattr(type(settings), "reads", ())]
+    words = [word for value in values for word in ([value] if isinstance(value, str) else value or ())]
+    with suppress(OSError, ValueError):  # what is too long for a path, say, is none
+        return [folder / word for word in words if (folder / word).exists()]
     return []
 
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from html import escape
 from typing import Any
 
 from tuner.report.failures import failures as reasons
@@ -117,6 +118,12 @@ def as_markdown(results: Results, top: int | None, chain: str) -> str:
             body = "\n".join("| " + " | ".join(_escaped(str(c)) for c in line) + " |" for line in lines)
             parts += [f"## {table.title}", body]
     return "\n\n".join(parts)
+
+
+def as_html(name: str, text: str) -> str:
+    """The terminal's report as a page."""
+    head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title></head>'
+    return f"{head}\n<body><pre>\n{escape(text)}\n</pre></body></html>"
 
 
 def _escaped(word: str) -> str:

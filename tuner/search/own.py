@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,13 @@ def hash_of_loader(experiment: Experiment) -> dict[str, str]:
     """Of the files of the user's own loader, by its name, if there is one."""
     name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
     return {name: loaders.load(name, experiment.folder).digest} if is_own(name) else {}
+
+
+def files_of_own(experiment: Experiment) -> list[Path]:
+    """Where the user's own models and loader are written, of those that lie beside the experiment."""
+    names = [*names_of_models(experiment.space), experiment.dataset.name]  # type: ignore[attr-defined]
+    where = (name.partition(":")[0] for name in names if is_own(name))
+    return [experiment.folder / file for file in where if file.endswith(".py")]
 
 
 def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from tuner import registry
 from tuner.data import precision
-from tuner.data.cache import load
+from tuner.data.cache import load, named
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
@@ -24,7 +24,7 @@ from tuner.search.catalogue import MODELS, catalogue, model, source
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts, split_unused
-from tuner.search.own import check_built, hash_of_loader, hashes, names_of_models
+from tuner.search.own import check_built, files_of_own, hash_of_loader, hashes, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
@@ -64,6 +64,12 @@ class Prepared:
     def trials(self, wished: int | None = None) -> int:
         """Per chain: as wished, or as the file says; of a grid no more than the cells that its constraints admit."""
         return self.proposer("").available(wished or self.experiment.trials)
+
+    @property
+    def reads(self) -> list[Path]:
+        """The experiment file, and the data and code that it names."""
+        experiment = self.experiment
+        return [experiment.document.path, *files_of_own(experiment), *named(experiment.dataset, experiment.folder)]
 
     def proposer(self, chain: str) -> Proposer:
         """Who proposes the configurations of a chain."""
@@ -194,6 +200,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "text": experiment.document.text,
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
         "file": str(experiment.document.path.absolute()),
+        "reads": [str(path.absolute()) for path in prepared.reads],
         "identity": {**experiment.identity(), **files},
         "trials": prepared.trials(),
         "sampler": experiment.search.sampler,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
-FORMAT = 4  # of what tuner keeps in the file
+FORMAT = 5  # of what tuner keeps in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
     "WHERE a.key = ? ORDER BY s.study_id"

@@ -3,7 +3,7 @@
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ PLACES = {"tagging": ("step", "(N, T)", ("sequence", "tokens")), "segmentation":
 
 
 class Settings(NumberSettings):
+    reads: ClassVar = ("path", "target", *ROLES)  # beside an NPY file, every array is a file
     name: Literal["arrays"] = "arrays"
     path: str = Field(description="the file, relative to the experiment file; an NPY file is the features")
     features: str = Field(FEATURES, description="the array of features")
@@ -88,12 +89,6 @@ def load(settings: Settings, folder: Path) -> Dataset:
         notes=(*split.notes, *_doubts(settings, stored, features, layout)),
         **about,
     )
-
-
-def files(settings: Settings, folder: Path) -> list[Path]:
-    """The file of all arrays, and whatever is called as one, which beside an NPY file is its file."""
-    names = [settings.path, settings.target, *(getattr(settings, role) for role in ROLES)]
-    return [folder / name for name in names if name]
 
 
 def _layout(settings: Settings, stored: Stored, where: str) -> Layout:

@@ -1,0 +1,23 @@
+"""Files that a verb writes beside the study: never one that the study is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import StorageError
+from tuner.files import check_output, whole
+from tuner.lock import lock_file
+
+
+def write(output: Path, text: str, study: Path, header: Mapping[str, Any]) -> None:
+    """Write the text in one move; into a pipe or a device, as it comes."""
+    check_output(output, "--output", study, lock_file(study), *map(Path, header["reads"]))
+    try:
+        if output.exists() and not output.is_file() and not output.is_dir():
+            output.write_text(text + "\n", encoding="utf-8")
+        else:
+            whole(output, lambda new: new.write_text(text + "\n", encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror}", "name another --output") from error
