@@ -171,3 +171,18 @@ def test_the_report_says_what_the_dummy_did(tmp_path):
         assert f"a dummy that ignores the features ({said}; " in text
         report = json.loads(inside("report", folder / "study.db", "--format", "json")[1])
         assert report["dummy"] == {"what": "a dummy that ignores the features", "predicts": said}
+
+
+OF_CLASSES = [metric for metric in METRICS.values() if "classification" in metric.tasks]
+
+
+@pytest.mark.parametrize("metric", OF_CLASSES, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("only", [0, 1])
+def test_training_rows_of_one_class_have_a_dummy_too(metric, only):
+    """As the first fold forward in time may have: MCC and kappa score no answer there."""
+    targets = np.full(60, only)
+    targets[30:] = np.arange(30) % 2
+    data = Dataset("toy", "classification", BLANK, targets, (), ("y",), ("a", "b"))
+    found = dummy(data, metric, np.arange(30), np.arange(30, 60))
+    assert found is not None
+    assert found.score is None or np.isfinite(found.score)

@@ -203,7 +203,7 @@ def _best(score: Counted, share: Floats, draws: Sequence[Floats]) -> tuple[Float
         return share, -np.inf
     q, s = torch.from_numpy(np.stack(draws)), torch.from_numpy(share)
     scores = score(q * s, q, s.expand_as(q)).nan_to_num(-np.inf).numpy()
-    place = int(np.flatnonzero(scores > scores.max() - BETTER)[0])
+    place = int(np.flatnonzero(scores >= scores.max() - BETTER)[0])  # also where none is defined
     return draws[place], float(scores[place])
 
 
