@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 from tuner.cli.app import run
 from tuner.search.catalogue import catalogue
 from tuner.spec.experiment import load
-from tuner.spec.records import TrialRecord
+from tuner.spec.records import TrialRecord, sealed, unsealed
 
 TINY = {
     "name": "tiny",
@@ -119,6 +120,18 @@ def but_raised(found):
     """Tables without what tells that the total was raised when the study was complete."""
     reports = [json.loads(table) for table in found]
     return [{key: value for key, value in report.items() if key != "raised"} for report in reports]
+
+
+def reworded(study, key, change):
+    """Change what hangs on the studies of a file under this key, and seal it anew."""
+    with contextlib.closing(sqlite3.connect(study)) as db:
+        query = "SELECT study_user_attribute_id, value_json FROM study_user_attributes WHERE key = ?"
+        for row, text in db.execute(query, (key,)).fetchall():
+            value = unsealed(text)
+            change(value)
+            update = "UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?"
+            db.execute(update, (sealed(value), row))
+        db.commit()
 
 
 def record(number, values, score=None, **more):

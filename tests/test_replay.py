@@ -59,9 +59,10 @@ def tampered(finished, folder, change):
         record = json.loads(text)
         change(record)
         curves, _ = record.pop("curves"), record.pop("seal")
+        curves.pop("seal")
         db.execute(
             "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
-            (f"{sealed(json.dumps(record))[:-1]}{CURVES}{json.dumps(curves)}}}", row),
+            (f"{sealed(record)[:-1]}{CURVES}{sealed(curves)}}}", row),
         )
         db.commit()
     return study

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import optuna
 import pytest
 import torch
-from helpers import inside, search, write_space
+from helpers import inside, reworded, search, write_space
 
 from tuner.lock import holder, lock
 from tuner.report import load
@@ -68,17 +68,8 @@ def test_the_time_left_is_at_the_pace_of_this_run(half):
 
 
 def test_a_run_that_ended_without_a_word(half):
-    import json
-    import sqlite3
-    from contextlib import closing
-
     _, study = half
-    with closing(sqlite3.connect(study)) as db:
-        ((text,),) = db.execute("SELECT value_json FROM study_user_attributes WHERE key = 'tuner:runs'").fetchall()
-        runs = json.loads(text)
-        runs[-1]["end"] = None
-        db.execute("UPDATE study_user_attributes SET value_json = ? WHERE key = 'tuner:runs'", (json.dumps(runs),))
-        db.commit()
+    reworded(study, "tuner:runs", lambda found: found["runs"][-1].update(end=None))
     assert "ended without a word" in inside("status", study)[1]
 
 

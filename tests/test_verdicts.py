@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from helpers import inside, report_json, search, write_space
+from helpers import inside, report_json, reworded, search, write_space
 
 from tuner.report import load
 from tuner.report.size_curve import error, fit, points
@@ -192,11 +192,7 @@ def test_what_is_partial_is_said_first(unscored, finished):
 def test_a_partial_comparison_says_so_first(finished, tmp_path):
     cut = tmp_path / "cut.db"
     shutil.copy(finished, cut)
-    with closing(sqlite3.connect(cut)) as db:
-        db.execute(
-            "UPDATE study_user_attributes SET value_json = replace(value_json, '\"trials\": 6', '\"trials\": 9')"
-        )
-        db.commit()
+    reworded(cut, "tuner:header", lambda header: header.update(trials=9))
     assert inside("compare", finished, cut)[1].splitlines()[0].startswith("PARTIAL: ")
 
 

@@ -47,14 +47,14 @@ def recorded(store: Store, name: str, runs: Sequence[Mapping[str, Any]], now: Ma
     """Note in the study that a run has begun under the conditions `now`; and how it ended, if it lives to tell."""
     run = {**now, "start": _now(), "pid": os.getpid(), "host": socket.gethostname(), "commit": _commit()}
     run |= {"end": None, "ended_by": None}
-    store.replace(name, RUNS, [*runs, run])
+    store.replace(name, RUNS, {"runs": [*runs, run]})
     try:
         yield
     finally:
         error = sys.exc_info()[1]
         ended = {"end": _now(), "ended_by": type(error).__name__ if error else "done"}
         with suppress(StorageError):  # what made it end is told already
-            store.replace(name, RUNS, [*runs, {**run, **ended}])
+            store.replace(name, RUNS, {"runs": [*runs, {**run, **ended}]})
 
 
 def _now() -> str:

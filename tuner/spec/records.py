@@ -91,28 +91,30 @@ class SizePoint:
     training: tuple[float | None, ...]
 
 
-CURVES = ',"curves":'  # where a trial's JSON can be cut: no JSON text holds it otherwise, quotes inside are escaped
-SEAL = ',"seal":"'
+# where a record can be cut: compact JSON has no blank there, and inside a text quotes are escaped
+CURVES, SEAL, END = ', "curves":', ', "seal":"', '"}'
 
 
 def to_json(record: TrialRecord | RefitRecord) -> str:
-    """Compact JSON; floats keep every digit. All but a trial's curves is under a seal, which a changed byte breaks."""
+    """Compact JSON; floats keep every digit. A trial's curves have a seal of their own, as they are not always read."""
     raw = asdict(record)
     if isinstance(record, RefitRecord):
-        return sealed(_compact(raw))
+        return sealed(raw)
     raw.pop("refit")
-    curves = _compact(raw.pop("curves"))
-    return f"{sealed(_compact(raw))[:-1]}{CURVES}{curves}}}"
+    curves = sealed(raw.pop("curves"))
+    return f"{sealed(raw)[:-1]}{CURVES}{curves}}}"
 
 
-def sealed(text: str) -> str:
-    """A JSON object with the hash of itself as its last entry."""
-    return f'{text[:-1]}{SEAL}{_hash(text)}"}}'
+def sealed(raw: Mapping[str, Any]) -> str:
+    """The JSON of an object with the hash of itself as its last entry: a changed byte does not go unseen."""
+    text = json.dumps(raw, separators=(",", ":"), allow_nan=False)
+    return f"{text[:-1]}{SEAL}{_hash(text)}{END}"
 
 
-def _unsealed(text: str) -> dict[str, Any]:
+def unsealed(text: str) -> dict[str, Any]:
+    """The inverse. Raises `ValueError` where a byte has changed."""
     body, _, seal = text.rpartition(SEAL)
-    if _hash(body + "}") != seal.rstrip('"}'):
+    if seal != _hash(body + "}") + END:
         raise ValueError("a record is damaged")
     found: dict[str, Any] = json.loads(body + "}")
     return found
@@ -122,15 +124,13 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _compact(raw: Any) -> str:
-    return json.dumps(raw, separators=(",", ":"), allow_nan=False)
-
-
 def trial_from_json(text: str) -> TrialRecord:
     """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
     head, _, tail = text.partition(CURVES)
-    raw = _unsealed(head if head.endswith("}") else head + "}")
-    folds_of = json.loads(tail[:-1]) if tail else {}
+    raw = unsealed(head if head.endswith("}") else head + "}")
+    if tail and not tail.endswith("}}"):
+        raise ValueError("a record is damaged")
+    folds_of = unsealed(tail[:-1]) if tail else {}
     curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in folds_of.items()}
     raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means", "diagnosis")}
     return TrialRecord(**raw, curves=FoldCurves(**curves))
@@ -138,7 +138,7 @@ def trial_from_json(text: str) -> TrialRecord:
 
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
-    raw = _unsealed(text)
+    raw = unsealed(text)
     raw["gradients"] = {layer: tuple(norms) for layer, norms in raw["gradients"].items()}
     raw["train_loss"] = tuple(raw["train_loss"])
     raw["confusion"] = raw["confusion"] and tuple(tuple(row) for row in raw["confusion"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError
 from tuner.files import SQLITE, looked_at, target
-from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, trial_from_json
+from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, trial_from_json, unsealed
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -31,7 +31,7 @@ _RECORDS = (
     "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
     "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
 )
-_ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeError)
+_ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,32 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
+            _check_formats(path, db)
             headers, runs, curve = (attributes(db, key) for key in (HEADER, RUNS, CURVE))
-            formats = [header["schema"] for header in headers.values()]
-            if max(formats, default=FORMAT) > FORMAT:
-                raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")
-            if min(formats, default=FORMAT) < FORMAT:
-                text = f"{path} was written by an older tuner, and keeps too little for this one"
-                raise StorageError(text, "read it with that one, or search anew with --study OTHER.db")
             return {
                 name: StoredStudy(
-                    name, header, _chains(db, name, header, curves), tuple(runs.get(name, ())), curve.get(name)
+                    name, header, _chains(db, name, header, curves),
+                    tuple(runs.get(name, {"runs": ()})["runs"]), curve.get(name),
                 )
                 for name, header in headers.items()
-            }
+            }  # fmt: skip
     except _ERRORS as error:
         raise _unreadable(path, error) from error
 
 
+def _check_formats(path: Path, db: sqlite3.Connection) -> None:
+    """Refuse what another version of tuner wrote."""
+    formats = [json.loads(value)["schema"] for _, _, value in db.execute(ATTRIBUTES, (HEADER,))]
+    if max(formats, default=FORMAT) > FORMAT:
+        raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")
+    if min(formats, default=FORMAT) < FORMAT:
+        text = f"{path} was written by an older tuner, and keeps too little for this one"
+        raise StorageError(text, "read it with that one, or search anew with --study OTHER.db")
+
+
 def attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
     """What hangs on the studies under this key, by name, oldest study first."""
-    return {name.rpartition("/")[0]: json.loads(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
+    return {name.rpartition("/")[0]: unsealed(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:

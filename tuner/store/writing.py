@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import warnings
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
 from tuner.files import target, whole
-from tuner.spec.records import RefitRecord, TrialRecord, to_json
+from tuner.spec.records import RefitRecord, TrialRecord, sealed, to_json
 from tuner.store.reading import ATTRIBUTES, HEADER, RECORD, REFIT, attributes, check_file, connect, holds_something
 
 if TYPE_CHECKING:
@@ -77,15 +76,15 @@ class Store:
             for chain in header["chains"]:
                 study = self._insert("studies", study_name=f"{name}/{chain['name']}")
                 self._insert("study_directions", study_id=study, direction=direction, objective=0)
-            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=json.dumps(header))
+            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=sealed(header))
 
-    def replace(self, name: str, key: str, value: object) -> None:
+    def replace(self, name: str, key: str, value: Mapping[str, Any]) -> None:
         """Hang an attribute on the study that bears the header: a new one, or another value."""
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
             study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
             self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
-            self._insert("study_user_attributes", study_id=study, key=key, value_json=json.dumps(value))
+            self._insert("study_user_attributes", study_id=study, key=key, value_json=sealed(value))
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""

@@ -1,0 +1,111 @@
+"""What a study keeps is under a seal: a byte that has changed is told, never reported as a number."""
+
+import io
+import shutil
+import sqlite3
+import zlib
+from base64 import b64decode, b64encode
+from contextlib import closing
+from functools import cache
+
+import numpy as np
+import pytest
+from helpers import inside
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torture import survived
+
+from tuner.errors import StorageError
+from tuner.report import load
+from tuner.spec.packing import MOST, pack, unpack
+from tuner.spec.records import FoldCurves, TrialRecord, to_json, trial_from_json
+
+KEPT = (
+    ("study_user_attributes", "tuner:header"), ("study_user_attributes", "tuner:runs"),
+    ("study_user_attributes", "tuner:refit:0"), ("trial_user_attributes", "tuner:record"),
+)  # fmt: skip
+
+
+def flipped(study, table, key, place, byte):
+    """One byte of one text is another; returns whether that is a change."""
+    with closing(sqlite3.connect(study)) as db:
+        query = f"SELECT rowid, value_json FROM {table} WHERE key = ? ORDER BY rowid LIMIT 1"
+        row, text = db.execute(query, (key,)).fetchone()
+        at = int(place * len(text))
+        new = text[:at] + chr(byte) + text[at + 1 :]
+        db.execute(f"UPDATE {table} SET value_json = ? WHERE rowid = ?", (new, row))
+        db.commit()
+    return new != text
+
+
+@cache
+def unchanged(study):
+    return inside("report", study, "--format", "json")[1]
+
+
+@pytest.mark.torture
+@settings(deadline=None, max_examples=150)
+@given(kept=st.sampled_from(KEPT), place=st.floats(0, 1, exclude_max=True), byte=st.integers(32, 126))
+def test_a_changed_byte_is_told(finished, tmp_path_factory, kept, place, byte):
+    study = tmp_path_factory.mktemp("flip") / "study.db"
+    shutil.copy(finished, study)
+    if flipped(study, *kept, place, byte):
+        with pytest.raises(StorageError, match=r"damaged|older|newer|cannot be read"):
+            load(study)
+        code, out, _ = inside("report", study, "--format", "json")
+        assert code == 4 or out == unchanged(finished)  # curves that are not shown are not read
+
+
+def test_the_verbs_refuse_a_header_that_has_changed(finished, tmp_path):
+    study = tmp_path / "study.db"
+    shutil.copy(finished, study)
+    with closing(sqlite3.connect(study)) as db:
+        db.execute("UPDATE study_user_attributes SET value_json = replace(value_json, 'accuracy', 'Accuracy')")
+        db.commit()
+    for verb in ("report", "status", "curve", "importance"):
+        survived(*inside(verb, study), expected=4)
+
+
+def test_a_record_may_have_settings_of_any_name():
+    """Also those by which a record is cut where its curves begin."""
+    configuration = {"model": {"name": "x.py:Net", "curves": 3, "seal": "y"}}
+    told, curves = 'a text, "curves": {}, "seal":"', FoldCurves(((0.5,),), ((0.5,),), ((0.25,),))
+    made = TrialRecord(0, "complete", {"model.curves": 3}, configuration, 0.1, 0.5, details=told, curves=curves)
+    assert trial_from_json(to_json(made)) == made
+
+
+@given(arrays.arrays(st.sampled_from(["<f4", "<f8", "i1", "<i4", "?"]), arrays.array_shapes(min_dims=0, min_side=0)))
+def test_packed_numbers_come_back(numbers):
+    found = unpack(pack(numbers))
+    assert (found.dtype, found.shape, found.tobytes()) == (numbers.dtype, numbers.shape, numbers.tobytes())
+    assert found.flags.writeable
+
+
+def claimed(shape):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return b64encode(zlib.compress(file.getvalue() + bytes(16))).decode()
+
+
+def zeros(count):
+    packer = zlib.compressobj()
+    parts = [packer.compress(bytes(2**24)) for _ in range(count // 2**24)]
+    return b64encode(b"".join([*parts, packer.flush()])).decode()
+
+
+BROKEN = {
+    "no letters of ours": "???",
+    "no zlib": b64encode(b"abc").decode(),
+    "cut off": b64encode(b64decode(pack(np.arange(99)))[:-9]).decode(),
+    "no array": b64encode(zlib.compress(b"abc")).decode(),
+    "a shape that is larger than its numbers": claimed((10**12,)),
+    "a shape of nonsense": claimed((-1, 2)),
+    "a bomb": zeros(2 * MOST),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_no_packed_array_is_refused(case):
+    with pytest.raises(ValueError, match="packed numbers are damaged"):
+        unpack(BROKEN[case])
