@@ -17,13 +17,14 @@ MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and beginning i
 
 
 class Budget:
-    """What is left of a run's time, on a clock that nobody can set; and whether too many trials have failed."""
+    """What is left of a run's time: a duration on a clock that nobody can set, a time of day on the one on the wall,
+    which may be set, and goes on while the machine sleeps. And whether too many trials have failed."""
 
     def __init__(self, limits: Limits, begun: float) -> None:
         """`begun` is when the run did, by the monotonic clock."""
-        self._start = begun
-        longest = begun + seconds(limits.time) if limits.time else math.inf
-        self._end = min(longest, time.monotonic() + until(limits))
+        self._end = begun + seconds(limits.time) if limits.time else math.inf
+        self._until = time.time() + until(limits)
+        self._whole = time.monotonic() - begun + self._seconds
         self._failures = (
             limits.failures if isinstance(limits.failures, Failures) else Failures(in_a_row=limits.failures)
         )
@@ -31,16 +32,20 @@ class Budget:
     @property
     def spent(self) -> bool:
         """Whether the time is over."""
-        return time.monotonic() > self._end
+        return self._seconds < 0
 
     @property
     def left(self) -> float | None:
         """Seconds, or None without a limit."""
-        return None if math.isinf(self._end) else max(0.0, self._end - time.monotonic())
+        return None if math.isinf(self._seconds) else max(0.0, self._seconds)
+
+    @property
+    def _seconds(self) -> float:
+        return min(self._end - time.monotonic(), self._until - time.time())
 
     def closing(self, chains: Sequence[Chain], workers: int) -> bool:
         """Whether what is left of the time is needed to refit the winners so far, each about as long as its trial."""
-        if self.left is None or self.left > LAST_SHARE * (self._end - self._start):
+        if self.left is None or self.left > LAST_SHARE * self._whole:
             return False
         needed = [trial.seconds for chain in chains for trial in chain.missing_refits()]
         return bool(needed) and self.left < START + MARGIN * max(max(needed), sum(needed) / workers)

@@ -26,6 +26,7 @@ from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, trial_time
 from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
 
+FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
 TICK = 0.25  # seconds between two looks at the clock
 
 
@@ -46,7 +47,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
             driver.give_out(executor)  # the workers begin while the study's tables are made
-        store = stack.enter_context(closing(Store(wishes.study, empty, held)))
+        store = stack.enter_context(closing(Store(wishes.study, empty, held, driver.busy)))
         _register(store, wishes, found, now, prepared)
         if executor:
             runs, here = found.runs if found else (), conditions(where)
@@ -143,6 +144,7 @@ class _Driver:
         self._groups = make_groups(chains, prepared.proposer, prepared.experiment.search, trial_time(limits))
         self._in_flight: dict[Job, Group] = {}
         self._closing = False
+        self._waiting = False  # for another program that holds the study
 
     @property
     def done(self) -> bool:
@@ -153,6 +155,14 @@ class _Driver:
     def seconds_left(self) -> float | None:
         """That the run may take, or None without a limit."""
         return self._budget.left
+
+    def busy(self, seconds: float) -> None:
+        """Another program has held the study for so long: say so once, and wait while there is time."""
+        if self._budget.spent:
+            raise _time_is_over()
+        if seconds > FIRST_WORD and not self._waiting:
+            self._listener(Note("another program holds the study file; the search waits for it"))
+        self._waiting = seconds > FIRST_WORD
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
         """Until nothing is left, or a limit is reached."""

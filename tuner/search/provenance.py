@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tuner.errors import StorageError
+from tuner.errors import TunerError
 from tuner.store import RUNS, Store
 
 PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
@@ -53,7 +53,7 @@ def recorded(store: Store, name: str, runs: Sequence[Mapping[str, Any]], now: Ma
     finally:
         error = sys.exc_info()[1]
         ended = {"end": _now(), "ended_by": type(error).__name__ if error else "done"}
-        with suppress(StorageError):  # what made it end is told already
+        with suppress(TunerError):  # what made it end is told already
             store.replace(name, RUNS, {"runs": [*runs, {**run, **ended}]})
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StorageError
+from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import SQLITE, looked_at, target
 from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, trial_from_json, unsealed
 
@@ -113,7 +113,20 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
         yield optuna.load_study(study_name=f"{name}/{chain}", storage=f"sqlite:///{copy}")
 
 
-def _unreadable(path: Path, error: Exception) -> StorageError:
+def is_busy(error: Exception) -> bool:
+    """Whether another program holds the file."""
+    code: int = getattr(error, "sqlite_errorcode", 0)  # errors of Python's own module have none
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def held_by_another(path: Path) -> StudyBusy:
+    """It did so for too long."""
+    return StudyBusy(f"another program holds {path}", "close it there, or save what it changes; then try again")
+
+
+def _unreadable(path: Path, error: Exception) -> TunerError:
+    if is_busy(error):
+        return held_by_another(path)
     return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
 
 
@@ -166,6 +179,8 @@ def check_file(path: Path) -> None:
             studies = db.execute("SELECT count(*) FROM studies").fetchone()[0]
             ours = db.execute("SELECT count(*) FROM study_user_attributes WHERE key = ?", (HEADER,)).fetchone()[0]
     except sqlite3.Error as error:
+        if is_busy(error):
+            raise held_by_another(path) from error
         raise StorageError(f"{path} is damaged: {error}", "restore it from a copy") from error
     if studies and not ours:
         raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
@@ -195,7 +210,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False, timeout: float = 30.0) -> sqlite3.Connection:
     if read_only:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
-    return sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
+    return sqlite3.connect(path, timeout=timeout, check_same_thread=False, isolation_level=None)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
 from tuner.files import target, whole
 from tuner.spec.records import RefitRecord, TrialRecord, sealed, to_json
-from tuner.store.reading import ATTRIBUTES, HEADER, RECORD, REFIT, attributes, check_file, connect, holds_something
+from tuner.store.reading import (
+    ATTRIBUTES,
+    HEADER,
+    RECORD,
+    REFIT,
+    attributes,
+    check_file,
+    connect,
+    held_by_another,
+    holds_something,
+    is_busy,
+)
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -26,6 +39,7 @@ TRIAL_TABLES = (
     "trial_heartbeats",
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
+PAUSE, PATIENCE = 1.0, 30.0  # seconds between two tries, and that another program may hold the file
 WRITERS = ("sqlalchemy", "optuna", "alembic")
 
 
@@ -46,20 +60,26 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, empty: Callable[[], Path] | None = None, held: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        empty: Callable[[], Path] | None = None,
+        held: Callable[[], None] = lambda: None,
+        busy: Callable[[float], None] | None = None,
     ) -> None:
         """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one.
 
-        `held` is called before anything is written, and raises where another run may be writing.
+        `held` is called before anything is written, and raises where another run may be writing. `busy` is told every
+        second for how many another program has held the file, and raises where that is too long; by default after
+        half a minute.
         """
-        self.path, self._held = path, held
+        self.path, self._held, self._busy = path, held, busy or partial(_half_a_minute, path)
         with _storage_errors(path):
             if holds_something(path):
                 check_file(path)
             else:
                 made = empty() if empty else None
                 make(path, made if made and made.exists() else None)
-            self._db = connect(path)
+            self._db = connect(path, timeout=PAUSE)
             (version,) = self._db.execute("SELECT schema_version FROM version_info").fetchone()
         if version != SCHEMA:
             text = f"{path} was written by another Optuna (schema {version}, not {SCHEMA})"
@@ -138,10 +158,32 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _storage_errors(self.path), self._db:
+        with _storage_errors(self.path):
             self._held()
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
+            self._patiently("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._patiently("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def _patiently(self, statement: str) -> None:
+        """Wait while another program holds the file."""
+        start = time.monotonic()
+        while True:
+            try:
+                self._db.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+            self._busy(time.monotonic() - start)
+
+
+def _half_a_minute(path: Path, seconds: float) -> None:
+    if seconds > PATIENCE:
+        raise held_by_another(path)
 
 
 def make(path: Path, like: Path | None = None) -> None:
