@@ -18,6 +18,8 @@ def main() -> None:
     from tuner.cli.app import run
 
     code = run(sys.argv[1:])
+    if started := sys.modules.get("tuner.search.forkserver"):  # which most commands never load
+        started.stop_forkserver()
     with suppress(OSError):  # `run` has told of it
         sys.stdout.flush()
     os._exit(code)

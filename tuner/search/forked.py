@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import sys
 from types import TracebackType
 
@@ -13,3 +16,5 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 sys.excepthook = _told
+if _place := os.environ.get("TUNER_FORKSERVER"):  # where whoever started the server is killed, it tidies up at its end
+    atexit.register(shutil.rmtree, _place, ignore_errors=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +16,8 @@ from pathlib import Path
 
 from tuner import registry, store
 
+PLACE = "TUNER_FORKSERVER"  # names the server's folder in its environment
+LONGEST = 60  # bytes of a folder in which there can be sockets
 LATE = "torch.fx.experimental.symbolic_shapes"  # torch imports it in the first backward pass: 0.5 s in every worker
 
 
@@ -23,12 +27,49 @@ def start_forkserver() -> None:
     preload = ["tuner.search.forked", "tuner.search.trial", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
+    if "tempdir" not in (config := multiprocessing.current_process()._config):  # type: ignore[attr-defined]
+        config["tempdir"] = os.environ[PLACE] = tempfile.mkdtemp(prefix="tuner-", dir=_short())
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        with _streams_apart():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def stop_forkserver() -> None:
+    """End the server, if there is one, and take away its folder: nothing outlives this process."""
+    server: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    if server is not None:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(server, signal.SIGKILL)  # by itself it would take a second: it holds torch
+            os.waitpid(server, 0)
+    if place := os.environ.get(PLACE):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _short() -> str | None:
+    """A folder for sockets, whose paths may have 107 letters: the user's own, if that is short enough."""
+    return None if len(os.fsencode(tempfile.gettempdir())) <= LONGEST else "/tmp"
+
+
+@contextmanager
+def _streams_apart() -> Iterator[None]:
+    """What is started meanwhile has the null device as standard output and error: whoever reads these waits for nobody
+    but this process, and sees nothing but its words."""
+    sys.stdout.flush()
+    kept = {number: os.dup(number) for number in (1, 2)}
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(null, number)
+        yield
+    finally:
+        for number, stream in kept.items():
+            os.dup2(stream, number)
+            os.close(stream)
+        os.close(null)
 
 
 @contextmanager
@@ -37,7 +78,7 @@ def empty_storage() -> Iterator[Callable[[], Path]]:
 
     Gives a function that waits for the file and tells its place; it is gone when the context ends.
     """
-    with tempfile.TemporaryDirectory(prefix="tuner-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(dir=os.environ.get(PLACE), ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "empty.db"
         thread = threading.Thread(target=_run, args=(path,), daemon=True)  # starting a worker waits for the server
         thread.start()
@@ -56,6 +97,8 @@ def _make(path: Path) -> None:
 
 
 def _run(path: Path) -> None:
-    worker = multiprocessing.get_context("forkserver").Process(target=_make, args=(path,), daemon=True)
-    worker.start()
-    worker.join()
+    """Silently: where no worker can be started, the search finds that out, and says so."""
+    with suppress(Exception):
+        worker = multiprocessing.get_context("forkserver").Process(target=_make, args=(path,), daemon=True)
+        worker.start()
+        worker.join()

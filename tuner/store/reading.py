@@ -19,6 +19,7 @@ from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import RDBStorage
 
 HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
@@ -110,7 +111,22 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
         copy = Path(folder) / "study.db"
         with closing(connect(copy)) as other:
             db.backup(other)
-        yield optuna.load_study(study_name=f"{name}/{chain}", storage=f"sqlite:///{copy}")
+        with optuna_storage(copy) as storage:
+            yield optuna.load_study(study_name=f"{name}/{chain}", storage=storage)
+
+
+@contextmanager
+def optuna_storage(path: Path) -> Iterator[RDBStorage]:
+    """A file as Optuna sees it, which makes the tables where there are none."""
+    from optuna.storages import RDBStorage
+
+    # a creator instead of a URL: no path can be misread as one
+    storage = RDBStorage("sqlite:///study.db", engine_kwargs={"creator": lambda: connect(path)})
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def is_busy(error: Exception) -> bool:

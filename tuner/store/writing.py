@@ -28,6 +28,7 @@ from tuner.store.reading import (
     held_by_another,
     holds_something,
     is_busy,
+    optuna_storage,
 )
 
 if TYPE_CHECKING:
@@ -192,14 +193,10 @@ def make(path: Path, like: Path | None = None) -> None:
 
 
 def _make_tables(new: Path) -> None:
-    from optuna.storages import RDBStorage
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # a creator instead of a URL: no path can be misread as one
-        storage = RDBStorage("sqlite:///study.db", engine_kwargs={"creator": lambda: connect(new)})
-        storage.remove_session()
-        storage.engine.dispose()
+        with optuna_storage(new):
+            pass
 
 
 def mend(path: Path) -> None:
