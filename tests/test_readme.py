@@ -160,7 +160,9 @@ def test_the_floors_drawn_are_the_folders_that_exist():
 
 def test_every_flag_exists():
     flags = set(re.findall(r"(?<![\w-])--[a-z]+\b", README))
-    helps = "".join(inside(*verb, "--help")[1] for verb in ((), ("search",), ("report",), ("check",), ("replay",)))
+    helps = "".join(
+        inside(*verb, "--help")[1] for verb in ((), ("search",), ("report",), ("check",), ("replay",), ("studies",))
+    )
     assert {"--trials", "--fresh", "--chain", "--until"} <= flags
     others = {"--user", "--now"}  # systemctl's
     assert {flag for flag in flags - others if not re.search(rf"(?<![\w-]){flag}\b", helps)} == set()

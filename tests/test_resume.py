@@ -109,7 +109,7 @@ def test_fresh_takes_a_name_to_the_letter(begun):
     for name in ("my-run", "My_Run"):
         search(path, study, "--name", name)
     before = report_json(study, "--name", "my-run")
-    search(path, study, "--name", "my_run", "--fresh")
+    search(path, study, "--name", "my_run", "--fresh", "--yes")
     assert report_json(study, "--name", "my-run") == before
     report_json(study, "--name", "My_Run")
 
@@ -132,7 +132,7 @@ def test_fresh_deletes_that_study_only_and_equals_a_new_file(begun, tmp_path):
     search(path, study, "--name", "other")
     other = report_json(study, "--name", "other")
     changed = write_space(tmp_path, training={"epochs": 5}, search={"trials": 2})
-    search(changed, study, "--fresh")
+    search(changed, study, "--fresh", "--yes")
     search(changed, tmp_path / "new.db")
     assert tables(study, "--name", "tiny") == tables(tmp_path / "new.db")
     assert report_json(study, "--name", "other") == other

@@ -11,7 +11,7 @@ from contextlib import suppress
 import typer
 from typer.exceptions import TyperException
 
-from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status
+from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status, studies
 from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
@@ -25,7 +25,7 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
   tuner report study.db         honest score, ranked tables, learning curves
 """
 
-VERBS = (search, report, compare, importance, curve, status, replay, data, check, selftest, init, list_)
+VERBS = (search, report, compare, importance, curve, status, studies, replay, data, check, selftest, init, list_)
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # what a file says that takes no more
 
@@ -87,7 +87,7 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
 
 def again(arguments: Sequence[str]) -> str:
     """The command that goes on; what was deleted once is not to be deleted again."""
-    return shlex.join(["tuner", *(argument for argument in arguments if argument != "--fresh")])
+    return shlex.join(["tuner", *(argument for argument in arguments if argument not in ("--fresh", "--yes"))])
 
 
 def _say(text: str) -> None:

@@ -23,7 +23,8 @@ def command(
         None, "--workers", min=0, help="Worker processes; default: the cores, or one per GPU. 0: in this process."
     ),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
-    fresh: bool = typer.Option(False, "--fresh", help="Delete the study's trials and start over."),
+    fresh: bool = typer.Option(False, "--fresh", help="Delete the study's trials and start over; asks before."),
+    yes: bool = typer.Option(False, "--yes", help="With --fresh: do not ask."),
     timeout: str | None = typer.Option(None, "--timeout", help="Longest run, such as 7h; then go on by running again."),
     until: str | None = typer.Option(None, "--until", help="Stop at this local time, such as 07:00."),
     wait: str | None = typer.Option(None, "--wait", help="Wait as long, such as 10m, for another run of the study."),
@@ -48,20 +49,20 @@ def command(
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
-    _check(timeout=timeout, until=until, wait=wait)
+    _check(timeout=timeout, until=until, wait=wait, name=name)
     study = target(study)
     wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
     try:
         kept = (study, lock_file(study), Path(file))
         with Audience(quiet=quiet, json=json, log=log, kept=kept) as audience:
-            _search(find(file), wishes, audience)
+            _search(find(file), wishes, audience, sure=yes or not fresh)
     except TimeIsOver as error:
         if quiet:  # that a night ends is nothing wrong; the exit code tells it
             raise typer.Exit(error.exit_code) from None
         raise
 
 
-def _search(path: Path, wishes: Wishes, audience: Audience) -> None:
+def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     from contextlib import ExitStack
 
     from tuner.lock import check_free
@@ -85,18 +86,30 @@ def _search(path: Path, wishes: Wishes, audience: Audience) -> None:
 
         prepared = prepare(path)
         prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(wishes.device)))
+        if not sure:
+            _ask(wishes, wishes.name or prepared.experiment.name)
         audience.begin(prepared, wishes)
         search(prepared, wishes, audience.hear, empty)
 
 
+def _ask(wishes: Wishes, name: str) -> None:
+    """Ask before trials are deleted. Raises `UsageError` without a yes."""
+    from tuner.cli.studies import confirm
+    from tuner.store import holds_something, read
+
+    found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
+    if found:
+        confirm(found, wishes.study, "--name OTHER keeps both")
+
+
 def _check(**options: str | None) -> None:
-    """Raise `UsageError` for a duration or time of day that is none."""
+    """Raise `UsageError` for a duration, a time of day or a name that is none."""
     for option, text in options.items():
         if text is None:
             continue
-        from tuner.spec.sections import duration, time_of_day  # 0.1 s that most commands do not need
+        from tuner.spec.sections import duration, study_name, time_of_day  # 0.1 s that most commands do not need
 
         try:
-            (time_of_day if option == "until" else duration)(text)
+            {"until": time_of_day, "name": study_name}.get(option, duration)(text)
         except ValueError as error:
-            raise UsageError(f"--{option} must be {error}, not '{text}'") from error
+            raise UsageError(f"--{option} must be {error}, not {text!r}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tuner.errors import ExperimentError, did_you_mean
 from tuner.spec import grid
 from tuner.spec.expressions import Absent, Expression, ExpressionError
 from tuner.spec.reader import Reader
-from tuner.spec.sections import Limits, Resampling, Search
+from tuner.spec.sections import Limits, Resampling, Search, study_name
 from tuner.spec.settings import Alternatives, Settings
 from tuner.spec.space import Choice, Parameter, Range, Space
 from tuner.spec.stated import with_stated
@@ -184,10 +183,11 @@ def _model(reader: Reader, root: Node, catalogue: Catalogue) -> None:
 def _name(reader: Reader, root: Node, path: Path) -> str:
     node = root.entries.get("name")
     name = path.stem if node is None else node.value
-    if not isinstance(name, str) or not 1 <= len(name) <= 100 or re.search(r"[/\x00-\x1f]|\.\.", name):
-        reader.wrong(node or root, "name must be text of 1 … 100 characters without '/' or '..'")
+    try:
+        return study_name(name if isinstance(name, str) else "")
+    except ValueError as error:
+        reader.wrong(node or root, f"name must be {error}")
         return "invalid"
-    return name
 
 
 def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> str | None:

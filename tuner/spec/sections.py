@@ -153,6 +153,13 @@ def duration(text: str) -> str:
     return text
 
 
+def study_name(text: str) -> str:
+    """The text, if a study may be called so: it is printed, is part of Optuna's names, and becomes one of files."""
+    if not 1 <= len(text) <= 100 or not text.isprintable() or "/" in text or ".." in text:
+        raise ValueError("text of 1 … 100 printable characters without '/' or '..'")
+    return text
+
+
 _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 

@@ -107,6 +107,18 @@ class Store:
             self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
             self._insert("study_user_attributes", study_id=study, key=key, value_json=sealed(value))
 
+    def rename(self, old: str, new: str) -> None:
+        """Call a study otherwise."""
+        with self._transaction():
+            header = {**attributes(self._db, HEADER)[old], "name": new}
+            for chain in header["chains"]:
+                study = self._study(f"{old}/{chain['name']}")
+                self._db.execute(
+                    "UPDATE studies SET study_name = ? WHERE study_id = ?", (f"{new}/{chain['name']}", study)
+                )
+            self._db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
+                             (sealed(header), study, HEADER))  # fmt: skip
+
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
         with self._transaction():

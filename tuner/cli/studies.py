@@ -1,0 +1,98 @@
+"""`tuner studies study.db`: list the studies of a file, rename or remove one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.store import StoredStudy
+
+
+def command(
+    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Call a study otherwise."),
+    remove: str | None = typer.Option(None, "--remove", metavar="NAME", help="Delete a study; asks before."),
+    yes: bool = typer.Option(False, "--yes", help="With --remove: do not ask."),
+) -> None:
+    """List the studies of a file, each with its score; rename or remove one.
+
+    \b
+      tuner studies study.db
+      tuner studies study.db --rename tiny night
+      tuner studies study.db --remove tiny
+    """
+    from tuner.report.results import load
+    from tuner.report.words import summary
+    from tuner.store import read
+
+    if rename and remove:
+        raise UsageError("--rename and --remove exclude each other", "one after the other")
+    if rename:
+        _rename(study, *rename)
+    elif remove:
+        _remove(study, remove, yes)
+    else:
+        for name in read(study, curves=False):
+            typer.echo(summary(load(study, name)))
+
+
+def confirm(found: StoredStudy, study: Path, way_out: str) -> None:
+    """Ask whether a study's trials may be deleted. Raises `UsageError` without a yes."""
+    from tuner.report.tables import counted
+
+    trials = counted(sum(len(chain.trials) for chain in found.chains.values()), "trial")
+    text = f"{trials} of '{found.name}' in {study}"
+    if not sys.stdin.isatty():
+        raise UsageError(f"this deletes {text}, and nobody can be asked here", f"--yes; {way_out}")
+    if not typer.confirm(f"Delete {text}?", err=True):
+        raise UsageError(f"nothing was deleted of '{found.name}'", way_out)
+
+
+def _rename(study: Path, old: str, new: str) -> None:
+    from contextlib import closing
+
+    from tuner.lock import lock
+    from tuner.spec.sections import study_name
+    from tuner.store import Store, read
+
+    try:
+        study_name(new)
+    except ValueError as error:
+        raise UsageError(f"a study's name must be {error}, not {new!r}") from error
+    with lock(study) as held:
+        there = read(study, curves=False)
+        _check_known(old, there, study)
+        if new in there:
+            raise UsageError(f"{study} has a study '{new}' already", "another name")
+        with closing(Store(study, held=held)) as store:
+            store.rename(old, new)
+    typer.echo(f"'{old}' is now '{new}'; tuner search FILE --name {new} goes on with it")
+
+
+def _remove(study: Path, name: str, yes: bool) -> None:
+    from contextlib import closing
+
+    from tuner.lock import lock
+    from tuner.store import Store, read
+
+    with lock(study) as held:
+        there = read(study, curves=False)
+        _check_known(name, there, study)
+        if not yes:
+            confirm(there[name], study, "a copy of the file keeps it")
+        with closing(Store(study, held=held)) as store:
+            store.delete(name)
+    typer.echo(f"'{name}' is removed")
+
+
+def _check_known(name: str, there: dict[str, StoredStudy], study: Path) -> None:
+    from tuner.errors import did_you_mean
+
+    if name not in there:
+        raise UsageError(f"{study} has no study '{name}'", did_you_mean(name, there))
