@@ -9,6 +9,7 @@ from tuner.cli.app import run
 from tuner.errors import did_you_mean
 from tuner.training.metrics import METRICS as ALL
 
+NAME = "name must be text of 1 … 100 printable characters without '/' or '..'"
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp}\n"
 
 
@@ -104,8 +105,8 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
      "[3, 5]", None),
     (HEAD + "training: {epochs: 0}", (3, 20), "training.epochs must be at least 1, not 0", "0", None),
     (HEAD + "training: {batch_size: 0}", (3, 24), "training.batch_size must be at least 1, not 0", "0", None),
-    (HEAD + "name: ../x", (3, 7), "name must be text of 1 … 100 printable characters without '/' or '..'", "../x", None),
-    (HEAD + "name: a..b", (3, 7), "name must be text of 1 … 100 printable characters without '/' or '..'", "a..b", None),
+    (HEAD + "name: ../x", (3, 7), NAME, "../x", None),
+    (HEAD + "name: a..b", (3, 7), NAME, "a..b", None),
     (HEAD + "limits: {time: 7x}", (3, 16), "limits.time must be a duration such as 7h, 90m, 1h30m or 45s, not '7x'",
      "7x", None),
     (HEAD + 'limits: {until: "25:00"}', (3, 17), 'limits.until must be a time of day such as "07:00", not \'25:00\'',

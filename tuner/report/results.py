@@ -188,6 +188,17 @@ class Results:
         scores = np.column_stack([unpack(each) for each in kept if each is not None])
         return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
 
+    @property
+    def strangers(self) -> list[str]:
+        """What another program, or a second search at the same time, has written into the file, in sentences."""
+        said = [
+            f"trial {number} of {name} is there twice, and the first counts"
+            for name, chain in self.chains.items()
+            for number in chain.doubled
+        ]
+        foreign = sum(chain.foreign for chain in self.chains.values())
+        return said + ([f"{foreign} of the file's trials are another program's, and do not count"] if foreign else [])
+
     @cached_property
     def inner_best(self) -> float | None:
         """Mean over the scored outer folds of the score that each search itself saw."""

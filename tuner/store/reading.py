@@ -37,10 +37,15 @@ _ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeErr
 
 @dataclass(frozen=True)
 class StoredChain:
-    """One chain as found in the file: trials in order of number, refits by trial number."""
+    """One chain as found in the file: trials in order of number, refits by trial number.
+
+    `doubled` are the numbers that two searches at once have given twice: the first trial counts. `foreign` is how many
+    trials another program has added, through Optuna; they do not count."""
 
     trials: tuple[TrialRecord, ...] = ()
     refits: Mapping[int, RefitRecord] = field(default_factory=dict)
+    doubled: tuple[int, ...] = ()
+    foreign: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,9 @@ def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
     """One trial with its curves."""
     try:
         with _reading(path) as db:
-            (found,) = db.execute(f"{_RECORDS} AND t.number = ?", (f"{name}/{chain}", RECORD, number))
-            return trial_from_json(found[0])
+            query = f"{_RECORDS} AND t.number = ? ORDER BY t.trial_id"
+            (text,) = db.execute(query, (f"{name}/{chain}", RECORD, number)).fetchone()
+            return trial_from_json(text)
     except _ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -150,7 +156,7 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves
     chains = {}
     for chain in header["chains"]:
         study = f"{name}/{chain['name']}"
-        query = f"{_RECORDS} ORDER BY t.number"
+        query = f"{_RECORDS} ORDER BY t.number, t.trial_id"
         if not curves:
             before = f"instr(a.value_json, '{CURVES}')"
             text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
@@ -162,8 +168,13 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves
             (study, REFIT + "%"),
         )
         done = [refit_from_json(text) for (text,) in refits]
-        records = tuple(trial_from_json(text) for (text,) in trials)
-        chains[chain["name"]] = StoredChain(records, {refit.number: refit for refit in done})
+        records = [trial_from_json(text) for (text,) in trials]
+        first: dict[int, TrialRecord] = {}
+        doubled = [record.number for record in records if first.setdefault(record.number, record) is not record]
+        count = "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE study_name = ?"
+        foreign = db.execute(count, (study,)).fetchone()[0] - len(records)
+        by_number = {refit.number: refit for refit in done}
+        chains[chain["name"]] = StoredChain(tuple(first.values()), by_number, tuple(doubled), foreign)
     return chains
 
 

@@ -144,6 +144,11 @@ class Store:
     def _write_trial(self, study: int, record: TrialRecord | RefitRecord, trial: FrozenTrial) -> None:
         from optuna.distributions import distribution_to_json
 
+        there = ("SELECT 1 FROM trials JOIN trial_user_attributes USING (trial_id) "
+                 "WHERE study_id = ? AND number = ? AND key = ?")  # fmt: skip
+        if self._db.execute(there, (study, record.number, RECORD)).fetchone():
+            text = f"{self.path} has a trial {record.number} already: another search is writing the same chain"
+            raise StorageError(text, "end the other one; the same command goes on")
         ended = datetime.now(UTC).replace(tzinfo=None)
         started = ended - timedelta(seconds=record.seconds)
         row = self._insert("trials", number=record.number, study_id=study, state=trial.state.name,
