@@ -14,6 +14,7 @@ from helpers import inside, reworded, search, write_space
 from tuner.lock import holder, lock
 from tuner.report import load
 from tuner.report.progress import Progress
+from tuner.store import make
 
 
 @pytest.fixture
@@ -112,3 +113,15 @@ def test_other_versions_are_told(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.search.provenance.version", lambda name: "9.9" if name == "torch" else "1.0")
     said = search(write_space(tmp_path, search={"trials": 7}), study)
     assert f"torch {torch.__version__.partition('+')[0]}" in said and "→ 9.9" in said
+
+
+def test_a_file_that_was_just_made(tmp_path):
+    """The moment between its making and its first study: nothing is wrong, and nothing is there."""
+    study = tmp_path / "study.db"
+    make(study)
+    code, out, err = inside("status", study)
+    assert (code, err) == (3, "")
+    assert out == f"{study} holds no tuner study; nobody is at it\n"
+    assert inside("report", study)[0] == 4
+    with lock(study):
+        assert "pid " in inside("status", study)[1]

@@ -62,6 +62,10 @@ class StorageError(TunerError):
     exit_code = 4
 
 
+class NoStudyYet(StorageError):
+    """The file is one of ours, and nothing is in it so far."""
+
+
 class NoResultError(TunerError):
     """The search ended without a usable result."""
 

@@ -22,17 +22,24 @@ def command(
     from datetime import UTC, datetime, timedelta
 
     from tuner.cli.console import clock, console
+    from tuner.errors import NoStudyYet
     from tuner.lock import holder
     from tuner.report.progress import Progress
     from tuner.report.results import load
     from tuner.report.tables import counted
     from tuner.report.words import summary
 
-    now = Progress(load(study, name), holder(study), datetime.now(UTC))
-    results, to = now.results, console()
+    to = console()
 
     def say(text: str) -> None:
         to.print(text, markup=False, soft_wrap=True)
+
+    try:
+        results = load(study, name)
+    except NoStudyYet as error:  # as just after the file is made
+        say(f"{error}; {holder(study) or 'nobody'} is at it")
+        raise typer.Exit(INCOMPLETE) from None
+    now = Progress(results, holder(study), datetime.now(UTC))
 
     def at(seconds: float) -> str:
         return f"at {(now.now + timedelta(seconds=seconds)).astimezone():%a %H:%M}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tuner.errors import StorageError, UsageError, did_you_mean
+from tuner.errors import NoStudyYet, UsageError, did_you_mean
 from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.gains import Gain, adjusted
 from tuner.report.statistics import (
@@ -337,5 +337,5 @@ def every(path: Path, *, curves: bool = False, kind: Kind = "corrected") -> list
     """The results of every study of the file, oldest first."""
     studies = read(path, curves=curves)
     if not studies:
-        raise StorageError(f"{path} holds no tuner study", "tuner search FILE makes one")
+        raise NoStudyYet(f"{path} holds no tuner study", "tuner search FILE makes one")
     return [Results(study, path, kind) for study in studies.values()]
