@@ -16,6 +16,7 @@ from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
 from tuner.errors import LimitReached, TunerError
+from tuner.escapes import visible
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
 
@@ -55,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         if "--debug" in arguments and not isinstance(error, (*SILENT, Interrupted, TyperException)):
             import traceback
 
-            traceback.print_exception(error)
+            _say("".join(traceback.format_exception(error)).rstrip())
         return _tell(error, rest)
 
 
@@ -92,4 +93,4 @@ def again(arguments: Sequence[str]) -> str:
 
 def _say(text: str) -> None:
     with suppress(OSError):  # nobody listens
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)

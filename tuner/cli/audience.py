@@ -19,6 +19,7 @@ from tuner.cli.json_lines import JsonLines
 from tuner.cli.lines import Lines
 from tuner.cli.signals import exit_code
 from tuner.errors import LimitReached, StorageError, TunerError
+from tuner.escapes import visible
 from tuner.files import check_output
 
 if TYPE_CHECKING:
@@ -160,6 +161,9 @@ class _LogFile(RotatingFileHandler):
     """A log that takes no more, as on a full disk, stops no search, and is told of at its end."""
 
     trouble: BaseException | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.trouble = sys.exc_info()[1]

@@ -7,9 +7,10 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tuner.errors import StorageError
+from tuner.escapes import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +22,15 @@ CONFIGURATION = 26  # columns that a column of name=value pairs needs at least
 
 
 def console(*, as_text: bool = False) -> Console:
-    """Standard output through rich; `as_text` is for a file: no colours, 100 columns."""
-    from rich.console import Console
+    """Standard output through rich, which shows control characters of data and obeys none; `as_text` is for a file: no
+    colours, 100 columns."""
+    from rich.console import Console as RichConsole
+    from rich.segment import Segment
+
+    class Console(RichConsole):
+        def render(self, *args: Any, **more: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*args, **more):
+                yield Segment(text if control else visible(text), style, control)
 
     if as_text:
         return Console(width=100, highlight=False, emoji=False, force_terminal=False, no_color=True)
@@ -40,7 +48,7 @@ class Output:
     def say(self, text: str) -> None:
         """Print a line."""
         try:
-            print(text, file=self._to, flush=True)
+            print(visible(text), file=self._to, flush=True)
         except BrokenPipeError:
             forget_stdout(self._to)
         except OSError as error:

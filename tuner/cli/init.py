@@ -17,6 +17,7 @@ def command(
     """
     from tuner.cli.spaces import first_words, shipped
     from tuner.errors import UsageError
+    from tuner.escapes import visible
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,8 +27,8 @@ def command(
             try:
                 with target.open("x", encoding="utf-8") as file:
                     file.write(text)
-                typer.echo(f"{target}: {first_words(path)}")
+                typer.echo(visible(f"{target}: {first_words(path)}"))
             except FileExistsError:
-                typer.echo(f"{target}: kept, it exists")
+                typer.echo(visible(f"{target}: kept, it exists"))
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}", "name another folder") from error

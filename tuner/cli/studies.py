@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuner.errors import UsageError
+from tuner.escapes import visible
 
 if TYPE_CHECKING:
     from tuner.store import StoredStudy
@@ -39,7 +40,7 @@ def command(
         _remove(study, remove, yes)
     else:
         for name in read(study, curves=False):
-            typer.echo(summary(load(study, name)))
+            typer.echo(visible(summary(load(study, name))))
 
 
 def confirm(found: StoredStudy, study: Path, way_out: str) -> None:
@@ -72,7 +73,7 @@ def _rename(study: Path, old: str, new: str) -> None:
             raise UsageError(f"{study} has a study '{new}' already", "another name")
         with closing(Store(study, held=held)) as store:
             store.rename(old, new)
-    typer.echo(f"'{old}' is now '{new}'; tuner search FILE --name {new} goes on with it")
+    typer.echo(f"'{visible(old)}' is now '{new}'; tuner search FILE --name {new} goes on with it")
 
 
 def _remove(study: Path, name: str, yes: bool) -> None:
@@ -88,7 +89,7 @@ def _remove(study: Path, name: str, yes: bool) -> None:
             confirm(there[name], study, "a copy of the file keeps it")
         with closing(Store(study, held=held)) as store:
             store.delete(name)
-    typer.echo(f"'{name}' is removed")
+    typer.echo(f"'{visible(name)}' is removed")
 
 
 def _check_known(name: str, there: dict[str, StoredStudy], study: Path) -> None:

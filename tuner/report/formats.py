@@ -10,6 +10,7 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from tuner.escapes import cell, markdown
 from tuner.report.failures import failures as reasons
 from tuner.report.gains import Gain
 from tuner.report.results import Results
@@ -96,17 +97,17 @@ def as_csv(table: Table) -> str:
     """One table as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
+    writer.writerow(map(cell, table.columns))
+    writer.writerows(map(cell, row) for row in table.rows)
     return out.getvalue().rstrip("\n")
 
 
 def as_markdown(results: Results, top: int | None, chain: str) -> str:
     """Headline and tables as Markdown."""
     parts = [
-        f"# {_escaped(results.name)}",
-        *title(results),
-        "\n".join(f"* {said}" for said in headline(results)),
+        f"# {markdown(results.name)}",
+        *map(markdown, title(results)),
+        "\n".join(f"* {markdown(said)}" for said in headline(results)),
     ]
     for table in (outer_folds(results), ranking(results, top, chain), failures(results)):
         if table.rows:
@@ -115,8 +116,8 @@ def as_markdown(results: Results, top: int | None, chain: str) -> str:
                 ["---"] * len(table.columns),
                 *cells(table),
             ]
-            body = "\n".join("| " + " | ".join(_escaped(str(c)) for c in line) + " |" for line in lines)
-            parts += [f"## {table.title}", body]
+            body = "\n".join("| " + " | ".join(markdown(str(c)) for c in line) + " |" for line in lines)
+            parts += [f"## {markdown(table.title)}", body]
     return "\n\n".join(parts)
 
 
@@ -124,7 +125,3 @@ def as_html(name: str, text: str) -> str:
     """The terminal's report as a page."""
     head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title></head>'
     return f"{head}\n<body><pre>\n{escape(text)}\n</pre></body></html>"
-
-
-def _escaped(word: str) -> str:
-    return word.replace("|", "\\|").replace("<", "&lt;")
