@@ -1,13 +1,16 @@
 """Torture: what a search leaves behind. No process, no folder, and nothing that a repository would have had run."""
 
+import errno
+import fcntl
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from helpers import command, read_trials, start, stop, write_space
-from torture import real, surroundings
+from helpers import command, inside, read_trials, start, stop, write_space
+from torture import real, surroundings, survived
 
 from tuner.report import load
 
@@ -106,3 +109,30 @@ def test_a_repository_has_nothing_run(tmp_path):
     subprocess.run(command("search", path, "--trials", 99), cwd=folder, check=True, capture_output=True, timeout=120)
     assert load(folder / "study.db").study.runs[-1]["commit"] == commit
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("verb", [("search", "quick"), ("check", "quick"), ("report",), ("list", "models")])
+def test_a_working_directory_that_is_gone(tmp_path, verb):
+    place = tmp_path / "gone"
+    place.mkdir()
+    script = f'rmdir "$PWD"; exec {shlex.join(map(str, command(*verb)))}'
+    done = subprocess.run(["sh", "-c", script], cwd=place, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    assert done.stderr.startswith("stopped: the working directory is gone; change to one that is there")
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_with_the_cure(tmp_path, finished, monkeypatch, trouble):
+    """As some network file systems answer."""
+
+    def unlockable(file, kind):
+        raise OSError(trouble, os.strerror(trouble))
+
+    path, study = write_space(tmp_path), tmp_path / "study.db"
+    study.write_bytes(finished.read_bytes())
+    monkeypatch.setattr(fcntl, "flock", unlockable)
+    said = survived(*inside("search", path, "--study", study, "--workers", 0, "--trials", 9), expected=4)
+    assert "offers no locks" in said and "--study on a local disk" in said
+    assert study.read_bytes() == finished.read_bytes()
+    survived(*inside("status", study), expected=0)
+    survived(*inside("report", study), expected=0)

@@ -73,7 +73,7 @@ def holder(path: Path) -> str | None:
     try:
         with open(lock_file(path), opener=_unfollowed) as file:
             return None if _taken(file, fcntl.LOCK_SH) else file.read().strip() or "another process"
-    except OSError:
+    except (OSError, StorageError):
         return None
 
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
@@ -49,6 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
         with heard():
+            _check_place()
             code = app(rest, prog_name="tuner", standalone_mode=False)
             sys.stdout.flush()
         return code or 0
@@ -58,6 +60,14 @@ def run(arguments: Sequence[str]) -> int:
 
             _say("".join(traceback.format_exception(error)).rstrip())
         return _tell(error, rest)
+
+
+def _check_place() -> None:
+    """Raise `LimitReached` where the working directory was deleted: libraries fail there in ways of their own."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise LimitReached("the working directory is gone; change to one that is there") from None
 
 
 def _tell(error: BaseException, arguments: Sequence[str]) -> int:

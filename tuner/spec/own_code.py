@@ -99,6 +99,11 @@ def root_of(name: str, folder: Path) -> Path:
 
 def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Path]]:
     """The module, and its file with those that it imported from beside it."""
+    if not where.isprintable():
+        raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
+    if where.partition(".")[0] in sys.stdlib_module_names:
+        text = f"{where} is of Python's standard library, which is no place for a {kind.what}"
+        raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")
     path = (folder / where).resolve() if where.endswith(".py") else None
     if path is not None and not (path.is_file() and path.is_relative_to(folder)):
         hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
@@ -118,7 +123,8 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         raise _broken(where, error, kind) from error
     files = {name: Path(file) for name in set(sys.modules) - before if (file := _file_beside(sys.modules[name], root))}
     _beside.update(name for name, file in files.items() if Path(file) != path)
-    own = [path] if path else [Path(module.__file__)] if module.__file__ else []
+    place = getattr(module, "__file__", None)  # a namespace package has none
+    own = [path] if path else [Path(place)] if place else []
     return module, [*own, *sorted({*files.values()} - {*own})]
 
 
