@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from helpers import GRID, inside, report_json, search, slow, tables, write_space
+from helpers import GRID, inside, report_json, reworded, search, slow, tables, write_space
+
+from tuner.store import read
 
 
 def raw(study, *args):
@@ -147,3 +149,37 @@ def test_a_changed_data_file_is_refused(tmp_path):
     data.write_text("\n".join(["x,y,label", *rows[:-1], "6.5,2,b"]))
     said = refused(path, study)
     assert "data" in said and "--name" in said and "--fresh" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "before"),
+    [
+        ("training.batch_size", 7),  # stated in the file
+        ("training.weight_decay", 0.5),  # defaults of training, of the model, of the data, of the cut, of the search
+        ("model.dropout", 0.5),
+        ("dataset.layout", "other"),
+        ("resampling.kind", "other"),
+        ("search.select", "other"),
+        ("metric", "log_loss"),
+        ("meaning of the settings", 0),
+    ],
+)
+def test_other_defaults_do_not_go_on_with_an_old_study(tmp_path, key, before):
+    """As of an older version, whose defaults were others, or meant something else."""
+    path, study = (
+        write_space(tmp_path, dataset={"name": "digits"}, search={"trials": 1}, metric=None),
+        tmp_path / "s.db",
+    )
+    search(path, study)
+    known = read(study)["tiny"].header["identity"]
+    assert key in known
+    reworded(study, "tuner:header", lambda header: header["identity"].update({key: before}))
+    assert f"{key}: {before} → " in refused(path, study)
+
+
+def test_a_default_may_be_written_out(begun):
+    path, study = begun
+    tree = json.loads(path.read_text())
+    tree["training"]["weight_decay"] = 0.0
+    path.write_text(json.dumps(tree))
+    search(path, study)

@@ -201,7 +201,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
         "file": str(experiment.document.path.absolute()),
         "reads": [str(path.absolute()) for path in prepared.reads],
-        "identity": {**experiment.identity(), **files},
+        "identity": {**experiment.identity(), "metric": prepared.metric.name, **files},
         "trials": prepared.trials(),
         "sampler": experiment.search.sampler,
         "default": prepared.default,

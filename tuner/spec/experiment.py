@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tuner.spec.space import Choice, Parameter, Range, Space
 from tuner.spec.stated import with_stated
 from tuner.spec.yaml_file import Document, Node, Problem, at, read
 
+MEANING = 1  # to be raised where the same settings train, cut or score otherwise than before
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")
 DEFAULT_TRIALS = 30
 
@@ -75,17 +77,27 @@ class Experiment:
         return ExperimentError(self.document.render([at(node.key or node, message, hint)]))
 
     def identity(self) -> dict[str, Any]:
-        """What must not change between runs of one study: the file's content, less name, totals and limits."""
+        """What must not change between runs of one study, as JSON has it: the file's content, less name, totals and
+        limits; the defaults of what it does not say; and what the program means by all of that."""
         tree = self.document.root.plain()
         search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
         kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
-        found = flatten({**kept, "search": search})
+        said = flatten({**kept, "search": search})
+        whole = {**self._defaults(), **said, "meaning of the settings": MEANING}
+        found: dict[str, Any] = json.loads(json.dumps(whole))
         if self.search.sampler == "grid":  # cells in order of value, the default's first
             default = self.space.default(on_grid=True)
             return {**found, "default configuration": {path: default[path] for path in sorted(default)}}
         # draws follow the order of the file
         order = [[p.path, *p.domain.options] if isinstance(p.domain, Choice) else p.path for p in self.space.parameters]
         return {**found, "order of the searched settings": order}
+
+    def _defaults(self) -> dict[str, Any]:
+        """Every setting that is not searched, whether the file says it or not."""
+        sections = {"dataset": self.dataset, "resampling": self.resampling, "search": self.search}
+        settled = {name: section.model_dump(mode="json") for name, section in sections.items()}
+        settled["search"].pop("trials")
+        return {**flatten(settled), **{each.path: each.value for each in self.space.fixed}}
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:
