@@ -92,6 +92,15 @@ STRANGE = {
         def forward(self, x):
             return self.two(torch.relu(self.one(x)) if torch.rand(()) < 0.5 else self.other(x))
     """,
+    "skips by Python's random": """
+        def forward(self, x):
+            import random
+            return self.two(torch.relu(self.one(x)) if random.random() < 0.5 else self.other(x))
+    """,
+    "adds NumPy's noise": """
+        def forward(self, x):
+            return self.two(torch.relu(self.one(x)) + float(np.random.randn()))
+    """,
     "scales by its batch": """
         def forward(self, x):
             return self.two(torch.relu(self.one(x / x.abs().max())))

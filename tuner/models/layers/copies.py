@@ -7,7 +7,7 @@ import inspect
 import operator
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
-from tuner.models.layers.lanes import Lanes, Outline, chosen
+from tuner.models.layers.lanes import Lanes, Outline
 
 # What makes of each row something of its own, draws nothing and keeps nothing: torch.vmap may run it for all lanes,
 # 1.1 to 6.4 times as fast as one by one (`python -m benchmarks layers`). Convolutions are faster on images of 8×8 only
@@ -48,7 +48,7 @@ class Copies(nn.Module):
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
         self._answer = answer
-        self._generators = lanes.for_dropout()
+        self._streams = [Stream(generator) for generator in lanes.for_dropout()]
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
@@ -67,7 +67,7 @@ class Copies(nn.Module):
         outs = []
         for lane, (model, count) in enumerate(zip(self._copies[0], counts, strict=True)):
             own = {name: weight[lane] for name, weight in weights.items()}
-            with self._stream(lane):
+            with self._streams[lane].drawn(on=self.training) if self._streams else nullcontext():
                 given = {name: each[lane, :count] for name, each in more.items()}
                 out = self._answer(functional_call(model, own, (x[lane, :count],), given))
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
@@ -75,13 +75,13 @@ class Copies(nn.Module):
 
     def select(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only; a twin gets a copy of its own."""
-        self._generators = chosen(self._generators, lanes)
         models, taken = self._copies[0], set[int]()
-        kept = []
+        kept, streams = [], []
         for lane in lanes:
             kept.append(copy.deepcopy(models[lane]) if lane in taken else models[lane])
+            streams.append(copy.copy(self._streams[lane]))
             taken.add(lane)
-        self._copies[0] = kept
+        self._copies[0], self._streams = kept, streams
 
     def train(self, mode: bool = True) -> Copies:
         """Every copy too."""
@@ -95,51 +95,53 @@ class Copies(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
+
+States = tuple[Tensor, Tensor | None, Any, Any]  # of torch, of its CUDA device, of Python, of NumPy
+
+
+class Stream:
+    """What the copy of one lane draws from torch, NumPy and Python, wherever in its code."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        seed = generator.initial_seed()
+        self._device = generator.device
+        self._begun: States = (
+            torch.Generator().manual_seed(seed).get_state(),
+            generator.get_state() if self._device.type == "cuda" else None,
+            random.Random(seed).getstate(),
+            np.random.RandomState(seed % 2**32).get_state(),
+        )
+        self._now = self._begun
+
     @contextmanager
-    def _stream(self, lane: int) -> Iterator[None]:
-        """What a copy draws from torch comes from its lane's own stream; in evaluation always from where that began."""
-        if not self._generators:
-            yield
-            return
-        generator = self._generators[lane]
-        before = _state(generator.device)
-        _set_state(_begun(generator) if not self.training else generator.get_state(), generator.device)
+    def drawn(self, *, on: bool) -> Iterator[None]:
+        """Draw from it, each time `on` from where the last one ended, or always from its beginning."""
+        before = self._states()
+        self._set(self._now if on else self._begun)
         try:
             yield
         finally:
-            if self.training:
-                generator.set_state(_state(generator.device))
-            _set_state(before, generator.device)
+            if on:
+                self._now = self._states()
+            self._set(before)
 
+    def _states(self) -> States:
+        cuda = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
+        return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
 
-def _state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-
-def _begun(generator: torch.Generator) -> Tensor:
-    return torch.Generator(generator.device).manual_seed(generator.initial_seed()).get_state()
-
-
-def _set_state(state: Tensor, device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    else:
-        torch.set_rng_state(state)
+    def _set(self, states: States) -> None:
+        cpu, cuda, python, numpy = states
+        torch.set_rng_state(cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda, self._device)
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
-    """One module, whatever draws its first weights: torch, NumPy or Python."""
-    seed = generator.initial_seed()
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(generator.get_state())
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
-            return make()
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    """One module, whatever draws its first weights."""
+    with Stream(generator).drawn(on=False):
+        return make()
 
 
 def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
