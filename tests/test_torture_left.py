@@ -4,12 +4,14 @@ import errno
 import fcntl
 import os
 import shlex
+import signal
 import subprocess
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
-from helpers import command, inside, read_trials, start, stop, write_space
+from helpers import command, inside, read_trials, search, start, stop, tables, write_space
 from torture import real, surroundings, survived
 
 from tuner.report import load
@@ -136,3 +138,15 @@ def test_a_file_system_without_locks_is_refused_with_the_cure(tmp_path, finished
     assert study.read_bytes() == finished.read_bytes()
     survived(*inside("status", study), expected=0)
     survived(*inside("report", study), expected=0)
+
+
+def test_a_search_inside_another_leaves_the_other_its_folder(tmp_path):
+    """As from a model, a notebook or a test that starts the command while its own workers are at work."""
+    path = write_space(tmp_path)
+    search(path, tmp_path / "one.db", workers=1)
+    for workers in (0, 1):
+        real("search", path, "--study", f"inner{workers}.db", "--workers", workers, cwd=tmp_path)
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGKILL)
+    search(path, tmp_path / "two.db", workers=1)
+    assert tables(tmp_path / "one.db") == tables(tmp_path / "two.db")

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import sys
+import time
 from types import TracebackType
 
 
@@ -16,5 +17,17 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 sys.excepthook = _told
-if _place := os.environ.get("TUNER_FORKSERVER"):  # where whoever started the server is killed, it tidies up at its end
-    atexit.register(shutil.rmtree, _place, ignore_errors=True)
+_driver = os.getppid()
+
+
+def _tidy(place: str) -> None:
+    """Where whoever started the server was killed, it takes their folder away; not where only the server ends."""
+    for _ in range(20):  # its pipe closes a moment before it is gone
+        if os.getppid() != _driver:
+            shutil.rmtree(place, ignore_errors=True)
+            break
+        time.sleep(0.05)
+
+
+if _place := os.environ.pop("TUNER_FORKSERVER", None):
+    atexit.register(_tidy, _place)

@@ -17,6 +17,7 @@ from pathlib import Path
 from tuner import registry, store
 
 PLACE = "TUNER_FORKSERVER"  # names the server's folder in its environment
+_made: list[Path] = []  # the folder, once there is one
 LONGEST = 60  # bytes of a folder in which there can be sockets
 LATE = "torch.fx.experimental.symbolic_shapes"  # torch imports it in the first backward pass: 0.5 s in every worker
 
@@ -27,8 +28,7 @@ def start_forkserver() -> None:
     preload = ["tuner.search.forked", "tuner.search.trial", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
-    if "tempdir" not in (config := multiprocessing.current_process()._config):  # type: ignore[attr-defined]
-        config["tempdir"] = os.environ[PLACE] = tempfile.mkdtemp(prefix="tuner-", dir=_short())
+    os.environ[PLACE] = str(_folder())
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -36,6 +36,7 @@ def start_forkserver() -> None:
             forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+        del os.environ[PLACE]  # it is the server's: no other process that is started from here may take it for its own
 
 
 def stop_forkserver() -> None:
@@ -45,8 +46,18 @@ def stop_forkserver() -> None:
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(server, signal.SIGKILL)  # by itself it would take a second: it holds torch
             os.waitpid(server, 0)
-    if place := os.environ.get(PLACE):
-        shutil.rmtree(place, ignore_errors=True)
+    if _made:
+        shutil.rmtree(_made[0], ignore_errors=True)
+
+
+def _folder() -> Path:
+    """Where this process and its server keep their sockets and what passes between them; there again, if somebody has
+    tidied it away."""
+    if not _made:
+        _made.append(Path(tempfile.mkdtemp(prefix="tuner-", dir=_short())))
+        multiprocessing.current_process()._config["tempdir"] = str(_made[0])  # type: ignore[attr-defined]
+    _made[0].mkdir(mode=0o700, exist_ok=True)
+    return _made[0]
 
 
 def _short() -> str | None:
@@ -78,7 +89,7 @@ def empty_storage() -> Iterator[Callable[[], Path]]:
 
     Gives a function that waits for the file and tells its place; it is gone when the context ends.
     """
-    with tempfile.TemporaryDirectory(dir=os.environ.get(PLACE), ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(dir=_folder(), ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "empty.db"
         thread = threading.Thread(target=_run, args=(path,), daemon=True)  # starting a worker waits for the server
         thread.start()
