@@ -101,7 +101,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     """The module, and its file with those that it imported from beside it."""
     if not where.isprintable():
         raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
-    if where.partition(".")[0] in sys.stdlib_module_names:
+    if not where.endswith(".py") and where.partition(".")[0] in sys.stdlib_module_names:
         text = f"{where} is of Python's standard library, which is no place for a {kind.what}"
         raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")
     path = (folder / where).resolve() if where.endswith(".py") else None

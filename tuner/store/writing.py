@@ -178,8 +178,8 @@ class Store:
     def _transaction(self) -> Iterator[None]:
         with _storage_errors(self.path):
             self._held()
-            self._patiently("BEGIN IMMEDIATE")
             try:
+                self._patiently("BEGIN IMMEDIATE")
                 yield
                 self._patiently("COMMIT")
             except BaseException:
