@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from helpers import command, inside, search, write_space
+from PIL import Image
 from torture import survived
 
 pytestmark = pytest.mark.torture
@@ -29,6 +30,56 @@ def made(tmp_path_factory):
 
 def contents(folder):
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_what_a_study_of_images_and_own_code_is_made_of_is_not_written_over(tmp_path):
+    """The list of images, their folder, the model's file, and a module that it imports."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows = ["image,label"]
+    for number in range(24):
+        Image.new("L", (4, 4), 10 * number).save(folder / f"{number}.png")
+        rows.append(f"photos/{number}.png,{'ab'[number % 2]}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    (tmp_path / "parts.py").write_text("from torch import nn\nlayer = nn.Linear\n")
+    (tmp_path / "code.py").write_text(  # as a module of the standard library is called, too
+        "from torch import nn\nfrom parts import layer\nclass Net(nn.Module):\n"
+        "    def __init__(self, in_features: int, num_classes: int):\n        super().__init__()\n"
+        "        self.net = nn.Sequential(nn.Flatten(), layer(in_features, num_classes))\n"
+        "    def forward(self, x):\n        return self.net(x)\n"
+    )
+    path = write_space(tmp_path, dataset={"name": "images", "path": "labels.csv"}, search={"trials": 1},
+                       model={"name": "code.py:Net", "hidden_size": None, "activation": None})  # fmt: skip
+    study = tmp_path / "study.db"
+    search(path, study)
+    for name in ("labels.csv", "code.py", "parts.py"):
+        before = (tmp_path / name).read_bytes()
+        for verb in (("report", study, "--output"), ("search", path, "--study", study, "--log")):
+            survived(*inside(*verb, tmp_path / name), expected=4)
+        assert (tmp_path / name).read_bytes() == before
+    survived(*inside("report", study, "--output", tmp_path / "r.txt"), expected=0)
+
+
+@pytest.mark.parametrize("beside", ["study.db-journal", "study.db-wal", "study.db-shm"])
+def test_what_sqlite_keeps_beside_a_study_is_no_output(made, beside):
+    path = next(p for p in made.iterdir() if p.suffix in (".yaml", ".json") and not p.is_symlink())
+    for verb in (("report", made / "study.db", "--output"), ("search", path, "--study", made / "study.db", "--log")):
+        survived(*inside(*verb, made / beside), expected=4)
+    assert not (made / beside).exists()
+
+
+def test_a_log_is_not_moved_over_a_file_when_it_is_full(made):
+    path = next(p for p in made.iterdir() if p.suffix in (".yaml", ".json") and not p.is_symlink())
+    data = made / "data.csv"
+    data.rename(made / "data.1")
+    tree = path.read_text()
+    path.write_text(tree.replace("data.csv", "data.1"))
+    try:
+        verb = ("search", path, "--study", made / "other.db", "--log", made / "data", "--workers", 0)
+        assert "name another --log" in survived(*inside(*verb), expected=4)
+    finally:
+        (made / "data.1").rename(data)
+        path.write_text(tree)
 
 
 PRECIOUS = ("study.db", "study.db.lock", "data.csv", "link.json")

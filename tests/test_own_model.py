@@ -222,3 +222,17 @@ def test_arguments_are_settings_and_shapes_are_given(folder):
     assert set(module.Settings.model_fields) == {"name", "hidden", "bias", "kind"}
     assert module.Settings().model_dump() == {"name": "my_nets.py:Plain", "hidden": 8, "bias": True, "kind": "a"}
     assert module.shapes == ("in_features", "num_classes")
+
+
+def test_a_default_without_end_stays_with_the_code(tmp_path):
+    """A study is JSON, which has no infinity: such an argument is no setting."""
+    (tmp_path / "my_nets.py").write_text(
+        "import math\nfrom torch import nn\nclass Net(nn.Module):\n"
+        "    def __init__(self, in_features: int, num_classes: int, most: float = math.inf, size: int = 3):\n"
+        "        super().__init__()\n        assert most == math.inf\n"
+        "        self.net = nn.Sequential(nn.Linear(in_features, size), nn.Linear(size, num_classes))\n"
+        "    def forward(self, x):\n        return self.net(x)\n"
+    )
+    assert {*model("my_nets.py:Net", tmp_path).Settings.model_fields} == {"name", "size"}
+    net = {"name": "my_nets.py:Net", "hidden_size": None, "activation": None}
+    search(write_space(tmp_path, model=net, search={"trials": 1}), tmp_path / "study.db")

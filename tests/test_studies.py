@@ -1,15 +1,21 @@
 """Several studies in a file: listed, renamed, removed; nothing is deleted without a yes."""
 
+import contextlib
 import os
 import pty
+import sqlite3
 import subprocess
 
 import pytest
 from helpers import command, inside, report_json, search, tables, write_space
 from torture import survived
 
+from tuner.errors import UsageError
 from tuner.report import load
-from tuner.store import read
+from tuner.search.driver import search as run_search
+from tuner.search.plan import prepare
+from tuner.search.wishes import Wishes
+from tuner.store import FORMAT, read
 
 
 @pytest.fixture
@@ -95,6 +101,37 @@ def test_fresh_needs_a_yes_where_nobody_can_be_asked(two):
     assert "deletes 8 trials of 'one'" in said and "--yes" in said
     assert study.read_bytes() == before
     search(path, study, "--name", "new", "--fresh")  # there is nothing to delete
+
+
+def test_no_more_is_deleted_than_was_agreed_to(two):
+    """Another run may have gone on with the study, between the question and the lock."""
+    path, study = two
+    before = study.read_bytes()
+    prepared = prepare(path)
+    with pytest.raises(UsageError, match="has 8 trials by now, and 3 were to be deleted"):
+        run_search(prepared, Wishes(study, "one", workers=0, fresh=True, agreed=3), lambda event: None)
+    assert study.read_bytes() == before
+
+
+@pytest.mark.parametrize("key", ["seal", "schema"])
+def test_fresh_on_a_file_that_is_damaged_or_old_is_refused(two, key):
+    path, study = two
+    with contextlib.closing(sqlite3.connect(study)) as db:
+        old, new = {"seal": ("accuracy", "Accuracy"), "schema": (f'"schema":{FORMAT}', '"schema":1')}[key]
+        change = "UPDATE study_user_attributes SET value_json = replace(value_json, ?, ?) WHERE key = 'tuner:header'"
+        db.execute(change, (old, new))
+        db.commit()
+    before = study.read_bytes()
+    survived(*inside("search", path, "--study", study, "--name", "one", "--fresh", "--yes", "--workers", 0), expected=4)
+    survived(*inside("studies", study, "--remove", "one", "--yes"), expected=4)
+    assert study.read_bytes() == before
+
+
+def test_a_file_that_is_no_study_gets_no_lock(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "typo.db"):
+        survived(*inside("studies", tmp_path / name, "--rename", "a", "b"), expected=4)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Torture: another program, such as a database browser, holds the study file for long; clocks that are set."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,20 @@ def test_readers_and_first_starts_are_told_to_try_later(tmp_path, finished):
             *inside("search", write_space(tmp_path), "--study", study), expected=75
         )
     survived(*inside("report", study), expected=0)
+
+
+@pytest.mark.slow
+def test_a_search_that_is_stopped_while_it_waits_ends(tmp_path):
+    """Without a time limit it would wait for ever: not so at its end."""
+    path, study = write_space(tmp_path, search={"sampler": "random", "trials": 400}), tmp_path / "study.db"
+    run = start(path, study)
+    read_trials(run, 1)
+    with held(study):
+        time.sleep(2)
+        code, err = stop(run, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    assert err.startswith("interrupted by SIGTERM")
+    search(path, study)
 
 
 def test_a_time_of_day_is_read_from_the_clock_on_the_wall(monkeypatch):

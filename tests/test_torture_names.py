@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from helpers import inside, read_trials, search, start, stop, tables, write_space
-from torture import real, survived
+from torture import real, survived, without_privileges
 
 pytestmark = pytest.mark.torture
 MINE = "my own notes\n"
@@ -81,6 +81,16 @@ def test_links_that_lead_nowhere_or_to_themselves(tmp_path):
     for verb in (("search", path, "--study", link, "--workers", 0), ("report", link), ("status", link)):
         survived(*inside(*verb), expected=4)
     assert link.is_symlink()
+
+
+def test_a_closed_folder_and_a_name_that_is_too_long_are_sentences(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    path = write_space(tmp_path)
+    for study in (closed / "study.db", tmp_path / ("x" * 300)):
+        real("search", path, "--study", study, "--workers", 0, cwd=tmp_path, expected=4, before=without_privileges)
+        real("report", study, cwd=tmp_path, expected=4, before=without_privileges)
+        real("status", study, cwd=tmp_path, expected=4, before=without_privileges)
 
 
 def test_files_of_the_user_beside_the_study_stay(tmp_path):

@@ -35,7 +35,7 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
     beside = lock_file(path)
     end = time.monotonic() + max(wait, GLANCE)
     with open(_opened(beside), "r+") as file:
-        while not _taken(file):
+        while not _taken(file, beside):
             if time.monotonic() >= end:
                 file.seek(0)
                 raise _busy(path, file.read().strip() or "another process")
@@ -72,7 +72,7 @@ def holder(path: Path) -> str | None:
     """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
     try:
         with open(lock_file(path), opener=_unfollowed) as file:
-            return None if _taken(file, fcntl.LOCK_SH) else file.read().strip() or "another process"
+            return None if _taken(file, path, fcntl.LOCK_SH) else file.read().strip() or "another process"
     except (OSError, StorageError):
         return None
 
@@ -81,6 +81,12 @@ def lock_file(path: Path) -> Path:
     """The file that is locked while a study is searched."""
     study = target(path)
     return study.with_name(study.name + ".lock")
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The study, its lock, and what SQLite keeps beside it."""
+    study = target(path)
+    return (study, lock_file(study), *(study.with_name(study.name + end) for end in ("-journal", "-wal", "-shm")))
 
 
 def _opened(beside: Path) -> int:
@@ -109,15 +115,15 @@ def _check_one_name(path: Path) -> None:
         raise StorageError(text, "search in a copy: cp STUDY OTHER.db, then --study OTHER.db; or remove the other name")
 
 
-def _taken(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+def _taken(file: IO[str], path: Path, how: int = fcntl.LOCK_EX) -> bool:
     """Whether this process holds the lock of the file now; a shared one is an onlooker's."""
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
         if error.errno not in UNLOCKABLE:
             raise
-        text = f"the file system of {file.name} offers no locks ({error.strerror}), so two searches could write at once"
+        text = f"the file system of {path} offers no locks ({error.strerror}), so two searches could write at once"
         raise StorageError(text, "--study on a local disk; copy it back when the search is done") from error
     return True

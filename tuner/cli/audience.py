@@ -68,7 +68,7 @@ class Audience:
     def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
         """`kept`: files that a log may not be."""
         if log:
-            check_output(log, "--log", *kept)
+            _check_log(log, kept)
         self._path = log
         self._file, self._output = _log_file(log) if log else None, Output()
         self._log = logging.Logger("tuner") if log else None
@@ -108,7 +108,7 @@ class Audience:
     def _check_log(self, log: Path, prepared: Prepared) -> None:
         """Refuse a log that the experiment reads, before anything is written into it."""
         try:
-            check_output(log, "--log", *prepared.reads)
+            _check_log(log, prepared.reads)
         except StorageError:
             self._log = None
             raise
@@ -167,6 +167,12 @@ class _LogFile(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.trouble = sys.exc_info()[1]
+
+
+def _check_log(log: Path, kept: Sequence[Path]) -> None:
+    """Refuse a log that is one of the files `kept`, or would be moved over one when it is full."""
+    for path in (log, *(log.with_name(f"{log.name}.{number}") for number in range(1, LOG_FILES + 1))):
+        check_output(path, "--log", *kept)
 
 
 def _log_file(path: Path) -> _LogFile:

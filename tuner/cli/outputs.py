@@ -8,12 +8,12 @@ from typing import Any
 
 from tuner.errors import StorageError
 from tuner.files import check_output, whole
-from tuner.lock import lock_file
+from tuner.lock import files_of
 
 
 def write(output: Path, text: str, study: Path, header: Mapping[str, Any]) -> None:
     """Write the text in one move; into a pipe or a device, as it comes."""
-    check_output(output, "--output", study, lock_file(study), *map(Path, header["reads"]))
+    check_output(output, "--output", *files_of(study), *map(Path, header["reads"]))
     try:
         if output.exists() and not output.is_file() and not output.is_dir():
             output.write_text(text + "\n", encoding="utf-8")

@@ -44,7 +44,7 @@ def command(
     from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
     from tuner.files import target
-    from tuner.lock import lock_file
+    from tuner.lock import files_of
     from tuner.search.wishes import Wishes
 
     if quiet and json:
@@ -53,7 +53,7 @@ def command(
     study = target(study)
     wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
     try:
-        kept = (study, lock_file(study), Path(file))
+        kept = (*files_of(study), Path(file))
         with Audience(quiet=quiet, json=json, log=log, kept=kept) as audience:
             _search(find(file), wishes, audience, sure=yes or not fresh)
     except TimeIsOver as error:
@@ -64,6 +64,7 @@ def command(
 
 def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     from contextlib import ExitStack
+    from dataclasses import replace
 
     from tuner.lock import check_free
     from tuner.search.forkserver import empty_storage, start_forkserver
@@ -87,19 +88,21 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
         prepared = prepare(path)
         prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(wishes.device)))
         if not sure:
-            _ask(wishes, wishes.name or prepared.experiment.name)
+            wishes = replace(wishes, agreed=_agreed(wishes, wishes.name or prepared.experiment.name))
         audience.begin(prepared, wishes)
         search(prepared, wishes, audience.hear, empty)
 
 
-def _ask(wishes: Wishes, name: str) -> None:
-    """Ask before trials are deleted. Raises `UsageError` without a yes."""
+def _agreed(wishes: Wishes, name: str) -> int:
+    """How many trials may be deleted, by the user's own word. Raises `UsageError` without a yes."""
     from tuner.cli.studies import confirm
     from tuner.store import holds_something, read
 
     found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
-    if found:
-        confirm(found, wishes.study, "--name OTHER keeps both")
+    if found is None:
+        return 0
+    confirm(found, wishes.study, "--name OTHER keeps both")
+    return found.trials
 
 
 def _check(**options: str | None) -> None:

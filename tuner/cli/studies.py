@@ -28,10 +28,11 @@ def command(
       tuner studies study.db --rename tiny night
       tuner studies study.db --remove tiny
     """
-    from tuner.report.results import load
+    from tuner.report.results import every
     from tuner.report.words import summary
-    from tuner.store import read
+    from tuner.store import check_file
 
+    check_file(study)
     if rename and remove:
         raise UsageError("--rename and --remove exclude each other", "one after the other")
     if rename:
@@ -39,16 +40,15 @@ def command(
     elif remove:
         _remove(study, remove, yes)
     else:
-        for name in read(study, curves=False):
-            typer.echo(visible(summary(load(study, name))))
+        for results in every(study):
+            typer.echo(visible(summary(results)))
 
 
 def confirm(found: StoredStudy, study: Path, way_out: str) -> None:
     """Ask whether a study's trials may be deleted. Raises `UsageError` without a yes."""
     from tuner.report.tables import counted
 
-    trials = counted(sum(len(chain.trials) for chain in found.chains.values()), "trial")
-    text = f"{trials} of '{found.name}' in {study}"
+    text = visible(f"{counted(found.trials, 'trial')} of '{found.name}' in {study}")
     if not sys.stdin.isatty():
         raise UsageError(f"this deletes {text}, and nobody can be asked here", f"--yes; {way_out}")
     if not typer.confirm(f"Delete {text}?", err=True):

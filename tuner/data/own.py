@@ -43,11 +43,12 @@ class LoaderSettings(ColumnSettings):
 
 @dataclass(frozen=True)
 class Loader:
-    """A function as a source: what a module of `tuner.data.sources` has, and the hash of its files."""
+    """A function as a source: what a module of `tuner.data.sources` has; its files, and their hash."""
 
     name: str
     Settings: type[BaseSettings]
     function: Callable[..., Any]
+    code: tuple[Path, ...]
     digest: str
     wants_folder: bool
     root: Path
@@ -75,6 +76,6 @@ def load(name: str, folder: Path) -> Loader:
 
 @cache
 def _load(name: str, folder: Path) -> Loader:
-    function, digest = found(name, folder, LOADER)
+    function, files, digest = found(name, folder, LOADER)
     settings, handed_in = arguments(name, function, LOADER, LoaderSettings)
-    return Loader(name, settings, function, digest, "folder" in handed_in, root_of(name, folder))
+    return Loader(name, settings, function, files, digest, "folder" in handed_in, root_of(name, folder))

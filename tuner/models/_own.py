@@ -83,12 +83,13 @@ LAYOUTS, TASKS = get_args(Layout), tuple(task for task in get_args(Task) if task
 
 @dataclass(frozen=True)
 class Own:
-    """A class as a model: what a module of `tuner.models` has, and the hash of its file."""
+    """A class as a model: what a module of `tuner.models` has; its files, and their hash."""
 
     name: str
     Settings: type[BaseSettings]
     shapes: tuple[str, ...]
     make: Callable[..., nn.Module]
+    code: tuple[Path, ...]
     digest: str
     LAYOUTS: tuple[str, ...] = LAYOUTS
     TASKS: tuple[str, ...] = TASKS
@@ -130,6 +131,6 @@ def load(name: str, folder: Path) -> Own:
 
 @cache
 def _load(name: str, folder: Path) -> Own:
-    made, digest = found(name, folder, MODEL)
+    made, files, digest = found(name, folder, MODEL)
     settings, shapes = arguments(name, made, MODEL, BaseSettings)
-    return Own(name, settings, shapes, made, digest)
+    return Own(name, settings, shapes, made, files, digest)

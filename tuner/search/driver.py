@@ -79,9 +79,13 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     now = header(prepared, name)
     now["trials"] = prepared.trials(wishes.trials)
-    going_on = holds_something(wishes.study) and not wishes.fresh
-    found = read(wishes.study, curves=False).get(name) if going_on else None
+    found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
     if found is None:
+        return None, now
+    if wishes.fresh:
+        if wishes.agreed is not None and found.trials > wishes.agreed:
+            text = f"the study '{name}' has {found.trials} trials by now, and {wishes.agreed} were to be deleted"
+            raise UsageError(text, "run it again, to be asked again")
         return None, now
     if changed := changes(found.header, now):
         raise UsageError(
@@ -145,6 +149,7 @@ class _Driver:
         self._in_flight: dict[Job, Group] = {}
         self._closing = False
         self._waiting = False  # for another program that holds the study
+        self._ended = False
 
     @property
     def done(self) -> bool:
@@ -157,8 +162,9 @@ class _Driver:
         return self._budget.left
 
     def busy(self, seconds: float) -> None:
-        """Another program has held the study for so long: say so once, and wait while there is time."""
-        if self._budget.spent:
+        """Another program has held the study for so long: say so once, and wait while there is time; at the end of the
+        run, for whatever reason it ends, only a moment."""
+        if self._budget.spent or (self._ended and seconds > FIRST_WORD):
             raise _time_is_over()
         if seconds > FIRST_WORD and not self._waiting:
             self._listener(Note("another program holds the study file; the search waits for it"))
@@ -166,6 +172,12 @@ class _Driver:
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
         """Until nothing is left, or a limit is reached."""
+        try:
+            self._run(executor, store, name)
+        finally:
+            self._ended = True
+
+    def _run(self, executor: Executor, store: Store, name: str) -> None:
         self._budget.check_failures(self._chains)
         while not self.done:
             for group in self._groups:

@@ -1,33 +1,26 @@
-"""Imported by the server that workers are forked from, and by nobody else: what it and they say of accidents."""
+"""Imported first by the server that workers are forked from, and by nobody else: its output, and its end."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import shutil
-import sys
 import time
-from types import TracebackType
 
 
-def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Nothing of a worker to whom nothing was said, as the driver was interrupted while it started it."""
-    if not issubclass(kind, EOFError):
-        sys.__excepthook__(kind, error, trace)
-
-
-sys.excepthook = _told
-_driver = os.getppid()
-
-
-def _tidy(place: str) -> None:
-    """Where whoever started the server was killed, it takes their folder away; not where only the server ends."""
+def _tidy(driver: int, folder: str) -> None:
+    """Remove the folder where the process that started this server was killed; it removes it itself otherwise."""
     for _ in range(20):  # its pipe closes a moment before it is gone
-        if os.getppid() != _driver:
-            shutil.rmtree(place, ignore_errors=True)
+        if os.getppid() != driver:
+            shutil.rmtree(folder, ignore_errors=True)
             break
         time.sleep(0.05)
 
 
-if _place := os.environ.pop("TUNER_FORKSERVER", None):
-    atexit.register(_tidy, _place)
+# whoever reads the output of a search waits for the search only, and sees nothing but its words; a server that cannot
+# work is told of by the process that needs it
+for _stream in (1, 2):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _stream)
+if _told := os.environ.pop("TUNER_FORKSERVER", None):
+    _driver, _, _folder = _told.partition(":")
+    atexit.register(_tidy, int(_driver), _folder)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from tuner import registry, store
 
-PLACE = "TUNER_FORKSERVER"  # names the server's folder in its environment
+PLACE = "TUNER_FORKSERVER"  # tells the server who started it, and in which folder: "PID:FOLDER"
 _made: list[Path] = []  # the folder, once there is one
 LONGEST = 60  # bytes of a folder in which there can be sockets
 LATE = "torch.fx.experimental.symbolic_shapes"  # torch imports it in the first backward pass: 0.5 s in every worker
@@ -28,15 +27,13 @@ def start_forkserver() -> None:
     preload = ["tuner.search.forked", "tuner.search.trial", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
-    os.environ[PLACE] = str(_folder())
+    os.environ[PLACE] = f"{os.getpid()}:{_folder()}"
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with _streams_apart():
-            forkserver.ensure_running()
+        forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
-        del os.environ[PLACE]  # it is the server's: no other process that is started from here may take it for its own
 
 
 def stop_forkserver() -> None:
@@ -63,24 +60,6 @@ def _folder() -> Path:
 def _short() -> str | None:
     """A folder for sockets, whose paths may have 107 letters: the user's own, if that is short enough."""
     return None if len(os.fsencode(tempfile.gettempdir())) <= LONGEST else "/tmp"
-
-
-@contextmanager
-def _streams_apart() -> Iterator[None]:
-    """What is started meanwhile has the null device as standard output and error: whoever reads these waits for nobody
-    but this process, and sees nothing but its words."""
-    sys.stdout.flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for number in kept:
-            os.dup2(null, number)
-        yield
-    finally:
-        for number, stream in kept.items():
-            os.dup2(stream, number)
-            os.close(stream)
-        os.close(null)
 
 
 @contextmanager

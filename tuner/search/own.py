@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
-from tuner.models._own import kept, load
+from tuner.models._own import Own, kept, load
 from tuner.models.layers import Lanes, Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
@@ -25,23 +24,15 @@ from tuner.training.lanes import Lane
 from tuner.training.stack import FLOAT
 
 
-def hashes(experiment: Experiment) -> dict[str, str]:
-    """Of the files of each of the user's own models, by its name."""
-    own = [name for name in names_of_models(experiment.space) if is_own(name)]
-    return {name: load(name, experiment.folder).digest for name in own}
+def own_models(experiment: Experiment) -> dict[str, Own]:
+    """Each of the user's own models that the experiment names, by its name."""
+    return {name: load(name, experiment.folder) for name in names_of_models(experiment.space) if is_own(name)}
 
 
-def hash_of_loader(experiment: Experiment) -> dict[str, str]:
-    """Of the files of the user's own loader, by its name, if there is one."""
-    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
-    return {name: loaders.load(name, experiment.folder).digest} if is_own(name) else {}
-
-
-def files_of_own(experiment: Experiment) -> list[Path]:
-    """Where the user's own models and loader are written, of those that lie beside the experiment."""
-    names = [*names_of_models(experiment.space), experiment.dataset.name]  # type: ignore[attr-defined]
-    where = (name.partition(":")[0] for name in names if is_own(name))
-    return [experiment.folder / file for file in where if file.endswith(".py")]
+def own_code(experiment: Experiment) -> dict[str, Own | loaders.Loader]:
+    """The same, and the user's own loader, if there is one."""
+    source = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+    return {**own_models(experiment), **({source: loaders.load(source, experiment.folder)} if is_own(source) else {})}
 
 
 def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:

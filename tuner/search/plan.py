@@ -24,7 +24,7 @@ from tuner.search.catalogue import MODELS, catalogue, model, source
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts, split_unused
-from tuner.search.own import check_built, files_of_own, hash_of_loader, hashes, names_of_models
+from tuner.search.own import check_built, names_of_models, own_code, own_models
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
@@ -53,7 +53,8 @@ class Prepared:
         """What its jobs have in common."""
         experiment = self.experiment
         tune = experiment.search.threshold == "tuned"
-        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), hashes(experiment), tune)
+        own = {name: model.digest for name, model in own_models(experiment).items()}
+        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, tune)
 
     @property
     def lanes(self) -> int:
@@ -67,9 +68,10 @@ class Prepared:
 
     @property
     def reads(self) -> list[Path]:
-        """The experiment file, and the data and code that it names."""
-        experiment = self.experiment
-        return [experiment.document.path, *files_of_own(experiment), *named(experiment.dataset, experiment.folder)]
+        """The experiment file, and the files and folders of the data and the code that it names."""
+        experiment, folder = self.experiment, self.experiment.folder
+        code = [file for own in own_code(experiment).values() for file in own.code]
+        return [experiment.document.path, *code, *named(experiment.dataset, folder)]
 
     def proposer(self, chain: str) -> Proposer:
         """Who proposes the configurations of a chain."""
@@ -192,8 +194,7 @@ def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
 def header(prepared: Prepared, name: str) -> dict[str, Any]:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
     experiment, dataset = prepared.experiment, prepared.dataset
-    own = {**hashes(experiment), **hash_of_loader(experiment)}
-    files = {f"the file of {name}": digest[:12] for name, digest in own.items()}
+    files = {f"the file of {name}": own.digest[:12] for name, own in own_code(experiment).items()}
     return {
         "schema": FORMAT,
         "name": name,

@@ -67,14 +67,19 @@ def _commit() -> str | None:
     with suppress(OSError, subprocess.SubprocessError):
         commit = _git("rev-parse", "--verify", "HEAD")
         filters = _git("config", "--name-only", "--get-regexp", r"^filter\.", fails=True).split("\n")
-        off = [f"{name}={'false' if name.endswith('.required') else ''}" for name in filters if name]
-        status = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+        off = {name: "false" if name.endswith(".required") else "" for name in filters if name}
+        status = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames")
         return commit + ("-dirty" if _git(*status, settings=off) else "")
     return None
 
 
-def _git(*words: str, settings: Sequence[str] = (), fails: bool = False) -> str:
+def _git(*words: str, settings: Mapping[str, str] | None = None, fails: bool = False) -> str:
     """What git says; `fails`: nothing found is an error for git, and none here."""
-    safe = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", *settings)
-    command = ["git", "--no-optional-locks", *(word for setting in safe for word in ("-c", setting)), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=not fails).stdout.strip()
+    safe = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, **(settings or {})}
+    named = {f"GIT_CONFIG_{part}_{n}": word for n, pair in enumerate(safe.items())
+             for part, word in zip(("KEY", "VALUE"), pair, strict=True)}  # fmt: skip
+    # in the environment, as a setting's name may hold "="; and what is not here is not fetched
+    env = {**os.environ, "GIT_CONFIG_COUNT": str(len(safe)), **named, "GIT_NO_LAZY_FETCH": "1"}
+    command = ["git", "--no-optional-locks", *words]
+    done = subprocess.run(command, capture_output=True, env=env, timeout=5, check=not fails)
+    return done.stdout.decode("utf-8", "replace").strip()

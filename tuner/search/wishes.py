@@ -20,4 +20,5 @@ class Wishes:
     timeout: str | None = None  # a duration, and a time of day: in the places of the file's limits
     until: str | None = None
     wait: str | None = None  # a duration: how long for another run that holds the study
+    agreed: int | None = None  # how many trials `fresh` may delete; None: all that there are
     begun: float = field(default_factory=time.monotonic)  # a time limit counts start-up too

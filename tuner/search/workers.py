@@ -130,8 +130,6 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    for stream in (1, 2):  # what a model prints belongs neither into JSON lines nor a mail; --workers 0 shows it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
         Path("/proc/self/oom_score_adj").write_text("500")
     try:

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import math
 import os
 import sys
 import typing
@@ -53,8 +54,8 @@ def is_own(name: str) -> bool:
     return ":" in name or name.endswith(".py")
 
 
-def found(name: str, folder: Path, kind: Kind) -> tuple[Any, str]:
-    """What `name` means, from `folder` or the installed packages, and the hash of its files. Raises `UsageError`."""
+def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], str]:
+    """What `name` means, from `folder` or the installed packages; its files, and their hash. Raises `UsageError`."""
     where, _, called = name.partition(":")
     module, files = _imported(where, folder, kind)
     meant = getattr(module, called, None)
@@ -65,7 +66,7 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, str]:
         if not called:
             raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
         raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
-    return meant, _digest(files)
+    return meant, tuple(files), _digest(files)
 
 
 def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
@@ -169,6 +170,11 @@ def _plain(annotation: Any) -> bool:
     )
 
 
+def _endless(default: Any) -> bool:
+    """Whether a default is infinite or no number, which JSON cannot hold: then it stays with the code."""
+    return isinstance(default, float) and not math.isfinite(default)
+
+
 def arguments(
     name: str, made: Callable[..., Any], kind: Kind, base: type[Settings]
 ) -> tuple[type[Settings], tuple[str, ...]]:
@@ -196,7 +202,7 @@ def arguments(
             handed_in.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
             annotation = hints.get(argument.name, type(argument.default))
-            if not _plain(annotation):
+            if not _plain(annotation) or _endless(argument.default):
                 if given:
                     continue
                 said = getattr(annotation, "__name__", annotation)

@@ -58,6 +58,11 @@ class StoredStudy:
     runs: tuple[Mapping[str, Any], ...] = ()
     curve: Mapping[str, Any] | None = None  # over training size: the trial, and a point per share
 
+    @property
+    def trials(self) -> int:
+        """How many there are, over all chains."""
+        return sum(len(chain.trials) for chain in self.chains.values())
+
 
 def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     """Every tuner study of the file, read-only; never creates or changes anything.
@@ -67,7 +72,6 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
-            _check_formats(path, db)
             headers, runs, curve = (attributes(db, key) for key in (HEADER, RUNS, CURVE))
             return {
                 name: StoredStudy(
@@ -149,7 +153,7 @@ def held_by_another(path: Path) -> StudyBusy:
 def _unreadable(path: Path, error: Exception) -> TunerError:
     if is_busy(error):
         return held_by_another(path)
-    return StorageError(f"{path} cannot be read: {error}", "restore it from a copy")
+    return StorageError(f"{path} is damaged, or cannot be read: {error}", "restore it from a copy")
 
 
 def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
@@ -205,10 +209,9 @@ def check_file(path: Path) -> None:
                 raise StorageError(f"{path} is an SQLite file of something else", other)
             studies = db.execute("SELECT count(*) FROM studies").fetchone()[0]
             ours = db.execute("SELECT count(*) FROM study_user_attributes WHERE key = ?", (HEADER,)).fetchone()[0]
-    except sqlite3.Error as error:
-        if is_busy(error):
-            raise held_by_another(path) from error
-        raise StorageError(f"{path} is damaged: {error}", "restore it from a copy") from error
+            _check_formats(path, db)
+    except _ERRORS as error:
+        raise _unreadable(path, error) from error
     if studies and not ours:
         raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
 
@@ -221,10 +224,11 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     path = target(path)
     with closing(connect(path, read_only=True)) as db:
         try:
+            db.execute("BEGIN")  # all that is read is of one moment
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             journal = path.with_name(path.name + "-journal")
-            if not journal.exists():
+            if is_busy(error) or not journal.exists():
                 raise
         else:
             yield db

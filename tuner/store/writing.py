@@ -81,7 +81,7 @@ class Store:
                 made = empty() if empty else None
                 make(path, made if made and made.exists() else None)
             self._db = connect(path, timeout=PAUSE)
-            (version,) = self._db.execute("SELECT schema_version FROM version_info").fetchone()
+            (version,) = self._patiently("SELECT schema_version FROM version_info").fetchone()
         if version != SCHEMA:
             text = f"{path} was written by another Optuna (schema {version}, not {SCHEMA})"
             raise StorageError(text, "optuna storage upgrade, or name another file with --study")
@@ -186,13 +186,12 @@ class Store:
                 self._db.rollback()
                 raise
 
-    def _patiently(self, statement: str) -> None:
-        """Wait while another program holds the file."""
+    def _patiently(self, statement: str) -> sqlite3.Cursor:
+        """Execute it, waiting while another program holds the file."""
         start = time.monotonic()
         while True:
             try:
-                self._db.execute(statement)
-                return
+                return self._db.execute(statement)
             except sqlite3.OperationalError as error:
                 if not is_busy(error):
                     raise

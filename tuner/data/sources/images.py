@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ ONLY = {  # settings that belong to one way to store images
 
 
 class Settings(NumberSettings):
+    reads: ClassVar = ("path", "labels", "masks")
     name: Literal["images"] = "images"
     path: str = Field(description="an IDX file; a folder with one folder per class, or with masks; or a CSV of paths")
     labels: str | None = Field(None, description="the IDX file of labels; default: as path, labels for images")
