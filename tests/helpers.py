@@ -18,7 +18,7 @@ import pytest
 from tuner.cli.app import run
 from tuner.search.catalogue import catalogue
 from tuner.spec.experiment import load
-from tuner.spec.records import TrialRecord, sealed, unsealed
+from tuner.spec.records import TrialRecord, from_checked_json, to_checked_json
 
 TINY = {
     "name": "tiny",
@@ -122,15 +122,22 @@ def but_raised(found):
     return [{key: value for key, value in report.items() if key != "raised"} for report in reports]
 
 
+def execute(study, *statement):
+    """Change a study by SQL."""
+    with contextlib.closing(sqlite3.connect(study)) as db:
+        db.execute(*statement)
+        db.commit()
+
+
 def reworded(study, key, change):
-    """Change what hangs on the studies of a file under this key, and seal it anew."""
+    """Change an attribute of the studies of a file, with a new checksum."""
     with contextlib.closing(sqlite3.connect(study)) as db:
         query = "SELECT study_user_attribute_id, value_json FROM study_user_attributes WHERE key = ?"
         for row, text in db.execute(query, (key,)).fetchall():
-            value = unsealed(text)
+            value = from_checked_json(text)
             change(value)
             update = "UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?"
-            db.execute(update, (sealed(value), row))
+            db.execute(update, (to_checked_json(value), row))
         db.commit()
 
 

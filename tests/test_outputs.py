@@ -102,7 +102,7 @@ def test_no_database_and_no_file_of_bytes_is_written_over(made, tmp_path, option
     other = tmp_path / "other.db"
     other.write_bytes((made / "study.db").read_bytes())
     np.save(tmp_path / "x.npy", np.zeros(3))
-    for place, what in ((other, "is an SQLite database"), (tmp_path / "x.npy", "is no text")):
+    for place, what in ((other, "is an SQLite database"), (tmp_path / "x.npy", "is a binary file")):
         before = place.read_bytes()
         verb = ("report", made / "study.db") if option == "--output" else ("search", path, "--study", made / "study.db")
         assert what in survived(*inside(*verb, option, place), expected=4)

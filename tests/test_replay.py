@@ -9,7 +9,7 @@ import pytest
 from helpers import DIVERGING, GRID, inside, search, write_space
 
 from tuner.report import load
-from tuner.spec.records import CURVES, sealed
+from tuner.spec.records import CURVES, to_checked_json
 
 PRUNED = {"search": {"sampler": "tpe", "trials": 9, "pruner": {"name": "median", "warmup_trials": 2}}}
 SPACES = {
@@ -58,11 +58,11 @@ def tampered(finished, folder, change):
         ((row, text),) = db.execute(query).fetchall()
         record = json.loads(text)
         change(record)
-        curves, _ = record.pop("curves"), record.pop("seal")
-        curves.pop("seal")
+        curves, _ = record.pop("curves"), record.pop("checksum")
+        curves.pop("checksum")
         db.execute(
             "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
-            (f"{sealed(record)[:-1]}{CURVES}{sealed(curves)}}}", row),
+            (f"{to_checked_json(record)[:-1]}{CURVES}{to_checked_json(curves)}}}", row),
         )
         db.commit()
     return study

@@ -159,7 +159,7 @@ def test_json_has_the_curves_of_the_trial_asked_for(finished):
     found = json.loads(told(finished, "--chain", "outer-2", "--trial", "3", "--format", "json"))["curves"]
     raw = trials_of(finished)["outer-2"][3]["curves"]
     assert (found["chain"], found["trial"]) == ("outer-2", 3)
-    assert raw.pop("seal")
+    assert raw.pop("checksum")
     assert {key: found[key] for key in raw} == raw
 
 

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 
 import pytest
-from helpers import but_raised, inside, read_trials, reworded, search, start, tables, tuner, write_space
+from helpers import but_raised, execute, inside, read_trials, reworded, search, start, tables, tuner, write_space
 from torture import files_up_to, real, surroundings, survived, without_privileges
 
 from tuner.report import load
@@ -18,14 +16,8 @@ pytestmark = pytest.mark.torture
 
 
 def altered(statement):
-    """A study changed by SQL."""
-
-    def change(path):
-        with closing(sqlite3.connect(path)) as db:
-            db.execute(statement)
-            db.commit()
-
-    return change
+    """A change of a study by SQL."""
+    return lambda path: execute(path, statement)
 
 
 def cut(share):

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from helpers import inside, report_json, reworded, search, write_space
+from helpers import execute, inside, report_json, reworded, search, write_space
 
 from tuner.report import load
 from tuner.report.size_curve import error, fit, points
@@ -169,9 +169,7 @@ def unscored(finished, tmp_path):
     """As a search leaves it whose trials are finished and whose refits are not."""
     study = tmp_path / "unscored.db"
     shutil.copy(finished, study)
-    with closing(sqlite3.connect(study)) as db:
-        db.execute("DELETE FROM study_user_attributes WHERE key LIKE 'tuner:refit:%'")
-        db.commit()
+    execute(study, "DELETE FROM study_user_attributes WHERE key LIKE 'tuner:refit:%'")
     return study
 
 

@@ -1,4 +1,4 @@
-"""Files as a user names them: a name may be a link, a pipe or a device, and what is there may be another's."""
+"""Safe use of paths that a user names: links, pipes and devices are recognised, and files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
-FIRST = 4096  # bytes of a look at what a file holds
-LONGEST = 200  # bytes of a file's name that one beside it takes over
+FIRST = 4096  # bytes that are read to tell text from binary data
+NAME_BYTES = 200  # of the original name that a temporary file's name keeps; file systems allow 255
 
 
-def target(path: Path) -> Path:
-    """The file that a name means, links followed: so that one file has one name."""
+def resolve_link(path: Path) -> Path:
+    """The path of the file that a symbolic link leads to; any other path as it is."""
     return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 (it never raises)
 
 
-def kind(mode: int) -> str | None:
-    """What a file is, in words, where it is no regular one."""
+def file_kind(mode: int) -> str | None:
+    """The kind of a file that is not a regular one, such as "a pipe"; None for a regular file."""
     return next((word for fits, word in KINDS if fits(mode)), None)
 
 
-def looked_at(path: Path) -> os.stat_result | None:
-    """What is there, links followed; None for nothing. Raises `StorageError` for what is no regular file."""
+def regular_file(path: Path) -> os.stat_result | None:
+    """The `stat` of a regular file, or None if nothing is there. Raises `StorageError` for any other kind of file."""
     try:
         about = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", "name another file") from error
-    if what := kind(about.st_mode):
+    if what := file_kind(about.st_mode):
         raise StorageError(f"{path} is {what}, not a file", "name another file")
     return about
 
 
-def whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Make a regular file in one move: `write` fills one beside it, which takes its place once it is on the disk.
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a temporary file in the same folder by `write`, flush it to the disk, and rename it to `path`.
 
-    A file that is there keeps its permissions. Raises `StorageError` for what is no regular file, `OSError` for what
-    the disk refuses.
+    An existing file keeps its permissions. Raises `StorageError` if there is something other than a regular file, and
+    `OSError` if the disk refuses.
     """
-    place = target(path)
-    before = looked_at(place)
-    passing = place.with_name(f".{_cut(place.name)}.{secrets.token_hex(8)}.tmp")
-    os.close(os.open(passing, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    place = resolve_link(path)
+    before = regular_file(place)
+    temporary = place.with_name(f".{_cut(place.name)}.{secrets.token_hex(8)}.tmp")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        write(passing)
+        write(temporary)
         if before:
-            passing.chmod(stat.S_IMODE(before.st_mode))
-        on_disk(passing)
-        passing.replace(place)
+            temporary.chmod(stat.S_IMODE(before.st_mode))
+        sync(temporary)
+        temporary.replace(place)
     except BaseException:
         with suppress(OSError):
-            passing.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise
-    on_disk(place.parent)
+    sync(place.parent)
 
 
-def on_disk(path: Path) -> None:
-    """Wait until a file or a folder is on the disk, where its file system can tell."""
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk, where the file system supports it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -80,9 +80,8 @@ def on_disk(path: Path) -> None:
 
 
 def check_output(path: Path, option: str, *taken: Path) -> None:
-    """Refuse to write where one of the files `taken` is, or inside a folder of them, or over a file that is no text:
-
-    a study, another database, an image, arrays."""
+    """Raise `StorageError` if `path` is one of the files `taken`, lies in a folder of them, or holds binary data (a
+    database, an image, arrays). `option` is the command line's name for it."""
     place = Path(os.path.realpath(path))
     for other in taken:
         there = Path(os.path.realpath(other))
@@ -94,8 +93,8 @@ def check_output(path: Path, option: str, *taken: Path) -> None:
             with place.open("rb") as file:
                 start = file.read(FIRST)
             if b"\0" in start:
-                what = "an SQLite database" if start.startswith(SQLITE) else "no text"
-                raise StorageError(f"{path} is {what}, which {option} would destroy", f"name another {option}")
+                what = "an SQLite database" if start.startswith(SQLITE) else "a binary file"
+                raise StorageError(f"{path} is {what}, which {option} would overwrite", f"name another {option}")
 
 
 def _same(place: Path, there: Path) -> bool:
@@ -105,4 +104,4 @@ def _same(place: Path, there: Path) -> bool:
 
 
 def _cut(name: str) -> str:
-    return os.fsdecode(os.fsencode(name)[:LONGEST])
+    return os.fsdecode(os.fsencode(name)[:NAME_BYTES])

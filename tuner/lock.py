@@ -1,4 +1,4 @@
-"""One search at a time: a kernel lock beside the study. Reading needs none."""
+"""One search at a time: a kernel lock on a file next to the study. Reading needs none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from tuner.errors import StorageError, StudyBusy
-from tuner.files import kind, looked_at, target
+from tuner.files import file_kind, regular_file, resolve_link
 
 POLL = 0.05  # seconds between two looks at the lock
 GLANCE = 0.2  # seconds that a lock may be held by nobody but an onlooker
-WORD = "pid "  # with which a lock's file begins
+PREFIX = "pid "  # how the text in a lock file begins
 UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)  # what a file system says that has no locks
 HERE = "name another file with --study"
 
@@ -26,16 +26,16 @@ HERE = "name another file with --study"
 def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
     """Hold the study for this process; the kernel lets go when the process ends, however it ends.
 
-    Raises `StudyBusy` where another process still holds it after `wait` seconds. Gives a function that raises
+    Raises `StudyBusy` if another process still holds it after `wait` seconds. Yields a function that raises
     `StorageError` once the lock's file has been deleted, for then another process may hold a new one.
 
-    The lock stands beside the file that a link leads to, so that every link to it has the same one; a file with a
-    second name in another folder is refused, as the names would have two.
+    Symbolic links are followed first, so all links to a study share one lock. A file with several hard links is
+    refused: each name would have a lock of its own.
     """
-    beside = lock_file(path)
+    lock_path = lock_file(path)
     end = time.monotonic() + max(wait, GLANCE)
-    with open(_opened(beside), "r+") as file:
-        while not _taken(file, beside):
+    with open(_open_lock_file(lock_path), "r+") as file:
+        while not _taken(file, lock_path):
             if time.monotonic() >= end:
                 file.seek(0)
                 raise _busy(path, file.read().strip() or "another process")
@@ -43,17 +43,17 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
         _check_one_name(path)
         file.seek(0)
         file.truncate()
-        file.write(f"{WORD}{os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        file.write(f"{PREFIX}{os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         file.flush()
 
         def held() -> None:
             try:
-                there = beside.stat().st_ino
+                there = lock_path.stat().st_ino
             except OSError:
                 there = None
             if there != os.fstat(file.fileno()).st_ino:
                 hint = "leave that file alone; the same command goes on"
-                raise StorageError(f"{beside} was deleted under the run, so another may be writing too", hint)
+                raise StorageError(f"{lock_path} was deleted under the run, so another may be writing too", hint)
 
         yield held
 
@@ -71,7 +71,7 @@ def _busy(path: Path, other: str) -> StudyBusy:
 def holder(path: Path) -> str | None:
     """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
     try:
-        with open(lock_file(path), opener=_unfollowed) as file:
+        with open(lock_file(path), opener=_open_without_following) as file:
             return None if _taken(file, path, fcntl.LOCK_SH) else file.read().strip() or "another process"
     except (OSError, StorageError):
         return None
@@ -79,37 +79,37 @@ def holder(path: Path) -> str | None:
 
 def lock_file(path: Path) -> Path:
     """The file that is locked while a study is searched."""
-    study = target(path)
+    study = resolve_link(path)
     return study.with_name(study.name + ".lock")
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The study, its lock, and what SQLite keeps beside it."""
-    study = target(path)
+    """The study, its lock, and what SQLite keeps next to it."""
+    study = resolve_link(path)
     return (study, lock_file(study), *(study.with_name(study.name + end) for end in ("-journal", "-wal", "-shm")))
 
 
-def _opened(beside: Path) -> int:
-    """A descriptor of the lock's file, which nobody else has put there for another purpose."""
+def _open_lock_file(lock_path: Path) -> int:
+    """Open or create the lock file; returns its descriptor. Raises `StorageError` if something else has this name."""
     try:
-        descriptor = _unfollowed(beside, os.O_RDWR | os.O_CREAT)
+        descriptor = _open_without_following(lock_path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         trouble = "is a link" if error.errno == errno.ELOOP else f"cannot be written: {error.strerror}"
-        raise StorageError(f"{beside} {trouble}", HERE) from error
-    what = kind(os.fstat(descriptor).st_mode)
-    if what or os.pread(descriptor, len(WORD), 0) not in (b"", WORD.encode()):
+        raise StorageError(f"{lock_path} {trouble}", HERE) from error
+    what = file_kind(os.fstat(descriptor).st_mode)
+    if what or os.pread(descriptor, len(PREFIX), 0) not in (b"", PREFIX.encode()):
         os.close(descriptor)
-        raise StorageError(f"{beside} is {what or 'something else'}, where tuner keeps its lock", HERE)
+        raise StorageError(f"{lock_path} is {what or 'something else'}, where tuner keeps its lock", HERE)
     return descriptor
 
 
-def _unfollowed(name: str | Path, flags: int) -> int:
-    """Opened if it is no link; a pipe is not waited for."""
+def _open_without_following(name: str | Path, flags: int) -> int:
+    """Open a file, but not through a symbolic link, and without waiting for the other end of a pipe."""
     return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def _check_one_name(path: Path) -> None:
-    about = looked_at(path)
+    about = regular_file(path)
     if about and about.st_nlink > 1:
         text = f"{path} has another name (a hard link), under which another search could write it at the same time"
         raise StorageError(text, "search in a copy: cp STUDY OTHER.db, then --study OTHER.db; or remove the other name")

@@ -1,4 +1,4 @@
-"""Files that a verb writes beside the study: never one that the study is made of."""
+"""Writes the files that `--output` names. Files that the study uses are never overwritten."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import StorageError
-from tuner.files import check_output, whole
+from tuner.files import check_output, write_atomically
 from tuner.lock import files_of
 
 
 def write(output: Path, text: str, study: Path, header: Mapping[str, Any]) -> None:
-    """Write the text in one move; into a pipe or a device, as it comes."""
+    """Write the text: atomically to a file, directly to a pipe or a device."""
     check_output(output, "--output", *files_of(study), *map(Path, header["reads"]))
     try:
         if output.exists() and not output.is_file() and not output.is_dir():
             output.write_text(text + "\n", encoding="utf-8")
         else:
-            whole(output, lambda new: new.write_text(text + "\n", encoding="utf-8"))
+            write_atomically(output, lambda new: new.write_text(text + "\n", encoding="utf-8"))
     except OSError as error:
         raise StorageError(f"{output} cannot be written: {error.strerror}", "name another --output") from error

@@ -43,14 +43,14 @@ def command(
     """
     from tuner.cli.audience import Audience
     from tuner.cli.spaces import find
-    from tuner.files import target
+    from tuner.files import resolve_link
     from tuner.lock import files_of
     from tuner.search.wishes import Wishes
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait, name=name)
-    study = target(study)
+    study = resolve_link(study)
     wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
     try:
         kept = (*files_of(study), Path(file))

@@ -47,7 +47,7 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
         "complete": results.complete,
         "score": spanned(results.score),
         "interval": results.kind,
-        "warnings": [*results.header["hints"], *results.strangers, *results.header["notes"]],
+        "warnings": [*results.header["hints"], *results.storage_warnings, *results.header["notes"]],
         "raised": results.header.get("raised", []),
         "inner_best": results.inner_best,
         "optimism": results.optimism,

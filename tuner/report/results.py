@@ -189,7 +189,7 @@ class Results:
         return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
 
     @property
-    def strangers(self) -> list[str]:
+    def storage_warnings(self) -> list[str]:
         """What another program, or a second search at the same time, has written into the file, in sentences."""
         said = [
             f"trial {number} of {name} is there twice, and the first counts"

@@ -41,7 +41,7 @@ def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
     lines = [] if results.complete else [f"PARTIAL: {_progress(results)}; the same search command goes on."]
     lines += _flat(results) if results.flat else _nested(results)
-    lines += [f"Warning: {hint}." for hint in (*results.header["hints"], *results.strangers)]
+    lines += [f"Warning: {hint}." for hint in (*results.header["hints"], *results.storage_warnings)]
     lines += [f"Note: {note}." for note in results.header.get("notes", ())]
     new = in_words({chain["name"]: chain.get("unseen", {}) for chain in results.header["chains"]})
     lines += [] if new is None else [f"Test rows show what no training row of their fold does: {new}."]

@@ -92,29 +92,29 @@ class SizePoint:
 
 
 # where a record can be cut: compact JSON has no blank there, and inside a text quotes are escaped
-CURVES, SEAL, END = ', "curves":', ', "seal":"', '"}'
+CURVES, CHECKSUM, END = ', "curves":', ', "checksum":"', '"}'
 
 
 def to_json(record: TrialRecord | RefitRecord) -> str:
-    """Compact JSON; floats keep every digit. A trial's curves have a seal of their own, as they are not always read."""
+    """Compact JSON; floats keep every digit. A trial's curves have their own checksum: they are not always read."""
     raw = asdict(record)
     if isinstance(record, RefitRecord):
-        return sealed(raw)
+        return to_checked_json(raw)
     raw.pop("refit")
-    curves = sealed(raw.pop("curves"))
-    return f"{sealed(raw)[:-1]}{CURVES}{curves}}}"
+    curves = to_checked_json(raw.pop("curves"))
+    return f"{to_checked_json(raw)[:-1]}{CURVES}{curves}}}"
 
 
-def sealed(raw: Mapping[str, Any]) -> str:
-    """The JSON of an object with the hash of itself as its last entry: a changed byte does not go unseen."""
+def to_checked_json(raw: Mapping[str, Any]) -> str:
+    """Compact JSON of an object, with a checksum of it as the last entry."""
     text = json.dumps(raw, separators=(",", ":"), allow_nan=False)
-    return f"{text[:-1]}{SEAL}{_hash(text)}{END}"
+    return f"{text[:-1]}{CHECKSUM}{_hash(text)}{END}"
 
 
-def unsealed(text: str) -> dict[str, Any]:
-    """The inverse. Raises `ValueError` where a byte has changed."""
-    body, _, seal = text.rpartition(SEAL)
-    if seal != _hash(body + "}") + END:
+def from_checked_json(text: str) -> dict[str, Any]:
+    """The inverse of `to_checked_json`. Raises `ValueError` if the checksum does not fit."""
+    body, _, checksum = text.rpartition(CHECKSUM)
+    if checksum != _hash(body + "}") + END:
         raise ValueError("a record is damaged")
     found: dict[str, Any] = json.loads(body + "}")
     return found
@@ -127,10 +127,10 @@ def _hash(text: str) -> str:
 def trial_from_json(text: str) -> TrialRecord:
     """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
     head, _, tail = text.partition(CURVES)
-    raw = unsealed(head if head.endswith("}") else head + "}")
+    raw = from_checked_json(head if head.endswith("}") else head + "}")
     if tail and not tail.endswith("}}"):
         raise ValueError("a record is damaged")
-    folds_of = unsealed(tail[:-1]) if tail else {}
+    folds_of = from_checked_json(tail[:-1]) if tail else {}
     curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in folds_of.items()}
     raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means", "diagnosis")}
     return TrialRecord(**raw, curves=FoldCurves(**curves))
@@ -138,7 +138,7 @@ def trial_from_json(text: str) -> TrialRecord:
 
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
-    raw = unsealed(text)
+    raw = from_checked_json(text)
     raw["gradients"] = {layer: tuple(norms) for layer, norms in raw["gradients"].items()}
     raw["train_loss"] = tuple(raw["train_loss"])
     raw["confusion"] = raw["confusion"] and tuple(tuple(row) for row in raw["confusion"])

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, StudyBusy, TunerError
-from tuner.files import SQLITE, looked_at, target
-from tuner.spec.records import CURVES, RefitRecord, TrialRecord, refit_from_json, trial_from_json, unsealed
+from tuner.files import SQLITE, regular_file, resolve_link
+from tuner.spec.records import CURVES, RefitRecord, TrialRecord, from_checked_json, refit_from_json, trial_from_json
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -96,7 +96,7 @@ def _check_formats(path: Path, db: sqlite3.Connection) -> None:
 
 def attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
     """What hangs on the studies under this key, by name, oldest study first."""
-    return {name.rpartition("/")[0]: unsealed(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
+    return {name.rpartition("/")[0]: from_checked_json(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
@@ -186,13 +186,13 @@ def holds_something(path: Path) -> bool:
     """Whether there is a file that is not empty; an empty one, such as mktemp makes, is as good as none.
 
     Raises `StorageError` for what is no regular file."""
-    about = looked_at(path)
+    about = regular_file(path)
     return about is not None and about.st_size > 0
 
 
 def check_file(path: Path) -> None:
     """Raise `StorageError` unless the file is an Optuna storage of ours (or an empty one); it is not touched."""
-    if looked_at(path) is None:
+    if regular_file(path) is None:
         raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
         with path.open("rb") as file:
@@ -221,7 +221,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
 
     then a copy of both is read, and the file is left to the next search."""
-    path = target(path)
+    path = resolve_link(path)
     with closing(connect(path, read_only=True)) as db:
         try:
             db.execute("BEGIN")  # all that is read is of one moment

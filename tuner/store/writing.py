@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
-from tuner.files import target, whole
-from tuner.spec.records import RefitRecord, TrialRecord, sealed, to_json
+from tuner.files import resolve_link, write_atomically
+from tuner.spec.records import RefitRecord, TrialRecord, to_checked_json, to_json
 from tuner.store.reading import (
     ATTRIBUTES,
     HEADER,
@@ -97,7 +97,7 @@ class Store:
             for chain in header["chains"]:
                 study = self._insert("studies", study_name=f"{name}/{chain['name']}")
                 self._insert("study_directions", study_id=study, direction=direction, objective=0)
-            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=sealed(header))
+            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=to_checked_json(header))
 
     def replace(self, name: str, key: str, value: Mapping[str, Any]) -> None:
         """Hang an attribute on the study that bears the header: a new one, or another value."""
@@ -105,7 +105,7 @@ class Store:
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
             study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
             self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
-            self._insert("study_user_attributes", study_id=study, key=key, value_json=sealed(value))
+            self._insert("study_user_attributes", study_id=study, key=key, value_json=to_checked_json(value))
 
     def rename(self, old: str, new: str) -> None:
         """Call a study otherwise."""
@@ -117,7 +117,7 @@ class Store:
                     "UPDATE studies SET study_name = ? WHERE study_id = ?", (f"{new}/{chain['name']}", study)
                 )
             self._db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
-                             (sealed(header), study, HEADER))  # fmt: skip
+                             (to_checked_json(header), study, HEADER))  # fmt: skip
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
@@ -204,8 +204,8 @@ def _half_a_minute(path: Path, seconds: float) -> None:
 
 
 def make(path: Path, like: Path | None = None) -> None:
-    """An empty storage, in one move."""
-    whole(path, lambda new: shutil.copyfile(like, new) if like else _make_tables(new))
+    """Write an empty storage atomically."""
+    write_atomically(path, lambda new: shutil.copyfile(like, new) if like else _make_tables(new))
 
 
 def _make_tables(new: Path) -> None:
@@ -217,7 +217,7 @@ def _make_tables(new: Path) -> None:
 
 def mend(path: Path) -> None:
     """Roll back what a killed run had half written; hold the lock."""
-    study = target(path)
+    study = resolve_link(path)
     if study.with_name(study.name + "-journal").exists():
         with _storage_errors(path), closing(connect(path)) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()

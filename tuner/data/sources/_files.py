@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from tuner.errors import DataError
-from tuner.files import kind
+from tuner.files import file_kind
 
 PathOrPaths = str | tuple[str, ...]
 IMAGES = frozenset(  # of which a file's name says what it is
@@ -42,7 +42,7 @@ def located(folder: Path, path: str, key: str = "path") -> Path:
 def check_file(path: Path, key: str = "path") -> None:
     """Refuse a folder, a pipe or a device in the place of a file."""
     with suppress(OSError):  # whoever opens it will tell
-        if what := kind(path.stat().st_mode):
+        if what := file_kind(path.stat().st_mode):
             hint = f"dataset.{key}: a file inside" if path.is_dir() else None
             raise DataError(f"{path} is {what}, not a file", hint, key)
 

@@ -48,7 +48,7 @@ class Copies(nn.Module):
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
         self._answer = answer
-        self._streams = [Stream(generator) for generator in lanes.for_dropout()]
+        self._random_states = [RandomState(generator) for generator in lanes.for_dropout()]
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
@@ -67,7 +67,7 @@ class Copies(nn.Module):
         outs = []
         for lane, (model, count) in enumerate(zip(self._copies[0], counts, strict=True)):
             own = {name: weight[lane] for name, weight in weights.items()}
-            with self._streams[lane].drawn(on=self.training) if self._streams else nullcontext():
+            with self._random_states[lane].active(advance=self.training) if self._random_states else nullcontext():
                 given = {name: each[lane, :count] for name, each in more.items()}
                 out = self._answer(functional_call(model, own, (x[lane, :count],), given))
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
@@ -79,9 +79,9 @@ class Copies(nn.Module):
         kept, streams = [], []
         for lane in lanes:
             kept.append(copy.deepcopy(models[lane]) if lane in taken else models[lane])
-            streams.append(copy.copy(self._streams[lane]))
+            streams.append(copy.copy(self._random_states[lane]))
             taken.add(lane)
-        self._copies[0], self._streams = kept, streams
+        self._copies[0], self._random_states = kept, streams
 
     def train(self, mode: bool = True) -> Copies:
         """Every copy too."""
@@ -99,8 +99,8 @@ class Copies(nn.Module):
 States = tuple[Tensor, Tensor | None, Any, Any]  # of torch, of its CUDA device, of Python, of NumPy
 
 
-class Stream:
-    """What the copy of one lane draws from torch, NumPy and Python, wherever in its code."""
+class RandomState:
+    """The random state of one lane's copy: that of torch, NumPy and Python, as a user's code may draw from each."""
 
     def __init__(self, generator: torch.Generator) -> None:
         seed = generator.initial_seed()
@@ -114,14 +114,15 @@ class Stream:
         self._now = self._begun
 
     @contextmanager
-    def drawn(self, *, on: bool) -> Iterator[None]:
-        """Draw from it, each time `on` from where the last one ended, or always from its beginning."""
+    def active(self, *, advance: bool) -> Iterator[None]:
+        """Make it the global state meanwhile. With `advance` it goes on from where it last ended (training); without,
+        it begins anew each time (evaluation)."""
         before = self._states()
-        self._set(self._now if on else self._begun)
+        self._set(self._now if advance else self._begun)
         try:
             yield
         finally:
-            if on:
+            if advance:
                 self._now = self._states()
             self._set(before)
 
@@ -140,7 +141,7 @@ class Stream:
 
 def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
     """One module, whatever draws its first weights."""
-    with Stream(generator).drawn(on=False):
+    with RandomState(generator).active(advance=False):
         return make()
 
 

@@ -1,4 +1,4 @@
-"""What a study keeps is under a seal: a byte that has changed is told, never reported as a number."""
+"""What a study stores has checksums: damaged bytes give an error, never another number in the report."""
 
 import io
 import shutil
@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers import inside
+from helpers import execute, inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -60,17 +60,15 @@ def test_a_changed_byte_is_told(finished, tmp_path_factory, kept, place, byte):
 def test_the_verbs_refuse_a_header_that_has_changed(finished, tmp_path):
     study = tmp_path / "study.db"
     shutil.copy(finished, study)
-    with closing(sqlite3.connect(study)) as db:
-        db.execute("UPDATE study_user_attributes SET value_json = replace(value_json, 'accuracy', 'Accuracy')")
-        db.commit()
+    execute(study, "UPDATE study_user_attributes SET value_json = replace(value_json, 'accuracy', 'Accuracy')")
     for verb in ("report", "status", "curve", "importance"):
         survived(*inside(verb, study), expected=4)
 
 
 def test_a_record_may_have_settings_of_any_name():
     """Also those by which a record is cut where its curves begin."""
-    configuration = {"model": {"name": "x.py:Net", "curves": 3, "seal": "y"}}
-    told, curves = 'a text, "curves": {}, "seal":"', FoldCurves(((0.5,),), ((0.5,),), ((0.25,),))
+    configuration = {"model": {"name": "x.py:Net", "curves": 3, "checksum": "y"}}
+    told, curves = 'a text, "curves": {}, "checksum":"', FoldCurves(((0.5,),), ((0.5,),), ((0.25,),))
     made = TrialRecord(0, "complete", {"model.curves": 3}, configuration, 0.1, 0.5, details=told, curves=curves)
     assert trial_from_json(to_json(made)) == made
 
