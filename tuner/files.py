@@ -86,8 +86,9 @@ def check_output(path: Path, option: str, *taken: Path) -> None:
     for other in taken:
         there = Path(os.path.realpath(other))
         if place == there or place.is_relative_to(there) or _same(place, there):
-            role = f"in {other}, which" if place != there and there.is_dir() else f"{other}, which"
-            raise StorageError(f"{path} is {role} the study is made of", f"name another {option}")
+            inside = f", as {path} lies in it" if place != there and there.is_dir() else ""
+            text = f"{option} would change {other}, which the study needs{inside}"
+            raise StorageError(text, f"name another {option}")
     with suppress(OSError):
         if place.is_file():
             with place.open("rb") as file:

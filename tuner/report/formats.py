@@ -124,4 +124,5 @@ def as_markdown(results: Results, top: int | None, chain: str) -> str:
 def as_html(name: str, text: str) -> str:
     """The terminal's report as a page."""
     head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title></head>'
-    return f"{head}\n<body><pre>\n{escape(text)}\n</pre></body></html>"
+    style = "white-space: pre-wrap; max-width: 102ch; line-height: 1.2"  # tables have 100 columns; sentences wrap
+    return f'{head}\n<body><pre style="{style}">\n{escape(text)}\n</pre></body></html>'
