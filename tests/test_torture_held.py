@@ -12,6 +12,7 @@ from torture import real, survived
 
 from tuner.search.budget import Budget
 from tuner.spec.sections import Limits
+from tuner.store import reading
 
 pytestmark = pytest.mark.torture
 HOLDER = """
@@ -42,7 +43,7 @@ def test_a_file_that_is_held_for_long_is_waited_for(tmp_path):
     study = tmp_path / "study.db"
     run = start(path, study)
     read_trials(run, 1)
-    with held(study, seconds=35) as other:
+    with held(study, seconds=12) as other:
         assert other.wait(timeout=60) == 0
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (0, "")
@@ -65,8 +66,8 @@ def test_it_is_waited_for_as_long_as_the_time_of_the_run(tmp_path):
     assert tables(study) == tables(tmp_path / "whole.db")
 
 
-@pytest.mark.slow
-def test_readers_and_first_starts_are_told_to_try_later(tmp_path, finished):
+def test_readers_and_first_starts_are_told_to_try_later(tmp_path, finished, monkeypatch):
+    monkeypatch.setattr(reading, "PATIENCE", 0.5)
     study = tmp_path / "study.db"
     study.write_bytes(finished.read_bytes())
     with held(study, "EXCLUSIVE"):

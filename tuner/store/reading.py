@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
+PATIENCE = 30.0  # seconds that another program may hold the file
 FORMAT = 5  # of what tuner keeps in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
@@ -241,7 +242,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
 
 
-def connect(path: Path, *, read_only: bool = False, timeout: float = 30.0) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False, timeout: float | None = None) -> sqlite3.Connection:
+    patience = PATIENCE if timeout is None else timeout
     if read_only:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
-    return sqlite3.connect(path, timeout=timeout, check_same_thread=False, isolation_level=None)
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience)
+    return sqlite3.connect(path, timeout=patience, check_same_thread=False, isolation_level=None)

@@ -20,6 +20,7 @@ from tuner.spec.records import RefitRecord, TrialRecord, to_checked_json, to_jso
 from tuner.store.reading import (
     ATTRIBUTES,
     HEADER,
+    PATIENCE,
     RECORD,
     REFIT,
     attributes,
@@ -40,7 +41,7 @@ TRIAL_TABLES = (
     "trial_heartbeats",
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
-PAUSE, PATIENCE = 1.0, 30.0  # seconds between two tries, and that another program may hold the file
+PAUSE = 1.0  # seconds between two tries
 WRITERS = ("sqlalchemy", "optuna", "alembic")
 
 
