@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
+from tuner import registry
 from tuner.data.dataset import Dataset, check
-from tuner.search.catalogue import source
+from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.trial import recipe_of
 from tuner.training.lane_data import Table
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def _row(task: Task) -> str:
-    module = source(task.data["name"], Path())
+    module = registry.load(SOURCES, task.data["name"])
     dataset = check(module.load(module.Settings(**task.data), Path()))
     adam = {"name": "adam", "learning_rate": task.learning_rate}
     training = {"epochs": task.epochs, "batch_size": 32, "optimizer": adam, **task.more}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tuner.cli.app import run
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.spec.experiment import load
 from tuner.spec.records import TrialRecord, from_checked_json, to_checked_json
 
@@ -57,7 +57,7 @@ def write_space(folder, file="space.yaml", **changes):
 
 def space_of(folder, **changes):
     """The search space of the tiny experiment."""
-    return load(write_space(folder, **changes), catalogue(Path(folder))).space
+    return load(write_space(folder, **changes), catalogue(CodeHere(Path(folder)))).space
 
 
 def in_units(dataset):

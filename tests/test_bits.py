@@ -7,8 +7,9 @@ import pytest
 from helpers import slow
 from toys import CPU, classes, go_on
 
+from tuner import registry
 from tuner.data.dataset import check
-from tuner.search.catalogue import source
+from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.trial import recipe_of
 from tuner.training.lane_data import Table
@@ -18,7 +19,7 @@ from tuner.training.metrics import DEFAULT
 
 
 def generated(name, **settings):
-    module = source(name, Path())
+    module = registry.load(SOURCES, name)
     return Table(check(module.load(module.Settings(rows=60, **settings), Path())), CPU)
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tuner.cli.spaces import shipped
 from tuner.errors import ExperimentError
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.spec import grid
 from tuner.spec.experiment import flatten, load
 
-CATALOGUE = catalogue(Path())
+CATALOGUE = catalogue(CodeHere(Path()))
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp, num_layers: [1, 2]}\n"
 SHIPPED = {name: path.read_text("utf-8") for name, path in shipped().items()}
 

@@ -7,7 +7,7 @@ import pytest
 from helpers import inside, write_space
 
 from tuner.data.sources import planted_ratings as ratings
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.spec.experiment import load
 from tuner.spec.grid import cells as cells_of
 
@@ -150,7 +150,7 @@ def test_a_setting_of_another_branch_of_a_sibling_is_neither_searched_nor_report
         code, out, err = inside("check", path)
         assert code == 0, err
         assert f" of {cells} cells" in out
-        space = load(path, catalogue(tmp_path)).space
+        space = load(path, catalogue(CodeHere(tmp_path))).space
         found = [json.dumps(space.configuration(cell), sort_keys=True) for cell in cells_of(space)]
         assert len(found) == len(set(found)) == cells
 

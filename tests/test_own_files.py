@@ -117,10 +117,10 @@ def test_another_file_is_another_experiment(folder):
 
 
 def test_so_is_another_file_that_it_imports(folder):
-    first = model("my_nets.py:Plain", folder).digest
+    first = model("my_nets.py:Plain", folder).code.digest
     (folder / "helper_of_nets.py").write_text("WIDTH = 8  # changed\n")
     _own._load.cache_clear()
-    assert model("my_nets.py:Plain", folder).digest != first
+    assert model("my_nets.py:Plain", folder).code.digest != first
 
 
 def test_files_of_the_same_name_in_two_folders_are_two(folder):

@@ -7,7 +7,7 @@ from helpers import inside, search, write_space
 from own_data import DATA, space, written
 
 from tuner.data import own
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.plan import prepare
 
 
@@ -38,10 +38,10 @@ def test_what_it_gave_is_replayed_in_a_worker(folder, monkeypatch):
 
 
 def test_so_is_a_file_that_it_imports(folder):
-    first = own.load("my_data.py:load", folder).digest
+    first = own.load("my_data.py:load", folder).code.digest
     (folder / "helper_of_data.py").write_text("CLASSES = 3  # changed\n")
     own._load.cache_clear()
-    assert own.load("my_data.py:load", folder).digest != first
+    assert own.load("my_data.py:load", folder).code.digest != first
 
 
 def test_workers_need_the_arrays_only(folder):
@@ -90,7 +90,7 @@ def test_it_may_stand_in_one_file_with_a_model(folder):
 
 
 def test_the_catalogue_lists_what_is_ours_and_finds_what_is_theirs(folder):
-    datasets = catalogue(folder).datasets
+    datasets = catalogue(CodeHere(folder)).datasets
     assert "iris" in datasets and not any(":" in name for name in datasets)
     assert "rows" in datasets["my_data.py:load"].model_fields
     code, out, _ = inside("list", "datasets")

@@ -221,7 +221,7 @@ def test_arguments_are_settings_and_shapes_are_given(folder):
     module = model("my_nets.py:Plain", folder)
     assert set(module.Settings.model_fields) == {"name", "hidden", "bias", "kind"}
     assert module.Settings().model_dump() == {"name": "my_nets.py:Plain", "hidden": 8, "bias": True, "kind": "a"}
-    assert module.shapes == ("in_features", "num_classes")
+    assert module.code.handed_in == ("in_features", "num_classes")
 
 
 def test_a_default_without_end_stays_with_the_code(tmp_path):

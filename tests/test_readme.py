@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tuner import errors, report
 from tuner.cli.app import VERBS
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 
 ROOT = Path(errors.__file__).parent
 README = ROOT.parent.joinpath("README.md").read_text("utf-8")
@@ -128,7 +128,7 @@ def test_the_cases_of_torture_are_counted():
 
 
 def test_every_source_that_reads_something_of_the_users_is_in_the_table():
-    datasets = catalogue(Path()).datasets
+    datasets = catalogue(CodeHere(Path())).datasets
     rows = re.findall(r"^\| (`.*) \| .* \| `(\{name: .*\})` \|$", README, flags=re.MULTILINE)
     told = {name for first, _ in rows for name in re.findall(r"`(\w+)`", first)}
     needs = {name for name in datasets if any(f.is_required() for f in datasets[name].model_fields.values())}

@@ -4,9 +4,10 @@ import pytest
 from helpers import inside
 from ruamel.yaml import YAML
 
+from tuner import registry
 from tuner.cli.spaces import shipped
 from tuner.report import load
-from tuner.search.catalogue import source
+from tuner.search.catalogue import SOURCES
 
 SPACES = shipped()
 
@@ -17,7 +18,7 @@ def test_a_shipped_space_runs_and_reports(tmp_path, name):
     yaml = YAML(typ="safe")
     tree = yaml.load(SPACES[name].read_text("utf-8"))
     dataset = tree["dataset"] if isinstance(tree["dataset"], dict) else {"name": tree["dataset"]}
-    if "rows" in source(dataset["name"], tmp_path).Settings.model_fields:
+    if "rows" in registry.load(SOURCES, dataset["name"]).Settings.model_fields:
         dataset["rows"] = 60
     tree["dataset"], tree["training"]["epochs"] = dataset, 2
     tree["resampling"], tree["search"]["trials"] = {"outer": 2, "inner": {"holdout": 0.4}}, 2

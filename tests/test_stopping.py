@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 from toys import classes, lanes_of
 
-from tuner.search.catalogue import catalogue
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import ChainView, TrialJob, Work
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import Runner
@@ -162,7 +162,7 @@ def test_a_pruned_trial_is_never_selected(entries, maximize):
     ],
 )
 def test_a_pruner_in_a_file(tmp_path, written, meant):
-    assert load(write_space(tmp_path, search={"pruner": written}), catalogue(tmp_path)).search.pruner == meant
+    assert load(write_space(tmp_path, search={"pruner": written}), catalogue(CodeHere(tmp_path))).search.pruner == meant
 
 
 EPOCHS, REACHED = 8, 3

@@ -49,7 +49,6 @@ def _plan(prepared: Prepared) -> list[str]:
     from tuner.data.unseen import in_words, unseen
     from tuner.report.tables import counted
     from tuner.search.own import filled
-    from tuner.search.sizes import sizes
     from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
@@ -65,8 +64,8 @@ def _plan(prepared: Prepared) -> list[str]:
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
         f"space     {counted(len(experiment.space.parameters), 'parameter')}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
-        *(f"filled    {words}, from the data" for words in filled(experiment, dataset)),
-        *([f"size      {found.words()}"] if (found := sizes(prepared)) else []),
+        *(f"filled    {words}, from the data" for words in filled(dataset, prepared.own_models)),
+        *([f"size      {prepared.tried.sizes.words()}"] if prepared.tried.sizes else []),
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"

@@ -70,23 +70,24 @@ def _space(what: str) -> tuple[Dataset, list[str]]:
 def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from pydantic import ValidationError
 
-    from tuner.data.cache import load
     from tuner.data.guess import as_series, guess
     from tuner.errors import UsageError
-    from tuner.search.catalogue import source
+    from tuner.search.catalogue import catalogue
+    from tuner.search.plan import loaded
+    from tuner.search.user_code import UserCode
 
     own = {"name": what, **({"target": target} if target else {})}
     by_name = ":" in what and not Path(what).exists()
     settings, assumed = (own, None) if by_name else guess(Path(what), target)
-    module = source(settings["name"], Path())
     said = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
-    try:
-        wish = module.Settings(**settings)
-    except ValidationError as error:
-        wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
-        text = f"as {settings['name']}, {what} is read with other settings than {', '.join(settings)}: {wrong}"
-        raise UsageError(text, "write them into an experiment file: tuner data SPACE.yaml") from error
-    dataset = load(module, wish, Path())
+    with UserCode(Path()) as code:
+        try:
+            wish = catalogue(code).datasets[settings["name"]](**settings)
+        except ValidationError as error:
+            wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
+            text = f"as {settings['name']}, {what} is read with other settings than {', '.join(settings)}: {wrong}"
+            raise UsageError(text, "write them into an experiment file: tuner data SPACE.yaml") from error
+        dataset = loaded(wish, Path(), code)
     series = as_series(settings) if settings["name"] == "table" else None
     return dataset, [*said, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
 

@@ -51,7 +51,7 @@ def command(
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait, name=name)
     study = resolve_link(study)
-    wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait)
+    wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait, quiet=quiet)
     try:
         kept = (*files_of(study), Path(file))
         with Audience(quiet=quiet, json=json, log=log, kept=kept) as audience:
@@ -85,7 +85,7 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
         from tuner.search.plan import devices, prepare
         from tuner.search.sizes import check_room
 
-        prepared = prepare(path)
+        prepared = prepare(path, wishes=wishes)
         prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(wishes.device)))
         if not sure:
             wishes = replace(wishes, agreed=_agreed(wishes, wishes.name or prepared.experiment.name))

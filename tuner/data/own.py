@@ -1,8 +1,8 @@
 """The user's own loader: `my_data.py:load` beside the experiment file, or `package.module:function` that is installed.
 
 Its annotated arguments are settings, as those of the user's own models are; `folder`, where it is an argument, is the
-folder of the experiment file. What it may return stands in `tuner.data.returned`. It runs once, in the process that
-reads the experiment; workers are given the arrays.
+folder of the experiment file. What it may return stands in `tuner.data.returned`. It runs once, in a process of its
+own; workers are given the arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.returned import as_dataset
 from tuner.data.sources.table import ColumnSettings, Names
 from tuner.errors import DataError, TunerError
-from tuner.spec.own_code import Kind, arguments, failed, found, reaching, root_of
+from tuner.spec.own_code import Described, Kind, code_of, described, failed, found, reaching, root_of
 from tuner.spec.settings import Settings as BaseSettings
 
 LOADER = Kind(
@@ -42,40 +42,35 @@ class LoaderSettings(ColumnSettings):
 
 
 @dataclass(frozen=True)
-class Loader:
-    """A function as a source: what a module of `tuner.data.sources` has; its files, and their hash."""
+class Loader(Described):
+    """The function itself: only in a process that may run the user's code."""
 
-    name: str
-    Settings: type[BaseSettings]
     function: Callable[..., Any]
-    code: tuple[Path, ...]
-    digest: str
-    wants_folder: bool
     root: Path
 
     def load(self, settings: BaseSettings, folder: Path) -> Dataset:
         """What it returns. Raises `DataError` for what it raises, or for what is no data."""
         assert isinstance(settings, LoaderSettings)
         given: dict[str, Any] = settings.model_dump(exclude={"name", *LoaderSettings.model_fields})
-        if self.wants_folder:
-            given["folder"] = folder.resolve()
+        given |= dict.fromkeys(self.code.handed_in, folder.resolve())
         try:
             with reaching(self.root):
                 returned = self.function(**given)
-                return as_dataset(returned, settings, self.name)
+                return as_dataset(returned, settings, self.code.name)
         except TunerError:
             raise
-        except (Exception, SystemExit) as error:
-            raise DataError(*failed(self.name, error)) from error
+        except BaseException as error:  # KeyboardInterrupt is the function's own: nobody else sends it here
+            raise DataError(*failed(self.code.name, error)) from error
 
 
 def load(name: str, folder: Path) -> Loader:
-    """The function that `name` means, from `folder` or the installed packages. Raises `UsageError`."""
+    """The function that `name` means, from `folder` or the installed packages: runs the user's code. Raises
+    `UsageError`."""
     return _load(name, folder.resolve())
 
 
 @cache
 def _load(name: str, folder: Path) -> Loader:
     function, files, digest = found(name, folder, LOADER)
-    settings, handed_in = arguments(name, function, LOADER, LoaderSettings)
-    return Loader(name, settings, function, files, digest, "folder" in handed_in, root_of(name, folder))
+    own = described(code_of(name, function, LOADER, LoaderSettings, files, digest), LoaderSettings)
+    return Loader(own.code, own.Settings, function, root_of(name, folder))

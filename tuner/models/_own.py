@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tuner.data.dataset import Layout, Task
 from tuner.errors import UsageError
 from tuner.models.layers import Copies, Lanes, Shapes
-from tuner.spec.own_code import Kind, arguments, found
+from tuner.spec.own_code import Described, Kind, code_of, described, found
 from tuner.spec.settings import Settings as BaseSettings
 
 
@@ -82,32 +82,21 @@ LAYOUTS, TASKS = get_args(Layout), tuple(task for task in get_args(Task) if task
 
 
 @dataclass(frozen=True)
-class Own:
-    """A class as a model: what a module of `tuner.models` has; its files, and their hash."""
+class Own(Described):
+    """The class itself, with what a module of `tuner.models` has: only in a process that may run the user's code."""
 
-    name: str
-    Settings: type[BaseSettings]
-    shapes: tuple[str, ...]
     make: Callable[..., nn.Module]
-    code: tuple[Path, ...]
-    digest: str
-    LAYOUTS: tuple[str, ...] = LAYOUTS
-    TASKS: tuple[str, ...] = TASKS
-
-    def filled(self, shapes: Shapes) -> dict[str, Any]:
-        """The arguments that come from the data; None where it has no such shape."""
-        return {name: SHAPES[name].of(shapes) for name in self.shapes}
 
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         """K copies of it."""
-        given = self.filled(shapes)
-        for name, value in given.items():
+        given, name = filled(self, shapes), self.code.name
+        for asked, value in given.items():
             if value is None:
-                text = f"{self.name} asks for {name}, which this data does not have"
+                text = f"{name} asks for {asked}, which this data does not have"
                 has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
                 raise UsageError(text, f"give it a default, if it is a setting; it has {', '.join(has)}")
         make = partial(self.make, **given, **settings.model_dump(exclude={"name"}))
-        return Copies(make, lanes, partial(_answer, shapes=shapes, name=self.name))
+        return Copies(make, lanes, partial(_answer, shapes=shapes, name=name))
 
 
 def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
@@ -119,18 +108,24 @@ def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
     return out[:, None] if shapes.outputs == 1 and out.ndim == 1 else out
 
 
-def kept(own: Own) -> list[str]:
+def filled(own: Described, shapes: Shapes) -> dict[str, Any]:
+    """The arguments that come from the data; None where it has no such shape."""
+    return {name: SHAPES[name].of(shapes) for name in own.code.handed_in}
+
+
+def kept(own: Described) -> list[str]:
     """Arguments named like a shape that are settings because they have a default."""
     return [name for name in own.Settings.model_fields if name in SHAPES]
 
 
 def load(name: str, folder: Path) -> Own:
-    """The class that `name` means, from `folder` or the installed packages. Raises `UsageError`."""
+    """The class that `name` means, from `folder` or the installed packages: runs the user's code. Raises
+    `UsageError`."""
     return _load(name, folder.resolve())
 
 
 @cache
 def _load(name: str, folder: Path) -> Own:
     made, files, digest = found(name, folder, MODEL)
-    settings, shapes = arguments(name, made, MODEL, BaseSettings)
-    return Own(name, settings, shapes, made, files, digest)
+    own = described(code_of(name, made, MODEL, BaseSettings, files, digest), BaseSettings)
+    return Own(own.code, own.Settings, made)

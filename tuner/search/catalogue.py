@@ -5,24 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 from tuner import registry
-from tuner.data import own
-from tuner.models import _own
+from tuner.data import own as loaders
+from tuner.models import _own as models
 from tuner.spec.experiment import Catalogue
-from tuner.spec.own_code import is_own
+from tuner.spec.own_code import Described, is_own
 from tuner.spec.settings import Settings
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 
 MODELS, SOURCES = "tuner.models", "tuner.data.sources"
-Member = _own.Own | own.Loader
+
+
+class Code(Protocol):
+    """Who knows the user's own models and loaders. Each raises `UsageError` for a name that means none."""
+
+    def model(self, name: str) -> Described: ...
+    def loader(self, name: str) -> Described: ...
+
+
+class CodeHere:
+    """The user's own code run in this process, which therefore must not be the driver."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def model(self, name: str) -> models.Own:
+        """The class."""
+        return models.load(name, self._folder)
+
+    def loader(self, name: str) -> loaders.Loader:
+        """The function."""
+        return loaders.load(name, self._folder)
 
 
 class Members(Mapping[str, type[Settings]]):
     """The settings of every member of a package by name; those of the user's own, as `own` finds, are not listed."""
 
-    def __init__(self, package: str, own: Callable[[str], Member]) -> None:
+    def __init__(self, package: str, own: Callable[[str], Described]) -> None:
         self._own = own
         self._settings = {name: registry.load(package, name).Settings for name in registry.names(package)}
 
@@ -36,17 +58,17 @@ class Members(Mapping[str, type[Settings]]):
         return len(self._settings)
 
 
-def catalogue(folder: Path) -> Catalogue:
-    """The settings of every model and source, of training, and the metrics, for an experiment file in `folder`."""
-    models = Members(MODELS, lambda name: _own.load(name, folder))
-    return Catalogue(models, Members(SOURCES, lambda name: own.load(name, folder)), TrainingSettings, tuple(METRICS))
+def catalogue(code: Code) -> Catalogue:
+    """The settings of every model and source, of training, and the metrics, for an experiment file."""
+    return Catalogue(Members(MODELS, code.model), Members(SOURCES, code.loader), TrainingSettings, tuple(METRICS))
 
 
-def model(name: str, folder: Path) -> ModuleType | _own.Own:
-    """The module of a model, or what serves as one."""
-    return _own.load(name, folder) if is_own(name) else registry.load(MODELS, name)
+def model(name: str, folder: Path) -> ModuleType | models.Own:
+    """The module of a model, or the user's own, whose code runs here."""
+    return models.load(name, folder) if is_own(name) else registry.load(MODELS, name)
 
 
-def source(name: str, folder: Path) -> ModuleType | own.Loader:
-    """The module of a data source, or what serves as one."""
-    return own.load(name, folder) if is_own(name) else registry.load(SOURCES, name)
+def reads(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The layouts and the tasks of a model."""
+    of = models if is_own(name) else registry.load(MODELS, name)
+    return of.LAYOUTS, of.TASKS

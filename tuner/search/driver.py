@@ -37,7 +37,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
     """
     torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
     where, name = devices(wishes.device), wishes.name or prepared.experiment.name
-    limits = _limits(prepared.experiment.limits, wishes)
+    limits = wishes.limits(prepared.experiment.limits)
     with lock(wishes.study, seconds(wishes.wait) if wishes.wait else 0.0) as held, ExitStack() as stack:
         mend(wishes.study)
         found, now = _stored(prepared, wishes, name)
@@ -58,12 +58,6 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             with recorded(store, name, runs, {**here, **told}):
                 driver.run(executor, store, name)
     _check_result(chains)
-
-
-def _limits(limits: Limits, wishes: Wishes) -> Limits:
-    """The limits of the file, with those of the command line in their places."""
-    wished = {"time": wishes.timeout, "until": wishes.until}
-    return limits.model_copy(update={key: value for key, value in wished.items() if value is not None})
 
 
 def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | None) -> list[Chain]:
@@ -128,9 +122,10 @@ def _check_result(chains: list[Chain]) -> None:
 
 def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
     room, work = room_of(prepared.experiment.limits, where), prepared.work
-    if wishes.workers == 0:
+    if wishes.workers == 0 and not work.own:
         return Inline(work, where[0], room)
-    workers = wishes.workers or (cores() if where == ["cpu"] else len(where))
+    default = cores() if where == ["cpu"] else len(where)
+    workers = default if wishes.workers is None else max(1, wishes.workers)  # the user's own code never runs here
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
     return Processes(work, where, min(workers, useful), room)

@@ -3,23 +3,21 @@ what is run, only when there is room for it."""
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from tuner.errors import TunerError, UsageError
-from tuner.search.forkserver import start_forkserver
+from tuner.errors import LimitReached, TunerError, UsageError
+from tuner.search.child import NO_ROOM
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
+PATIENCE = 0.25  # seconds between two looks at the clock
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
 
 
@@ -46,7 +44,7 @@ class Executor(Protocol):
 
 
 class Inline:
-    """One job at a time in this process; for tests, debugging and small machines."""
+    """One job at a time in this process, of models that come with tuner; for tests, debugging and small machines."""
 
     def __init__(self, work: Work, device: str, room: Room = ENDLESS) -> None:
         self._runner, self._room = Runner(work, device), room
@@ -67,8 +65,7 @@ class Inline:
         if job is None:
             return []
         try:
-            with redirect_stdout(sys.stderr):  # what a model prints is no part of the report
-                return [(job, self._runner.run(job, room=self._room))]
+            return [(job, self._runner.run(job, room=self._room))]
         except DoesNotFit as error:
             return [(job, too_large(job, error.needed, self._room))]
         except OutOfMemory as error:
@@ -95,11 +92,13 @@ class Processes:
 
     A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
     is room for. What takes more than the most that there may be is a failed trial. A job whose worker died, or had no
-    memory left, is tried once more like that, with all the room.
+    memory left, is tried once more like that, with all the room. After a job that ran the user's own code comes a new
+    worker, to which nothing of it is left: globals, random states, modes of torch, environment, working directory.
     """
 
     def __init__(self, work: Work, devices: Sequence[str], workers: int, room: Room = ENDLESS) -> None:
         self._task, self._room = Task.share(work), room
+        self._renewed = bool(work.own)
         self._each = -(-workers // len(devices))  # workers of one device
         self._waiting: list[tuple[Job, float]] = []
         self._spacious = False  # fewer workers are at work, with more room each
@@ -107,7 +106,6 @@ class Processes:
         self._notes: list[str] = []
         self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
         self._workers: list[Worker] = []
-        start_forkserver()  # as a command may have done before it read its data
         try:
             for number in range(workers):
                 self._workers.append(Worker.start(self._task, devices[number % len(devices)]))
@@ -127,7 +125,7 @@ class Processes:
 
     def _give(self, worker: Worker, job: Job, at_once: int) -> None:
         """Begin the job, with the room of one of `at_once` workers of its device."""
-        if not worker.process.is_alive():  # it died while idle: no fault of this job
+        if not worker.child.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
         share = self._room.size / at_once
         worker.give(job, Room(share, self._room.most if at_once == 1 else share))
@@ -137,17 +135,17 @@ class Processes:
         if self._trouble is not None:
             raise self._trouble
         busy = {w.pipe: w for w in self._workers if w.job is not None}
-        ready = wait([*busy, *(w.process.sentinel for w in busy.values())], timeout)
+        ready = wait([*busy, *(w.child.process.sentinel for w in busy.values())], timeout)
         done: list[tuple[Job, Outcome]] = []
         for pipe, worker in busy.items():
             job = worker.job
             assert job is not None
             try:
-                if pipe in ready or worker.process.sentinel in ready:
+                if pipe in ready or worker.child.process.sentinel in ready:
                     done += self._taken(job, self._collect(worker, job))
                 elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
                     reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
-                    done.append((job, failure(job, reason, worker.seconds, epoch=worker.epoch.value)))
+                    done.append((job, failure(job, reason, worker.seconds, epoch=worker.reached)))
                     self._replace(worker)
             except TunerError as error:
                 self._trouble = error
@@ -157,8 +155,10 @@ class Processes:
             done += self._make_room()
         return done
 
-    def _taken(self, job: Job, answer: Outcome | TooLarge | Outside) -> list[tuple[Job, Outcome]]:
-        """The job's outcome, unless it is to be tried with more room."""
+    def _taken(self, job: Job, answer: Outcome | TooLarge | Outside | None) -> list[tuple[Job, Outcome]]:
+        """The job's outcome, unless there is none yet, or it is to be tried with more room."""
+        if answer is None:
+            return []
         if isinstance(answer, TooLarge):
             self._waiting.append((job, answer.needed))
             return []
@@ -193,7 +193,7 @@ class Processes:
 
     def running(self) -> list[Running]:
         """What each busy worker is doing."""
-        return [Running(w.job, w.epoch.value, w.seconds) for w in self._workers if w.job is not None]
+        return [Running(w.job, w.reached, w.seconds) for w in self._workers if w.job is not None]
 
     def notes(self) -> list[str]:
         """What the user should know since the last call: workers that died, and jobs that are tried once more."""
@@ -211,33 +211,45 @@ class Processes:
     def close(self) -> None:
         """Kill every worker: what they were at is simply not finished."""
         for worker in self._workers:
-            worker.process.kill()
+            worker.child.process.kill()
         for worker in self._workers:
-            worker.end()
+            worker.child.end()
         self._workers = []
 
-    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside:
+    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside | None:
+        """What came of the job; None if it is still under way."""
+        answer: Answer | None
         try:
-            if not worker.pipe.poll():  # the server that forks workers has died, and would tell of its end
-                raise EOFError
-            answer: Answer = worker.pipe.recv()
+            answer = worker.answer()
         except (EOFError, OSError):
-            worker.process.kill()
-            worker.process.join()
-            code = worker.process.exitcode or 0
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            answer = Outside(failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.epoch.value))
+            how = worker.child.ended()
+            if not worker.begun and job in self._tried:
+                raise LimitReached(f"a worker process died before it began ({how}): {NO_ROOM}") from None
+            died = failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.reached)
+            answer = Outside(died)
             self._replace(worker)
-        if isinstance(answer, NotStarted):
-            raise UsageError(f"a worker cannot begin on {worker.device}: {answer.reason}", answer.hint)
-        worker.job = None
+        else:
+            if isinstance(answer, NotStarted):
+                raise UsageError(f"a worker cannot begin on {worker.device}: {answer.reason}", answer.hint)
+            if answer is not None and self._renewed:
+                self._replace(worker)
+        if answer is not None:
+            worker.job = None
         return answer
 
     def _replace(self, worker: Worker) -> Worker:
-        worker.end()
+        worker.child.end()
         fresh = Worker.start(self._task, worker.device)
         self._workers[self._workers.index(worker)] = fresh
         return fresh
+
+
+def outcome_of(executor: Executor, job: Job) -> Outcome:
+    """Run one job to its end."""
+    executor.submit(job)
+    while not (done := executor.wait(PATIENCE)):
+        pass
+    return done[0][1]
 
 
 def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:

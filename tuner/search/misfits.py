@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
 from tuner.errors import ExperimentError
-from tuner.search.catalogue import model
 from tuner.spec.experiment import Experiment
-from tuner.spec.settings import Settings, alternatives, either, meets, needs, subsettings
+from tuner.spec.settings import Alternatives, Settings, alternatives, either, meets, needs, subsettings
 from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
 from tuner.spec.yaml_file import at
 from tuner.training.losses import BY_TASK
@@ -25,9 +23,9 @@ from tuner.training.settings import TrainingSettings
 Entry = Parameter | Fixed
 
 
-def check_used(experiment: Experiment, dataset: Dataset) -> None:
+def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -> None:
     """Raise with every setting of the file that cannot be used, at its place."""
-    found = [experiment.error(path, text, hint).message for path, text, hint in _unused(experiment, dataset)]
+    found = [experiment.error(path, text, hint).message for path, text, hint in _unused(experiment, dataset, models)]
     if found:
         raise ExperimentError("\n".join(dict.fromkeys(found)))
 
@@ -61,12 +59,12 @@ def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[st
     return [experiment.document.render([each]) for each in found]
 
 
-def _unused(experiment: Experiment, dataset: Dataset) -> Iterator[tuple[str, str, str]]:
+def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[tuple[str, str, str]]:
     """Each as (path, what is wrong, the cure)."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
-        for above, name, info in _levels(entry, entries, experiment.folder):
+        for above, name, info in _levels(entry, entries, models):
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
             for other, used in needs(info).items() if _written(entry, info, leaf) else ():
                 given = about.get(other) or _named(entry, f"{above}.{other}", entries)
@@ -124,13 +122,13 @@ def extremes(entry: Entry) -> tuple[Any, ...]:
     return tuple(value for value in _values(entry) if value != RANGE_OPTION)  # whose ends are another entry
 
 
-def _levels(entry: Entry, entries: list[Entry], folder: Path) -> Iterator[tuple[str, str, FieldInfo]]:
+def _levels(entry: Entry, entries: list[Entry], models: Alternatives) -> Iterator[tuple[str, str, FieldInfo]]:
     """The settings that an entry is part of, from the outermost: where each stands, its name, what it is."""
     section, *names = entry.target.split(".")
     if section == "training":
         settings: type[Settings] | None = TrainingSettings
     elif section == "model" and names[0] != "name":
-        settings = model(_chosen(entry, "model", entries), folder).Settings
+        settings = models[_chosen(entry, "model", entries)]
     else:
         return
     above = section

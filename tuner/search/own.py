@@ -1,71 +1,125 @@
-"""The user's own code in a search: which there is, whether its files changed, whether models fit the task."""
+"""Tries every model that an experiment can have before a search begins: whether it is built, and fits the task.
+
+The user's own models are tried in a process of their own (`UserCode`), from the text of the experiment.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
-from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
-from tuner.errors import TunerError
-from tuner.models._own import Own, kept, load
+from tuner.errors import TunerError, UsageError
+from tuner.models._own import filled as filled_in
+from tuner.models._own import kept, load
 from tuner.models.layers import Lanes, Outline
+from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
+from tuner.search.sizes import Sizes, sizes
 from tuner.search.trial import recipe_of
-from tuner.spec.experiment import Experiment
-from tuner.spec.own_code import failed, is_own
+from tuner.search.user_code import UserCode
+from tuner.spec.experiment import Experiment, attempt
+from tuner.spec.own_code import Described, failed, is_own
 from tuner.spec.space import Choice, Parameter, Space, Value
 from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Lane
+from tuner.training.loop import train
+from tuner.training.metrics import DEFAULT
 from tuner.training.stack import FLOAT
 
-
-def own_models(experiment: Experiment) -> dict[str, Own]:
-    """Each of the user's own models that the experiment names, by its name."""
-    return {name: load(name, experiment.folder) for name in names_of_models(experiment.space) if is_own(name)}
+REPEATED = 256  # rows at most, of the epoch that is trained twice
+REPEATABLE = "draw by torch, NumPy or random, whose seeds are set; and keep what changes in the module, not in globals"
 
 
-def own_code(experiment: Experiment) -> dict[str, Own | loaders.Loader]:
-    """The same, and the user's own loader, if there is one."""
-    source = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
-    return {**own_models(experiment), **({source: loaders.load(source, experiment.folder)} if is_own(source) else {})}
+class Doubt(NamedTuple):
+    """What is doubtful about a model, and the cure."""
+
+    text: str
+    cure: str
 
 
-def check_built(experiment: Experiment, dataset: Dataset, work: Work) -> None:
-    """Build each model at its defaults; the user's own are to read two rows: what they say must fit the task."""
-    space, most = experiment.space, room_of(experiment.limits, ["cpu"]).most
-    for name in names_of_models(space):
+class Tried(NamedTuple):
+    """What trying the models has shown."""
 
-        def choose(parameter: Parameter, name: str = name) -> Value:
-            return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
+    sizes: Sizes | None
+    doubts: tuple[Doubt, ...]
 
-        configuration = space.configuration(space.walk(choose))
+
+def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
+    """Build each model at its defaults; the user's own are to read and train a few rows. Raises `ExperimentError`."""
+    names = names_of_models(experiment.space)
+    own, document = [name for name in names if is_own(name)], experiment.document
+    work = Work(dataset, DEFAULT[dataset.task], experiment.folder)
+    path, doubts = document.path.absolute(), []  # the code may change its working directory
+    for name in names:
         try:
-            recipe = recipe_of(configuration, work)
-            outline = recipe.build(shapes_of(as_read(dataset, recipe.settings)), Outline())
-        except TunerError as error:
-            raise experiment.error("model", error.message, error.hint) from error
-        except (Exception, SystemExit) as error:
-            if not is_own(name):
-                raise
-            raise experiment.error("model.name", *failed(name, error)) from error
+            if name not in own:
+                _check_built(experiment, work, name)
+            elif doubt := code.with_data(name, dataset, _tried_there, path, document.text, name):
+                doubts.append(doubt)
+        except UsageError as error:
+            raise experiment.error("model.name" if name in own else "model", error.message, error.hint) from error
+    if not own:
+        return Tried(sizes(experiment.space, work), ())
+    counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, document.text)
+    return Tried(counted, tuple(doubts))
+
+
+@cache
+def _experiment(path: Path, text: str) -> Experiment:
+    """In a process that may run the user's code: the experiment as its text says."""
+    return attempt(path, catalogue(CodeHere(path.parent)), text)
+
+
+def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> Doubt | None:
+    """Try one of the user's own models. Raises `UsageError`."""
+    experiment = _experiment(path, text)
+    work = Work(dataset, DEFAULT[dataset.task], experiment.folder)
+    configuration, outline = _check_built(experiment, work, name)
+    count = sum(parameter.numel() for parameter in outline.parameters())
+    most = room_of(experiment.limits, ["cpu"]).most
+    if (needed := FEWEST * LEAST * FLOAT * count) > most:
+        said = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, most)}"
+        raise UsageError(said, "a smaller model, or a larger limits.memory")
+    if wrong := _misfit(name, configuration, work):
+        raise UsageError(*wrong)
+    return _unrepeated(name, configuration, work)
+
+
+def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
+    experiment = _experiment(path, text)
+    return sizes(experiment.space, Work(dataset, DEFAULT[dataset.task], experiment.folder))
+
+
+def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[dict[str, Any], nn.Module]:
+    """The default configuration with this model, and the model without numbers. Raises `UsageError`."""
+
+    def choose(parameter: Parameter) -> Value:
+        return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
+
+    configuration = experiment.space.configuration(experiment.space.walk(choose))
+    try:
+        recipe = recipe_of(configuration, work)
+        return configuration, recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), Outline())
+    except TunerError as error:
+        raise UsageError(error.message, error.hint) from error
+    except BaseException as error:
         if not is_own(name):
-            continue
-        count = sum(parameter.numel() for parameter in outline.parameters())
-        if (needed := FEWEST * LEAST * FLOAT * count) > most:
-            text = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, most)}"
-            raise experiment.error("model.name", text, "a smaller model, or a larger limits.memory")
-        if wrong := _try(name, configuration, dataset, work):
-            raise experiment.error("model.name", *wrong)
+            raise
+        raise UsageError(*failed(name, error)) from error
 
 
-def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work) -> tuple[str, str] | None:
-    """What is wrong with the model, and the cure."""
-    recipe = recipe_of(configuration, work)
+def _misfit(name: str, configuration: dict[str, Any], work: Work) -> tuple[str, str] | None:
+    """What is wrong with the user's own model, and the cure: it is to read two rows."""
+    recipe, dataset = recipe_of(configuration, work), work.dataset
     table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
     inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
@@ -85,7 +139,7 @@ def _try(name: str, configuration: dict[str, Any], dataset: Dataset, work: Work)
             return f"{name} makes of {shown} a tensor {said}, not {due}", _cure(name, work) or "correct its forward"
     except TunerError as error:
         return error.message, error.hint or ""
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # KeyboardInterrupt is the model's own: nobody else sends it to this process
         text, hint = failed(name, error, f" on {shown}")
         return text, _cure(name, work) or hint
     return None
@@ -101,13 +155,33 @@ def _cure(name: str, work: Work) -> str | None:
             'Annotated[int, "shape"], it is filled in from the data')  # fmt: skip
 
 
-def filled(experiment: Experiment, dataset: Dataset) -> list[str]:
+def _unrepeated(name: str, configuration: dict[str, Any], work: Work) -> Doubt | None:
+    """Train one epoch on a part of the rows twice, from the same seed: a doubt where that differs."""
+    dataset = work.dataset
+    order = np.random.default_rng(0).permutation(len(dataset))[: 2 * REPEATED].astype(np.int64)
+    half = len(order) // 2
+    recipe = recipe_of(configuration, work, epochs=1, warmup=0, early_stopping=None)
+    lane, table = Lane(np.sort(order[:half]), (np.sort(order[half:]),), 1), Table(dataset, torch.device("cpu"))
+    try:
+        first, again = (train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves for _ in range(2))
+    except BaseException:  # what is wrong with its training is for the trials to tell
+        return None
+    for what in ("train_loss", "loss", "score"):
+        before, after = getattr(first, what), getattr(again, what)
+        if not np.array_equal(before, after, equal_nan=True):
+            words = {"train_loss": "training loss", "loss": "validation loss", "score": "score"}[what]
+            text = f"{name} does not repeat itself: trained twice for one epoch from the same seed, its {words} is "
+            text += f"{before.flat[-1]:.9g} and {after.flat[-1]:.9g}"
+            return Doubt(f"{text}: no result of it can be repeated", REPEATABLE)
+    return None
+
+
+def filled(dataset: Dataset, own: Iterable[Described]) -> list[str]:
     """For each of the user's own models: which arguments are filled in from the data."""
     shapes, found = shapes_of(dataset), []
-    for name in (name for name in names_of_models(experiment.space) if is_own(name)):
-        given = load(name, experiment.folder).filled(shapes)
-        words = ", ".join(f"{argument}={value}" for argument, value in given.items())
-        found.append(f"{name}: {words or 'nothing'}")
+    for model in own:
+        words = ", ".join(f"{argument}={value}" for argument, value in filled_in(model, shapes).items())
+        found.append(f"{model.code.name}: {words or 'nothing'}")
     return found
 
 

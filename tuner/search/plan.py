@@ -20,21 +20,27 @@ from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.data.unseen import unseen
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
-from tuner.search.catalogue import MODELS, catalogue, model, source
+from tuner.search.budget import Budget
+from tuner.search.catalogue import MODELS, SOURCES, catalogue, reads
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts, split_unused
-from tuner.search.own import check_built, names_of_models, own_code, own_models
+from tuner.search.own import Tried, names_of_models, tried
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
+from tuner.search.user_code import UserCode
+from tuner.search.wishes import Wishes
 from tuner.spec.experiment import Experiment, attempt
+from tuner.spec.own_code import Described, is_own
 from tuner.spec.packing import pack
+from tuner.spec.sections import Limits
+from tuner.spec.settings import Settings
 from tuner.spec.space import Range
 from tuner.spec.yaml_file import at
 from tuner.store import FORMAT, StoredStudy
-from tuner.training.metrics import DEFAULT, Metric
+from tuner.training.metrics import Metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,8 @@ class Prepared:
     plan: NestedPlan
     metric: Metric
     default: bool  # whether trial 0 is the default configuration: it is not where that breaks a constraint
+    tried: Tried  # what the models have shown
+    own: Mapping[str, Described]  # the user's own models and loader, by name
     warnings: tuple[str, ...]
 
     @property
@@ -53,8 +61,13 @@ class Prepared:
         """What its jobs have in common."""
         experiment = self.experiment
         tune = experiment.search.threshold == "tuned"
-        own = {name: model.digest for name, model in own_models(experiment).items()}
+        own = {model.code.name: model.code.digest for model in self.own_models}
         return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, tune)
+
+    @property
+    def own_models(self) -> list[Described]:
+        """The user's own models."""
+        return [self.own[name] for name in names_of_models(self.experiment.space) if is_own(name)]
 
     @property
     def lanes(self) -> int:
@@ -70,7 +83,7 @@ class Prepared:
     def reads(self) -> list[Path]:
         """The experiment file, and the files and folders of the data and the code that it names."""
         experiment, folder = self.experiment, self.experiment.folder
-        code = [file for own in own_code(experiment).values() for file in own.code]
+        code = [file for own in self.own.values() for file in own.code.files]
         return [experiment.document.path, *code, *named(experiment.dataset, folder)]
 
     def proposer(self, chain: str) -> Proposer:
@@ -79,12 +92,20 @@ class Prepared:
         return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
 
-def prepare(path: Path, text: str | None = None) -> Prepared:
+def prepare(path: Path, text: str | None = None, wishes: Wishes | None = None) -> Prepared:
     """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen."""
-    experiment = attempt(path, catalogue(path.parent), text)
-    (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment))
-    whole = (lambda: _check_model(experiment, dataset), lambda: _check_constraints(experiment))
-    metric, cut, _, default = _all_or_every_error(
+    quiet, budget = (wishes.quiet, Budget(wishes.limits(Limits()), wishes.begun)) if wishes else (False, None)
+    with UserCode(path.parent, budget, quiet=quiet) as code:
+        experiment = attempt(path, catalogue(code), text)
+        if wishes:
+            code.budget = Budget(wishes.limits(experiment.limits), wishes.begun)
+        return _prepared(experiment, code)
+
+
+def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
+    (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment, code))
+    whole = (lambda: _check_model(experiment, dataset, code), lambda: _check_constraints(experiment))
+    metric, cut, found, default = _all_or_every_error(
         experiment,
         lambda: metric_of(experiment, dataset),
         lambda: _cut(experiment, dataset),
@@ -95,8 +116,9 @@ def prepare(path: Path, text: str | None = None) -> Prepared:
     warnings = (
         *experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut),
         *doubts_of_metric(experiment, dataset, metric),
+        *(experiment.warning("model.name", *doubt) for doubt in found.doubts),
     )  # fmt: skip
-    return Prepared(experiment, dataset, cut, metric, default, warnings)
+    return Prepared(experiment, dataset, cut, metric, default, found, code.known, warnings)
 
 
 def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> list[Any]:
@@ -116,13 +138,21 @@ def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> li
 
 def load_data(path: Path) -> Dataset:
     """The data that an experiment names, as it is, whether it can be trained on or not."""
-    return _load(attempt(path, catalogue(path.parent)), lambda dataset: dataset)
+    with UserCode(path.parent) as code:
+        return _load(attempt(path, catalogue(code)), code, lambda dataset: dataset)
 
 
-def _load(experiment: Experiment, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
-    name = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
+    """The data that settings of a source describe. Raises `DataError`."""
+    name: str = settings.name  # type: ignore[attr-defined]  # every source's settings have one
+    if is_own(name):
+        return code.load(name, settings)
+    return load(registry.load(SOURCES, name), settings, folder)
+
+
+def _load(experiment: Experiment, code: UserCode, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
     try:
-        return checked(load(source(name, experiment.folder), experiment.dataset, experiment.folder))
+        return checked(loaded(experiment.dataset, experiment.folder, code))
     except DataError as error:
         where = f"dataset.{error.key}" if error.key else "dataset"
         raise experiment.error(where, error.message, error.hint) from error
@@ -149,20 +179,20 @@ def _check_constraints(experiment: Experiment) -> bool:
     raise experiment.error("constraints", error.message, error.hint)
 
 
-def _check_model(experiment: Experiment, dataset: Dataset) -> None:
+def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
     """Refuse a model that cannot read such rows, or answer such a task; and settings that would not be used."""
     for name in names_of_models(experiment.space):
-        module = model(name, experiment.folder)
-        if dataset.layout not in module.LAYOUTS:
+        layouts, tasks = reads(name)
+        if dataset.layout not in layouts:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
-            text = f"model '{name}' reads {' or '.join(module.LAYOUTS)} rows; {dataset.name} has {rows}"
+            text = f"model '{name}' reads {' or '.join(layouts)} rows; {dataset.name} has {rows}"
             raise experiment.error("model", text, _others(dataset, "layout"))
-        if dataset.task not in module.TASKS:
-            text = f"model '{name}' is for {' or '.join(module.TASKS)}; {dataset.name} is a {dataset.task} task"
+        if dataset.task not in tasks:
+            text = f"model '{name}' is for {' or '.join(tasks)}; {dataset.name} is a {dataset.task} task"
             raise experiment.error("model", text, _others(dataset, "task"))
-    check_used(experiment, dataset)
-    check_built(experiment, dataset, Work(dataset, DEFAULT[dataset.task], experiment.folder))
+    check_used(experiment, dataset, catalogue(code).models)
+    return tried(experiment, dataset, code)
 
 
 def _others(dataset: Dataset, what: str) -> str:
@@ -194,7 +224,7 @@ def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
 def header(prepared: Prepared, name: str) -> dict[str, Any]:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
     experiment, dataset = prepared.experiment, prepared.dataset
-    files = {f"the file of {name}": own.digest[:12] for name, own in own_code(experiment).items()}
+    files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
     return {
         "schema": FORMAT,
         "name": name,
@@ -212,7 +242,7 @@ def header(prepared: Prepared, name: str) -> dict[str, Any]:
         "repeats": prepared.plan.repeats,
         "repeatable": prepared.plan.repeatable,
         "units": prepared.plan.units,
-        "notes": list(dataset.notes),
+        "notes": [*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)],
         "task": dataset.task,
         "metric": prepared.metric.name,
         "maximize": prepared.metric.maximize,

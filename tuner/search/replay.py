@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 
 from tuner.search.chain import Chain
-from tuner.search.executors import Processes
+from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.machine import room_of
 from tuner.search.plan import as_stored, devices
@@ -20,7 +20,6 @@ from tuner.spec.sections import trial_time
 from tuner.store import StoredStudy
 
 CLOSE = 0.02  # the largest difference of two curves' values, relative above 1, that other versions or machines explain
-PATIENCE = 0.25  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,7 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> 
     group = Group([before], prepared.proposer(chain), prepared.experiment.search, trial_time(limits))
     where = devices(device)
     with closing(Processes(prepared.work, where[:1], 1, room_of(limits, where))) as executor:
-        executor.submit(group.job(stored.number, stored.values))
-        while not (done := executor.wait(PATIENCE)):
-            pass
-    ((_, outcome),) = done
-    again = outcome[chain]
+        again = outcome_of(executor, group.job(stored.number, stored.values))[chain]
     assert isinstance(again, TrialRecord)
     now = conditions(where)
     changed = dict.fromkeys(each for run in study.runs for each in differences(run, now))

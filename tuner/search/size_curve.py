@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
 
-from tuner.errors import NoResultError
+from tuner.data.dataset import Pair
+from tuner.errors import LimitReached, NoResultError
+from tuner.search.child import NO_ROOM, Child
 from tuner.search.machine import room_of
 from tuner.search.plan import Prepared
-from tuner.search.trial import recipe_of
+from tuner.search.trial import explain, recipe_of
+from tuner.search.workers import Task
 from tuner.seeds import seed_of
 from tuner.spec.records import SizePoint, TrialRecord
 from tuner.spec.selection import refit_epochs
-from tuner.training.fitting import DoesNotFit
+from tuner.training.fitting import DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import Judge, train
@@ -31,30 +36,53 @@ def size_curve(
 
     A smaller share is part of every larger one. All folds of a share are lanes of one stack. It trains as a refit does,
     for the median best epoch and without looking at validation rows; a smaller share for more epochs, so that every
-    share moves the weights as often. Raises `NoResultError` where there is no memory for it.
+    share moves the weights as often. In a process of its own, as it may be the user's own code that trains. Raises
+    `NoResultError` where it fails, say for memory.
     """
-    torch.set_num_threads(1)
-    seed, final = prepared.experiment.search.seed, prepared.plan.chains[-1]
-    table, room = Table(prepared.dataset, torch.device(device)), room_of(prepared.experiment.limits, [device])
-    orders = [np.random.default_rng(seed_of(seed, "curve", f.train)).permutation(f.train) for f in final.folds]
-    points = []
-    for share in SHARES:
-        lanes = []
-        for fold, order in zip(final.folds, orders, strict=True):
-            rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
-            lanes.append(Lane(rows, (fold.validation,), seed_of(seed, trial.number, rows), by_heart=True))
-        training = trial.configuration["training"]
-        planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
-        recipe = recipe_of(trial.configuration, prepared.work, **planned, early_stopping=None)
+    seed, folds = prepared.experiment.search.seed, prepared.plan.chains[-1].folds
+    room, task = room_of(prepared.experiment.limits, [device]), Task.share(prepared.work)
+    pairs = [(fold.train, fold.validation) for fold in folds]
+    child = Child.start(_train, task, pairs, seed, trial, device, room)
+    points: list[SizePoint] = []
+    with closing(child.pipe):
         try:
-            scores = train(recipe, lanes, table, _until(math.ceil(refit_epochs(trial) / share)), room).curves.score
-        except DoesNotFit as error:
-            raise NoResultError(f"the learning curve does not fit into memory: {error}", "limits.memory") from error
-        last = [None if np.isnan(score) else float(score) for score in scores[:, -1]]
-        rows_used = round(float(np.mean([len(lane.train) for lane in lanes])))
-        points.append(SizePoint(rows_used, tuple(last[0::2]), tuple(last[1::2])))
-        heard(share)
+            for share in SHARES:
+                point = child.pipe.recv()
+                if not isinstance(point, SizePoint):
+                    text = f"the learning curve cannot be trained: {point}"
+                    raise NoResultError(text, "a larger limits.memory, or another configuration")
+                points.append(point)
+                heard(share)
+        except EOFError:
+            raise LimitReached(f"the process that trained has died ({child.ended()}): {NO_ROOM}") from None
+        finally:
+            child.end()
     return points
+
+
+def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial: TrialRecord, device: str,
+           room: Room) -> None:  # fmt: skip
+    """In the child: send a point for each share; or why there is none."""
+    try:
+        work = task.whole
+        table = Table(work.dataset, torch.device(device))
+        orders = [np.random.default_rng(seed_of(seed, "curve", train)).permutation(train) for train, _ in folds]
+        for share in SHARES:
+            lanes = []
+            for (_, validation), order in zip(folds, orders, strict=True):
+                rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
+                lanes.append(Lane(rows, (validation,), seed_of(seed, trial.number, rows), by_heart=True))
+            training = trial.configuration["training"]
+            planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
+            recipe = recipe_of(trial.configuration, work, **planned, early_stopping=None)
+            scores = train(recipe, lanes, table, _until(math.ceil(refit_epochs(trial) / share)), room).curves.score
+            last = [None if np.isnan(score) else float(score) for score in scores[:, -1]]
+            rows_used = round(float(np.mean([len(lane.train) for lane in lanes])))
+            pipe.send(SizePoint(rows_used, tuple(last[0::2]), tuple(last[1::2])))
+    except DoesNotFit as error:
+        pipe.send(f"it does not fit into memory, {error}")
+    except BaseException as error:
+        pipe.send(explain(error))
 
 
 def _until(last: int) -> Judge:

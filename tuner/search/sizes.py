@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
+from typing import TYPE_CHECKING
 
 from tuner.models.layers import Outline
+from tuner.search.jobs import Work
 from tuner.search.machine import too_much
-from tuner.search.plan import Prepared
 from tuner.search.trial import recipe_of
-from tuner.spec.space import Choice, Parameter, Value, Values
+from tuner.spec.space import Choice, Parameter, Space, Value, Values
 from tuner.training.fitting import FEWEST, LEAST, Room
 from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT
+
+if TYPE_CHECKING:
+    from tuner.search.plan import Prepared
 
 DRAWS = 32  # configurations
 
@@ -33,24 +37,23 @@ class Sizes:
         return f"{span} parameters{default}"
 
 
-@lru_cache(maxsize=1)
-def sizes(prepared: Prepared) -> Sizes | None:
+def sizes(space: Space, work: Work) -> Sizes | None:
     """Of the default, of what every setting of the model gives taken to its ends in turn, and of some drawn at random;
     None where nothing can be built."""
-    space, draw = prepared.experiment.space, random.Random(0)
-    default = _count(prepared, space.default())
-    found = {*_towards(prepared, -1), *_towards(prepared, 1)}
+    draw = random.Random(0)
+    default = _count(space, work, space.default())
+    found = {*_towards(space, work, -1), *_towards(space, work, 1)}
     searched = any(parameter.path.partition(".")[0] == "model" for parameter in space.parameters)
     for values in (space.walk(partial(_drawn, draw)) for _ in range(DRAWS * searched)):
         if space.admits(values):
-            found.add(_count(prepared, values))
+            found.add(_count(space, work, values))
     counts = [count for count in {default, *found} if count is not None]
     return Sizes(min(counts), default, max(counts)) if counts else None
 
 
 def check_room(prepared: Prepared, room: Room) -> Prepared:
     """Refuse a space of which no model can be trained in the `room`; warn where its largest cannot."""
-    found, folds = sizes(prepared), min(len(chain.folds) for chain in prepared.plan.chains)
+    found, folds = prepared.tried.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
         return prepared
     each = LEAST * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
@@ -65,14 +68,13 @@ def check_room(prepared: Prepared, room: Room) -> Prepared:
     return prepared
 
 
-def _towards(prepared: Prepared, sign: int) -> list[int | None]:
+def _towards(space: Space, work: Work, sign: int) -> list[int | None]:
     """Sizes on the way to the smallest (−1) or the largest (1), each setting in turn where it brings it nearer."""
-    space = prepared.experiment.space
-    best, found = space.default(), [_count(prepared, space.default())]
+    best, found = space.default(), [_count(space, work, space.default())]
     for parameter in (p for p in space.parameters if p.path.partition(".")[0] == "model"):
         for option in _ends(parameter):
             values = space.walk(partial(_as_before, {**best, parameter.path: option}))
-            count = _count(prepared, values) if space.admits(values) else None
+            count = _count(space, work, values) if space.admits(values) else None
             if count is not None and (found[-1] is None or sign * (count - found[-1]) > 0):
                 best = values
                 found.append(count)
@@ -97,11 +99,11 @@ def _ends(parameter: Parameter) -> tuple[Value, ...]:
     return domain.nearest(domain.low), domain.nearest(domain.high)
 
 
-def _count(prepared: Prepared, values: Values) -> int | None:
+def _count(space: Space, work: Work, values: Values) -> int | None:
     """None where the user's own model cannot be built so: that is for the trial to tell."""
-    recipe = recipe_of(prepared.experiment.space.configuration(values), prepared.work)
+    recipe = recipe_of(space.configuration(values), work)
     try:
-        model = recipe.build(shapes_of(as_read(prepared.dataset, recipe.settings)), Outline())
+        model = recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), Outline())
     except (Exception, SystemExit):
         return None
     return sum(parameter.numel() for parameter in model.parameters())

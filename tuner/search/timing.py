@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from tuner.errors import NoResultError
 from tuner.search.chain import Chain
+from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.jobs import TrialJob
 from tuner.search.plan import Prepared
-from tuner.search.trial import Runner
 from tuner.spec.records import TrialRecord
 from tuner.store import StoredChain
 
@@ -33,8 +34,9 @@ def first_job(prepared: Prepared) -> TrialJob:
 
 def time_one_trial(prepared: Prepared, device: str) -> Estimate:
     """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
-    job, runner = first_job(prepared), Runner(prepared.work, device)
-    record = [runner.run(job) for _ in range(2)][-1][job.serves[0]]
+    job = first_job(prepared)
+    with closing(Processes(prepared.work, [device], 1)) as executor:
+        record = [outcome_of(executor, job) for _ in range(2)][-1][job.serves[0]]
     assert isinstance(record, TrialRecord)
     if record.state == "failed":
         raise NoResultError(f"the first trial failed: {record.reason}", "try another default, or tuner list models")

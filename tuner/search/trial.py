@@ -60,7 +60,7 @@ class Runner:
         self._row_score = self._metric.row_score(dataset)
         self._table = Table(dataset, torch.device(device))
         for name, digest in work.own.items():
-            if load(name, work.folder).digest != digest:
+            if load(name, work.folder).code.digest != digest:
                 raise UsageError(f"the file of {name} has changed since the search began", "start it again")
 
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:

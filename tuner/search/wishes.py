@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner.spec.sections import Limits
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -21,4 +23,10 @@ class Wishes:
     until: str | None = None
     wait: str | None = None  # a duration: how long for another run that holds the study
     agreed: int | None = None  # how many trials `fresh` may delete; None: all that there are
+    quiet: bool = False  # what the user's own code prints is not passed on
     begun: float = field(default_factory=time.monotonic)  # a time limit counts start-up too
+
+    def limits(self, limits: Limits) -> Limits:
+        """The limits of a file, with these in their places."""
+        wished = {"time": self.timeout, "until": self.until}
+        return limits.model_copy(update={key: value for key, value in wished.items() if value is not None})

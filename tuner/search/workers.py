@@ -1,29 +1,23 @@
-"""A worker: a forkserver process that takes jobs from a pipe and sends back what came of them."""
+"""A worker: a child process that takes jobs from a pipe and sends back what came of them."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
-from multiprocessing.sharedctypes import Synchronized
-from pathlib import Path
-from typing import Any
 
-import torch
-import torch.multiprocessing  # lets tensors travel to workers through shared memory
+import numpy as np
 
 from tuner.errors import LimitReached, TunerError
+from tuner.search.child import Child
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.trial import OutOfMemory, Runner, explain
+from tuner.search.shared import Memory, Placed, place, placed
+from tuner.search.trial import OutOfMemory, Runner, explain, failure
 from tuner.training.fitting import DoesNotFit, Room
 
-RESTART = 0.5  # seconds
+NOT_BEGUN = -1  # in the place of an epoch
 
 
 @dataclass(frozen=True)
@@ -51,92 +45,106 @@ class Outside:
 Answer = Outcome | NotStarted | TooLarge | Outside
 
 
-ARRAYS = ("features", "targets", "side", "lengths", "weights")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
-    """What all workers of a search have in common: the data (its arrays apart, in shared memory) and the metric."""
+    """What all workers of a search have in common: the data (its arrays in shared memory) and the metric."""
 
     work: Work
-    arrays: dict[str, torch.Tensor]
+    data: Placed
+    memory: Memory
 
     @classmethod
     def share(cls, work: Work) -> Task:
-        """One copy of the data for all workers: tensors travel through shared memory."""
-        dataset = work.dataset
-        names = [name for name in ARRAYS if getattr(dataset, name) is not None]
-        arrays = {name: torch.from_numpy(getattr(dataset, name)) for name in names}
-        for tensor in arrays.values():
-            tensor.share_memory_()  # type: ignore[no-untyped-call]
-        rest = replace(dataset, **{name: getattr(dataset, name)[:0] for name in names})
-        return cls(replace(work, dataset=rest), arrays)
+        """One copy of the data for all workers. Raises `LimitReached` where there is no memory for it."""
+        memory = Memory()
+        try:
+            data = place(work.dataset, memory)
+        except OSError as error:
+            raise LimitReached(f"there is no memory to share the data with workers: {error.strerror}") from error
+        return cls(replace(work, dataset=data.rest), data, memory)
 
-    def runner(self, device: str) -> Runner:
-        """The data put together again, on the device."""
-        arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in self.arrays.items()}
-        return Runner(replace(self.work, dataset=replace(self.work.dataset, **arrays)), device)
+    @property
+    def whole(self) -> Work:
+        """With the data put together again."""
+        return replace(self.work, dataset=placed(self.data, self.memory))
+
+
+class Epoch:
+    """The epoch that a job has reached, as the worker tells and the driver reads."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._number = np.frombuffer(memory.mapped(), np.int64)
+
+    @property
+    def value(self) -> int:
+        return int(self._number[0])
+
+    @value.setter
+    def value(self, epoch: int) -> None:
+        self._number[0] = epoch
 
 
 @dataclass(eq=False)
 class Worker:
     """The driver's end of a worker, and the job it is at."""
 
-    process: ForkServerProcess
-    pipe: Connection
-    epoch: Synchronized[int]
+    child: Child
+    epoch: Epoch
     device: str
     job: Job | None = None
     since: float = 0.0
+    number: int = field(default=0)  # of the job
 
     @classmethod
     def start(cls, task: Task, device: str) -> Worker:
-        """A new process with torch loaded, in 0.03 s; gone when the driver is gone."""
-        context = multiprocessing.get_context("forkserver")
-        here, there = context.Pipe()
-        epoch = context.Value("i", 0, lock=False)  # one writer; a lock could die held
-        for pause in (RESTART, None):
-            process = context.Process(target=_work, args=(there, task, device, epoch), daemon=True)
-            try:
-                process.start()
-                break
-            except (OSError, EOFError) as error:
-                if pause is None:
-                    raise LimitReached(f"no worker process can be started: {error}") from error
-                time.sleep(pause)  # the server that forks may have been killed: then the next start makes another
-        there.close()
-        return cls(process, here, epoch, device)
+        """A new process; gone when the driver is gone."""
+        memory = Memory()
+        memory.reserve(8)
+        return cls(Child.start(_work, task, device, memory), Epoch(memory), device)
+
+    @property
+    def pipe(self) -> Connection:
+        """This end of its pipe."""
+        return self.child.pipe
 
     def give(self, job: Job, room: Room) -> None:
         """Begin the job."""
-        self.job, self.since, self.epoch.value = job, time.monotonic(), 0
+        self.job, self.since, self.epoch.value = job, time.monotonic(), NOT_BEGUN
+        self.number += 1
         with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
-            self.pipe.send((job, room))
+            self.pipe.send((self.number, job, room))
+
+    def answer(self) -> Answer | None:
+        """What it says of its job; None if that is about an earlier one. Raises `EOFError` or `OSError` if it died."""
+        if not self.pipe.poll():  # the server that forks workers has died, and would tell of its end
+            raise EOFError
+        number, answer = self.pipe.recv()
+        return answer if number in (self.number, None) else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun the job."""
+        return self.epoch.value != NOT_BEGUN
+
+    @property
+    def reached(self) -> int:
+        """The epoch that the job has reached, from 0."""
+        return max(0, self.epoch.value)
 
     @property
     def seconds(self) -> float:
-        """Since the job began."""
+        """Since the job was given."""
         return time.monotonic() - self.since
 
-    def end(self) -> None:
-        """Kill it: what it was at is simply not finished."""
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
 
-
-def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -> None:
+def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
     """A worker's life: jobs in, records out, until the driver is gone."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
-    threading.Thread(target=_end_with_driver, daemon=True).start()
-    with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
-        Path("/proc/self/oom_score_adj").write_text("500")
+    process, epoch = os.getpid(), Epoch(memory)
     try:
-        runner = task.runner(device)
+        runner = Runner(task.whole, device)
     except Exception as error:
         told = isinstance(error, TunerError) and (error.message, error.hint)
-        pipe.send(NotStarted(*(told or (explain(error), "fewer --workers, or --device cpu"))))
+        pipe.send((None, NotStarted(*(told or (explain(error), "fewer --workers, or --device cpu")))))
         return
 
     def heard(now: int, *_: float) -> None:
@@ -144,22 +152,19 @@ def _work(pipe: Connection, task: Task, device: str, epoch: Synchronized[int]) -
 
     while True:
         try:
-            job, room = pipe.recv()
+            number, job, room = pipe.recv()
         except EOFError:
             return
         answer: Answer
+        epoch.value = 0
         try:
             answer = runner.run(job, heard, room)
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
         except OutOfMemory as error:
             answer = Outside(error.outcome)
-        pipe.send(answer)
-
-
-def _end_with_driver() -> None:
-    """Wait for the driver's end, however it comes, and end at once: no orphan goes on training."""
-    driver = multiprocessing.parent_process()
-    assert driver is not None
-    driver.join()
-    os._exit(1)
+        except BaseException as error:  # a model's own KeyboardInterrupt, say: nobody else sends one here
+            answer = failure(job, explain(error), 0.0)
+        if os.getpid() != process:
+            os._exit(0)  # a model has forked: this is the copy, and the answer is for the other to give
+        pipe.send((number, answer))

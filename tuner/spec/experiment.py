@@ -76,6 +76,11 @@ class Experiment:
         node = _node(self.document.root, where)
         return ExperimentError(self.document.render([at(node.key or node, message, hint)]))
 
+    def warning(self, where: str, message: str, hint: str | None = None) -> str:
+        """A warning placed there, as a text for the terminal."""
+        node = _node(self.document.root, where)
+        return self.document.render([at(node.key or node, message, hint, warning=True)])
+
     def identity(self) -> dict[str, Any]:
         """What must not change between runs of one study, as JSON has it: the file's content, less name, totals and
         limits; the defaults of what it does not say; and what the program means by all of that."""

@@ -1,6 +1,7 @@
 """The user's own code: `FILE.py:NAME` beside the experiment file, or `package.module:NAME` that is installed.
 
-Found, imported and hashed with what it imports from beside it; its annotated arguments become settings.
+`found` imports it, and hashes it with what it imports from beside it; `code_of` reads its annotated arguments. That is
+a `Code`, plain values for other processes; `described` makes settings of them without running anything.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import math
 import os
 import sys
 import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +50,29 @@ class Kind:
     despite_default: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Code:
+    """What the user's code says of itself: no object of it, so that a process can know it without running it.
+
+    `fields`: annotation and default (or `Field`) of each argument that is a setting; `handed_in`: the arguments that
+    are filled in; `files` and their `digest`: of the code and of what it imports from beside it."""
+
+    name: str
+    called: str
+    fields: Mapping[str, tuple[Any, Any]]
+    handed_in: tuple[str, ...]
+    files: tuple[Path, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """The user's code as a process knows it that does not run it."""
+
+    code: Code
+    Settings: type[Settings]
+
+
 def is_own(name: str) -> bool:
     """Whether a name means the user's own code."""
     return ":" in name or name.endswith(".py")
@@ -71,8 +95,17 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
 
 def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
     """What the user's code raised, and the cure."""
-    first = (str(error).splitlines() or [""])[0]
-    return f"{name} fails{on}: {type(error).__name__}: {first}", "mend it; --debug shows where"
+    return f"{name} fails{on}: {first_line(error)}", "mend it; --debug shows where"
+
+
+def first_line(error: BaseException) -> str:
+    """The kind of an exception and the first line of its text, at most 300 letters, whatever the user's code makes of
+    `str`."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(it has no text)"
+    return f"{type(error).__name__}: {text.partition(chr(10))[0]}"[:300]
 
 
 _beside: set[str] = set()  # modules that the user's code last brought with it
@@ -80,14 +113,13 @@ _beside: set[str] = set()  # modules that the user's code last brought with it
 
 @contextmanager
 def reaching(root: Path) -> Iterator[None]:
-    """Imports find what lies in `root` or is installed; what is printed goes to standard error."""
+    """Imports find what lies in `root` or is installed."""
     elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # that is not installed
     paths = sys.path[:]
     sys.path[:] = [*(entry for entry in paths if entry not in elsewhere), str(root)]  # last: it hides no library
     importlib.invalidate_caches()
     try:
-        with redirect_stdout(sys.stderr):
-            yield
+        yield
     finally:
         sys.path[:] = paths
 
@@ -120,7 +152,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     except ModuleNotFoundError as error:
         missing = f"there is no module '{error.name}', neither in {folder} nor installed"
         raise UsageError(f"{where}: {missing}", "pip install it, or put it there") from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # it runs in a process of its own, where KeyboardInterrupt is the code's own
         raise _broken(where, error, kind) from error
     files = {name: Path(file) for name in set(sys.modules) - before if (file := _file_beside(sys.modules[name], root))}
     _beside.update(name for name, file in files.items() if Path(file) != path)
@@ -157,17 +189,30 @@ def _digest(files: list[Path]) -> str:
 def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
     place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
     hint = "mend it"
-    if "relative import" in str(error):
+    if isinstance(error, ImportError) and "relative import" in str(error):
         hint = f"a module of a package is named with dots: {where.removesuffix('.py').replace('/', '.')}:{kind.word}"
-    return UsageError(f"{where} cannot be imported: {type(error).__name__}: {error}{place}", hint)
+    return UsageError(f"{where} cannot be imported: {first_line(error)}{place}", hint)
+
+
+PLAIN = (int, float, bool, str, type(None))
+MARKS = ("annotated_types", "builtins", "pydantic.fields")  # where what `Annotated` adds may come from
 
 
 def _plain(annotation: Any) -> bool:
     """Whether a file can hold it: a number, text, true or false, one of several words, or nothing."""
-    return all(
-        member in (int, float, bool, str, type(None)) or typing.get_origin(member) is Literal
+    marks = {type(mark).__module__ for mark in getattr(annotation, "__metadata__", ())}
+    return marks <= {*MARKS} and all(
+        member in PLAIN
+        or (typing.get_origin(member) is Literal and {type(word) for word in typing.get_args(member)} <= {*PLAIN})
         for member in members(annotation)
     )
+
+
+def _plain_default(default: Any) -> Any:
+    """A number or text of a class of its own, such as an `IntEnum`, as what it is."""
+    if type(default) in PLAIN:
+        return default
+    return next((kind(default) for kind in (int, float, str) if isinstance(default, kind)), default)
 
 
 def _endless(default: Any) -> bool:
@@ -175,17 +220,16 @@ def _endless(default: Any) -> bool:
     return isinstance(default, float) and not math.isfinite(default)
 
 
-def arguments(
-    name: str, made: Callable[..., Any], kind: Kind, base: type[Settings]
-) -> tuple[type[Settings], tuple[str, ...]]:
-    """Settings (with those of `base`) from the arguments of a function or a constructor; which it is handed in."""
+def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings], files: tuple[Path, ...],
+            digest: str) -> Code:  # fmt: skip
+    """What a function or a constructor says of itself, for settings with those of `base`. Raises `UsageError`."""
     annotated: Any = made
     try:
         hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)
     except NameError as error:
         hint = "write int, float, bool, str or Literal"
         raise UsageError(f"{name}: an annotation cannot be read: {error}", hint) from error
-    fields: dict[str, Any] = {}
+    fields: dict[str, tuple[Any, Any]] = {}
     handed_in = []
     for argument in list(inspect.signature(made).parameters.values()):
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
@@ -201,21 +245,26 @@ def arguments(
         if argument.name in kind.handed_in and (not given or marked or argument.name in kind.despite_default):
             handed_in.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
-            annotation = hints.get(argument.name, type(argument.default))
+            annotation = hints.get(argument.name, type(_plain_default(argument.default)))
             if not _plain(annotation) or _endless(argument.default):
                 if given:
                     continue
                 said = getattr(annotation, "__name__", annotation)
                 raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {said}", ANNOTATE)
-            fields[argument.name] = (annotation, argument.default if given else Field(description=kind.required))
+            default = _plain_default(argument.default) if given else Field(description=kind.required)
+            fields[argument.name] = (annotation, default)
         elif not given:
             near = did_you_mean(argument.name, kind.handed_in)
             text = f"{name}: its argument '{argument.name}' {kind.unclear}"
             raise UsageError(text, f"write {argument.name}: int, say; or {near}")
+    return Code(name, getattr(made, "__name__", kind.word), fields, tuple(handed_in), files, digest)
+
+
+def described(code: Code, base: type[Settings]) -> Described:
+    """The code with its settings, and those of `base`. Raises `UsageError`."""
+    fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
     try:
-        called = getattr(made, "__name__", kind.word)
-        settings = create_model(called, __base__=base, **{"name": (Literal[name], name), **fields})
+        return Described(code, create_model(code.called, __base__=base, **fields))
     except (PydanticUserError, NameError, TypeError) as error:
-        text = f"{name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
+        text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
         raise UsageError(text, ANNOTATE) from error
-    return settings, tuple(handed_in)

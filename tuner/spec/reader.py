@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tuner.errors import TunerError, did_you_mean
+from tuner.errors import UsageError, did_you_mean
 from tuner.spec.expressions import Expression, ExpressionError, parse
 from tuner.spec.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.spec.settings import (
@@ -107,7 +107,7 @@ class Reader:
         """The settings that a name means; None once it is told that it means none."""
         try:
             cls = among.get(name)
-        except TunerError as error:
+        except UsageError as error:
             self.wrong(node, error.message, error.hint)
             return None
         if cls is None:

@@ -1,0 +1,201 @@
+"""The user's own models and loader, as the driver knows them: what runs of them runs in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tuner.data import own as loaders
+from tuner.data.dataset import Dataset
+from tuner.errors import DataError, TimeIsOver, TunerError, UsageError
+from tuner.escapes import visible
+from tuner.models import _own as models
+from tuner.search.budget import Budget
+from tuner.search.child import Child
+from tuner.search.shared import Memory, Opened, Placed, place, placed
+from tuner.spec.own_code import Code, Described, described, first_line
+from tuner.spec.settings import Settings
+
+T = TypeVar("T")
+IMPORTED = 120.0  # seconds to import, to build or to try a model on a few rows
+LOADED = 3600.0  # seconds to load data
+SAFE = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
+        "tuner", "types", "typing")  # fmt: skip
+
+
+class UserCode:
+    """A process that imports and runs the user's code for this one, begun when it is first needed.
+
+    What the code prints goes to standard error, or nowhere if `quiet`. A call may take some time, and no more than the
+    `budget` has left."""
+
+    def __init__(self, folder: Path, budget: Budget | None = None, *, quiet: bool = False) -> None:
+        self.budget = budget
+        self._folder, self._quiet = folder.absolute(), quiet
+        self._child: Child | None = None
+        self._printing: threading.Thread | None = None
+        self.known: dict[str, Described] = {}  # by name, what it has been asked of
+        self._loaded, self._given = Memory(), Memory()  # data from there, and for there
+        self._data: Placed | None = None
+
+    def __enter__(self) -> UserCode:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._end(self._child)
+
+    def model(self, name: str) -> Described:
+        """The model that `name` means. Raises `UsageError`."""
+        return self._described(_model, name, Settings)
+
+    def loader(self, name: str) -> Described:
+        """The loader that `name` means. Raises `UsageError`."""
+        return self._described(_loader, name, loaders.LoaderSettings)
+
+    def _described(self, read: Callable[[_Data, str, Path], Code], name: str, base: type[Settings]) -> Described:
+        if name not in self.known:
+            self.known[name] = described(self._call(name, IMPORTED, read, name, self._folder), base)
+        return self.known[name]
+
+    def load(self, name: str, settings: Settings) -> Dataset:
+        """What the loader returns. Raises `DataError`."""
+        try:
+            there = self._call(name, LOADED, _load, name, self._folder, settings.model_dump())
+        except UsageError as error:
+            raise DataError(error.message, error.hint) from error
+        return placed(there, self._loaded)
+
+    def with_data(self, what: str, dataset: Dataset, function: Callable[..., T], *arguments: Any) -> T:
+        """What `function(dataset, *arguments)` returns there; all calls must be about the same data."""
+        if self._data is None:
+            self._data = place(dataset, self._given)
+        found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
+        return found
+
+    def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any) -> T:
+        """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not
+        come to an end; `TimeIsOver`."""
+        left = self.budget.left if self.budget else None
+        child = self._child = self._child or self._start()
+        try:
+            child.pipe.send((function, arguments))
+            if not child.pipe.poll(limit if left is None else min(limit, left)):
+                self._end(child)
+                if left is not None and left < limit:
+                    raise TimeIsOver(f"the time limit was reached while {what} ran")
+                raise UsageError(f"{what} does not come to an end: it was stopped after {limit:g} s", "mend it")
+            value: Any
+            value, error, details = _Unpickler(io.BytesIO(child.pipe.recv_bytes())).load()
+        except (EOFError, OSError) as died:
+            how = self._end(child)
+            text = f"{what} ends the process in which it runs ({how})"
+            raise UsageError(text, "mend it: it may call os._exit, crash in compiled code, or use up memory") from died
+        if error is not None:
+            raise error from _ThereError(details)
+        found: T = value
+        return found
+
+    def _start(self) -> Child:
+        reading, writing = os.pipe()
+        self._printing = threading.Thread(target=_forward, args=(reading, self._quiet), daemon=True)
+        self._printing.start()
+        return Child.start(_serve, Opened(writing), self._loaded, self._given)
+
+    def _end(self, child: Child) -> str:
+        """End the process; returns how it ended."""
+        how, self._child = child.ended(), None
+        child.pipe.close()
+        if self._printing is not None:
+            self._printing.join(1.0)  # a process that the code has left behind may hold the other end
+        return how
+
+
+class _ThereError(Exception):
+    """The traceback of an error in the other process, for --debug."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads values only: an object of the user's own would bring their code into this process."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] not in SAFE:
+            raise UsageError(f"the user's code answers with a {module}.{name}", "use plain numbers and texts")
+        return super().find_class(module, name)
+
+
+def _forward(descriptor: int, quiet: bool) -> None:
+    """What the process prints, to standard error."""
+    with open(descriptor, errors="replace") as lines:
+        for line in lines:
+            if not quiet:
+                with suppress(OSError):
+                    print(visible(line), end="", file=sys.stderr, flush=True)
+
+
+class _Data:
+    """In the child: the data that it loads, and that it is given."""
+
+    def __init__(self, loaded: Memory, given: Memory) -> None:
+        self._loaded, self._given = loaded, given
+        self._read: Dataset | None = None
+
+    def keep(self, dataset: Dataset) -> Placed:
+        """Put what was loaded where the driver finds it."""
+        return place(dataset, self._loaded)
+
+    def given(self, where: Placed) -> Dataset:
+        """What the driver has put there."""
+        self._read = self._read or placed(where, self._given)
+        return self._read
+
+
+def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> None:
+    """In the child: functions in, values or errors out, until the driver is gone."""
+    for stream in (1, 2):
+        os.dup2(output.descriptor, stream)
+    for file in (sys.stdout, sys.stderr):
+        file.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    process, data = os.getpid(), _Data(loaded, given)
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        answer: tuple[Any, TunerError | None, str]
+        try:
+            answer = (function(data, *arguments), None, "")
+        except TunerError as error:
+            answer = (None, error, traceback.format_exc())
+        except BaseException as error:
+            answer = (None, UsageError(f"it fails: {first_line(error)}", "mend it"), traceback.format_exc())
+        if os.getpid() != process:
+            os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
+        pipe.send_bytes(pickle.dumps(answer))
+
+
+def _model(data: _Data, name: str, folder: Path) -> Code:
+    return models.load(name, folder).code
+
+
+def _loader(data: _Data, name: str, folder: Path) -> Code:
+    return loaders.load(name, folder).code
+
+
+def _load(data: _Data, name: str, folder: Path, values: dict[str, Any]) -> Placed:
+    loader = loaders.load(name, folder)
+    return data.keep(loader.load(loader.Settings.model_validate(values), folder))
+
+
+def _with_data(data: _Data, where: Placed, function: Callable[..., T], *arguments: Any) -> T:
+    found: T = function(data.given(where), *arguments)
+    return found
