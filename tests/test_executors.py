@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from helpers import (
     write_space,
 )
 
+from tuner.errors import LimitReached
 from tuner.report import load
 from tuner.report.failures import failures
 from tuner.search.executors import Inline, Processes
@@ -60,7 +62,8 @@ def until_training(executor):
         time.sleep(0.01)
 
 
-def test_a_killed_worker_fails_its_trial_with_the_reason_and_is_replaced(endless, tmp_path):
+def test_a_job_whose_worker_is_killed_is_tried_once_more_and_then_the_search_stops(endless, tmp_path):
+    """Its memory was small: whoever kills workers so is not the trial, which is not recorded."""
     prepared, executor = endless
     (worker,) = multiprocessing.active_children()
     executor.submit(first_job(prepared))
@@ -68,17 +71,34 @@ def test_a_killed_worker_fails_its_trial_with_the_reason_and_is_replaced(endless
     until_training(executor)
     os.kill(worker.pid, signal.SIGKILL)
     assert executor.wait(5) == [] and executor.free == 0  # tried once more, by a fresh worker
-    assert executor.notes() == ["outer-1: trial 0: the worker process died (SIGKILL); it is tried once more"]
+    (note,) = executor.notes()
+    assert re.fullmatch(r"outer-1: trial 0: the worker process was killed \(SIGKILL\) .*; it is tried once more", note)
     assert executor.notes() == []
     (other,) = multiprocessing.active_children()
     assert other.pid != worker.pid
     until_training(executor)
     os.kill(other.pid, signal.SIGKILL)
-    job, record = work(executor)
+    with pytest.raises(LimitReached, match=r"outer-1: trial 0 failed twice \(the worker process was killed"):
+        while True:
+            executor.wait(5)
+
+
+def test_what_uses_up_the_memory_of_the_machine_is_a_failed_trial(endless, tmp_path, monkeypatch):
+    """As before, on a machine of which the worker holds most; the next trials go on."""
+    prepared, executor = endless
+    monkeypatch.setattr("tuner.search.executors.memory", lambda: (1e6, 1e6))
+    executor.submit(first_job(prepared))
+    for _ in range(2):
+        until_training(executor)
+        executor.wait(0.01)  # looks at its memory
+        (worker,) = multiprocessing.active_children()
+        os.kill(worker.pid, signal.SIGKILL)
+        done = executor.wait(5)
+    ((job, outcome),) = done
+    record = outcome["outer-1"]
     assert (record.number, record.state, record.score) == (job.number, "failed", None)
-    assert record.reason == "the worker process died (SIGKILL)"
-    assert record.epochs >= 1
-    assert executor.free == 1
+    assert re.fullmatch(r"the worker process was killed \(SIGKILL\) when it held \d.* [kM]B of memory", record.reason)
+    assert record.epochs >= 1 and executor.free == 1
     short = first_job(prepare(write_space(tmp_path)))
     executor.submit(short)
     _, after = work(executor)
@@ -203,10 +223,9 @@ def test_no_memory_is_tried_once_more_with_all_of_it(endless, tmp_path):
     room = worker.memory_info().vms + 300_000_000  # the weights of a lane take half a gigabyte
     worker.rlimit(psutil.RLIMIT_AS, (room, room))
     executor.submit(replace(job, configuration=large))
-    _, record = work(executor)
-    assert (record.state, record.reason) == ("failed", "out of memory")
-    assert "Traceback" in record.details
-    assert executor.free == 1
+    with pytest.raises(LimitReached, match=r"failed twice \(out of memory\) with much less memory than the .* machine"):
+        while True:
+            executor.wait(1)
 
 
 def test_what_fails_keeps_its_last_epoch_and_traceback(endless, monkeypatch):

@@ -13,13 +13,14 @@ from helpers import inside, search, tables, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
 from tuner.models import mlp, rnn
+from tuner.search import machine
 from tuner.search.executors import Inline, Processes
 from tuner.search.jobs import Work
-from tuner.search.machine import free_memory
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
 from tuner.search.trial import Runner
 from tuner.spec.sections import Limits
+from tuner.store import read
 from tuner.training.fitting import DoesNotFit, Room, _parts, build_stacks, weight_bytes
 from tuner.training.loop import train
 from tuner.training.settings import EarlyStopping
@@ -161,8 +162,22 @@ def test_a_model_too_large_to_be_built_is_refused_before_it_takes_anything():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+def test_what_other_programs_hold_fails_no_trial(tmp_path, monkeypatch, workers):
+    path, study = write_space(tmp_path), tmp_path / "study.db"
+    monkeypatch.setattr("tuner.search.machine.memory", lambda: (7000.0, 1e9))
+    code, _, err = inside("search", path, "--study", study, "--workers", workers)
+    assert code == 3 and "7.0 kB, as other programs hold the rest: end them, or" in err
+    assert not study.exists() or not [trial for c in read(study)["tiny"].chains.values() for trial in c.trials
+                                      if trial.state == "failed"]  # fmt: skip
+    monkeypatch.undo()
+    search(path, study, workers=workers)
+    search(path, tmp_path / "whole.db")
+    assert tables(study) == tables(tmp_path / "whole.db")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_without_a_limit_what_is_free_is_the_limit(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr("tuner.search.machine.free_memory", lambda: 2000.0)
+    monkeypatch.setattr("tuner.search.machine.memory", lambda: (2000.0, 2000.0))
     code, _, err = inside("search", write_space(tmp_path), "--study", tmp_path / "study.db", "--workers", workers)
     assert code == 5
     assert "and it may take 2.0 kB" in err and "limits.memory" in err
@@ -276,10 +291,10 @@ def test_weights_take_no_more_than_is_said_before(what):
 
 
 def test_a_container_may_have_less_than_its_machine(tmp_path):
-    whole = free_memory(tmp_path)
+    whole, _ = machine.memory(tmp_path)
     for name, text in (("memory.max", "3000000\n"), ("memory.current", "1000000\n"),
                        ("memory.stat", "anon 5\ninactive_file 200000\n")):  # fmt: skip
         (tmp_path / name).write_text(text)
-    assert free_memory(tmp_path) == 2_200_000
+    assert machine.memory(tmp_path)[0] == 2_200_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert free_memory(tmp_path) == pytest.approx(whole, rel=0.5)
+    assert machine.memory(tmp_path)[0] == pytest.approx(whole, rel=0.5)

@@ -169,7 +169,7 @@ def test_models_that_misbehave_are_failed_trials_and_the_search_goes_on(tmp_path
         "prints": None,
         "raises": "ValueError: a mistake in the model",
         "exits": "SystemExit: enough",
-        "segfaults": "the worker process died (SIGSEGV)",
+        "segfaults": "the worker process ended (SIGSEGV)",
         "no memory": "out of memory",
         "nan": reasons["nan"],
     }

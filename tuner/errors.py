@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -76,6 +77,33 @@ class StudyBusy(TunerError):
     """Another run holds the study (sysexits' EX_TEMPFAIL: try later)."""
 
     exit_code = 75
+
+
+PROCESSES = "the machine allows no more processes or threads (ulimit -u, or the container's limit of pids)"
+LACKS = {  # what the system says where something is used up, and what that is
+    errno.EAGAIN: PROCESSES,
+    errno.EMFILE: "no more files may be open (ulimit -n)",
+    errno.ENFILE: "the machine has no more files to open",
+    errno.ENOSPC: "a disk is full",
+    errno.EDQUOT: "the quota of a disk is used up",
+    errno.ENOMEM: "the machine has no more memory",
+}
+
+
+def lacking(error: BaseException) -> str | None:
+    """What the machine lacks, if an exception is due to that: no fault of a trial, and no bug."""
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOENT and error.filename is None:  # as os.getcwd says
+            return "the working directory is gone"
+        found = LACKS.get(error.errno or 0)
+        return f"{found}: {error.filename}" if found and error.filename else found
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        if "can't start new thread" in text or "Resource temporarily unavailable" in text:
+            return PROCESSES
+        if "shared memory" in text:
+            return f"there is no room in shared memory (df /dev/shm): {text.partition(chr(10))[0]}"
+    return None
 
 
 OTHER_NAMES = {  # what papers and other libraries call things

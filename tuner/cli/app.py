@@ -16,7 +16,7 @@ from tuner.cli import check, compare, curve, data, importance, init, replay, rep
 from tuner.cli import list as list_
 from tuner.cli.console import forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
-from tuner.errors import LimitReached, TunerError
+from tuner.errors import LimitReached, TunerError, lacking
 from tuner.escapes import visible
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
@@ -85,6 +85,8 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
         forget_stdout()  # every other file's trouble is told as a `TunerError`, where it is met
         error = not_written(error)
+    elif not isinstance(error, TunerError) and (lack := lacking(error)):
+        error = LimitReached(lack)
     if isinstance(error, LimitReached):
         _say(f"stopped: {error.message}{saved}")
     elif isinstance(error, Interrupted):

@@ -21,7 +21,7 @@ from tuner.errors import LimitReached
 from tuner.search.forkserver import start_forkserver
 
 RESTART = 0.5  # seconds
-NO_ROOM = "is there room for another process, its memory and its files? (ulimit -u, -v and -n, or the container's)"
+NO_ROOM = "may there be another process, with its memory and files? (ulimit -u, ulimit -v, ulimit -n, the container)"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
     with lock(wishes.study, seconds(wishes.wait) if wishes.wait else 0.0) as held, ExitStack() as stack:
         mend(wishes.study)
         found, now = _stored(prepared, wishes, name)
+        found, again = _without_outside_failures(found)
         chains = _chains(prepared, now, found)
         driver = _Driver(prepared, chains, Budget(limits, wishes.begun), limits, listener)
         executor = None
@@ -49,6 +51,9 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             driver.give_out(executor)  # the workers begin while the study's tables are made
         store = stack.enter_context(closing(Store(wishes.study, empty, held, driver.busy)))
         _register(store, wishes, found, now, prepared)
+        for chain, numbers in again.items():
+            store.forget(name, chain, *numbers)
+            listener(Note(f"{chain}: trained again, as the machine was at fault: {_numbers(*numbers)}"))
         if executor:
             runs, here = found.runs if found else (), conditions(where)
             if changed := [each for run in runs[-1:] for each in differences(run, here)]:
@@ -58,6 +63,22 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             with recorded(store, name, runs, {**here, **told}):
                 driver.run(executor, store, name)
     _check_result(chains)
+
+
+Numbers = tuple[list[int], list[int]]  # of trials and of refits
+
+
+def _without_outside_failures(found: StoredStudy | None) -> tuple[StoredStudy | None, dict[str, Numbers]]:
+    """The study without what failed for a reason outside of it, and what that is, by chain."""
+    if found is None:
+        return None, {}
+    again = {name: chain.failed_outside for name, chain in found.chains.items() if any(chain.failed_outside)}
+    kept = {name: chain.without(*again.get(name, ((), ()))) for name, chain in found.chains.items()}
+    return replace(found, chains=kept), again
+
+
+def _numbers(trials: list[int], refits: list[int]) -> str:
+    return ", ".join([*(f"trial {number}" for number in trials), *(f"the refit of trial {n}" for n in refits)])
 
 
 def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | None) -> list[Chain]:

@@ -3,18 +3,21 @@ what is run, only when there is room for it."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from tuner.errors import LimitReached, TunerError, UsageError
+from rich.filesize import decimal
+
+from tuner.errors import LimitReached, TunerError
 from tuner.search.child import NO_ROOM
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.machine import too_much
+from tuner.search.machine import memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
-from tuner.search.workers import Answer, NotStarted, Outside, Task, TooLarge, Worker
+from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
 PATIENCE = 0.25  # seconds between two looks at the clock
@@ -69,7 +72,7 @@ class Inline:
         except DoesNotFit as error:
             return [(job, too_large(job, error.needed, self._room))]
         except OutOfMemory as error:
-            return [(job, error.outcome)]
+            return [(job, _own_fault(job, Outside(error.outcome, error.wanted)))]
 
     def running(self) -> list[Running]:
         """Nothing runs between two calls."""
@@ -137,6 +140,8 @@ class Processes:
         busy = {w.pipe: w for w in self._workers if w.job is not None}
         ready = wait([*busy, *(w.child.process.sentinel for w in busy.values())], timeout)
         done: list[tuple[Job, Outcome]] = []
+        for worker in busy.values():
+            worker.look()
         for pipe, worker in busy.items():
             job = worker.job
             assert job is not None
@@ -166,12 +171,10 @@ class Processes:
             if job not in self._tried:
                 self._tried.add(job)
                 (record, *_) = answer.outcome.values()
-                self._notes.append(
-                    f"{', '.join(job.serves)}: trial {job.number}: {record.reason}; it is tried once more"
-                )
+                self._notes.append(f"{job}: {record.reason}; it is tried once more")
                 self._waiting.append((job, self._room.size))
                 return []
-            answer = answer.outcome
+            answer = _own_fault(job, answer)
         return [(job, answer)]
 
     def _make_room(self) -> list[tuple[Job, Outcome]]:
@@ -225,12 +228,11 @@ class Processes:
             how = worker.child.ended()
             if not worker.begun and job in self._tried:
                 raise LimitReached(f"a worker process died before it began ({how}): {NO_ROOM}") from None
-            died = failure(job, f"the worker process died ({how})", worker.seconds, epoch=worker.reached)
-            answer = Outside(died)
+            answer = _died(worker, job, how)
             self._replace(worker)
         else:
-            if isinstance(answer, NotStarted):
-                raise UsageError(f"a worker cannot begin on {worker.device}: {answer.reason}", answer.hint)
+            if isinstance(answer, Trouble):
+                raise answer.error
             if answer is not None and self._renewed:
                 self._replace(worker)
         if answer is not None:
@@ -263,5 +265,31 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 
 def too_large(job: Job, needed: float, room: Room) -> Outcome:
-    """What becomes of a job that takes more than all the room there is."""
+    """What becomes of a job that takes more than all the room there is. Raises `LimitReached` where it would fit if
+    other programs held less: what else runs on a machine decides nothing about a trial."""
+    if needed <= room.whole:
+        text = f"{job} takes at least {too_much(needed, room.most)}, as other programs hold the rest"
+        raise LimitReached(f"{text}: end them, or set limits.memory, and trials that take more of it fail")
     return failure(job, f"out of memory: it takes at least {too_much(needed, room.most)}", 0.0)
+
+
+def _died(worker: Worker, job: Job, how: str) -> Outside:
+    """What is known of a job whose worker died."""
+    if how == "SIGKILL":
+        held = decimal(int(worker.largest))
+        reason = f"the worker process was killed ({how}) when it held {held} of memory"
+    else:
+        reason = f"the worker process ended ({how})"
+    outcome = failure(job, reason, worker.seconds, epoch=worker.reached)
+    return Outside(outcome, worker.largest if how == "SIGKILL" else math.inf)
+
+
+def _own_fault(job: Job, found: Outside) -> Outcome:
+    """What becomes of a job that failed twice. Raises `LimitReached` where it took less than half of the memory of the
+    machine, alone: then it was not the job that used it up."""
+    _, whole = memory()
+    if found.held < whole / 2:
+        (record, *_) = found.outcome.values()
+        text = f"{job} failed twice ({record.reason}) with much less memory than the {decimal(int(whole))} that"
+        raise LimitReached(f"{text} the machine has: other programs hold it, or kill workers (ulimit -v; dmesg)")
+    return found.outcome

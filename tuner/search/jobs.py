@@ -63,6 +63,9 @@ class TrialJob:
         """The chains that wait for it."""
         return tuple(view.chain for view in self.chains)
 
+    def __str__(self) -> str:
+        return f"{', '.join(self.serves)}: trial {self.number}"
+
     @property
     def epochs(self) -> int:
         """Epochs to train at most."""
@@ -92,6 +95,9 @@ class RefitJob:
     def serves(self) -> tuple[str, ...]:
         """The chain that waits for it."""
         return (self.chain,)
+
+    def __str__(self) -> str:
+        return f"{self.chain}: the refit of trial {self.number}"
 
 
 Job = TrialJob | RefitJob

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,19 +28,22 @@ def room_of(limits: Limits, where: Sequence[str]) -> Room:
     """What the stacks on one device may take together: `limits.memory`; else half of what is free, at most all."""
     if limits.memory:
         return Room(size(limits.memory), most=size(limits.memory))
-    cuda = where[0].startswith("cuda")
-    free = min(torch.cuda.mem_get_info(device)[0] for device in where) if cuda else free_memory()
-    return Room(free / 2, most=free)
+    if where[0].startswith("cuda"):
+        free, whole = (min(each) for each in zip(*map(torch.cuda.mem_get_info, where), strict=True))
+    else:
+        free, whole = memory()
+    return Room(free / 2, most=free, whole=whole)
 
 
-def free_memory(container: Path = CGROUP) -> float:
-    """Bytes that the machine has free, or the container where that is less (Linux, cgroup 2)."""
-    free = float(psutil.virtual_memory().available)
+def memory(container: Path = CGROUP) -> tuple[float, float]:
+    """Bytes that are free, and that there are: of the machine, or of the container where that is less (Linux)."""
+    machine = psutil.virtual_memory()
+    free, whole = float(machine.available), float(machine.total)
     with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit: "max"
         most, used = (float((container / name).read_text()) for name in ("memory.max", "memory.current"))
         kept = dict(line.split() for line in (container / "memory.stat").read_text().splitlines())
-        free = min(free, most - used + float(kept["inactive_file"]))
-    return free
+        free, whole = min(free, most - used + float(kept["inactive_file"])), min(whole, most)
+    return free, whole
 
 
 def too_much(needed: float, most: float) -> str:
@@ -46,3 +51,9 @@ def too_much(needed: float, most: float) -> str:
     texts = [[decimal(int(size), precision=digits) for size in (needed, most)] for digits in (1, 2, 3, 6)]
     asked, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
     return f"{asked}, and it may take {allowed}"
+
+
+def wanted(error: BaseException) -> float:
+    """The bytes that this process would hold, if it had been given what it asked for; infinity if nobody knows."""
+    asked = re.search(r"tried to allocate (\d+) bytes", str(error))  # as torch says of the machine's own memory
+    return psutil.Process().memory_info().rss + float(asked[1]) if asked else math.inf

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tuner.errors import LimitReached
 from tuner.models.layers import Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import too_much
@@ -60,6 +61,8 @@ def check_room(prepared: Prepared, room: Room) -> Prepared:
     if found.smallest * each > room.most:
         text = f"the smallest model has {found.smallest:,} parameters: a trial of {folds} inner folds takes at least "
         text += too_much(found.smallest * each, room.most)
+        if found.smallest * each <= room.whole:
+            raise LimitReached(f"{text}, as other programs hold the rest: end them, or use a smaller model")
         raise prepared.experiment.error("model", text, "a smaller model, fewer inner folds, or a larger limits.memory")
     if found.largest * each > room.most:
         text = f"the largest model has {found.largest:,} parameters: a trial of it takes at least "

@@ -16,12 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
-from tuner.errors import TunerError, UsageError
+from tuner.errors import LimitReached, TunerError, UsageError, lacking
 from tuner.models._own import load
 from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
+from tuner.search.machine import wanted
 from tuner.spec.diagnosis import FoldTraining, diagnose
+from tuner.spec.own_code import first_line
 from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
@@ -35,6 +37,7 @@ from tuner.training.threshold import decided
 from tuner.training.threshold import tuned as threshold_of
 
 Heard = Callable[[int], object]
+LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: of an entry, and of all
 KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
 
 
@@ -43,11 +46,12 @@ class TooLong(Exception):
 
 
 class OutOfMemory(Exception):
-    """There was no memory left; what becomes of the job if there is none again."""
+    """There was no memory left; what becomes of the job if there is none again, and the bytes that the process wanted
+    to hold, infinite where that is not known."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, wanted: float) -> None:
         super().__init__("out of memory")
-        self.outcome = outcome
+        self.outcome, self.wanted = outcome, wanted
 
 
 class Runner:
@@ -67,7 +71,7 @@ class Runner:
         """Run one job; `heard` is told every epoch.
 
         Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` and `OutOfMemory` are raised, as
-        more room may help.
+        more room may help, and `LimitReached` where the machine lacks something else.
         """
         start, reached = time.perf_counter(), 0
 
@@ -86,9 +90,13 @@ class Runner:
         except DoesNotFit:
             raise
         except (Exception, SystemExit) as error:  # a model may call sys.exit
-            failed = failure(job, explain(error), time.perf_counter() - start, traceback.format_exc(), reached)
+            failed = failure(job, explain(error), time.perf_counter() - start, _details(error), reached)
             if _out_of_memory(error):
-                raise OutOfMemory(failed) from error
+                raise OutOfMemory(failed, wanted(error)) from error
+            if lack := lacking(error):
+                raise LimitReached(
+                    f"trial {job.number} of {', '.join(job.serves)} cannot be trained: {lack}"
+                ) from error
             return failed
         finally:
             if self._table.device.type == "cuda":
@@ -296,12 +304,16 @@ def explain(error: BaseException) -> str:
         return str(error)
     if _out_of_memory(error):
         return "out of memory"
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"[:300]
+    return first_line(error)
+
+
+def _details(error: BaseException) -> str:
+    """Its traceback, as far as it is worth keeping: a message may have megabytes."""
+    return "".join(line[:LINE] for line in traceback.format_exception(error))[-PAGE:]
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in first_line(error)
 
 
 def plain(value: float) -> float:

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
-from tuner.errors import DataError, TimeIsOver, TunerError, UsageError
+from tuner.errors import DataError, LimitReached, TimeIsOver, TunerError, UsageError
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
-from tuner.search.child import Child
+from tuner.search.child import NO_ROOM, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
 from tuner.spec.own_code import Code, Described, described, first_line
 from tuner.spec.settings import Settings
@@ -109,7 +109,12 @@ class UserCode:
         reading, writing = os.pipe()
         self._printing = threading.Thread(target=_forward, args=(reading, self._quiet), daemon=True)
         self._printing.start()
-        return Child.start(_serve, Opened(writing), self._loaded, self._given)
+        child = Child.start(_serve, Opened(writing), self._loaded, self._given)
+        try:
+            child.pipe.recv()
+        except (EOFError, OSError):
+            raise LimitReached(f"a process died before it began ({child.ended()}): {NO_ROOM}") from None
+        return child
 
     def _end(self, child: Child) -> str:
         """End the process; returns how it ended."""
@@ -166,6 +171,7 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
     for file in (sys.stdout, sys.stderr):
         file.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     process, data = os.getpid(), _Data(loaded, given)
+    pipe.send(None)  # it has begun
     while True:
         try:
             function, arguments = pipe.recv()

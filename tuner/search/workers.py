@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import numpy as np
+import psutil
 
-from tuner.errors import LimitReached, TunerError
+from tuner.errors import LimitReached, TunerError, UsageError, lacking
 from tuner.search.child import Child
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.shared import Memory, Placed, place, placed
@@ -21,11 +22,10 @@ NOT_BEGUN = -1  # in the place of an epoch
 
 
 @dataclass(frozen=True)
-class NotStarted:
+class Trouble:
     """A worker's word that it cannot work at all: no fault of any trial."""
 
-    reason: str
-    hint: str | None
+    error: TunerError
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,14 @@ class TooLarge:
 
 @dataclass(frozen=True)
 class Outside:
-    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again."""
+    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again, and how many
+    bytes the process held then, or would have held."""
 
     outcome: Outcome
+    held: float
 
 
-Answer = Outcome | NotStarted | TooLarge | Outside
+Answer = Outcome | Trouble | TooLarge | Outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,7 @@ class Worker:
     device: str
     job: Job | None = None
     since: float = 0.0
+    largest: float = 0.0  # bytes of memory that the process was seen to hold
     number: int = field(default=0)  # of the job
 
     @classmethod
@@ -109,10 +112,15 @@ class Worker:
 
     def give(self, job: Job, room: Room) -> None:
         """Begin the job."""
-        self.job, self.since, self.epoch.value = job, time.monotonic(), NOT_BEGUN
+        self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
         self.number += 1
         with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
             self.pipe.send((self.number, job, room))
+
+    def look(self) -> None:
+        """Note how much memory it holds."""
+        with contextlib.suppress(psutil.Error):
+            self.largest = max(self.largest, psutil.Process(self.child.process.pid).memory_info().rss)
 
     def answer(self) -> Answer | None:
         """What it says of its job; None if that is about an earlier one. Raises `EOFError` or `OSError` if it died."""
@@ -143,8 +151,7 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
     try:
         runner = Runner(task.whole, device)
     except Exception as error:
-        told = isinstance(error, TunerError) and (error.message, error.hint)
-        pipe.send((None, NotStarted(*(told or (explain(error), "fewer --workers, or --device cpu")))))
+        pipe.send((None, Trouble(_not_started(error, device))))
         return
 
     def heard(now: int, *_: float) -> None:
@@ -162,9 +169,18 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
         except OutOfMemory as error:
-            answer = Outside(error.outcome)
+            answer = Outside(error.outcome, error.wanted)
+        except LimitReached as error:
+            answer = Trouble(error)
         except BaseException as error:  # a model's own KeyboardInterrupt, say: nobody else sends one here
             answer = failure(job, explain(error), 0.0)
         if os.getpid() != process:
             os._exit(0)  # a model has forked: this is the copy, and the answer is for the other to give
         pipe.send((number, answer))
+
+
+def _not_started(error: Exception, device: str) -> TunerError:
+    if lack := lacking(error):
+        return LimitReached(f"a worker cannot begin: {lack}")
+    said, cure = (error.message, error.hint) if isinstance(error, TunerError) else (explain(error), None)
+    return UsageError(f"a worker cannot begin on {device}: {said}", cure or "fewer --workers, or --device cpu")

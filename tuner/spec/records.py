@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,11 @@ from typing import Any, Literal
 from tuner.spec.space import Values
 
 State = Literal["complete", "pruned", "failed"]
+# what earlier versions kept as a trial's failure, though the machine was at fault: such a trial is trained again
+OUTSIDE = re.compile(
+    r"the worker process died \((SIGKILL|exit code 1)\)|.*(can't start new thread|Resource temporarily unavailable|"
+    r"unable to allocate shared memory|Too many open files|No space left on device)"
+)
 FoldCurve = tuple[float | None, ...]  # per epoch; None after a fold has stopped early
 
 
@@ -93,6 +99,11 @@ class SizePoint:
 
 # where a record can be cut: compact JSON has no blank there, and inside a text quotes are escaped
 CURVES, CHECKSUM, END = ', "curves":', ', "checksum":"', '"}'
+
+
+def failed_outside(record: TrialRecord | RefitRecord) -> bool:
+    """Whether it failed for a reason outside of it."""
+    return record.reason is not None and OUTSIDE.match(record.reason) is not None
 
 
 def to_json(record: TrialRecord | RefitRecord) -> str:

@@ -7,15 +7,23 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import SQLITE, regular_file, resolve_link
-from tuner.spec.records import CURVES, RefitRecord, TrialRecord, from_checked_json, refit_from_json, trial_from_json
+from tuner.spec.records import (
+    CURVES,
+    RefitRecord,
+    TrialRecord,
+    failed_outside,
+    from_checked_json,
+    refit_from_json,
+    trial_from_json,
+)
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -47,6 +55,17 @@ class StoredChain:
     refits: Mapping[int, RefitRecord] = field(default_factory=dict)
     doubled: tuple[int, ...] = ()
     foreign: int = 0
+
+    @property
+    def failed_outside(self) -> tuple[list[int], list[int]]:
+        """The trials and the refits that failed for a reason outside of them."""
+        trials = [trial.number for trial in self.trials if failed_outside(trial)]
+        return trials, [number for number, refit in self.refits.items() if failed_outside(refit)]
+
+    def without(self, trials: Collection[int], refits: Collection[int]) -> StoredChain:
+        """The same without some trials and refits."""
+        kept = {number: refit for number, refit in self.refits.items() if number not in refits}
+        return replace(self, trials=tuple(t for t in self.trials if t.number not in trials), refits=kept)
 
 
 @dataclass(frozen=True)

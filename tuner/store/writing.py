@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -141,6 +141,18 @@ class Store:
                     self._insert("study_user_attributes", study_id=study, key=key, value_json=value)
                 else:
                     self._write_trial(study, entry.record, entry.trial)
+
+    def forget(self, name: str, chain: str, trials: Collection[int], refits: Collection[int]) -> None:
+        """Remove some trials and refits of a chain."""
+        with self._transaction():
+            study = self._study(f"{name}/{chain}")
+            for number in trials:
+                rows = "(SELECT trial_id FROM trials WHERE study_id = ? AND number = ?)"
+                for table in (*TRIAL_TABLES, "trials"):
+                    self._db.execute(f"DELETE FROM {table} WHERE trial_id IN {rows}", (study, number))
+            for number in refits:
+                self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?",
+                                 (study, f"{REFIT}{number}"))  # fmt: skip
 
     def _write_trial(self, study: int, record: TrialRecord | RefitRecord, trial: FrozenTrial) -> None:
         from optuna.distributions import distribution_to_json

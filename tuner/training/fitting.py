@@ -23,10 +23,11 @@ FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 @dataclass(frozen=True)
 class Room:
     """Bytes that the stacks of a trial may take: they are cut to fit into `size`, if they can, and not trained at all
-    where even so they take more than `most`."""
+    where even so they take more than `most`; `whole` is how many there would be if no other program had any."""
 
     size: float = math.inf
     most: float = math.inf
+    whole: float = 0.0
 
 
 ENDLESS = Room()

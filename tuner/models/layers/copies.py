@@ -173,7 +173,7 @@ def _stacked(models: Sequence[nn.Module], owner: nn.Module) -> list[str]:
             if folder not in here._modules:
                 here.add_module(folder, nn.Module())
             here = here.get_submodule(folder)
-        weights = [each[name].detach()[None] for each in own]  # stacking one without numbers would load torch's compiler
+        weights = [each[name].detach()[None] for each in own]  # to stack one on no device loads torch's compiler
         here.register_parameter(leaf, nn.Parameter(torch.cat(weights) if len(weights) > 1 else weights[0]))
         for each in own:  # whose place the stacked ones take
             each[name].data = each[name].data.new_empty(0)
