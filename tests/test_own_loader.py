@@ -1,5 +1,7 @@
 """The user's own loader: whatever it plausibly returns is read, its arguments are settings, its mistakes are told."""
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pytest
 import sklearn.datasets
@@ -75,7 +77,9 @@ def test_its_folder_is_that_of_the_experiment_file(folder, monkeypatch):
     assert load(folder, "beside").features[35].tolist() == [70, 71]
 
 
-def test_what_is_installed_is_found_by_its_package(folder):
+def test_what_is_installed_is_found_by_its_package(folder, monkeypatch):
+    declared = [EntryPoint("wine", "sklearn.datasets:load_wine", "tuner")]
+    monkeypatch.setattr("tuner.spec.own_code.entry_points", lambda group: declared)
     loader = own.load("sklearn.datasets:load_wine", folder)
     dataset = loader.load(loader.Settings(return_X_y=True), folder)
     np.testing.assert_array_equal(dataset.features, sklearn.datasets.load_wine().data.astype(np.float32))

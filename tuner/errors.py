@@ -47,6 +47,12 @@ class DataError(TunerError):
         self.key = key
 
 
+class NotTrusted(TunerError):
+    """A study from another place names code."""
+
+    exit_code = 2
+
+
 class LimitReached(TunerError):
     """A limit was reached with work left; the same command goes on."""
 

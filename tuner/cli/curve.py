@@ -17,6 +17,7 @@ def command(
     study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    trust: bool = typer.Option(False, "--trust", help="Run code that a study from another place names."),
     again: bool = typer.Option(False, "--again", help="Train anew what is stored."),
 ) -> None:
     """Train the chosen configuration on 10 … 100 % of the training rows; say whether more data would help.
@@ -36,7 +37,7 @@ def command(
         raise UsageError("the final chain has chosen nothing yet", "let the search go on")
     stored = results.study.curve
     if again or stored is None or stored["trial"] != results.deployed.number:
-        _train(study, results.name, device)
+        _train(study, results.name, device, trust)
         results = load(study, results.name)
     curve = size_curve.points(results)
     if not curve:
@@ -47,7 +48,7 @@ def command(
     typer.echo(shown(to, [*drawn, *size_curve.verdict(results, curve), size_curve.NOTE]))
 
 
-def _train(study: Path, name: str, device: str) -> None:
+def _train(study: Path, name: str, device: str, trust: bool) -> None:
     from contextlib import closing
     from dataclasses import asdict
 
@@ -63,6 +64,6 @@ def _train(study: Path, name: str, device: str) -> None:
         chosen = results.deployed
         assert chosen is not None
         with progress() as heard:
-            points = size_curve(as_stored(results.study), chosen, devices(device)[0], heard)
+            points = size_curve(as_stored(results.study, trusted=trust), chosen, devices(device)[0], heard)
         with closing(Store(study, held=held)) as store:
             store.replace(name, CURVE, {"trial": chosen.number, "points": [asdict(point) for point in points]})

@@ -19,6 +19,7 @@ def command(
     chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
     trial: int = typer.Option(..., "--trial", min=0, help="Number of the trial."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    trust: bool = typer.Option(False, "--trust", help="Run code that a study from another place names."),
 ) -> None:
     """Train a trial again and compare every value of its curves; exit code 1 if it differs without a known cause.
 
@@ -35,7 +36,7 @@ def command(
     start_forkserver()
     from tuner.search.replay import replay
 
-    found = replay(results.study, chain, stored, device)
+    found = replay(results.study, chain, stored, device, trusted=trust)
     text = f"trial {trial} of {chain}: {_verdict(found)}"
     console().print(text, markup=False, soft_wrap=True)
     if not (found.identical or found.close):

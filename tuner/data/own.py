@@ -30,6 +30,7 @@ LOADER = Kind(
     fits=inspect.isfunction,
     handed_in=("folder",),
     despite_default=("folder",),
+    declared=True,
     required="it is an argument of the function without a default: give it in the file",
     unclear="has neither an annotation nor a default",
 )

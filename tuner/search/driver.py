@@ -121,7 +121,7 @@ def _register(store: Store, wishes: Wishes, found: StoredStudy | None, now: dict
         store.create(name, now, prepared.metric.maximize)
     elif found.header["trials"] != now["trials"]:
         raised = [*found.header.get("raised", []), *_completed(prepared, found, now["trials"])]
-        store.replace(name, HEADER, {**found.header, "trials": now["trials"], "raised": raised})
+        store.replace(name, HEADER, {**now, "raised": raised})
 
 
 def _completed(prepared: Prepared, found: StoredStudy, total: int) -> list[int]:

@@ -39,7 +39,7 @@ from tuner.spec.sections import Limits
 from tuner.spec.settings import Settings
 from tuner.spec.space import Range
 from tuner.spec.yaml_file import at
-from tuner.store import FORMAT, StoredStudy
+from tuner.store import FORMAT, StoredStudy, is_ours
 from tuner.training.metrics import Metric
 
 
@@ -92,10 +92,12 @@ class Prepared:
         return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
 
-def prepare(path: Path, text: str | None = None, wishes: Wishes | None = None) -> Prepared:
-    """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen."""
+def prepare(path: Path, text: str | None = None, wishes: Wishes | None = None, *, trusted: bool = True) -> Prepared:
+    """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen.
+
+    Unless `trusted`, it may not name the user's own code."""
     quiet, budget = (wishes.quiet, Budget(wishes.limits(Limits()), wishes.begun)) if wishes else (False, None)
-    with UserCode(path.parent, budget, quiet=quiet) as code:
+    with UserCode(path.parent, budget, quiet=quiet, trusted=trusted) as code:
         experiment = attempt(path, catalogue(code), text)
         if wishes:
             code.budget = Budget(wishes.limits(experiment.limits), wishes.begun)
@@ -312,10 +314,13 @@ def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def as_stored(study: StoredStudy) -> Prepared:
-    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed."""
+def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
+    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed.
+
+    Code that it names runs if this user has made the study, or says that it is `trusted`."""
+    trusted = trusted or is_ours(study.header)
     try:
-        prepared = prepare(Path(study.header["file"]), study.header["text"])
+        prepared = prepare(Path(study.header["file"]), study.header["text"], trusted=trusted)
     except ExperimentError as error:
         raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):

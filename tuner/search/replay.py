@@ -81,13 +81,13 @@ class Replay:
         return len(_values(self.stored))
 
 
-def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str) -> Replay:
+def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, trusted: bool = False) -> Replay:
     """Train a trial of `chain` again in a worker, from the experiment's text as the study keeps it.
 
     Raises `UsageError` where the data or its splits are not what they were.
     """
     torch.set_num_threads(1)
-    prepared = as_stored(study)
+    prepared = as_stored(study, trusted=trusted)
     plan = next(plan for plan in prepared.plan.chains if plan.name == chain)
     before = Chain(plan, stored.number + 1, prepared.metric.maximize, study.chains[chain], default=prepared.default)
     limits = prepared.experiment.limits

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
-from tuner.errors import DataError, LimitReached, TimeIsOver, TunerError, UsageError
+from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
@@ -36,11 +36,13 @@ class UserCode:
     """A process that imports and runs the user's code for this one, begun when it is first needed.
 
     What the code prints goes to standard error, or nowhere if `quiet`. A call may take some time, and no more than the
-    `budget` has left."""
+    `budget` has left. Unless `trusted`, nothing is run: every call is an error."""
 
-    def __init__(self, folder: Path, budget: Budget | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self, folder: Path, budget: Budget | None = None, *, quiet: bool = False, trusted: bool = True
+    ) -> None:
         self.budget = budget
-        self._folder, self._quiet = folder.absolute(), quiet
+        self._folder, self._quiet, self._trusted = folder.absolute(), quiet, trusted
         self._child: Child | None = None
         self._printing: threading.Thread | None = None
         self.known: dict[str, Described] = {}  # by name, what it has been asked of
@@ -85,6 +87,9 @@ class UserCode:
     def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any) -> T:
         """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not
         come to an end; `TimeIsOver`."""
+        if not self._trusted:
+            text = f"the study was not made by you on this machine, and names code that would run: {what}"
+            raise NotTrusted(text, f"--trust, if you trust the study and what is in {self._folder}")
         left = self.budget.left if self.budget else None
         child = self._child = self._child or self._start()
         try:

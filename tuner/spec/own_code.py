@@ -17,6 +17,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -28,6 +29,7 @@ from tuner.errors import TunerError, UsageError, did_you_mean
 from tuner.seeds import seed_of
 from tuner.spec.settings import Settings, members
 
+GROUP = "tuner"  # of entry points
 SHAPE = "shape"  # marks an argument as filled in: Annotated[int, "shape"]
 ANNOTATE = "annotate them as int, float, bool, str or Literal"
 
@@ -38,7 +40,8 @@ class Kind:
 
     `handed_in`: names of arguments that are filled in; one with a default is a setting all the same, unless it is in
     `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default;
-    `unclear`: what is wrong with an argument that is neither."""
+    `unclear`: what is wrong with an argument that is neither. `declared`: an installed package must declare an entry
+    point of the group "tuner", as anything else could be meant."""
 
     section: str
     word: str
@@ -48,6 +51,7 @@ class Kind:
     required: str
     unclear: str
     despite_default: tuple[str, ...] = ()
+    declared: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,10 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
         raise UsageError(f"{where}: no such file in {folder}", hint)
     root = root_of(where, folder)
+    if path is None and kind.declared and not _may_name(where, root):
+        text = f"{where} is installed, and its package does not say that it is for tuner"
+        hint = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
+        raise UsageError(text, hint)
     for name in _beside:  # another folder may have one of the same name
         sys.modules.pop(name, None)
     _beside.clear()
@@ -159,6 +167,20 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     place = getattr(module, "__file__", None)  # a namespace package has none
     own = [path] if path else [Path(place)] if place else []
     return module, [*own, *sorted({*files.values()} - {*own})]
+
+
+def _may_name(where: str, root: Path) -> bool:
+    """Whether a module lies beside the experiment file, is not there at all, or is of a package that declares itself by
+    an entry point: else, a file could run any function that is installed."""
+    package = where.partition(".")[0]
+    with reaching(root):
+        spec = importlib.util.find_spec(package)
+    if spec is None:
+        return True
+    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
+    if any(Path(place).is_relative_to(root) and "site-packages" not in place for place in places):
+        return True
+    return package in {point.value.partition(":")[0].partition(".")[0] for point in entry_points(group=GROUP)}
 
 
 def _executed(path: Path) -> ModuleType:

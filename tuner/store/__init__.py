@@ -17,6 +17,7 @@ from tuner.store.reading import (
     read,
     read_trial,
 )
+from tuner.store.signature import is_ours
 from tuner.store.writing import Entry, Store, make, mend
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "as_optuna",
     "check_file",
     "holds_something",
+    "is_ours",
     "make",
     "mend",
     "read",

@@ -31,6 +31,7 @@ from tuner.store.reading import (
     is_busy,
     optuna_storage,
 )
+from tuner.store.signature import is_ours, signed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -98,27 +99,30 @@ class Store:
             for chain in header["chains"]:
                 study = self._insert("studies", study_name=f"{name}/{chain['name']}")
                 self._insert("study_directions", study_id=study, direction=direction, objective=0)
-            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=to_checked_json(header))
+            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_header_json(header))
 
     def replace(self, name: str, key: str, value: Mapping[str, Any]) -> None:
         """Hang an attribute on the study that bears the header: a new one, or another value."""
+        text = _header_json(value) if key == HEADER else to_checked_json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
             study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
             self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
-            self._insert("study_user_attributes", study_id=study, key=key, value_json=to_checked_json(value))
+            self._insert("study_user_attributes", study_id=study, key=key, value_json=text)
 
     def rename(self, old: str, new: str) -> None:
         """Call a study otherwise."""
         with self._transaction():
-            header = {**attributes(self._db, HEADER)[old], "name": new}
+            before = attributes(self._db, HEADER)[old]
+            header = {**before, "name": new}
+            text = _header_json(header) if is_ours(before) else to_checked_json(header)
             for chain in header["chains"]:
                 study = self._study(f"{old}/{chain['name']}")
                 self._db.execute(
                     "UPDATE studies SET study_name = ? WHERE study_id = ?", (f"{new}/{chain['name']}", study)
                 )
             self._db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
-                             (to_checked_json(header), study, HEADER))  # fmt: skip
+                             (text, study, HEADER))  # fmt: skip
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
@@ -209,6 +213,11 @@ class Store:
                 if not is_busy(error):
                     raise
             self._busy(time.monotonic() - start)
+
+
+def _header_json(header: Mapping[str, Any]) -> str:
+    """With checksum and signature."""
+    return to_checked_json(signed(header))
 
 
 def _half_a_minute(path: Path, seconds: float) -> None:

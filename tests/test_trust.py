@@ -1,0 +1,118 @@
+"""Whose code runs: never the standard library's or an undeclared package's, nor that of a study from another place."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from helpers import inside, reworded, search, tuner, write_space
+from torture import real
+
+from tuner.store import is_ours, read
+
+LOADER = """
+import numpy as np
+from pathlib import Path
+Path({place!r}).touch()
+def load():
+    return np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+"""
+
+
+def with_loader(folder):
+    """An experiment whose loader leaves a file behind when it is imported, and that file."""
+    (folder / "data.py").write_text(LOADER.format(place=str(folder / "ran")))
+    return write_space(folder, dataset="data.py:load", search={"trials": 1}), folder / "ran"
+
+
+VERBS = (("replay", "--trial", 0), ("curve",))
+
+
+@pytest.mark.parametrize("verb", [verb[0] for verb in VERBS])
+def test_a_study_from_another_place_asks_before_its_code_runs(tmp_path, monkeypatch, verb):
+    verb = next(each for each in VERBS if each[0] == verb)
+    path, ran = with_loader(tmp_path)
+    study = tmp_path / "study.db"
+    search(path, study)
+    assert is_ours(read(study)["tiny"].header)
+    assert inside(verb[0], study, *verb[1:])[0] == 0
+    ran.unlink()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "somebody else"))
+    shutil.copy(study, tmp_path / "before.db")
+    code, _, err = inside(verb[0], study, *verb[1:], *(["--again"] if verb[0] == "curve" else []))
+    assert code == 2 and "names code that would run: data.py:load" in err and "--trust" in err
+    assert not ran.exists()
+    for reading in ("report", "status", "importance", "compare"):
+        inside(reading, study, *([study] if reading == "compare" else []))
+    assert not ran.exists()
+    assert inside(verb[0], study, *verb[1:], "--trust", *(["--again"] if verb[0] == "curve" else []))[0] == 0
+    assert ran.exists()
+
+
+def test_one_whose_header_was_changed_is_not_ones_own(tmp_path):
+    path, ran = with_loader(tmp_path)
+    study = tmp_path / "study.db"
+    search(path, study)
+    (tmp_path / "evil").mkdir()
+    reworded(study, "tuner:header", lambda header: header.update(file=str(tmp_path / "evil" / "space.yaml")))
+    ran.unlink()
+    code, _, err = inside("replay", study, "--trial", 0)
+    assert code == 2 and "not made by you" in err and not ran.exists()
+
+
+def test_going_on_makes_a_study_ones_own_but_not_its_words(tmp_path, monkeypatch):
+    """A search runs the code of its own file; what the study's header named is gone then."""
+    path, _ = with_loader(tmp_path)
+    study = tmp_path / "study.db"
+    search(path, study)
+    reworded(study, "tuner:header", lambda header: header.update(file="/elsewhere/space.yaml"))
+    search(path, study, "--trials", 2)
+    header = read(study)["tiny"].header
+    assert is_ours(header) and header["file"] == str(path)
+    reworded(study, "tuner:header", lambda header: header.update(file="/elsewhere/space.yaml"))
+    assert inside("studies", study, "--rename", "tiny", "other")[0] == 0
+    assert not is_ours(read(study)["other"].header)
+
+
+def test_without_a_home_for_a_key_everything_else_works(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    path, _ = with_loader(tmp_path)
+    done = tuner("search", path, "--workers", 0, cwd=tmp_path, XDG_DATA_HOME=str(tmp_path / "file"))
+    assert done.returncode == 0, done.stderr
+    assert not is_ours(read(tmp_path / "study.db")["tiny"].header)
+
+
+def test_the_key_is_for_nobody_else(tmp_path):
+    path, _ = with_loader(tmp_path)
+    assert tuner("search", path, "--workers", 0, cwd=tmp_path, XDG_DATA_HOME=str(tmp_path)).returncode == 0
+    (key,) = (tmp_path / "tuner").iterdir()
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
+
+
+@pytest.mark.parametrize("name", ["timeit:timeit", "os:system", "subprocess:getoutput", "numpy:fromfile",
+                                  "typer:run", "pandas:read_pickle", "optuna.logging:set_verbosity"])  # fmt: skip
+def test_no_function_that_is_merely_installed_is_a_loader(tmp_path, name):
+    mark = tmp_path / "ran"
+    setup = {"stmt": f"open({str(mark)!r}, 'w')", "setup": f"open({str(mark)!r}, 'w')"} if "timeit" in name else {}
+    path = write_space(tmp_path, dataset={"name": name, **setup})
+    _, err = real("check", path, cwd=tmp_path, expected=2)
+    assert not mark.exists()
+    assert "standard library" in err or "is installed, and its package does not say that it is for tuner" in err
+
+
+def test_a_package_that_declares_itself_is_one(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages"
+    (installed / "wards").mkdir(parents=True)
+    (installed / "wards" / "__init__.py").write_text(LOADER.format(place=str(tmp_path / "ran")))
+    about = installed / "wards-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: wards\nVersion: 1.0\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
+    path = write_space(tmp_path, dataset="wards:load")
+    code, _, err = inside("check", path)
+    assert code == 2 and "does not say that it is for tuner" in err and "[project.entry-points.tuner]" in err
+    assert not (tmp_path / "ran").exists()
+    (about / "entry_points.txt").write_text("[tuner]\nwards = wards:load\n")
+    code, out, err = inside("check", path)
+    assert code == 0, err
+    assert json.dumps("wards:load")[1:-1] in out
