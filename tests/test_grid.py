@@ -2,9 +2,11 @@
 
 from itertools import islice
 
+import pytest
 from hypothesis import assume, given, settings
 from random_spaces import all_cells, combinations, frozen, spaces
 
+from tuner.errors import NoResultError
 from tuner.spec import grid
 from tuner.spec.expressions import parse
 from tuner.spec.space import Choice, Condition, Fixed, Parameter, Range, Space
@@ -70,3 +72,20 @@ def test_only_active_combinations_count():
     )
     assert grid.controlling(space) == {"n"}
     assert grid.size(space) == 1 + 2 * 5
+
+
+BIG = tuple(Parameter(f"p{i}", f"p{i}", Range(1, 1000, True, step=1), ALWAYS, 1) for i in range(4))
+
+
+def test_constraints_leave_out_whole_parts_of_a_grid():
+    """Of 10^12 cells, in the order in which brute force finds them."""
+    space = Space(BIG, (), (parse("p0 * p1 <= 10"), parse("p2 < 3"), parse("p3 + p1 < 5")))
+    found = [tuple(cell.values()) for cell in islice(grid.cells(space), 60)]
+    some = [(a, b, c, d) for a in range(1, 11) for b in range(1, 11) for c in (1, 2) for d in range(1, 5)]
+    assert found == [each for each in some if each[0] * each[1] <= 10 and each[3] + each[1] < 5][:60]
+
+
+@pytest.mark.parametrize("constraint", ["p3 > 1000", "p0 + p1 + p2 + p3 > 4000"])
+def test_a_grid_that_constraints_leave_empty_is_refused_at_last(constraint):
+    with pytest.raises(NoResultError, match="of 1,000,000,000,000 cells of the grid, the constraints leave out more"):
+        next(grid.cells(Space(BIG, (), (parse(constraint),))))

@@ -110,7 +110,7 @@ def test_shuffling_puts_every_row_in_every_batch_equally_often():
 
 def test_a_lane_that_evaluates_a_training_row_is_refused():
     leaking = Lane(np.array([0, 1, 2]), (np.array([3]), np.array([2, 4])), 0)
-    with pytest.raises(AssertionError, match="rows of training, validation and test overlap"):
+    with pytest.raises(RuntimeError, match="rows of training, validation and test overlap"):
         leaking.check()
     lane(5).check()
 

@@ -12,8 +12,8 @@ import pytest
 from helpers import inside, search, tables, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
+from tuner.memory import memory as of_the_machine
 from tuner.models import mlp, rnn
-from tuner.search import machine
 from tuner.search.executors import Inline, Processes
 from tuner.search.jobs import Work
 from tuner.search.plan import prepare
@@ -291,10 +291,10 @@ def test_weights_take_no_more_than_is_said_before(what):
 
 
 def test_a_container_may_have_less_than_its_machine(tmp_path):
-    whole, _ = machine.memory(tmp_path)
+    whole, _ = of_the_machine(tmp_path)
     for name, text in (("memory.max", "3000000\n"), ("memory.current", "1000000\n"),
                        ("memory.stat", "anon 5\ninactive_file 200000\n")):  # fmt: skip
         (tmp_path / name).write_text(text)
-    assert machine.memory(tmp_path)[0] == 2_200_000
+    assert of_the_machine(tmp_path)[0] == 2_200_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert machine.memory(tmp_path)[0] == pytest.approx(whole, rel=0.5)
+    assert of_the_machine(tmp_path)[0] == pytest.approx(whole, rel=0.5)

@@ -194,7 +194,7 @@ def test_an_overlap_is_found_wherever_it_is(where):
     chain = ChainPlan("outer-1", np.arange(5), (Fold(np.arange(3), validation),), np.array([5, 6]))
     if where == "test":
         chain = replace(chain, test=np.array([4, 5]))
-    with pytest.raises(AssertionError, match="overlap"):
+    with pytest.raises(RuntimeError, match="overlap"):
         chain.check()
 
 

@@ -103,6 +103,10 @@ def lacking(error: BaseException) -> str | None:
             return "the working directory is gone"
         found = LACKS.get(error.errno or 0)
         return f"{found}: {error.filename}" if found and error.filename else found
+    if isinstance(error, MemoryError):
+        return LACKS[errno.ENOMEM]
+    if isinstance(error, OverflowError) and "timestamp" in str(error):
+        return "the clock of the machine is set to a year that cannot be counted (2262 or later)"
     if isinstance(error, RuntimeError):
         text = str(error)
         if "can't start new thread" in text or "Resource temporarily unavailable" in text:

@@ -47,6 +47,9 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
         return column.to_numpy(dtype=np.float64)
     try:
         moments = pd.to_datetime(column, format="ISO8601", utc=True).dt.as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime as error:
+        text = f"{where}: column '{column.name}' holds dates before 1678 or after 2261"
+        raise DataError(text, "a number that grows with time, such as the year", "time") from error
     except (ValueError, TypeError):
         moments = None
     if moments is None:

@@ -13,9 +13,10 @@ from typing import Protocol
 from rich.filesize import decimal
 
 from tuner.errors import LimitReached, TunerError
+from tuner.memory import memory
 from tuner.search.child import NO_ROOM
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.machine import memory, too_much
+from tuner.search.machine import too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room

@@ -6,17 +6,14 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import torch
 from rich.filesize import decimal
 
+from tuner.memory import memory
 from tuner.spec.sections import Limits, size
 from tuner.training.fitting import Room
-
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
@@ -33,17 +30,6 @@ def room_of(limits: Limits, where: Sequence[str]) -> Room:
     else:
         free, whole = memory()
     return Room(free / 2, most=free, whole=whole)
-
-
-def memory(container: Path = CGROUP) -> tuple[float, float]:
-    """Bytes that are free, and that there are: of the machine, or of the container where that is less (Linux)."""
-    machine = psutil.virtual_memory()
-    free, whole = float(machine.available), float(machine.total)
-    with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit: "max"
-        most, used = (float((container / name).read_text()) for name in ("memory.max", "memory.current"))
-        kept = dict(line.split() for line in (container / "memory.stat").read_text().splitlines())
-        free, whole = min(free, most - used + float(kept["inactive_file"])), min(whole, most)
-    return free, whole
 
 
 def too_much(needed: float, most: float) -> str:

@@ -26,6 +26,7 @@ from tuner.spec import grid
 from tuner.spec.records import TrialRecord
 from tuner.spec.space import Choice, Domain, Parameter, Space, Value, Values
 
+MOST_COUNTED = 200_000  # cells of a grid with constraints
 MOST_ATTEMPTS = 1000  # draws per trial before a search space counts as excluded by its constraints
 LEARNED_ATTEMPTS = 5
 LEARNING = ("tpe", "gp")
@@ -62,7 +63,10 @@ class Proposer:
             return total
         if not self.space.constraints:
             return min(total, grid.size(self.space))
-        self._reach(total)
+        self._reach(min(total, MOST_COUNTED + 1))
+        if len(self._cells) > MOST_COUNTED and total > MOST_COUNTED:
+            text = f"the constraints admit more than {MOST_COUNTED:,} cells of the grid"
+            raise NoResultError(text, "search.trials says how many of them to try")
         return min(total, len(self._cells))
 
     def _reach(self, total: int) -> None:
@@ -156,4 +160,4 @@ def _sequence(space: Space) -> Iterator[Values]:
     default = space.default(on_grid=True)
     if space.admits(default):
         yield default
-    yield from (cell for cell in grid.cells(space) if cell != default and space.admits(cell))
+    yield from (cell for cell in grid.cells(space) if cell != default)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tuner.spec.space import Parameter, Space, Value, Values
+from tuner.errors import NoResultError
+from tuner.spec.expressions import Expression
+from tuner.spec.space import Parameter, Space, Values
+
+MOST, EACH = 200_000, 20  # partial cells that may be looked at: in all (about 4 s), and more for each one found
 
 
 def controlling(space: Space) -> frozenset[str]:
@@ -20,11 +24,36 @@ def size(space: Space) -> int:
 
 
 def cells(space: Space) -> Iterator[Values]:
-    """The cells in order, the last parameter fastest; constraints aside. Lazy: a large grid costs nothing."""
+    """The cells that the constraints admit, in order, the last parameter fastest. Lazy: a large grid costs nothing.
+
+    A constraint is asked as soon as all that it reads is decided, so that whole parts of a grid are left out at once.
+    Raises `NoResultError` where too many have to be looked at for each one that is found."""
+    looked = found = 0
+
+    def decide(values: Values, rest: list[Parameter]) -> Iterator[Values]:
+        nonlocal looked, found
+        if looked > MOST + EACH * found:
+            text = f"of {size(space):,} cells of the grid, the constraints leave out more than can be tried one by one"
+            raise NoResultError(text, "fewer values, or sampler: random")
+        if not rest:
+            found += 1
+            yield {p.path: values[p.path] for p in space.parameters if p.path in values}
+            return
+        parameter, *others = rest
+        asked = [c for c in space.constraints if _reads(c, parameter) and not any(_reads(c, p) for p in others)]
+        for index in range(parameter.domain.size()):
+            looked += 1
+            here = {**values, parameter.path: parameter.domain.cell(index)}
+            if not asked or space.admits(here, asked):
+                yield from decide(here, others)
+
     for decided, rest in _branches(space):
-        sizes = _sizes(rest)
-        for index in range(math.prod(sizes)):
-            yield _cell(space, decided, rest, sizes, index)
+        if space.admits(decided, [c for c in space.constraints if not any(_reads(c, p) for p in rest)]):
+            yield from decide(decided, rest)
+
+
+def _reads(constraint: Expression, parameter: Parameter) -> bool:
+    return parameter.path in constraint.names or parameter.target in constraint.names
 
 
 def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
@@ -50,11 +79,3 @@ def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
 
 def _sizes(parameters: list[Parameter]) -> list[int]:
     return [p.domain.size() for p in parameters]
-
-
-def _cell(space: Space, decided: Values, rest: list[Parameter], sizes: list[int], index: int) -> Values:
-    chosen: dict[str, Value] = dict(decided)
-    for parameter, count in zip(reversed(rest), reversed(sizes), strict=True):
-        index, position = divmod(index, count)
-        chosen[parameter.path] = parameter.domain.cell(position)
-    return {p.path: chosen[p.path] for p in space.parameters if p.path in chosen}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -228,10 +228,11 @@ class Space:
                     scope[parameter.target] = value
         return scope
 
-    def admits(self, values: Mapping[str, Value]) -> bool:
-        """Whether every constraint holds; one that names a setting of another branch does not apply."""
+    def admits(self, values: Mapping[str, Value], constraints: Iterable[Expression] | None = None) -> bool:
+        """Whether all constraints hold, or these; one that names a setting of another branch does not apply."""
         scope = self.scope(values)
-        return all(constraint.holds(scope, absent=True) for constraint in self.constraints)
+        asked = self.constraints if constraints is None else constraints
+        return all(constraint.holds(scope, absent=True) for constraint in asked)
 
     def default(self, *, on_grid: bool = False) -> Values:
         """The default configuration: each parameter at the value of its domain nearest to the setting's default."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from tuner.data.dataset import as_float32
 from tuner.data.precision import harmless
+from tuner.data.sources._rows import check_width
 
 UNNAMED = re.compile(r"__index_level_\d+__")
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
@@ -28,7 +30,8 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None, rows: in
     try:
         parts = pyarrow.dataset.dataset(path, format=FORMATS[suffix], partitioning="hive")
         names = list(parts.schema.names)
-        twice = sorted({name for name in names if names.count(name) > 1})
+        check_width(len(names), path.name)
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"it has two columns called '{twice[0]}'")
         index = (parts.schema.pandas_metadata or {}).get("index_columns", [])

@@ -20,13 +20,16 @@ DATES = (
 )  # fmt: skip
 FORMATS = tuple(f"{date}{time}" for date in DATES for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p"))
 SOME = 20  # texts that say which formats to try
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PARTS = ("days", "month", "weekday")
 CURE = "write every date as 2024-03-25, or leave the column out with drop"
 
 
 def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
     """Dates (N,) as numbers (N, 3): days since 1970-01-01, month from 1, weekday from 0, which is Monday."""
-    days = (moments.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    moments = moments.tz_localize(None)
+    # by its own unit: nanoseconds would end in 2262
+    days = np.where(moments.isna(), np.nan, moments.asi8 / (86_400 * PER_SECOND[moments.unit]))
     return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from tuner.errors import DataError, did_you_mean
+from tuner.memory import check_zip
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = SUFFIXES[:2]
@@ -18,16 +21,19 @@ def read(path: Path, sheet: int | str | None) -> pd.DataFrame:
     cell is missing. Raises `DataError`, `OSError`."""
     if path.suffix.lower() not in READ:
         raise DataError(f"{path.name} is not read", f"save it as {READ[0]}, or as CSV", "path")
+    from openpyxl import load_workbook  # 0.1 s that other files do not need
+
     path.open("rb").close()  # whatever else is wrong is openpyxl's to say, in exceptions of many kinds
     try:
-        with warnings.catch_warnings(action="ignore"), pd.ExcelFile(path, engine="openpyxl") as book:
-            name = _named(list(map(str, book.sheet_names)), sheet, path)
-            cells = book.parse(name, header=None, dtype=object, keep_default_na=False, na_values=[""])
+        check_zip(path)
+        with warnings.catch_warnings(action="ignore"), closing(load_workbook(path, read_only=True, data_only=True,
+                                                                             keep_links=False)) as book:  # fmt: skip
+            name = _named([each.title for each in book.worksheets], sheet, path)
+            cells = _cells(book[name])
     except (DataError, OSError, MemoryError):
         raise
     except Exception as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
-    cells = cells.loc[:, cells.notna().any()]
     if cells.empty:
         raise DataError(f"{path.name}: sheet '{name}' is empty", "the first row names the columns", "sheet")
     header = cells.iloc[0].copy()
@@ -37,6 +43,28 @@ def read(path: Path, sheet: int | str | None) -> pd.DataFrame:
         text = f"{path.name}: column {_letter(int(header.index[header.isna()][0]))} of sheet '{name}' has no name"
         raise DataError(text, "the first row names the columns", "sheet")
     return cells.iloc[1:].reset_index(drop=True).set_axis([str(each).strip() for each in header], axis=1)
+
+
+def _cells(sheet: Any) -> pd.DataFrame:
+    """Its columns that are not empty, down to the last row that is not; a lone cell far away adds one column, and no
+    width to all rows."""
+    sheet.reset_dimensions()  # what the file says of its size may be wrong
+    columns: dict[int, list[Any]] = {}
+    for number, row in enumerate(sheet.rows):
+        for place, cell in enumerate(row):
+            if (value := _value(cell)) is not None:
+                column = columns.setdefault(place, [])
+                column += [None] * (number - len(column))
+                column.append(value)
+    rows = max(map(len, columns.values()), default=0)
+    cells = {place: [*columns[place], *[None] * (rows - len(columns[place]))] for place in sorted(columns)}
+    return pd.DataFrame(cells, dtype=object)
+
+
+def _value(cell: Any) -> Any:
+    """A number that is whole as an int, as pandas has it; None for an empty cell and for an error of a formula."""
+    value = None if cell.data_type == "e" or cell.value == "" else cell.value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _named(names: list[str], sheet: int | str | None, path: Path) -> str:

@@ -7,11 +7,12 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BufferedReader
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 
 from tuner.errors import DataError
 from tuner.files import file_kind
+from tuner.memory import check_gzip
 
 PathOrPaths = str | tuple[str, ...]
 IMAGES = frozenset(  # of which a file's name says what it is
@@ -20,6 +21,7 @@ IMAGES = frozenset(  # of which a file's name says what it is
 )  # fmt: skip
 TWICE = "name it once: a row that is there twice would be learned in one fold and tested in another"
 ENOUGH = 2**20  # bytes of a first look
+LONGEST_LINE = 2**26  # bytes: what has longer ones is no text
 LONGEST = 200  # letters of a path in an error
 
 
@@ -93,16 +95,28 @@ def is_gzip(path: Path) -> bool:
 
 
 def opened(path: Path) -> gzip.GzipFile | BufferedReader:
-    """The file to be read from its start, unpacked if it is gzip's. Raises `OSError`, `EOFError`, `zlib.error`."""
-    return gzip.open(path) if is_gzip(path) else path.open("rb")
+    """The file to be read from its start, unpacked if it is gzip's. Raises `OSError`, `EOFError`, `zlib.error`, and
+    `DataError` for more than memory can hold."""
+    if not is_gzip(path):
+        return path.open("rb")
+    check_gzip(path)
+    return gzip.open(path)
+
+
+def readline(file: BufferedIOBase, where: str) -> bytes:
+    """The next line, if it is not too long to be one. Raises `DataError`."""
+    line = file.readline(LONGEST_LINE)
+    if len(line) == LONGEST_LINE:
+        raise DataError(f"{where} has a line of more than {LONGEST_LINE >> 20} MB, so it is not text", key="path")
+    return line
 
 
 def bytes_of(path: Path, key: str = "path") -> bytes:
     """The whole file, unpacked if it is gzip's."""
     check_file(path, key)
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        with opened(path) as file:
+            return file.read()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}", key=key) from error
 
@@ -114,7 +128,7 @@ def first_bytes(path: Path, lines: int) -> bytes:
     try:
         with opened(path) as file:
             while len(found) < lines and (len(found) < 2 or sum(map(len, found)) < ENOUGH):
-                if not (line := file.readline()):
+                if not (line := readline(file, path.name)):
                     break
                 found.append(line)
     except (OSError, EOFError, zlib.error) as error:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.sources import _columnar, _excel
-from tuner.data.sources._files import bytes_of, check_file, is_gzip, opened
-from tuner.data.sources._rows import check_rows
+from tuner.data.sources._files import bytes_of, check_file, is_gzip, opened, readline
+from tuner.data.sources._rows import check_rows, check_width
 from tuner.errors import DataError, did_you_mean
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
@@ -58,7 +59,7 @@ def read_frame(
             frame = _csv(path, separator or ("\t" if suffix == ".tsv" else ","), narrow)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 (byte {_wrong_byte(path)})", "save it as UTF-8", "path") from error
-    except (OSError, EOFError, ValueError, MemoryError, csv.Error, zlib.error) as error:  # pandas', pyarrow's: Value-
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:  # pandas', pyarrow's: Value-
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise DataError(f"{path} is not a readable table: {reason}", key="path") from error
     if len(frame) == 0:
@@ -125,7 +126,8 @@ def _is_number(value: object) -> bool:
 def checked_header(names: Iterable[Any], where: str) -> list[str]:
     """The names of the columns, of which no two are the same."""
     found = [str(name).strip() for name in names]
-    twice = sorted({name for name in found if found.count(name) > 1})
+    check_width(len(found), where)
+    twice = sorted(name for name, count in Counter(found).items() if count > 1)
     if twice:
         raise DataError(f"{where} has two columns called '{twice[0]}'", "rename one of them")
     return found
@@ -157,7 +159,8 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
     wide: dict[tuple[int, int], np.ndarray] = {}
     with pd.read_csv(path, na_values=words, low_memory=False, chunksize=max(1, CELLS // len(names)), **how) as chunks:
         for number, chunk in enumerate(chunks):
-            left = [place for place in left if chunk.dtypes.iloc[place].kind in "iuf"]
+            kinds = [dtype.kind for dtype in chunk.dtypes]
+            left = [place for place in left if kinds[place] in "iuf"]
             block = np.full((len(names), len(chunk)), np.nan, dtype=np.float32)
             for place in left:
                 values = _columnar.narrowed(chunk.iloc[:, place].to_numpy())
@@ -176,6 +179,8 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
 
 def _check_header(path: Path, separator: str) -> None:
     """What is no CSV file is told from its first line."""
+    with opened(path) as raw:
+        readline(raw, path.name)  # which may be too long
     with opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)

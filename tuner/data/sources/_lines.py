@@ -12,6 +12,7 @@ import pandas as pd
 
 from tuner.data.sources._files import text_of
 from tuner.data.sources._frames import TYPED, read_frame
+from tuner.data.sources._rows import check_width
 from tuner.errors import DataError
 
 
@@ -38,6 +39,7 @@ def text_frame(
     lines = lines_of(path) if first is None else _whole(lines_of(path, first=first))
     rows = _rows(lines, separator or _separator(path), path)
     head = [cell.strip() for cell in rows[0]]
+    check_width(len(head), path.name)
     known = sum(cell.lower() in headers for cell in head)
     named = any(not name.isdigit() for name in wanted) if wanted else known >= min(2, len(head))
     names = head if named else [str(place) for place in range(1, len(head) + 1)]

@@ -9,9 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.sources._files import readline
 from tuner.errors import DataError
 
 BLOCK = 1 << 20  # bytes
+MOST_COLUMNS = 100_000  # each takes 0.5 ms
 QUOTE, NEWLINE = b'"\n'
 Codes: TypeAlias = NDArray[np.uint8]
 Places: TypeAlias = NDArray[np.int64]
@@ -19,11 +21,20 @@ Places: TypeAlias = NDArray[np.int64]
 csv.field_size_limit(2**31 - 1)  # of every reader of the sources: a text may be long
 
 
+def check_width(columns: int, where: str) -> None:
+    """Refuse a table of too many columns, as each is read by itself. Raises `DataError`."""
+    if columns > MOST_COLUMNS:
+        text = f"{where} has {columns:,} columns, and a table may have {MOST_COLUMNS:,}"
+        raise DataError(text, "save the features as one array: dataset: {name: arrays, path: FILE.npz}", "path")
+
+
 def check_rows(file: BufferedIOBase, separator: str, where: str, key: str = "path", *, quoted: bool = True) -> None:
     """Refuse what pandas would fill in or swallow: a row shorter than the first, and the lines up to the next quote
     mark behind one that is open, whatever the columns are for. Raises `DataError` with `key`."""
     width = before = 0
-    for block in iter(lambda: file.read(BLOCK) + file.readline(), b""):
+    while block := file.read(BLOCK):
+        if b"\0" not in block:
+            block += readline(file, where)
         if b"\0" in block:  # pandas would cut the cell there
             raise DataError(f"{where} holds NUL bytes, so it is not a CSV file", key=key)
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
