@@ -62,7 +62,7 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
         dates = moments(levels, codes, "")
     except DataError:  # they can be read in two ways
         return None
-    return None if dates is None or dates.hasnans else dates.as_unit("ns").asi8
+    return None if dates is None or dates.hasnans else dates.as_unit("us").asi8
 
 
 def _check_forward(column: pd.Series, when: NDArray[Any], where: str, cure: str) -> None:
