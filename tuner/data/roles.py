@@ -47,9 +47,6 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
         return column.to_numpy(dtype=np.float64)
     try:
         moments = pd.to_datetime(column, format="ISO8601", utc=True).dt.as_unit("ns")
-    except pd.errors.OutOfBoundsDatetime as error:
-        text = f"{where}: column '{column.name}' holds dates before 1678 or after 2261"
-        raise DataError(text, "a number that grows with time, such as the year", "time") from error
     except (ValueError, TypeError):
         moments = None
     if moments is None:
@@ -88,7 +85,8 @@ def _no_time(column: pd.Series, where: str) -> DataError:
         return DataError(f"{where}: '{column.name}' of data row {row + 1} is missing ({value!r})",
                          "drop that row, or fill it in", "time")  # fmt: skip
     text = f"{where}: column '{column.name}' holds neither numbers nor dates such as 2024-03-25"
-    return DataError(f"{text}: {str(value)[:60]!r} in data row {row + 1}", "write its dates like that", "time")
+    text = f"{text}: {str(value)[:60]!r} in data row {row + 1}"
+    return DataError(text, "write its dates like that, from 1678 to 2261; or as numbers that grow with time", "time")
 
 
 def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from tuner.spec.space import Values
 
+T = TypeVar("T")
 State = Literal["complete", "pruned", "failed"]
 # what earlier versions kept as a trial's failure, though the machine was at fault: such a trial is trained again
 OUTSIDE = re.compile(
@@ -141,20 +145,29 @@ def trial_from_json(text: str) -> TrialRecord:
     raw = from_checked_json(head if head.endswith("}") else head + "}")
     if tail and not tail.endswith("}}"):
         raise ValueError("a record is damaged")
-    folds_of = from_checked_json(tail[:-1]) if tail else {}
-    curves = {key: tuple(tuple(fold) for fold in folds) for key, folds in folds_of.items()}
-    raw |= {key: tuple(raw[key]) for key in ("fold_scores", "best_epochs", "means", "diagnosis")}
-    return TrialRecord(**raw, curves=FoldCurves(**curves))
+    curves = checked(from_checked_json(tail[:-1]), FoldCurves) if tail else FoldCurves()
+    return replace(checked(raw, TrialRecord), curves=curves)
 
 
 def refit_from_json(text: str) -> RefitRecord:
     """The inverse of `to_json` for a refit."""
-    raw = from_checked_json(text)
-    raw["gradients"] = {layer: tuple(norms) for layer, norms in raw["gradients"].items()}
-    raw["train_loss"] = tuple(raw["train_loss"])
-    raw["confusion"] = raw["confusion"] and tuple(tuple(row) for row in raw["confusion"])
-    raw["examples"] = tuple(tuple(texts) for texts in raw["examples"])
-    return RefitRecord(**raw)
+    return checked(from_checked_json(text), RefitRecord)
+
+
+def checked(raw: Any, kind: type[T]) -> T:
+    """JSON as a value of the kind. Raises `ValueError` with the first entry that is not as it says."""
+    try:
+        found: T = _adapter(kind).validate_python(raw)
+        return found
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place or 'a record'}: {first['msg']}") from None
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def failures_in_a_row(trials: Iterable[TrialRecord]) -> int:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import SQLITE, regular_file, resolve_link
+from tuner.spec.header import Runs, SizeCurve, StudyHeader
 from tuner.spec.records import (
     CURVES,
     RefitRecord,
     TrialRecord,
+    checked,
     failed_outside,
     from_checked_json,
     refit_from_json,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import RDBStorage
 
+KINDS: Mapping[str, Any] = {"tuner:header": StudyHeader, "tuner:runs": Runs, "tuner:curve": SizeCurve}
 HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 PATIENCE = 30.0  # seconds that another program may hold the file
@@ -115,8 +118,11 @@ def _check_formats(path: Path, db: sqlite3.Connection) -> None:
 
 
 def attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
-    """What hangs on the studies under this key, by name, oldest study first."""
-    return {name.rpartition("/")[0]: from_checked_json(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
+    """What hangs on the studies under this key, by name, oldest study first; as it stands there, if that is sound."""
+    found = {name.rpartition("/")[0]: from_checked_json(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
+    for value in found.values():
+        checked(value, KINDS[key])
+    return found
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
