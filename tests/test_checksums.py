@@ -105,5 +105,5 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_no_packed_array_is_refused(case):
-    with pytest.raises(ValueError, match="packed numbers are damaged"):
+    with pytest.raises(StorageError, match="packed numbers in the study are damaged"):
         unpack(BROKEN[case])

@@ -140,7 +140,7 @@ def draw(to: Console, table: Table) -> None:
 
 def _needed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
     """The width of these columns, with what rich puts between them."""
-    return sum(max(len(column), *(len(row[i]) for row in cells)) + 3 for i, column in enumerate(columns)) - 1
+    return sum(max([len(column), *(len(row[i]) for row in cells)]) + 3 for i, column in enumerate(columns)) - 1
 
 
 def _paired(table: Table) -> tuple[tuple[str, ...], list[list[str]]]:

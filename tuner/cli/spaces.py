@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import UsageError, did_you_mean
+
+LONGEST = 200  # letters of a word in an error
 
 
 def shipped() -> dict[str, Path]:
@@ -17,9 +20,11 @@ def shipped() -> dict[str, Path]:
 def find(word: str) -> Path:
     """The file of that name; where there is none, the shipped space of that name."""
     path = Path(word)
-    if path.exists():
-        return path
+    with suppress(OSError, ValueError):  # too long to be a name, a NUL in it
+        if path.exists():
+            return path
     if word not in shipped():
+        word = word if len(word) <= LONGEST else f"{word[:LONGEST]}…"
         raise UsageError(f"{word}: no such file, and no shipped space of that name", did_you_mean(word, shipped()))
     return shipped()[word]
 

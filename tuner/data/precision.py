@@ -54,7 +54,8 @@ def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
         first = (
             values[:1].astype(np.float64).astype(values.dtype)
         )  # exact both ways, as a float64 of that size is whole
-        rest = narrow((values - first).astype(np.int64), axis)
+        less = (values - first).astype(np.int64)
+        rest = narrow(less.astype(np.float64) if _too_long(less) else less, axis)  # the former is coarse, and told
         return replace(rest, offsets=rest.offsets + _by_column(first.astype(np.float64), axis)[0])
     found = precision(_sampled(values, axis))
     shaped = found.offsets.reshape([columns if place == axis % values.ndim else 1 for place in range(values.ndim)])

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from tuner.spec.records import SizePoint
+from tuner.spec.selection import Rule
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 CLOSED = ConfigDict(extra="forbid")
@@ -68,7 +69,7 @@ class StudyHeader(TypedDict):
     trials: Annotated[int, Field(ge=1, le=2**53)]
     sampler: str
     default: bool
-    select: str
+    select: Rule
     cut: str
     hints: list[str]
     repeats: Annotated[int, Field(ge=1, le=2**53)]

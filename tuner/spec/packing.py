@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.errors import StorageError
+
 MOST = 2**29  # bytes
 
 
@@ -21,7 +23,7 @@ def pack(array: NDArray[Any]) -> str:
 
 
 def unpack(text: str) -> NDArray[Any]:
-    """The inverse. Raises `ValueError` for what is no such text, or would take more than `MOST` bytes."""
+    """The inverse. Raises `StorageError` for what is no such text, or would take more than `MOST` bytes."""
     opener = zlib.decompressobj()
     try:
         file = io.BytesIO(opener.decompress(base64.b64decode(text, validate=True), MOST))
@@ -32,4 +34,4 @@ def unpack(text: str) -> NDArray[Any]:
             raise ValueError
         return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran else "C").copy()
     except (ValueError, zlib.error) as error:
-        raise ValueError("packed numbers are damaged") from error
+        raise StorageError("packed numbers in the study are damaged", "restore it from a copy") from error

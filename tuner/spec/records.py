@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -157,7 +157,7 @@ def refit_from_json(text: str) -> RefitRecord:
 def checked(raw: Any, kind: type[T]) -> T:
     """JSON as a value of the kind. Raises `ValueError` with the first entry that is not as it says."""
     try:
-        found: T = _adapter(kind).validate_python(raw)
+        found: T = _adapter(kind).validate_python(raw)  # type: ignore[arg-type]  # a type has a hash
         return found
     except ValidationError as error:
         first = error.errors()[0]
@@ -166,7 +166,7 @@ def checked(raw: Any, kind: type[T]) -> T:
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

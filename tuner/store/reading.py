@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,14 +141,18 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
     """A chain as Optuna's own study, from a copy: Optuna would open the file for writing."""
     import optuna
 
-    with _reading(path) as db, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         copy = Path(folder) / "study.db"
-        with closing(connect(copy)) as other:
+        with _reading(path) as db, closing(connect(copy)) as other:
             db.backup(other)
-        with optuna_storage(copy) as storage:
-            yield optuna.load_study(study_name=f"{name}/{chain}", storage=storage)
+        try:
+            study = optuna.load_study(study_name=f"{name}/{chain}", storage=stack.enter_context(optuna_storage(copy)))
+            study.get_trials()  # which then are known
+        except Exception as error:  # Optuna's and SQLAlchemy's, for rows that it would not write
+            raise _unreadable(path, error) from error
+        yield study
 
 
 @contextmanager

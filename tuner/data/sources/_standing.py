@@ -57,7 +57,8 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
     try:
         return instants(column, "")
     except DataError:
-        levels, codes = np.unique(column.astype(str), return_inverse=True)
+        texts = np.array(["" if pd.isna(value) else str(value) for value in column])
+        levels, codes = np.unique(texts, return_inverse=True)
     try:
         dates = moments(levels, codes, "")
     except DataError:  # they can be read in two ways
