@@ -28,6 +28,7 @@ import psutil
 from benchmarks.timing import table
 
 KILLS = 300
+STARTS = 12  # of a search that is harmed
 TUNER = [sys.executable, "-m", "tuner"]
 NETS = '''
 import random
@@ -135,12 +136,12 @@ def _kill(draw: random.Random, pids: list[int]) -> None:
 
 
 def disturbed(path: Path, study: Path, draw: random.Random, seen: Seen, most: int) -> None:
-    """Run the search, and do it harm, until it is complete."""
-    for _ in range(60):
+    """Run the search, and do it harm, until it is complete; at last it is left alone."""
+    for start in range(STARTS + 5):
         words = [*TUNER, "search", path, "--study", study, "--workers", draw.choice((0, 1, 2, 3))]
         process = subprocess.Popen([*map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    start_new_session=True)  # fmt: skip
-        while process.poll() is None and sum(seen.kills.values()) < most:
+        while process.poll() is None and start < STARTS and sum(seen.kills.values()) < most:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(draw.uniform(0.2, 4.0))
             if process.poll() is None:

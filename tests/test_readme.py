@@ -110,9 +110,13 @@ def test_the_keys_of_the_json_lines_are_those_told(tmp_path):
 TORTURE = {
     "experiment files": ["test_torture_files"],
     "data files": ["test_torture_data", "test_torture_images", "test_torture_series", "test_torture_tables"],
-    "studies and disks": ["test_torture_study", "test_store"],
+    "studies and disks": ["test_torture_study", "test_store", "test_checksums"],
     "processes": ["test_torture_processes"],
-    "terminals": ["test_torture_terminal"],
+    "terminals": ["test_torture_terminal", "test_torture_escapes"],
+    "files of yours": ["test_torture_names", "test_outputs", "test_torture_held", "test_torture_left"],
+    "your own code": ["test_user_code", "test_trust"],
+    "the machine": ["test_torture_machine"],
+    "fuzzing and kills": ["test_fuzz"],
 }
 
 

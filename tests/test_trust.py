@@ -10,6 +10,8 @@ from torture import real
 
 from tuner.store import is_ours, read
 
+pytestmark = pytest.mark.torture
+
 LOADER = """
 import numpy as np
 from pathlib import Path

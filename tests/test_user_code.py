@@ -9,6 +9,8 @@ import pytest
 from helpers import inside, report_json, search, slow, tables, write_space
 from torture import real, survived
 
+pytestmark = pytest.mark.torture
+
 NET = """
 import ctypes, os, random, signal, sys, threading, time
 import numpy as np
@@ -62,7 +64,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("what", ENDS)
+@pytest.mark.parametrize("what", [slow(what) if what not in ("leaves", "crashes") else what for what in ENDS])
 def test_a_model_that_ends_its_process_is_an_error_of_the_file(tmp_path, what):
     statement, said = ENDS[what]
     path = with_net(tmp_path, forward=statement)
@@ -113,6 +115,7 @@ PRINTS = (
 )
 
 
+@pytest.mark.slow
 def test_what_it_prints_is_apart_from_the_output(tmp_path):
     (tmp_path / "data.py").write_text(LOADER.format(top=PRINTS, body=PRINTS))
     path = with_net(tmp_path, top=PRINTS, init=PRINTS, forward=PRINTS, dataset="data.py:load")
@@ -159,7 +162,8 @@ LEAKS = {
 }
 
 
-@pytest.mark.parametrize("leak", [slow(leak) if leak != "a counter" else leak for leak in LEAKS])
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", LEAKS)
 def test_nothing_leaks_from_trial_to_trial(tmp_path, leak):
     """In 0, 1 and 2 workers, and in two steps, the tables are the same: whatever a trial leaves is gone with it."""
     path = with_net(tmp_path, top="COUNT = 0", forward=LEAKS[leak], search={"sampler": "random", "trials": 2})
@@ -195,7 +199,7 @@ FORKS = {
 }
 
 
-@pytest.mark.parametrize("forks", FORKS)
+@pytest.mark.parametrize("forks", [slow(forks) if forks != "a copy that goes on" else forks for forks in FORKS])
 def test_a_model_that_forks_gives_one_answer(tmp_path, forks):
     once = f"global COUNT; COUNT += 1; COUNT == 1 and [{FORKS[forks]}]"
     training = {
