@@ -66,15 +66,18 @@ def test_it_is_waited_for_as_long_as_the_time_of_the_run(tmp_path):
     assert tables(study) == tables(tmp_path / "whole.db")
 
 
-def test_readers_and_first_starts_are_told_to_try_later(tmp_path, finished, monkeypatch):
+def test_readers_are_told_to_try_later_and_a_search_waits_from_its_start_on(tmp_path, finished, monkeypatch):
     monkeypatch.setattr(reading, "PATIENCE", 0.5)
-    study = tmp_path / "study.db"
+    study, path = tmp_path / "study.db", write_space(tmp_path)
     study.write_bytes(finished.read_bytes())
+    words = ("search", path, "--study", study, "--trials", 7, "--workers", 0)
     with held(study, "EXCLUSIVE"):
         assert "another program holds" in survived(*inside("report", study), expected=75)
-        assert "another program holds" in survived(
-            *inside("search", write_space(tmp_path), "--study", study), expected=75
-        )
+        code, out, err = inside(*words, "--timeout", "4s")
+        assert code == 3 and "the time limit was reached" in err
+        assert out.count("another program holds the study file; the search waits for it") == 1
+    with held(study, "EXCLUSIVE", seconds=3):
+        survived(*inside(*words), expected=0)
     survived(*inside("report", study), expected=0)
 
 

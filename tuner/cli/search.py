@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.errors import TimeIsOver, UsageError
+from tuner.errors import StudyBusy, TimeIsOver, UsageError
 
 if TYPE_CHECKING:
     from tuner.cli.audience import Audience
@@ -63,7 +63,7 @@ def command(
 
 
 def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
-    from contextlib import ExitStack
+    from contextlib import ExitStack, suppress
     from dataclasses import replace
 
     from tuner.lock import check_free
@@ -72,7 +72,8 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
 
     new = not holds_something(wishes.study)
     if not new:
-        check_file(wishes.study)  # before torch is loaded: what is wrong is told at once
+        with suppress(StudyBusy):  # the search waits for whoever holds the file
+            check_file(wishes.study)  # before torch is loaded: what is wrong is told at once
         if not wishes.wait:
             check_free(wishes.study)
     with ExitStack() as stack:

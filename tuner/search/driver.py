@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from tuner.errors import NoResultError, TimeIsOver, UsageError
+from tuner.errors import NoResultError, StudyBusy, TimeIsOver, UsageError
 from tuner.lock import lock
 from tuner.search.budget import Budget
 from tuner.search.chain import Chain
@@ -28,6 +28,8 @@ from tuner.spec.sections import Limits, seconds, trial_time
 from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
+HELD = "another program holds the study file; the search waits for it"
+T = TypeVar("T")
 TICK = 0.25  # seconds between two looks at the clock
 
 
@@ -40,11 +42,11 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
     where, name = devices(wishes.device), wishes.name or prepared.experiment.name
     limits = wishes.limits(prepared.experiment.limits)
     with lock(wishes.study, seconds(wishes.wait) if wishes.wait else 0.0) as held, ExitStack() as stack:
-        mend(wishes.study)
-        found, now = _stored(prepared, wishes, name)
+        budget = Budget(limits, wishes.begun)
+        found, now = _patiently(lambda: _stored(prepared, wishes, name), budget, listener)
         found, again = _without_outside_failures(found)
         chains = _chains(prepared, now, found)
-        driver = _Driver(prepared, chains, Budget(limits, wishes.begun), limits, listener)
+        driver = _Driver(prepared, chains, budget, limits, listener)
         executor = None
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
@@ -90,8 +92,23 @@ def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | Non
     ]  # fmt: skip
 
 
+def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
+    """What is read, waiting while another program holds the file, as long as there is time."""
+    told = False
+    while True:
+        try:
+            return read()
+        except StudyBusy:  # which takes half a minute
+            if budget.spent:
+                raise _time_is_over() from None
+        if not told:
+            listener(Note(HELD))
+        told = True
+
+
 def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
+    mend(wishes.study)
     now = header(prepared, name)
     now["trials"] = prepared.trials(wishes.trials)
     found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
@@ -183,7 +200,7 @@ class _Driver:
         if self._budget.spent or (self._ended and seconds > FIRST_WORD):
             raise _time_is_over()
         if seconds > FIRST_WORD and not self._waiting:
-            self._listener(Note("another program holds the study file; the search waits for it"))
+            self._listener(Note(HELD))
         self._waiting = seconds > FIRST_WORD
 
     def run(self, executor: Executor, store: Store, name: str) -> None:

@@ -254,6 +254,8 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # SQLAlchemy's and Optuna's errors too, without importing them
         if not isinstance(error, sqlite3.Error | OSError) and type(error).__module__.split(".")[0] not in WRITERS:
             raise
+        if is_busy(error):
+            raise held_by_another(path) from error
         if isinstance(error, sqlite3.Error) and not path.exists():
             hint = "put it back to go on, or run the same command to begin anew"
             raise StorageError(f"{path} was moved or deleted under the run", hint) from error
