@@ -181,6 +181,16 @@ def test_nothing_leaks_from_trial_to_trial(tmp_path, leak):
     assert raised == [{k: v for k, v in json.loads(table).items() if k != "raised"} for table in found[0]]
 
 
+@pytest.mark.slow
+def test_the_order_of_a_set_is_the_same_in_every_run(tmp_path):
+    """Python draws it anew in every process, and a study goes on in another."""
+    order = "x = x + list({'a', 'b', 'c', 'd'}).index('a') + list({'e', 'f', 'g'}).index('e')"
+    path = with_net(tmp_path, forward=order, search={"sampler": "random", "trials": 2})
+    for name in ("one", "other"):
+        real("search", path, "--study", f"{name}.db", "--workers", 1, cwd=tmp_path)
+    assert tables(tmp_path / "one.db") == tables(tmp_path / "other.db")
+
+
 def test_what_cannot_be_repeated_is_told(tmp_path):
     path = with_net(tmp_path, forward="x = x + int.from_bytes(os.urandom(1), 'big') / 1000")
     code, out, _ = inside("check", path)
