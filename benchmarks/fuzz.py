@@ -1,7 +1,7 @@
 """Feeds damaged studies, experiment files, tables and strange names to the commands: no traceback, no hang.
 
 python -m benchmarks fuzz                      # MINUTES minutes for each kind
-python -m benchmarks.fuzz study 2 7            # two minutes of one kind, from seed 7
+python -m benchmarks.fuzz studies 2 7           # two minutes of one kind, from seed 7
 """
 
 from __future__ import annotations

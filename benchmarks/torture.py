@@ -106,8 +106,8 @@ def a_helper(process: subprocess.Popen[bytes], draw: random.Random) -> None:
     _kill(draw, _children(process.pid))
 
 
-def room_for_processes(process: subprocess.Popen[bytes], draw: random.Random) -> None:
-    """No kill: for a moment, nobody may begin another process or thread, or open a file."""
+def no_open_files(process: subprocess.Popen[bytes], draw: random.Random) -> None:
+    """No kill: for a moment, nobody may open a file."""
     pids = [process.pid, *(each.pid for each in psutil.Process(process.pid).children(recursive=True))]
     before = {}
     for pid in pids:
@@ -120,7 +120,7 @@ def room_for_processes(process: subprocess.Popen[bytes], draw: random.Random) ->
             psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE, limit)
 
 
-HARM = (everybody, the_driver, a_worker, a_worker, a_helper, room_for_processes)
+HARM = (everybody, the_driver, a_worker, a_worker, a_helper, no_open_files)
 
 
 def _children(pid: int) -> list[int]:
@@ -163,6 +163,8 @@ def disturbed(path: Path, study: Path, draw: random.Random, seen: Seen, most: in
 def check(study: Path, whole: list[str], what: str, seen: Seen) -> None:
     """The same tables to the byte, and a sound file without doubled trials."""
     seen.searches += 1
+    if not study.exists():
+        return
     if tables(study) != whole:
         shutil.copy(study, Path(tempfile.gettempdir()) / f"torture-{os.getpid()}-{seen.searches}.db")
         seen.wrong.append(f"{what}: other tables")
@@ -189,7 +191,7 @@ def campaign(kills: int, seed: int, searches: tuple[str, ...] = tuple(SEARCHES))
             study = folder / f"{seen.searches}.db"
             disturbed(path, study, draw, seen, kills)
             check(study, whole[what], what, seen)
-            study.unlink()
+            study.unlink(missing_ok=True)
             print(f"{sum(seen.kills.values())} kills, {seen.searches} searches, {len(seen.wrong)} wrong",
                   file=sys.stderr, flush=True)  # fmt: skip
     return seen

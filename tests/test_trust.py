@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from helpers import inside, reworded, search, tuner, write_space
 from torture import real
 
+from tuner.spec.records import to_json, trial_from_json
 from tuner.store import is_ours, read
 
 pytestmark = pytest.mark.torture
@@ -62,6 +66,28 @@ def test_one_whose_header_was_changed_is_not_ones_own(tmp_path):
     assert code == 2 and "not made by you" in err and not ran.exists()
 
 
+@pytest.mark.parametrize("verb", [("curve",), ("replay", "--trial", 0), ("search", "--trials", 2)])
+def test_a_record_that_names_code_of_its_own_runs_none(tmp_path, verb):
+    """The experiment names a model of tuner's; a trial that somebody has changed names another."""
+    model = {"choose": {"mlp": {"hidden_size": [2, 4]}}, "name": None, "hidden_size": None, "activation": None}
+    path, study = write_space(tmp_path, model=model, search={"trials": 1}), tmp_path / "study.db"
+    search(path, study)
+    net = "\nfrom torch import nn\nclass Net(nn.Linear):\n    def __init__(self): super().__init__(4, 3)\n"
+    (tmp_path / "evil.py").write_text(LOADER.format(place=str(tmp_path / "ran")) + net)
+    with closing(sqlite3.connect(study)) as db:
+        for row, text in db.execute("SELECT rowid, value_json FROM trial_user_attributes").fetchall():
+            trial = trial_from_json(text)
+            evil = replace(trial, configuration={**trial.configuration, "model": {"name": "evil.py:Net"}},
+                           values={**trial.values, "model": "evil.py:Net"})  # fmt: skip
+            db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE rowid = ?", (to_json(evil), row))
+        db.execute("DELETE FROM study_user_attributes WHERE key LIKE 'tuner:refit%'")
+        db.commit()
+    words = [verb[0], *([path, "--study", study, "--workers", 0] if verb[0] == "search" else [study]), *verb[1:]]
+    code, out, err = inside(*words)
+    assert not (tmp_path / "ran").exists()
+    assert code != 0 or "different" in out, err
+
+
 def test_going_on_makes_a_study_ones_own_but_not_its_words(tmp_path, monkeypatch):
     """A search runs the code of its own file; what the study's header named is gone then."""
     path, _ = with_loader(tmp_path)
@@ -99,7 +125,9 @@ def test_no_function_that_is_merely_installed_is_a_loader(tmp_path, name):
     path = write_space(tmp_path, dataset={"name": name, **setup})
     _, err = real("check", path, cwd=tmp_path, expected=2)
     assert not mark.exists()
-    assert "standard library" in err or "is installed, and its package does not say that it is for tuner" in err
+    assert (
+        "standard library" in err or "is installed, and its package declares no entry point of the group 'tuner'" in err
+    )
 
 
 def test_a_package_that_declares_itself_is_one(tmp_path, monkeypatch):
@@ -112,7 +140,7 @@ def test_a_package_that_declares_itself_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
     path = write_space(tmp_path, dataset="wards:load")
     code, _, err = inside("check", path)
-    assert code == 2 and "does not say that it is for tuner" in err and "[project.entry-points.tuner]" in err
+    assert code == 2 and "declares no entry point of the group 'tuner'" in err and "[project.entry-points.tuner]" in err
     assert not (tmp_path / "ran").exists()
     (about / "entry_points.txt").write_text("[tuner]\nwards = wards:load\n")
     code, out, err = inside("check", path)

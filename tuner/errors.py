@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 
 class TunerError(Exception):
@@ -99,7 +101,7 @@ LACKS = {  # what the system says where something is used up, and what that is
 def lacking(error: BaseException) -> str | None:
     """What the machine lacks, if an exception is due to that: no fault of a trial, and no bug."""
     if isinstance(error, OSError):
-        if error.errno == errno.ENOENT and error.filename is None:  # as os.getcwd says
+        if error.errno == errno.ENOENT and error.filename is None and not _has_working_directory():
             return "the working directory is gone"
         found = LACKS.get(error.errno or 0)
         return f"{found}: {error.filename}" if found and error.filename else found
@@ -111,9 +113,15 @@ def lacking(error: BaseException) -> str | None:
         text = str(error)
         if "can't start new thread" in text or "Resource temporarily unavailable" in text:
             return PROCESSES
-        if "shared memory" in text:
+        if "unable to allocate shared memory" in text or "unable to open shared memory" in text:
             return f"there is no room in shared memory (df /dev/shm): {text.partition(chr(10))[0]}"
     return None
+
+
+def _has_working_directory() -> bool:
+    with suppress(OSError):
+        return bool(Path.cwd())
+    return False
 
 
 OTHER_NAMES = {  # what papers and other libraries call things

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tuner.errors import LimitReached
 from tuner.search.forkserver import start_forkserver
 
 RESTART = 0.5  # seconds
-NO_ROOM = "may there be another process, with its memory and files? (ulimit -u, ulimit -v, ulimit -n, the container)"
+NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +51,38 @@ class Child:
         there.close()
         return cls(process, here)
 
+    def answer(self, timeout: float | None = None) -> Any:
+        """The next thing that it sends. Raises `TimeoutError`; and `EOFError` where it has ended, even if a process that
+        it started still holds its end of the pipe."""
+        if not wait([self.pipe, self.process.sentinel], timeout):
+            raise TimeoutError
+        if not self.pipe.poll():
+            raise EOFError
+        return self.pipe.recv()
+
     def ended(self) -> str:
-        """End it, if it still runs; returns how it ended."""
+        """End it, if it still runs, and what it has started; returns how it ended."""
         self.process.kill()
         self.process.join()
+        with contextlib.suppress(OSError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
         code = self.process.exitcode or 0
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return _signal(-code) if code < 0 else f"exit code {code}"
+
+    def died(self, when: str) -> LimitReached:
+        """The error that it has died, by no fault of its work."""
+        return LimitReached(f"the process that {when} has died ({self.ended()}): {NO_ROOM}")
 
     def end(self) -> None:
-        """End it: what it was at is simply not finished."""
+        """End it; unfinished work is discarded."""
         self.ended()
         self.pipe.close()
+
+
+def _signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
 
 
 def _words(error: Exception) -> str:
@@ -72,6 +93,8 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     """In the child."""
     os.environ.clear()  # the server has kept that of its start
     os.environ.update(environment)
+    os.setsid()  # a group of its own, which is ended together
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
@@ -86,4 +109,4 @@ def _end_with_driver() -> None:
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()
-    os._exit(1)
+    os.killpg(os.getpid(), signal.SIGKILL)

@@ -14,7 +14,6 @@ from rich.filesize import decimal
 
 from tuner.errors import LimitReached, TunerError
 from tuner.memory import memory
-from tuner.search.child import NO_ROOM
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
@@ -22,6 +21,7 @@ from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worke
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
 PATIENCE = 0.25  # seconds between two looks at the clock
+UNKNOWN = "exit code 255"  # as Python has it where the server has died that would tell
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
 
 
@@ -97,7 +97,7 @@ class Processes:
     A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
     is room for. What takes more than the most that there may be is a failed trial. A job whose worker died, or had no
     memory left, is tried once more like that, with all the room. After a job that ran the user's own code comes a new
-    worker, to which nothing of it is left: globals, random states, modes of torch, environment, working directory.
+    worker, which inherits none of its state: globals, random states, modes of torch, environment, working directory.
     """
 
     def __init__(self, work: Work, devices: Sequence[str], workers: int, room: Room = ENDLESS) -> None:
@@ -141,24 +141,28 @@ class Processes:
         busy = {w.pipe: w for w in self._workers if w.job is not None}
         ready = wait([*busy, *(w.child.process.sentinel for w in busy.values())], timeout)
         done: list[tuple[Job, Outcome]] = []
-        for worker in busy.values():
-            worker.look()
         for pipe, worker in busy.items():
             job = worker.job
             assert job is not None
             try:
+                worker.look()
                 if pipe in ready or worker.child.process.sentinel in ready:
-                    done += self._taken(job, self._collect(worker, job))
+                    answer = self._collect(worker, job)
+                    done += self._taken(job, answer)
+                    if answer is not None and self._renewed and worker in self._workers:
+                        self._replace(worker)
                 elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
                     reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
                     done.append((job, failure(job, reason, worker.seconds, epoch=worker.reached)))
                     self._replace(worker)
             except TunerError as error:
                 self._trouble = error
-                break
         if self._trouble is None and not any(worker.job for worker in self._workers):
             self._spacious = False
-            done += self._make_room()
+            try:
+                done += self._make_room()
+            except TunerError as error:
+                self._trouble = error
         return done
 
     def _taken(self, job: Job, answer: Outcome | TooLarge | Outside | None) -> list[tuple[Job, Outcome]]:
@@ -226,16 +230,13 @@ class Processes:
         try:
             answer = worker.answer()
         except (EOFError, OSError):
-            how = worker.child.ended()
             if not worker.begun and job in self._tried:
-                raise LimitReached(f"a worker process died before it began ({how}): {NO_ROOM}") from None
-            answer = _died(worker, job, how)
+                raise worker.child.died("was to begin a trial") from None
+            answer = _died(worker, job, worker.child.ended())
             self._replace(worker)
         else:
             if isinstance(answer, Trouble):
                 raise answer.error
-            if answer is not None and self._renewed:
-                self._replace(worker)
         if answer is not None:
             worker.job = None
         return answer
@@ -282,7 +283,7 @@ def _died(worker: Worker, job: Job, how: str) -> Outside:
     else:
         reason = f"the worker process ended ({how})"
     outcome = failure(job, reason, worker.seconds, epoch=worker.reached)
-    return Outside(outcome, worker.largest if how == "SIGKILL" else math.inf)
+    return Outside(outcome, {"SIGKILL": worker.largest, UNKNOWN: 0.0}.get(how, math.inf))
 
 
 def _own_fault(job: Job, found: Outside) -> Outcome:

@@ -27,9 +27,7 @@ def start_forkserver() -> None:
     preload = ["tuner.search.forked", "tuner.search.trial", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
-    os.environ.setdefault(
-        "PYTHONHASHSEED", "0"
-    )  # else the order of a set would be drawn anew
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # else the order of a set would be drawn anew
     os.environ[PLACE] = f"{os.getpid()}:{_folder()}"
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

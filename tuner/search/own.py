@@ -5,6 +5,7 @@ The user's own models are tried in a process of their own (`UserCode`), from the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,7 @@ from tuner.training.loop import train
 from tuner.training.metrics import DEFAULT
 from tuner.training.stack import FLOAT
 
+SLOW = 20.0  # seconds of that epoch, after which it is not trained again
 REPEATED = 256  # rows at most, of the epoch that is trained twice
 REPEATABLE = "draw by torch, NumPy or random, whose seeds are set; and keep what changes in the module, not in globals"
 
@@ -57,7 +59,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
     """Build each model at its defaults; the user's own are to read and train a few rows. Raises `ExperimentError`."""
     names = names_of_models(experiment.space)
     own, document = [name for name in names if is_own(name)], experiment.document
-    work = Work(dataset, DEFAULT[dataset.task], experiment.folder)
+    work = _work(experiment, dataset)
     path, doubts = document.path.absolute(), []  # the code may change its working directory
     for name in names:
         try:
@@ -82,7 +84,7 @@ def _experiment(path: Path, text: str) -> Experiment:
 def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> Doubt | None:
     """Try one of the user's own models. Raises `UsageError`."""
     experiment = _experiment(path, text)
-    work = Work(dataset, DEFAULT[dataset.task], experiment.folder)
+    work = _work(experiment, dataset)
     configuration, outline = _check_built(experiment, work, name)
     count = sum(parameter.numel() for parameter in outline.parameters())
     most = room_of(experiment.limits, ["cpu"]).most
@@ -96,7 +98,13 @@ def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> Doubt | 
 
 def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
     experiment = _experiment(path, text)
-    return sizes(experiment.space, Work(dataset, DEFAULT[dataset.task], experiment.folder))
+    return sizes(experiment.space, _work(experiment, dataset))
+
+
+def _work(experiment: Experiment, dataset: Dataset) -> Work:
+    """What trying needs; the metric is that of the task."""
+    own = {name: "" for name in names_of_models(experiment.space) if is_own(name)}
+    return Work(dataset, DEFAULT[dataset.task], experiment.folder, own)
 
 
 def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[dict[str, Any], nn.Module]:
@@ -163,16 +171,20 @@ def _unrepeated(name: str, configuration: dict[str, Any], work: Work) -> Doubt |
     recipe = recipe_of(configuration, work, epochs=1, warmup=0, early_stopping=None)
     lane, table = Lane(np.sort(order[:half]), (np.sort(order[half:]),), 1), Table(dataset, torch.device("cpu"))
     try:
-        first, again = (train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves for _ in range(2))
+        begun = time.monotonic()
+        first = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
+        if time.monotonic() - begun > SLOW:
+            return None
+        again = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
     except BaseException:  # what is wrong with its training is for the trials to tell
         return None
     for what in ("train_loss", "loss", "score"):
         before, after = getattr(first, what), getattr(again, what)
         if not np.array_equal(before, after, equal_nan=True):
             words = {"train_loss": "training loss", "loss": "validation loss", "score": "score"}[what]
-            text = f"{name} does not repeat itself: trained twice for one epoch from the same seed, its {words} is "
+            text = f"{name} is not reproducible: trained twice for one epoch from the same seed, its {words} is "
             text += f"{before.flat[-1]:.9g} and {after.flat[-1]:.9g}"
-            return Doubt(f"{text}: no result of it can be repeated", REPEATABLE)
+            return Doubt(f"{text}: its results cannot be reproduced", REPEATABLE)
     return None
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from tuner.data.dataset import Pair
-from tuner.errors import LimitReached, NoResultError
-from tuner.search.child import NO_ROOM, Child
+from tuner.errors import LimitReached, NoResultError, TunerError, lacking
+from tuner.search.child import Child
 from tuner.search.machine import room_of
 from tuner.search.plan import Prepared
-from tuner.search.trial import explain, recipe_of
+from tuner.search.trial import check_own, explain, recipe_of
 from tuner.search.workers import Task
 from tuner.seeds import seed_of
 from tuner.spec.records import SizePoint, TrialRecord
@@ -47,14 +47,16 @@ def size_curve(
     with closing(child.pipe):
         try:
             for share in SHARES:
-                point = child.pipe.recv()
+                point = child.answer()
+                if isinstance(point, TunerError):
+                    raise point
                 if not isinstance(point, SizePoint):
                     text = f"the learning curve cannot be trained: {point}"
                     raise NoResultError(text, "a larger limits.memory, or another configuration")
                 points.append(point)
                 heard(share)
         except EOFError:
-            raise LimitReached(f"the process that trained has died ({child.ended()}): {NO_ROOM}") from None
+            raise child.died("trained") from None
         finally:
             child.end()
     return points
@@ -65,6 +67,7 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
     """In the child: send a point for each share; or why there is none."""
     try:
         work = task.whole
+        check_own(work)
         table = Table(work.dataset, torch.device(device))
         orders = [np.random.default_rng(seed_of(seed, "curve", train)).permutation(train) for train, _ in folds]
         for share in SHARES:
@@ -81,8 +84,10 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
             pipe.send(SizePoint(rows_used, tuple(last[0::2]), tuple(last[1::2])))
     except DoesNotFit as error:
         pipe.send(f"it does not fit into memory, {error}")
+    except TunerError as error:
+        pipe.send(error)
     except BaseException as error:
-        pipe.send(explain(error))
+        pipe.send(LimitReached(lack) if (lack := lacking(error)) else explain(error))
 
 
 def _until(last: int) -> Judge:

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
-from tuner.errors import LimitReached, TunerError, UsageError, lacking
+from tuner.errors import LimitReached, NotTrusted, TunerError, UsageError, lacking
 from tuner.models._own import load
 from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import wanted
 from tuner.spec.diagnosis import FoldTraining, diagnose
-from tuner.spec.own_code import first_line
+from tuner.spec.own_code import first_line, is_own
 from tuner.spec.packing import pack
 from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.spec.selection import refit_epochs
@@ -63,9 +63,7 @@ class Runner:
         self._work = work
         self._row_score = self._metric.row_score(dataset)
         self._table = Table(dataset, torch.device(device))
-        for name, digest in work.own.items():
-            if load(name, work.folder).code.digest != digest:
-                raise UsageError(f"the file of {name} has changed since the search began", "start it again")
+        check_own(work)
 
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
         """Run one job; `heard` is told every epoch.
@@ -330,9 +328,19 @@ def _rows(curves: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(None if np.isnan(v) else plain(v) for v in row) for row in curves)
 
 
+def check_own(work: Work) -> None:
+    """Refuse code of the user's own that is not what the search was begun with. Raises `UsageError`."""
+    for name, digest in work.own.items():
+        if load(name, work.folder).code.digest != digest:
+            raise UsageError(f"the file of {name} has changed since the search began", "start it again")
+
+
 def recipe_of(configuration: Mapping[str, Any], work: Work, **training: Any) -> Recipe:
     """How to train and score a configuration, with other `training` settings where they are given."""
-    module = model(configuration["model"]["name"], work.folder)
+    name = configuration["model"]["name"]
+    if is_own(name) and name not in work.own:  # a stored trial, say, which somebody has changed
+        raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
+    module = model(name, work.folder)
     settings = module.Settings.model_validate(configuration["model"])
     how = TrainingSettings.model_validate({**configuration["training"], **training})
     return Recipe(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
-from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError
+from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
@@ -26,9 +26,10 @@ from tuner.spec.own_code import Code, Described, described, first_line
 from tuner.spec.settings import Settings
 
 T = TypeVar("T")
-IMPORTED = 120.0  # seconds to import, to build or to try a model on a few rows
+ENDED = "it may call os._exit, or crash in compiled code"
+IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
-SAFE = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
+EXPECTED = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
         "tuner", "types", "typing")  # fmt: skip
 
 
@@ -89,24 +90,25 @@ class UserCode:
         come to an end; `TimeIsOver`."""
         if not self._trusted:
             text = f"the study was not made by you on this machine, and names code that would run: {what}"
-            raise NotTrusted(text, f"--trust, if you trust the study and what is in {self._folder}")
+            raise NotTrusted(text, f"use --trust if you trust the study and the code in {self._folder}")
         left = self.budget.left if self.budget else None
         child = self._child = self._child or self._start()
         try:
             child.pipe.send((function, arguments))
-            if not child.pipe.poll(limit if left is None else min(limit, left)):
-                self._end(child)
-                if left is not None and left < limit:
-                    raise TimeIsOver(f"the time limit was reached while {what} ran")
-                raise UsageError(f"{what} does not come to an end: it was stopped after {limit:g} s", "mend it")
+            packed = child.answer(limit if left is None else min(limit, left))
             value: Any
-            value, error, details = _Unpickler(io.BytesIO(child.pipe.recv_bytes())).load()
+            value, error, details = _Unpickler(io.BytesIO(packed)).load()
+        except TimeoutError as late:
+            self._end(child)
+            if left is not None and left < limit:
+                raise TimeIsOver(f"the time limit was reached while {what} ran") from late
+            raise UsageError(f"{what} did not finish within {limit:g} s, and was stopped", "fix it") from late
         except (EOFError, OSError) as died:
-            how = self._end(child)
-            text = f"{what} ends the process in which it runs ({how})"
-            raise UsageError(text, "mend it: it may call os._exit, crash in compiled code, or use up memory") from died
+            if (how := self._end(child)) == "SIGKILL":
+                raise LimitReached(f"the process that runs {what} was killed ({how}): {NO_ROOM}") from died
+            raise UsageError(f"{what} ended its process ({how})", ENDED) from died
         if error is not None:
-            raise error from _ThereError(details)
+            raise error from _RemoteTraceback(details)
         found: T = value
         return found
 
@@ -116,9 +118,9 @@ class UserCode:
         self._printing.start()
         child = Child.start(_serve, Opened(writing), self._loaded, self._given)
         try:
-            child.pipe.recv()
+            child.answer()
         except (EOFError, OSError):
-            raise LimitReached(f"a process died before it began ({child.ended()}): {NO_ROOM}") from None
+            raise child.died("was to run the user's code") from None
         return child
 
     def _end(self, child: Child) -> str:
@@ -130,15 +132,15 @@ class UserCode:
         return how
 
 
-class _ThereError(Exception):
+class _RemoteTraceback(Exception):
     """The traceback of an error in the other process, for --debug."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads values only: an object of the user's own would bring their code into this process."""
+    """Reads plain values: an object of the user's own would import their code here. A guard against accidents only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.partition(".")[0] not in SAFE:
+        if module.partition(".")[0] not in EXPECTED:
             raise UsageError(f"the user's code answers with a {module}.{name}", "use plain numbers and texts")
         return super().find_class(module, name)
 
@@ -188,10 +190,12 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
         except TunerError as error:
             answer = (None, error, traceback.format_exc())
         except BaseException as error:
-            answer = (None, UsageError(f"it fails: {first_line(error)}", "mend it"), traceback.format_exc())
+            lack = lacking(error)
+            told = LimitReached(lack) if lack else UsageError(f"it fails: {first_line(error)}", "fix it")
+            answer = (None, told, traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
-        pipe.send_bytes(pickle.dumps(answer))
+        pipe.send(pickle.dumps(answer))
 
 
 def _model(data: _Data, name: str, folder: Path) -> Code:

@@ -18,19 +18,20 @@ from tuner.search.shared import Memory, Placed, place, placed
 from tuner.search.trial import OutOfMemory, Runner, explain, failure
 from tuner.training.fitting import DoesNotFit, Room
 
+STARTED = 600.0  # seconds to import, and to read the data
 NOT_BEGUN = -1  # in the place of an epoch
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A worker's word that it cannot work at all: no fault of any trial."""
+    """A worker reports that it cannot work at all: no fault of any trial."""
 
     error: TunerError
 
 
 @dataclass(frozen=True)
 class TooLarge:
-    """A worker's word that the job takes `needed` bytes, more than it was given room for."""
+    """A worker reports that the job takes `needed` bytes, more than it was given room for."""
 
     needed: float
 
@@ -95,6 +96,7 @@ class Worker:
     device: str
     job: Job | None = None
     since: float = 0.0
+    starting: bool = False  # it has been given a job, and has not begun it
     largest: float = 0.0  # bytes of memory that the process was seen to hold
     number: int = field(default=0)  # of the job
 
@@ -113,12 +115,16 @@ class Worker:
     def give(self, job: Job, room: Room) -> None:
         """Begin the job."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
-        self.number += 1
+        self.number, self.starting = self.number + 1, True
         with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
             self.pipe.send((self.number, job, room))
 
     def look(self) -> None:
-        """Note how much memory it holds."""
+        """Note when it begins its job, and how much memory it holds. Raises `LimitReached` where it does not begin."""
+        if self.starting and self.begun:
+            self.starting, self.since = False, time.monotonic()  # importing the user's code is no time of the trial
+        if self.starting and self.seconds > STARTED:
+            raise self.child.died(f"was to begin within {STARTED:g} s")
         with contextlib.suppress(psutil.Error):
             self.largest = max(self.largest, psutil.Process(self.child.process.pid).memory_info().rss)
 
@@ -141,7 +147,7 @@ class Worker:
 
     @property
     def seconds(self) -> float:
-        """Since the job was given."""
+        """Since the job began, or, before that, was given."""
         return time.monotonic() - self.since
 
 
@@ -180,6 +186,8 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
 
 
 def _not_started(error: Exception, device: str) -> TunerError:
+    if isinstance(error, LimitReached):
+        return error
     if lack := lacking(error):
         return LimitReached(f"a worker cannot begin: {lack}")
     said, cure = (error.message, error.hint) if isinstance(error, TunerError) else (explain(error), None)

@@ -7,11 +7,10 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from tuner.spec.records import SizePoint
 from tuner.spec.selection import Rule
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
-CLOSED = ConfigDict(extra="forbid")
+CLOSED = ConfigDict(extra="forbid", strict=True)
 
 
 class DummyHeader(TypedDict):
@@ -79,13 +78,13 @@ class StudyHeader(TypedDict):
     task: str
     metric: str
     maximize: bool
-    bounds: tuple[float | None, float | None]
+    bounds: Annotated[list[float | None], Field(min_length=2, max_length=2)]
     by_row: bool
     weighted: bool
     dataset: DatasetHeader
     splits: str
     parameters: list[str]
-    ranges: dict[str, tuple[float, float, bool]]
+    ranges: dict[str, Annotated[list[float | bool], Field(min_length=3, max_length=3)]]
     chains: Annotated[list[ChainHeader], Field(min_length=1)]
     raised: NotRequired[list[Count]]
     signature: NotRequired[str | None]
@@ -117,9 +116,18 @@ class Runs(TypedDict):
     runs: list[Run]
 
 
+class Point(TypedDict):
+    """As `SizePoint`."""
+
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    rows: Count
+    validation: list[float | None]
+    training: list[float | None]
+
+
 class SizeCurve(TypedDict):
     """The learning curve over training size, of a trial of the final chain."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
     trial: Count
-    points: list[SizePoint]
+    points: list[Point]

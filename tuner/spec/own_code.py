@@ -25,7 +25,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model
 from pydantic.errors import PydanticUserError
 
-from tuner.errors import TunerError, UsageError, did_you_mean
+from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, lacking
 from tuner.seeds import seed_of
 from tuner.spec.settings import Settings, members
 
@@ -98,7 +98,9 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
 
 
 def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
-    """What the user's code raised, and the cure."""
+    """What the user's code raised, and the cure. Raises `LimitReached` where the machine is at fault."""
+    if lack := lacking(error):
+        raise LimitReached(f"{name} cannot run{on}: {lack}") from error
     return f"{name} fails{on}: {first_line(error)}", "mend it; --debug shows where"
 
 
@@ -147,7 +149,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         raise UsageError(f"{where}: no such file in {folder}", hint)
     root = root_of(where, folder)
     if path is None and kind.declared and not _may_name(where, root):
-        text = f"{where} is installed, and its package does not say that it is for tuner"
+        text = f"{where} is installed, and its package declares no entry point of the group '{GROUP}'"
         hint = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
         raise UsageError(text, hint)
     for name in _beside:  # another folder may have one of the same name
@@ -209,6 +211,8 @@ def _digest(files: list[Path]) -> str:
 
 
 def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
+    if lack := lacking(error):
+        return LimitReached(f"{where} cannot be imported: {lack}")
     place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
     hint = "mend it"
     if isinstance(error, ImportError) and "relative import" in str(error):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SIGNATURE = "signature"
+LENGTH = 32  # bytes of a key
 KEY = Path("tuner") / "study.key"  # in the folder of the user's data
 
 
@@ -42,9 +43,11 @@ def _key(*, make: bool) -> bytes | None:
         if make and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent) as new:  # whole before it has its name
-                new.write(secrets.token_bytes(32))
+                new.write(secrets.token_bytes(LENGTH))
                 new.flush()
+                os.fsync(new.fileno())
                 with suppress(FileExistsError):  # another search was faster
                     os.link(new.name, path)
-        return path.read_bytes()
+        key = path.read_bytes()
+        return key if len(key) == LENGTH else None
     return None

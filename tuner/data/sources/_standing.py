@@ -57,7 +57,7 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
     try:
         return instants(column, "")
     except DataError:
-        texts = np.array(["" if pd.isna(value) else str(value) for value in column])
+        texts = np.array(["" if pd.isna(value) else str(value) for value in column], dtype=object)
         levels, codes = np.unique(texts, return_inverse=True)
     try:
         dates = moments(levels, codes, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import operator
+import os
 import pickle
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -48,12 +49,14 @@ class Copies(nn.Module):
         else:
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
         self.counts: Tensor | None = None
+        self._process = os.getpid()
         self._answer = answer
         self._random_states = [RandomState(generator) for generator in lanes.for_dropout()]
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
         self._together = _rows_apart(models[0])
+        self._end_if_forked()
 
     def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
         named = {"side" if each.is_floating_point() else "lengths": each for each in beside}
@@ -62,6 +65,7 @@ class Copies(nn.Module):
         if self._together and not more:
             model = self._copies[0][0]
             out: Tensor = vmap(lambda own, rows: self._answer(functional_call(model, own, (rows,))))(weights, x)
+            self._end_if_forked()
             return out
         lanes, rows = x.shape[:2]
         counts = [rows] * lanes if self.counts is None or not self.training else self.counts.sum(dim=1).tolist()
@@ -71,8 +75,14 @@ class Copies(nn.Module):
             with self._random_states[lane].active(advance=self.training) if self._random_states else nullcontext():
                 given = {name: each[lane, :count] for name, each in more.items()}
                 out = self._answer(functional_call(model, own, (x[lane, :count],), given))
+                self._end_if_forked()
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
         return torch.stack(outs)
+
+    def _end_if_forked(self) -> None:
+        """A module that forks leaves a copy of this process, which would go on, and fork again at every call."""
+        if os.getpid() != self._process:
+            os._exit(0)
 
     def select(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only; a twin gets a copy of its own."""
