@@ -52,8 +52,8 @@ class Child:
         return cls(process, here)
 
     def answer(self, timeout: float | None = None) -> Any:
-        """The next thing that it sends. Raises `TimeoutError`; and `EOFError` where it has ended, even if a process that
-        it started still holds its end of the pipe."""
+        """The next thing that it sends. Raises `TimeoutError`; and `EOFError` if it has ended, even where a process
+        that it started still holds its end of the pipe."""
         if not wait([self.pipe, self.process.sentinel], timeout):
             raise TimeoutError
         if not self.pipe.poll():
