@@ -109,7 +109,13 @@ def test_the_keys_of_the_json_lines_are_those_told(tmp_path):
 
 TORTURE = {
     "experiment files": ["test_torture_files"],
-    "data files": ["test_torture_data", "test_torture_images", "test_torture_series", "test_torture_tables"],
+    "data files": [
+        "test_torture_data",
+        "test_torture_images",
+        "test_torture_series",
+        "test_torture_tables",
+        "test_bombs",
+    ],
     "studies and disks": ["test_torture_study", "test_store", "test_checksums"],
     "processes": ["test_torture_processes"],
     "terminals": ["test_torture_terminal", "test_torture_escapes"],

@@ -37,12 +37,12 @@ SAMPLERS = {
     "random": {"search": {"sampler": "random", "trials": 6}, "training": LONG},
     "tpe": {"search": {"sampler": "tpe", "trials": 10}, "training": LONG},
 }
-EARLY = LATE = 10  # kills before and while it trains
+EARLY = LATE = 4  # kills before and while it trains; `python -m benchmarks torture` has more
 USER_CODE = str(Path(__file__).parent / "user_code")
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path, sampler):
+def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path, sampler):
     path, moments = write_space(tmp_path, **SAMPLERS[sampler]), random.Random(sampler)
     killed, whole, orphans = tmp_path / "killed.db", tmp_path / "whole.db", set()
     for training in moments.sample([False] * EARLY + [True] * LATE, EARLY + LATE):

@@ -15,7 +15,7 @@ from tuner.errors import DataError
 CGROUP = Path("/sys/fs/cgroup")
 SHARE = 0.5  # of the free memory that a file may take when it is unpacked
 RATIO = 1032  # how much smaller deflate makes anything, at most
-CHUNK = 2**20  # bytes
+CHUNK, STEP = 2**20, 2**27  # bytes
 
 
 def memory(container: Path = CGROUP) -> tuple[float, float]:
@@ -31,7 +31,7 @@ def memory(container: Path = CGROUP) -> tuple[float, float]:
 
 def check_gzip(path: Path) -> None:
     """Refuse a gzip file that would be too large, however small it is now. Raises `DataError`, `OSError`."""
-    about, most = path.stat(), memory()[0] * SHARE
+    about, most = path.stat(), max(1, memory()[0] * SHARE // STEP) * STEP  # the same when it is asked again
     if about.st_size * RATIO > most and _is_larger(path, about.st_mtime_ns, about.st_size, most):
         raise _too_large(path, most)
 
