@@ -140,6 +140,7 @@ def test_a_trial_that_does_not_stop_by_itself_is_killed(endless):
     prepared, executor = endless
     (worker,) = multiprocessing.active_children()
     executor.submit(replace(first_job(prepared), time_limit=0.5))
+    until_training(executor)
     os.kill(worker.pid, signal.SIGSTOP)
     _, record = work(executor)
     assert record.reason == "took longer than limits.trial_time (0.5 s), and was killed"

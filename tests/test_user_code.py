@@ -104,6 +104,14 @@ def test_a_time_limit_holds_for_what_does_not_end(tmp_path, make):
         assert time.monotonic() - begun < 20 and "stopped: the time limit was reached while " in err
 
 
+@pytest.mark.slow
+def test_importing_is_no_time_of_a_trial(tmp_path):
+    """Of which there is one in every worker; a limit of a trial is for its training."""
+    path = with_net(tmp_path, top="time.sleep(7)", limits={"trial_time": "1s"}, search={"trials": 1})
+    code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", 2)
+    assert code == 0, err
+
+
 def test_what_does_not_end_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.search.user_code.IMPORTED", 3.0)
     err = survived(*inside("check", with_net(tmp_path, forward="while True: pass")), expected=2)

@@ -151,7 +151,7 @@ class Processes:
                     done += self._taken(job, answer)
                     if answer is not None and self._renewed and worker in self._workers:
                         self._replace(worker)
-                elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE:
+                elif job.time_limit is not None and worker.seconds > job.time_limit + GRACE and not worker.starting:
                     reason = f"took longer than limits.trial_time ({job.time_limit:g} s), and was killed"
                     done.append((job, failure(job, reason, worker.seconds, epoch=worker.reached)))
                     self._replace(worker)

@@ -96,7 +96,7 @@ class Worker:
     device: str
     job: Job | None = None
     since: float = 0.0
-    starting: bool = False  # it has been given a job, and has not begun it
+    starting: bool = False  # it has been given its first job, and has not begun it
     largest: float = 0.0  # bytes of memory that the process was seen to hold
     number: int = field(default=0)  # of the job
 
@@ -115,7 +115,7 @@ class Worker:
     def give(self, job: Job, room: Room) -> None:
         """Begin the job."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
-        self.number, self.starting = self.number + 1, True
+        self.starting, self.number = self.number == 0, self.number + 1
         with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
             self.pipe.send((self.number, job, room))
 
