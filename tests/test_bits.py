@@ -66,7 +66,7 @@ CASES = {
 def losses(table, model, lanes, batch_size):
     how = recipe_of(
         {"model": model, "training": {"epochs": 2, "batch_size": batch_size}},
-        Work(table.dataset, DEFAULT[table.dataset.task]),
+        Work(table.dataset, DEFAULT[table.dataset.task], own={model["name"]: ""}),
     )
     curves = train(how, lanes, table, go_on).curves
     return curves.train_loss[curves.lanes], curves.loss, curves.score
