@@ -58,7 +58,7 @@ def test_a_limit_of_processes_stops_the_search_and_fails_no_trial(place, own):
     model = {"name": "nets.py:Net", "hidden_size": None, "activation": None} if own else {}
     path = write_space(place, model=model, search={"trials": 2})
     codes = []
-    for limit in range(1, 13):
+    for limit in (1, 3, 5, 6, 7, 8, 9, 12):
         words = [*AS_STRANGER, "prlimit", f"--nproc={limit}", *command("search", path, "--workers", 2)]
         code, out, err = run(words, place, env={**os.environ, "HOME": str(place)})
         survived(code, out, err, expected=code)
@@ -74,7 +74,7 @@ def test_a_limit_of_processes_stops_the_search_and_fails_no_trial(place, own):
 @pytest.mark.slow
 def test_few_open_files_stop_it_and_fail_no_trial(tmp_path):
     path = write_space(tmp_path, search={"trials": 2})
-    for limit in (12, 16, 20, 24, 32, 48):
+    for limit in (12, 20, 32):
         words = ["prlimit", f"--nofile={limit}", *command("search", path, "--workers", 3)]
         code, out, err = run(words, tmp_path)
         survived(code, out, err, expected=code)

@@ -105,9 +105,10 @@ def test_a_time_limit_holds_for_what_does_not_end(tmp_path, make):
 
 
 @pytest.mark.slow
-def test_importing_is_no_time_of_a_trial(tmp_path):
+def test_importing_is_no_time_of_a_trial(tmp_path, monkeypatch):
     """Of which there is one in every worker; a limit of a trial is for its training."""
-    path = with_net(tmp_path, top="time.sleep(7)", limits={"trial_time": "1s"}, search={"trials": 1})
+    monkeypatch.setattr("tuner.search.executors.GRACE", 0.2)
+    path = with_net(tmp_path, top="time.sleep(2)", limits={"trial_time": "1s"}, search={"trials": 1})
     code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", 2)
     assert code == 0, err
 
