@@ -11,7 +11,6 @@ import io
 import json
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+
+import psutil
 
 import tuner.search.driver  # noqa: F401  before torch: what a command would load, once for all cases
 from benchmarks.timing import table
@@ -202,7 +203,7 @@ def case(kind: str, number: int) -> tuple[list[str], str]:
             return words, f"raises {type(error).__name__}: {error}"
         finally:
             os.chdir(before)
-    seconds, held = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds, held = time.monotonic() - begun, psutil.Process().memory_info().rss
     said = out.getvalue() + err.getvalue()
     wrong = [
         *(["a bug"] if "a bug in tuner" in said or "Traceback" in said else []),

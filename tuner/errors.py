@@ -105,6 +105,8 @@ def lacking(error: BaseException) -> str | None:
             return "the working directory is gone"
         found = LACKS.get(error.errno or 0)
         return f"{found}: {error.filename}" if found and error.filename else found
+    if isinstance(error, ImportError) and "Too many open files" in str(error):  # of a library that is compiled
+        return LACKS[errno.EMFILE]
     if isinstance(error, MemoryError):
         return LACKS[errno.ENOMEM]
     if isinstance(error, OverflowError) and "timestamp" in str(error):
