@@ -225,7 +225,7 @@ def cases(kind: str, seed: int, seconds: float) -> Iterator[tuple[int, list[str]
 
 
 def work(kind: str, number: int, seconds: float) -> None:
-    """In a process of its own, which a case may hang or kill: a line before each case, and one for what is wrong."""
+    """Run cases in this process, which one of them may hang or kill; print a line before each, and one per failure."""
     end = time.monotonic() + seconds
     _finished()
     while time.monotonic() < end:

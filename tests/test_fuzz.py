@@ -15,7 +15,7 @@ def test_nothing_that_is_fed_to_a_command_is_a_bug_a_hang_or_a_gigabyte(kind):
 
 
 def test_a_bug_is_found(monkeypatch, tmp_path):
-    """A command that does what it should not is told, or the campaign shows nothing."""
+    """The campaign reports a command that fails: otherwise a clean result would mean nothing."""
     monkeypatch.setattr(fuzz, "run", lambda words: print("error: a bug in tuner: \x1b[2J") or 1)
     monkeypatch.setattr(fuzz, "KINDS", {"names": lambda draw, folder: ["list"]})
     _, wrong = fuzz.case("names", 0)

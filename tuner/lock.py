@@ -30,7 +30,7 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
     `StorageError` once the lock's file has been deleted, for then another process may hold a new one.
 
     Symbolic links are followed first, so all links to a study share one lock. A file with several hard links is
-    refused: each name would have a lock of its own.
+    refused: each name would get a separate lock.
     """
     lock_path = lock_file(path)
     end = time.monotonic() + max(wait, GLANCE)

@@ -73,7 +73,7 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     new = not holds_something(wishes.study)
     if not new:
         with suppress(StudyBusy):  # the search waits for whoever holds the file
-            check_file(wishes.study)  # before torch is loaded: what is wrong is told at once
+            check_file(wishes.study)  # report a bad file before the slow import of torch
         if not wishes.wait:
             check_free(wishes.study)
     with ExitStack() as stack:

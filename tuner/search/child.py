@@ -64,8 +64,9 @@ class Child:
         """End it, if it still runs, and what it has started; returns how it ended."""
         self.process.kill()
         self.process.join()
-        with contextlib.suppress(OSError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        if self.process.pid:  # 0 would be the group of this process
+            with contextlib.suppress(OSError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.exitcode or 0
         return _signal(-code) if code < 0 else f"exit code {code}"
 
@@ -93,7 +94,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     """In the child."""
     os.environ.clear()  # the server has kept that of its start
     os.environ.update(environment)
-    os.setsid()  # a group of its own, which is ended together
+    os.setsid()  # a new process group: processes that it starts are killed with it
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides

@@ -25,7 +25,7 @@ from tuner.search.samplers import LEARNING
 from tuner.search.wishes import Wishes
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, trial_time
-from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, mend, read
+from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
 HELD = "another program holds the study file; the search waits for it"
@@ -108,7 +108,7 @@ def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
 
 def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
-    mend(wishes.study)
+    roll_back(wishes.study)
     now = header(prepared, name)
     now["trials"] = prepared.trials(wishes.trials)
     found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None

@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,8 +30,9 @@ T = TypeVar("T")
 ENDED = "it may call os._exit, or crash in compiled code"
 IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
+LONGEST_LINE = 2**16  # characters
 EXPECTED = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
-        "tuner", "types", "typing")  # fmt: skip
+            "tuner", "types", "typing")  # fmt: skip
 
 
 class UserCode:
@@ -148,7 +150,7 @@ class _Unpickler(pickle.Unpickler):
 def _forward(descriptor: int, quiet: bool) -> None:
     """What the process prints, to standard error."""
     with open(descriptor, errors="replace") as lines:
-        for line in lines:
+        for line in iter(partial(lines.readline, LONGEST_LINE), ""):  # output may have no line break
             if not quiet:
                 with suppress(OSError):
                     print(visible(line), end="", file=sys.stderr, flush=True)
@@ -167,7 +169,8 @@ class _Data:
 
     def given(self, where: Placed) -> Dataset:
         """What the driver has put there."""
-        self._read = self._read or placed(where, self._given)
+        if self._read is None:
+            self._read = placed(where, self._given)
         return self._read
 
 

@@ -18,7 +18,7 @@ from tuner.store.reading import (
     read_trial,
 )
 from tuner.store.signature import is_ours
-from tuner.store.writing import Entry, Store, make, mend
+from tuner.store.writing import Entry, Store, make, roll_back
 
 __all__ = [
     "CURVE",
@@ -34,7 +34,7 @@ __all__ = [
     "holds_something",
     "is_ours",
     "make",
-    "mend",
     "read",
     "read_trial",
+    "roll_back",
 ]

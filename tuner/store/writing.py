@@ -237,7 +237,7 @@ def _make_tables(new: Path) -> None:
             pass
 
 
-def mend(path: Path) -> None:
+def roll_back(path: Path) -> None:
     """Roll back what a killed run had half written; hold the lock."""
     study = resolve_link(path)
     if study.with_name(study.name + "-journal").exists():

@@ -30,7 +30,7 @@ PLACES = {"tagging": ("step", "(N, T)", ("sequence", "tokens")), "segmentation":
 
 
 class Settings(NumberSettings):
-    reads: ClassVar = ("path", "target", *ROLES)  # with an NPY file, each of these names a file of its own
+    reads: ClassVar = ("path", "target", *ROLES)  # with an NPY file, each of these settings names another file
     name: Literal["arrays"] = "arrays"
     path: str = Field(description="the file, relative to the experiment file; an NPY file is the features")
     features: str = Field(FEATURES, description="the array of features")
