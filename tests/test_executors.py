@@ -78,7 +78,7 @@ def test_a_job_whose_worker_is_killed_is_tried_once_more_and_then_the_search_sto
     assert other.pid != worker.pid
     until_training(executor)
     os.kill(other.pid, signal.SIGKILL)
-    with pytest.raises(LimitReached, match=r"outer-1: trial 0 failed twice \(the worker process was killed"):
+    with pytest.raises(LimitReached, match=r"outer-1: trial 0 failed \(the worker process was killed"):
         while True:
             executor.wait(5)
 
@@ -86,7 +86,7 @@ def test_a_job_whose_worker_is_killed_is_tried_once_more_and_then_the_search_sto
 def test_what_uses_up_the_memory_of_the_machine_is_a_failed_trial(endless, tmp_path, monkeypatch):
     """As before, on a machine of which the worker holds most; the next trials go on."""
     prepared, executor = endless
-    monkeypatch.setattr("tuner.search.executors.memory", lambda: (1e6, 1e6))
+    monkeypatch.setattr("tuner.search.machine.memory", lambda: (1e6, 1e6))
     executor.submit(first_job(prepared))
     for _ in range(2):
         until_training(executor)
@@ -224,7 +224,7 @@ def test_no_memory_is_tried_once_more_with_all_of_it(endless, tmp_path):
     room = worker.memory_info().vms + 300_000_000  # the weights of a lane take half a gigabyte
     worker.rlimit(psutil.RLIMIT_AS, (room, room))
     executor.submit(replace(job, configuration=large))
-    with pytest.raises(LimitReached, match=r"failed twice \(out of memory\) with much less memory than the .* machine"):
+    with pytest.raises(LimitReached, match=r"failed \(out of memory\) though it took less than half"):
         while True:
             executor.wait(1)
 

@@ -1,5 +1,6 @@
 """Errors, registry and seeds: what every other part stands on."""
 
+import errno
 import subprocess
 import sys
 
@@ -95,3 +96,24 @@ def test_a_seed_is_the_same_in_every_process():
 def test_a_seed_is_the_same_on_every_day():
     # a study that was started with another hash could not be gone on with
     assert seed_of("trial", 7, np.arange(3)) == 6189214117662637998
+
+
+@pytest.mark.parametrize(
+    ("error", "lack"),
+    [
+        (OSError(errno.EMFILE, "Too many open files", "data.csv"), "no more files may be open (ulimit -n): data.csv"),
+        (OSError("Too many open files"), "no more files may be open (ulimit -n)"),
+        (ImportError("libgomp.so.1: cannot open shared object file: Too many open files"), "no more files may be open"),
+        (RuntimeError("can't start new thread"), "the machine allows no more processes or threads"),
+        (
+            RuntimeError("unable to allocate shared memory(shm) for file </torch_1>"),
+            "there is no room in shared memory",
+        ),
+        (MemoryError(), "the machine has no more memory"),
+        (ValueError("column 'notes': No space left on device"), None),
+        (OSError(errno.ENOENT, "No such file or directory", "data.csv"), None),
+    ],
+)
+def test_what_the_machine_lacks_is_told_from_a_fault_of_the_trial(error, lack):
+    found = errors.lacking(error)
+    assert found is lack if lack is None else found.startswith(lack)

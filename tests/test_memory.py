@@ -1,6 +1,7 @@
 """A stack that does not fit is cut: the same curves, and a peak that stays within what was allowed."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from helpers import inside, search, tables, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
@@ -16,6 +18,7 @@ from tuner.memory import memory as of_the_machine
 from tuner.models import mlp, rnn
 from tuner.search.executors import Inline, Processes
 from tuner.search.jobs import Work
+from tuner.search.machine import share_wanted
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
 from tuner.search.trial import Runner
@@ -298,3 +301,24 @@ def test_a_container_may_have_less_than_its_machine(tmp_path):
     assert of_the_machine(tmp_path)[0] == 2_200_000
     (tmp_path / "memory.max").write_text("max\n")
     assert of_the_machine(tmp_path)[0] == pytest.approx(whole, rel=0.5)
+
+
+GPU_MESSAGE = (
+    "CUDA out of memory. Tried to allocate {asked}. GPU 0 has a total capacity of 79.10 GiB of which 6.62 MiB is free. "
+    "Process 4711 has 77.09 GiB memory in use. Including non-PyTorch memory, this process has 2.00 GiB memory in use. "
+    "Of the allocated memory {held} is allocated by PyTorch, and {kept} is reserved by PyTorch but unallocated. If "
+    "reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True."
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "kept", "share"),
+    [("20.00 MiB", "1.50 GiB", "512 bytes", 1.51953 / 79.10), ("60.00 GiB", "18.00 GiB", "1.10 GiB", 1.0)],
+)
+def test_a_full_gpu_tells_whose_memory_it_is(asked, held, kept, share):
+    error = torch.OutOfMemoryError(GPU_MESSAGE.format(asked=asked, held=held, kept=kept))
+    assert share_wanted(error) == pytest.approx(share, rel=1e-3)
+
+
+def test_of_other_errors_nobody_knows():
+    assert share_wanted(torch.OutOfMemoryError("CUDA error: out of memory")) == math.inf

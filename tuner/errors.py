@@ -98,25 +98,30 @@ LACKS = {  # what the system says where something is used up, and what that is
 }
 
 
+SAID = {  # what libraries say of it in words
+    "can't start new thread": PROCESSES,
+    "Resource temporarily unavailable": PROCESSES,
+    "Too many open files": LACKS[errno.EMFILE],
+    "No space left on device": LACKS[errno.ENOSPC],
+    "unable to allocate shared memory": "there is no room in shared memory (df /dev/shm)",
+    "unable to open shared memory": "there is no room in shared memory (df /dev/shm)",
+}
+
+
 def lacking(error: BaseException) -> str | None:
     """What the machine lacks, if an exception is due to that: no fault of a trial, and no bug."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno:
         if error.errno == errno.ENOENT and error.filename is None and not _has_working_directory():
             return "the working directory is gone"
-        found = LACKS.get(error.errno or 0)
+        found = LACKS.get(error.errno)
         return f"{found}: {error.filename}" if found and error.filename else found
-    if isinstance(error, ImportError) and "Too many open files" in str(error):  # of a library that is compiled
-        return LACKS[errno.EMFILE]
     if isinstance(error, MemoryError):
         return LACKS[errno.ENOMEM]
     if isinstance(error, OverflowError) and "timestamp" in str(error):
         return "the clock of the machine is set to a year that cannot be counted (2262 or later)"
-    if isinstance(error, RuntimeError):
+    if isinstance(error, OSError | RuntimeError | ImportError):
         text = str(error)
-        if "can't start new thread" in text or "Resource temporarily unavailable" in text:
-            return PROCESSES
-        if "unable to allocate shared memory" in text or "unable to open shared memory" in text:
-            return f"there is no room in shared memory (df /dev/shm): {text.partition(chr(10))[0]}"
+        return next((lack for words, lack in SAID.items() if words in text), None)
     return None
 
 

@@ -13,9 +13,8 @@ from typing import Protocol
 from rich.filesize import decimal
 
 from tuner.errors import LimitReached, TunerError
-from tuner.memory import memory
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.machine import too_much
+from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
@@ -73,7 +72,7 @@ class Inline:
         except DoesNotFit as error:
             return [(job, too_large(job, error.needed, self._room))]
         except OutOfMemory as error:
-            return [(job, _own_fault(job, Outside(error.outcome, error.wanted)))]
+            return [(job, _own_fault(job, Outside(error.outcome, error.share)))]
 
     def running(self) -> list[Running]:
         """Nothing runs between two calls."""
@@ -283,15 +282,14 @@ def _died(worker: Worker, job: Job, how: str) -> Outside:
     else:
         reason = f"the worker process ended ({how})"
     outcome = failure(job, reason, worker.seconds, epoch=worker.reached)
-    return Outside(outcome, {"SIGKILL": worker.largest, UNKNOWN: 0.0}.get(how, math.inf))
+    return Outside(outcome, {"SIGKILL": share_of_memory(worker.largest), UNKNOWN: 0.0}.get(how, math.inf))
 
 
 def _own_fault(job: Job, found: Outside) -> Outcome:
-    """What becomes of a job that failed twice. Raises `LimitReached` where it took less than half of the memory of the
-    machine, alone: then it was not the job that used it up."""
-    _, whole = memory()
-    if found.held < whole / 2:
+    """What becomes of a job that failed with all the room that there is. Raises `LimitReached` where it took less than
+    half of all memory: then it was not the job that used it up."""
+    if found.share < 0.5:
         (record, *_) = found.outcome.values()
-        text = f"{job} failed twice ({record.reason}) with much less memory than the {decimal(int(whole))} that"
-        raise LimitReached(f"{text} the machine has: other programs hold it, or kill workers (ulimit -v; dmesg)")
+        text = f"{job} failed ({record.reason}) though it took less than half of the memory of the machine or GPU"
+        raise LimitReached(f"{text}: other programs hold the rest, or kill workers (ulimit -v; dmesg; nvidia-smi)")
     return found.outcome

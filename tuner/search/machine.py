@@ -15,6 +15,12 @@ from tuner.memory import memory
 from tuner.spec.sections import Limits, size
 from tuner.training.fitting import Room
 
+UNITS = ("bytes", "KiB", "MiB", "GiB")
+SIZE = rf"([\d.]+ (?:{'|'.join(UNITS)}))"
+GPU_FULL = re.compile(  # torch.OutOfMemoryError
+    rf"Tried to allocate {SIZE}.*total capacity of {SIZE}.*Of the allocated memory {SIZE} .*and {SIZE} is reserved"
+)
+
 
 def cores() -> int:
     """How many processors this process may use."""
@@ -39,7 +45,23 @@ def too_much(needed: float, most: float) -> str:
     return f"{asked}, and it may take {allowed}"
 
 
-def wanted(error: BaseException) -> float:
-    """The bytes that this process would hold, if it had been given what it asked for; infinity if nobody knows."""
-    asked = re.search(r"tried to allocate (\d+) bytes", str(error))  # as torch says of the machine's own memory
-    return psutil.Process().memory_info().rss + float(asked[1]) if asked else math.inf
+def share_wanted(error: BaseException) -> float:
+    """The share of all memory that this process would hold, if it had been given what it asked for: of the machine, or
+    of the GPU where that had none left; infinity if the error does not tell."""
+    if found := re.search(r"tried to allocate (\d+) bytes", str(error)):  # as torch says of the machine's own memory
+        return share_of_memory(psutil.Process().memory_info().rss + float(found[1]))
+    if found := GPU_FULL.search(str(error)):
+        asked, whole, held, kept = (_bytes(text) for text in found.groups())
+        return (asked + held + kept) / whole
+    return math.inf
+
+
+def share_of_memory(held: float) -> float:
+    """Bytes, as a share of the memory of the machine."""
+    return held / memory()[1]
+
+
+def _bytes(text: str) -> float:
+    """The bytes that are written "2.00 GiB"."""
+    number, unit = text.split()
+    return float(number) * 1024.0 ** UNITS.index(unit)

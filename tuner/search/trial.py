@@ -21,7 +21,7 @@ from tuner.models._own import load
 from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
-from tuner.search.machine import wanted
+from tuner.search.machine import share_wanted
 from tuner.spec.diagnosis import FoldTraining, diagnose
 from tuner.spec.own_code import first_line, is_own
 from tuner.spec.packing import pack
@@ -46,12 +46,12 @@ class TooLong(Exception):
 
 
 class OutOfMemory(Exception):
-    """There was no memory left; what becomes of the job if there is none again, and the bytes that the process wanted
-    to hold, infinite where that is not known."""
+    """There was no memory left; what becomes of the job if there is none again, and the share of all memory that the
+    process wanted to hold, infinite where that is not known."""
 
-    def __init__(self, outcome: Outcome, wanted: float) -> None:
+    def __init__(self, outcome: Outcome, share: float) -> None:
         super().__init__("out of memory")
-        self.outcome, self.wanted = outcome, wanted
+        self.outcome, self.share = outcome, share
 
 
 class Runner:
@@ -90,7 +90,7 @@ class Runner:
         except (Exception, SystemExit) as error:  # a model may call sys.exit
             failed = failure(job, explain(error), time.perf_counter() - start, _details(error), reached)
             if _out_of_memory(error):
-                raise OutOfMemory(failed, wanted(error)) from error
+                raise OutOfMemory(failed, share_wanted(error)) from error
             if lack := lacking(error):
                 raise LimitReached(
                     f"trial {job.number} of {', '.join(job.serves)} cannot be trained: {lack}"

@@ -38,11 +38,11 @@ class TooLarge:
 
 @dataclass(frozen=True)
 class Outside:
-    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again, and how many
-    bytes the process held then, or would have held."""
+    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again, and the share of
+    all memory that the process held then, or would have held."""
 
     outcome: Outcome
-    held: float
+    share: float
 
 
 Answer = Outcome | Trouble | TooLarge | Outside
@@ -175,7 +175,7 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
         except OutOfMemory as error:
-            answer = Outside(error.outcome, error.wanted)
+            answer = Outside(error.outcome, error.share)
         except LimitReached as error:
             answer = Trouble(error)
         except BaseException as error:  # a model's own KeyboardInterrupt, say: nobody else sends one here

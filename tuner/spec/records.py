@@ -12,14 +12,15 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from tuner.errors import SAID
 from tuner.spec.space import Values
 
 T = TypeVar("T")
 State = Literal["complete", "pruned", "failed"]
 # what earlier versions kept as a trial's failure, though the machine was at fault: such a trial is trained again
 OUTSIDE = re.compile(
-    r"the worker process died \((SIGKILL|exit code 1)\)|.*(can't start new thread|Resource temporarily unavailable|"
-    r"unable to allocate shared memory|Too many open files|No space left on device)"
+    r"the worker process died \((SIGKILL|exit code 1)\)|(OSError|BlockingIOError|RuntimeError|ImportError): .*"
+    rf"({'|'.join(map(re.escape, SAID))})"
 )
 FoldCurve = tuple[float | None, ...]  # per epoch; None after a fold has stopped early
 
