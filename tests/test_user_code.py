@@ -103,6 +103,13 @@ def test_a_time_limit_holds_for_what_does_not_end(tmp_path, make):
     assert time.monotonic() - begun < 20 and "stopped: the time limit was reached while " in err
 
 
+def test_the_end_of_the_server_that_forks_is_no_fault_of_the_model(tmp_path):
+    mark = tmp_path / "killed"
+    end = f"if not os.path.exists({str(mark)!r}): open({str(mark)!r}, 'x'), os.kill(os.getppid(), 9), time.sleep(2)"
+    real("search", with_net(tmp_path, top=end), cwd=tmp_path)
+    assert mark.exists()
+
+
 @pytest.mark.slow
 def test_importing_is_no_time_of_a_trial(tmp_path, monkeypatch):
     """Of which there is one in every worker; a limit of a trial is for its training."""

@@ -21,6 +21,7 @@ from tuner.errors import LimitReached
 from tuner.search.forkserver import start_forkserver
 
 RESTART = 0.5  # seconds
+UNKNOWN = "exit code 255"  # as Python has it where the fork server, which would tell, has died
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 

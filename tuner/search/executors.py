@@ -13,6 +13,7 @@ from typing import Protocol
 from rich.filesize import decimal
 
 from tuner.errors import LimitReached, TunerError
+from tuner.search.child import UNKNOWN
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
@@ -20,7 +21,6 @@ from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worke
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 
 PATIENCE = 0.25  # seconds between two looks at the clock
-UNKNOWN = "exit code 255"  # as Python has it where the server has died that would tell
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
 
 

@@ -21,7 +21,7 @@ from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerE
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
-from tuner.search.child import NO_ROOM, Child
+from tuner.search.child import NO_ROOM, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
 from tuner.spec.own_code import Code, Described, described, first_line
 from tuner.spec.settings import Settings
@@ -87,7 +87,9 @@ class UserCode:
         found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
         return found
 
-    def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any) -> T:
+    def _call(
+        self, what: str, limit: float, function: Callable[..., T], *arguments: Any, repeated: bool = False
+    ) -> T:
         """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not
         come to an end; `TimeIsOver`."""
         if not self._trusted:
@@ -106,7 +108,9 @@ class UserCode:
                 raise TimeIsOver(f"the time limit was reached while {what} ran") from late
             raise UsageError(f"{what} did not finish within {limit:g} s, and was stopped", "fix it") from late
         except (EOFError, OSError) as died:
-            if (how := self._end(child)) == "SIGKILL":
+            if (how := self._end(child)) == UNKNOWN and not repeated:
+                return self._call(what, limit, function, *arguments, repeated=True)
+            if how == "SIGKILL":
                 raise LimitReached(f"the process that runs {what} was killed ({how}): {NO_ROOM}") from died
             raise UsageError(f"{what} ended its process ({how})", ENDED) from died
         if error is not None:
