@@ -54,3 +54,22 @@ def test_a_worker_to_whom_nothing_is_said_says_nothing(tmp_path):
     (tmp_path / "abandoned.py").write_text(ABANDONED)
     done = subprocess.run([sys.executable, tmp_path / "abandoned.py"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+UNABLE = """
+import os
+from multiprocessing import forkserver
+from tuner.search.forkserver import start_forkserver
+if __name__ == "__main__":
+    os.environ["PYTHONHOME"] = "/nowhere"
+    start_forkserver()
+    os.waitpid(forkserver._forkserver._forkserver_pid, 0)
+    os.write(2, b"it goes on")
+"""
+
+
+def test_a_server_that_cannot_begin_prints_nothing(tmp_path):
+    """The interpreter itself would print where it looked for its library."""
+    (tmp_path / "unable.py").write_text(UNABLE)
+    done = subprocess.run([sys.executable, tmp_path / "unable.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "it goes on")

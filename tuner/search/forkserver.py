@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def start_forkserver() -> None:
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        with nullcontext() if _runs() else _no_stderr():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -46,6 +47,22 @@ def stop_forkserver() -> None:
             os.waitpid(server, 0)
     if _made:
         shutil.rmtree(_made[0], ignore_errors=True)
+
+
+def _runs() -> bool:
+    server: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    return server is not None and os.waitid(os.P_PID, server, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """What is started meanwhile has no standard error: an interpreter that cannot begin would print a traceback."""
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(2), "w") as kept:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept.fileno(), 2)
 
 
 def _folder() -> Path:

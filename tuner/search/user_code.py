@@ -87,9 +87,7 @@ class UserCode:
         found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
         return found
 
-    def _call(
-        self, what: str, limit: float, function: Callable[..., T], *arguments: Any, repeated: bool = False
-    ) -> T:
+    def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any, repeated: bool = False) -> T:
         """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not
         come to an end; `TimeIsOver`."""
         if not self._trusted:
