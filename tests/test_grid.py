@@ -3,6 +3,7 @@
 from itertools import islice
 
 import pytest
+from helpers import inside, write_space
 from hypothesis import assume, given, settings
 from random_spaces import all_cells, combinations, frozen, spaces
 
@@ -89,3 +90,14 @@ def test_constraints_leave_out_whole_parts_of_a_grid():
 def test_a_grid_that_constraints_leave_empty_is_refused_at_last(constraint):
     with pytest.raises(NoResultError, match="of 1,000,000,000,000 cells of the grid, the constraints leave out more"):
         next(grid.cells(Space(BIG, (), (parse(constraint),))))
+
+
+def test_a_grid_whose_conditions_read_too_many_values_is_refused(tmp_path):
+    steps = {"low": 1, "high": 60000, "step": 1}
+    model = {"hidden_size": steps, "dropout": {"low": 0, "high": 0.5, "step": 0.1, "when": "model.hidden_size > 9"}}
+    training = {"epochs": steps, "weight_decay": {"low": 0, "high": 0.5, "step": 0.1, "when": "training.epochs > 9"}}
+    training["optimizer"] = {"name": "adam", "learning_rate": 0.1}
+    path = write_space(tmp_path, model=model, training=training, search={"sampler": "grid", "trials": None})
+    code, _, err = inside("check", path)
+    assert code == 2 and "`when` depends on more than 200,000 combinations of values" in err
+    assert "= fewer values for model.hidden_size or training.epochs, or sampler: random" in err

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tuner.errors import ExperimentError, did_you_mean
+from tuner.errors import ExperimentError, NoResultError, did_you_mean
 from tuner.spec import grid
 from tuner.spec.expressions import Absent, Expression, ExpressionError
 from tuner.spec.reader import Reader
@@ -269,14 +269,24 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
             node = _node(root, parameter.path)
             hint = "add points: 5 (or step: …), or list the values"
             problems.append(at(node, f"grid needs points or step on the range {parameter.path}", hint))
-        if not problems and search.trials is not None and (cells := grid.size(space)) > search.trials:
-            text = f"the grid has {cells:,} cells, and trials: {search.trials:,} covers only the first of them"
-            problems.append(at(place, text, "leave trials out for the whole grid, or use random", warning=True))
+        if not problems:
+            problems += _grid_problems(space, search.trials, place)
     else:
         for parameter, _ in ((p, d) for p, d in ranges if d.points):
             text = f"{parameter.path}: points is for the grid sampler; {search.sampler} draws from the whole range"
             problems.append(at(_node(root, parameter.path), text, warning=True))
     return problems
+
+
+def _grid_problems(space: Space, trials: int | None, place: Node) -> list[Problem]:
+    try:
+        cells = grid.size(space)
+    except NoResultError as error:
+        return [at(place, error.message, error.hint)]
+    if trials is None or cells <= trials:
+        return []
+    text = f"the grid has {cells:,} cells, and trials: {trials:,} covers only the first of them"
+    return [at(place, text, "leave trials out for the whole grid, or use random", warning=True)]
 
 
 def _evaluable(experiment: Experiment, reader: Reader) -> list[Problem]:

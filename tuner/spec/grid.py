@@ -9,7 +9,7 @@ from tuner.errors import NoResultError
 from tuner.spec.expressions import Expression
 from tuner.spec.space import Parameter, Space, Values
 
-MOST, EACH = 200_000, 20  # partial cells that may be looked at: in all (about 4 s), and more for each one found
+MOST, EACH = 200_000, 20  # partial cells that may be looked at: in all (up to 4 s), and more for each one found
 
 
 def controlling(space: Space) -> frozenset[str]:
@@ -57,10 +57,12 @@ def _reads(constraint: Expression, parameter: Parameter) -> bool:
 
 
 def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
-    """Each way to decide the controlling parameters, with the other parameters that then exist."""
-    control = controlling(space)
+    """Each way to decide the controlling parameters, with the other parameters that then exist. Raises `NoResultError`
+    where there are more than `MOST`."""
+    control, decided = controlling(space), 0
 
     def decide(position: int, values: Values, rest: list[Parameter]) -> Iterator[tuple[Values, list[Parameter]]]:
+        nonlocal decided
         if position == len(space.parameters):
             yield values, rest
             return
@@ -71,6 +73,10 @@ def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
             yield from decide(position + 1, values, [*rest, parameter])
         else:
             for index in range(parameter.domain.size()):
+                decided += 1
+                if decided > MOST:
+                    text = f"`when` depends on more than {MOST:,} combinations of values, too many to count a grid"
+                    raise NoResultError(text, f"fewer values for {' or '.join(sorted(control))}, or sampler: random")
                 option = parameter.domain.cell(index)
                 yield from decide(position + 1, {**values, parameter.path: option}, rest)
 
