@@ -152,7 +152,7 @@ def test_row_scores_of_a_flat_search_average_to_its_folds(tmp_path):
     path = write_space(tmp_path, resampling={"outer": "none"}, search={"sampler": "random", "trials": 5})
     search(path, tmp_path / "study.db")
     results = load(tmp_path / "study.db")
-    rows = unpack(results.header["chains"][0]["validated"])
+    rows = unpack(results.header.chains[0].validated)
     assert sorted(rows.tolist()) == list(range(150))
     for trial in results.ranking():
         parts = np.array_split(unpack(trial.row_scores), len(trial.fold_scores))

@@ -201,7 +201,7 @@ def test_a_table_says_its_groups_and_they_are_no_feature(tmp_path):
     path = write_space(tmp_path, dataset={**dataset, "groups": "patient"}, search={"trials": 1})
     out = search(path, tmp_path / "study.db")
     assert "warning" not in out
-    assert load(tmp_path / "study.db").header["dataset"]["shape"] == [1]
+    assert load(tmp_path / "study.db").header.dataset.shape == (1,)
     assert load(tmp_path / "study.db").complete
 
 
@@ -257,6 +257,6 @@ def test_numbers_and_dates_order_alike(tmp_path):
         shuffled = np.random.default_rng(1).permutation(ROWS)
         dataset = {**table(folder, when=np.array(list(values))[shuffled].tolist()), "time": "when"}
         search(write_space(folder, dataset=dataset, search={"trials": 1}), folder / "s.db")
-        plans.append([chain["digest"] for chain in load(folder / "s.db").header["chains"]])
+        plans.append([chain.digest for chain in load(folder / "s.db").header.chains])
     assert plans[0] == plans[1]
     assert len(set(itertools.chain(*plans))) == len(plans[0])

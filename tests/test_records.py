@@ -10,7 +10,7 @@ from tuner.spec.records import (
     FoldCurves,
     RefitRecord,
     TrialRecord,
-    refit_from_json,
+    from_checked_json,
     to_json,
     trial_from_json,
 )
@@ -39,7 +39,7 @@ def test_a_trial_comes_back_bit_for_bit(record):
 
 @given(st.builds(RefitRecord, st.integers(), st.integers(), FINITE, st.none() | FINITE, st.lists(FINITE).map(tuple)))
 def test_a_refit_comes_back_bit_for_bit(record):
-    assert repr(refit_from_json(to_json(record))) == repr(record)
+    assert repr(from_checked_json(to_json(record), RefitRecord)) == repr(record)
 
 
 def test_what_is_not_a_number_is_never_stored():

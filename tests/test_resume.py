@@ -171,7 +171,7 @@ def test_other_defaults_do_not_go_on_with_an_old_study(tmp_path, key, before):
         tmp_path / "s.db",
     )
     search(path, study)
-    known = read(study)["tiny"].header["identity"]
+    known = read(study)["tiny"].header.identity
     assert key in known
     reworded(study, "tuner:header", lambda header: header["identity"].update({key: before}))
     assert f"{key}: {before} → " in refused(path, study)

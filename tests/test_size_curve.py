@@ -1,7 +1,5 @@
 """`tuner curve`: shares of the training rows, what is stored, and what the words rest on."""
 
-import json
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +12,8 @@ from tuner.report import load
 from tuner.report.size_curve import Point, fit, outlook, points, verdict
 from tuner.search.plan import as_stored
 from tuner.search.size_curve import SHARES, size_curve
+from tuner.spec.header import SizeCurve
+from tuner.spec.records import SizePoint
 
 ROWS = [10, 20, 40, 80, 160]
 
@@ -42,7 +42,7 @@ def test_the_same_again_to_the_bit(curved):
     study, _ = curved
     stored = load(study).study
     again = size_curve(as_stored(stored), load(study).deployed, "cpu")
-    assert json.loads(json.dumps([asdict(point) for point in again])) == stored.curve["points"]
+    assert tuple(again) == stored.curve.points
 
 
 def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
@@ -63,7 +63,7 @@ def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     job = RefitJob("final", chosen.number, configuration, lane, refit_epochs(chosen))
     (record,) = Runner(prepared.work, "cpu").run(job).values()
     assert SHARES[-1] == 1.0
-    assert results.study.curve["points"][-1]["validation"][0] == pytest.approx(record.score)
+    assert results.study.curve.points[-1].validation[0] == pytest.approx(record.score)
 
 
 @settings(deadline=None, max_examples=30)
@@ -113,8 +113,8 @@ def test_folds_that_differ_hide_no_gain(finished):
 
 
 def test_a_fold_that_broke_once_is_left_out_everywhere():
-    sizes = [{"rows": n, "validation": [None if n == 10 else 9.0, 0.5, 0.6], "training": [0.9, 0.7, 0.8]} for n in ROWS]
-    results = SimpleNamespace(study=SimpleNamespace(curve={"points": sizes}))
+    sizes = tuple(SizePoint(n, (None if n == 10 else 9.0, 0.5, 0.6), (0.9, 0.7, 0.8)) for n in ROWS)
+    results = SimpleNamespace(study=SimpleNamespace(curve=SizeCurve(0, sizes)))
     assert points(results) == [Point(n, (0.5, 0.6), (0.7, 0.8)) for n in ROWS]
 
 

@@ -190,7 +190,7 @@ def test_a_column_that_cuts_once_from_the_command_line(case, tmp_path):
     assert "what to deploy is chosen on all rows, test rows included" in said
     assert "All outer folds have the same score" not in said and "expect about" not in said
     header = load(tmp_path / "study.db").header
-    assert [(chain["rows"], chain["test"]) for chain in header["chains"]] == [(40, 20), (60, 0)]
+    assert [(chain.rows, chain.test) for chain in header.chains] == [(40, 20), (60, 0)]
 
 
 @pytest.mark.parametrize("column", [["train", "test"] * 30, ["a", "b"] * 30, [-1, 0] * 30], ids=str)

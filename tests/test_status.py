@@ -61,7 +61,7 @@ def test_asking_changes_nothing_and_hinders_nobody(half):
 def test_the_time_left_is_at_the_pace_of_this_run(half):
     _, study = half
     results = load(study)
-    start = datetime.fromisoformat(results.study.runs[-1]["start"])
+    start = datetime.fromisoformat(results.study.runs[-1].start)
     now = Progress(results, "pid 1", start + timedelta(seconds=60))
     made = results.finished()
     assert now.seconds_left == pytest.approx(60 / made * (4 * 5000 - made))
@@ -80,21 +80,20 @@ def test_every_run_is_recorded_with_its_conditions(half, monkeypatch):
     inside("search", path, "--study", study, "--workers", 0, "--timeout", "0.3s")
     stored = load(study)
     runs = stored.study.runs
-    assert stored.header["text"] == text
+    assert stored.header.text == text
     assert len(runs) == 2
     for run in runs:
-        start, end = (datetime.fromisoformat(run[key]) for key in ("start", "end"))
+        start, end = map(datetime.fromisoformat, (run.start, run.end))
         assert start <= end <= datetime.now(UTC)
         assert (
-            run["versions"]["torch"] == torch.__version__.partition("+")[0]
-            or run["versions"]["torch"] == torch.__version__
+            run.versions["torch"] == torch.__version__.partition("+")[0] or run.versions["torch"] == torch.__version__
         )
-        assert run["versions"]["optuna"] == optuna.__version__
-        assert run["versions"]["python"] == platform.python_version()
-        assert run["cpu"] == torch.backends.cpu.get_cpu_capability()
-        assert (run["threads"], run["devices"], run["pid"]) == (1, ["cpu"], os.getpid())
-        assert run["ended_by"] == "TimeIsOver"
-    assert runs[0]["finished"] == 0 < runs[1]["finished"]
+        assert run.versions["optuna"] == optuna.__version__
+        assert run.versions["python"] == platform.python_version()
+        assert run.cpu == torch.backends.cpu.get_cpu_capability()
+        assert (run.threads, run.devices, run.pid) == (1, ("cpu",), os.getpid())
+        assert run.ended_by == "TimeIsOver"
+    assert runs[0].finished == 0 < runs[1].finished
 
 
 def test_the_commit_of_the_working_directory_is_recorded(tmp_path, monkeypatch):
@@ -104,7 +103,7 @@ def test_the_commit_of_the_working_directory_is_recorded(tmp_path, monkeypatch):
         subprocess.run([*git, *arguments], check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     search(write_space(tmp_path, search={"trials": 1}), "study.db")
-    assert load(tmp_path / "study.db").study.runs[0]["commit"] == head
+    assert load(tmp_path / "study.db").study.runs[0].commit == head
 
 
 def test_other_versions_are_told(finished, tmp_path, monkeypatch):

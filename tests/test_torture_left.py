@@ -106,10 +106,10 @@ def test_a_repository_has_nothing_run(tmp_path):
     subprocess.run(command("search", path), cwd=folder, check=True, capture_output=True, timeout=120)
     assert not ran.exists()
     assert (folder / ".git" / "index").read_bytes() == index
-    assert load(folder / "study.db").study.runs[-1]["commit"] == f"{commit}-dirty"
+    assert load(folder / "study.db").study.runs[-1].commit == f"{commit}-dirty"
     (folder / "notes.txt").write_text("one\n")
     subprocess.run(command("search", path, "--trials", 99), cwd=folder, check=True, capture_output=True, timeout=120)
-    assert load(folder / "study.db").study.runs[-1]["commit"] == commit
+    assert load(folder / "study.db").study.runs[-1].commit == commit
     assert not ran.exists()
 
 

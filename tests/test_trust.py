@@ -95,7 +95,7 @@ def test_going_on_makes_a_study_ones_own_but_not_its_words(tmp_path, monkeypatch
     reworded(study, "tuner:header", lambda header: header.update(file="/elsewhere/space.yaml"))
     search(path, study, "--trials", 2)
     header = read(study)["tiny"].header
-    assert is_ours(header) and header["file"] == str(path)
+    assert is_ours(header) and header.file == str(path)
     reworded(study, "tuner:header", lambda header: header.update(file="/elsewhere/space.yaml"))
     assert inside("studies", study, "--rename", "tiny", "other")[0] == 0
     assert not is_ours(read(study)["other"].header)

@@ -17,7 +17,7 @@ from helpers import execute, inside, report_json, reworded, search, write_space
 
 from tuner.report import load
 from tuner.report.size_curve import error, fit, points
-from tuner.spec.records import refit_from_json, to_json
+from tuner.spec.records import RefitRecord, from_checked_json, to_json
 from tuner.store import read
 
 DEFAULT = "the default configuration (trial 0: hidden_size=16 activation=relu learning_rate=0.001"
@@ -49,7 +49,7 @@ def with_scores(study, copy, tuned, default):
         for (chain, number), score in scores.items():
             query = key + "WHERE study_name = ? AND key = ?"
             (row, text) = db.execute(query, (f"tiny/{chain}", f"tuner:refit:{number}")).fetchone()
-            changed = to_json(replace(refit_from_json(text), score=score))
+            changed = to_json(replace(from_checked_json(text, RefitRecord), score=score))
             db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?",
                        (changed, row))  # fmt: skip
         db.commit()
@@ -120,7 +120,7 @@ def test_two_comparisons_count_as_two(finished, tmp_path):
     study = with_scores(finished, tmp_path / "study.db", tuned.tolist(), (tuned - gains).tolist())
     found = as_json(study)
     default, dummy = found["against_default"], found["against_dummy"]
-    assert p < dummy["p"] == pytest.approx(corrected(tuned - [fold.dummy for fold in load(study).folds])[1])
+    assert p < dummy["p"] == pytest.approx(corrected(tuned - [fold.dummy.score for fold in load(study).folds])[1])
     assert (default["p"], default["adjusted"]) == pytest.approx((p, 2 * p))
     assert dummy["adjusted"] == max(default["adjusted"], dummy["p"])
     assert default["gain"]["low"] > 0 and not default["distinguishable"]
@@ -237,7 +237,7 @@ def test_a_total_raised_before_it_was_reached_is_no_optional_stopping(tmp_path):
     for total in ((), ("--trials", 5000)):
         assert inside("search", path, "--study", study, "--workers", 0, *total)[0] == 3
     (stored,) = read(study).values()
-    assert stored.header["trials"] == 5000 and not stored.header.get("raised")
+    assert stored.header.trials == 5000 and not stored.header.raised
     assert as_json(study)["raised"] == []
 
 

@@ -97,14 +97,14 @@ def test_workers_weigh_alike(tmp_path):
 def test_the_default_and_the_dummy_are_scored_by_weight(tmp_path):
     frame, results, _ = study(tmp_path, "accuracy")
     weights, truth = frame["weight"].to_numpy(), (frame["y"] == "up").to_numpy()
-    for fold, chain in zip(results.folds, results.header["chains"], strict=False):
-        test = unpack(chain["tested"])
+    for fold, chain in zip(results.folds, results.header.chains, strict=False):
+        test = unpack(chain.tested)
         train = np.setdiff1d(np.arange(len(frame)), test)
         said = unpack(fold.default.predictions).argmax(axis=1)
         assert fold.default.score == pytest.approx(sk.accuracy_score(truth[test], said, sample_weight=weights[test]))
         commonest = np.bincount(truth[train], weights[train]).argmax()
         guess = np.full(len(test), commonest)
-        assert fold.dummy == pytest.approx(sk.accuracy_score(truth[test], guess, sample_weight=weights[test]))
+        assert fold.dummy.score == pytest.approx(sk.accuracy_score(truth[test], guess, sample_weight=weights[test]))
 
 
 def test_the_tables_of_classes_are_those_of_repeated_rows(tmp_path):
@@ -143,9 +143,9 @@ def test_steps_are_counted_by_the_weight_of_their_row(tmp_path):
     data = {"name": "arrays", "path": "data.npz", "task": "tagging", "weights": "w"}
     wish = {"model": {"name": "rnn", "activation": None}, "search": {"trials": 1}, "metric": "accuracy"}
     search(write_space(tmp_path, dataset=data, **wish), tmp_path / "study.db")
-    for fold, chain in zip(*(lambda r: (r.folds, r.header["chains"][:3]))(load(tmp_path / "study.db")), strict=True):
+    for fold, chain in zip(*(lambda r: (r.folds, r.header.chains[:3]))(load(tmp_path / "study.db")), strict=True):
         counts = np.array(fold.refit.confusion)
-        assert counts.sum() == 4 * weights[unpack(chain["tested"])].sum()
+        assert counts.sum() == 4 * weights[unpack(chain.tested)].sum()
         assert np.trace(counts) / counts.sum() == pytest.approx(fold.score)
 
 

@@ -47,7 +47,9 @@ def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
 )  # fmt: skip
 def test_where_a_value_is_called_an_edge(bounds, value, side):
     """Not at 0, below which there is nothing, and not among a few whole numbers, which are all edges."""
-    results = SimpleNamespace(deployed=SimpleNamespace(values={"a.b": value}), header={"ranges": {"a.b": bounds}})
+    results = SimpleNamespace(
+        deployed=SimpleNamespace(values={"a.b": value}), header=SimpleNamespace(ranges={"a.b": bounds})
+    )
     said = edges(results)
     assert len(said) == (side is not None)
     assert side is None or f"the {side} edge" in said[0]

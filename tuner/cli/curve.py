@@ -36,7 +36,7 @@ def command(
     if results.deployed is None:
         raise UsageError("the final chain has chosen nothing yet", "let the search go on")
     stored = results.study.curve
-    if again or stored is None or stored["trial"] != results.deployed.number:
+    if again or stored is None or stored.trial != results.deployed.number:
         _train(study, results.name, device, trust)
         results = load(study, results.name)
     curve = size_curve.points(results)
@@ -50,14 +50,14 @@ def command(
 
 def _train(study: Path, name: str, device: str, trust: bool) -> None:
     from contextlib import closing
-    from dataclasses import asdict
 
     from tuner.cli.console import progress
     from tuner.lock import lock
     from tuner.report.results import load
     from tuner.search.plan import as_stored, devices
     from tuner.search.size_curve import size_curve
-    from tuner.store import CURVE, Store
+    from tuner.spec.header import SizeCurve
+    from tuner.store import Store
 
     with lock(study) as held:
         results = load(study, name)
@@ -66,4 +66,4 @@ def _train(study: Path, name: str, device: str, trust: bool) -> None:
         with progress() as heard:
             points = size_curve(as_stored(results.study, trusted=trust), chosen, devices(device)[0], heard)
         with closing(Store(study, held=held)) as store:
-            store.replace(name, CURVE, {"trial": chosen.number, "points": [asdict(point) for point in points]})
+            store.keep(name, SizeCurve(chosen.number, tuple(points)))

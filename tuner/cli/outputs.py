@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tuner.errors import StorageError
 from tuner.files import check_output, write_atomically
 from tuner.lock import files_of
+from tuner.spec.header import StudyHeader
 
 
-def write(output: Path, text: str, study: Path, header: Mapping[str, Any]) -> None:
+def write(output: Path, text: str, study: Path, header: StudyHeader) -> None:
     """Write the text: atomically to a file, directly to a pipe or a device."""
-    check_output(output, "--output", *files_of(study), *map(Path, header["reads"]))
+    check_output(output, "--output", *files_of(study), *map(Path, header.reads))
     try:
         if output.exists() and not output.is_file() and not output.is_dir():
             output.write_text(text + "\n", encoding="utf-8")

@@ -131,10 +131,10 @@ def _row_by_row(results: Results) -> Table:
     found = predictions(results)
     if found is None:
         hint = "resampling.outer: 5" if results.flat else "let the search go on"
-        if results.header["task"] not in ("classification", "multilabel", "regression"):
-            hint = f"of {results.header['task']}, which answers at many places of a row, no answers are kept row by row"
+        if results.header.task not in ("classification", "multilabel", "regression"):
+            hint = f"of {results.header.task}, which answers at many places of a row, no answers are kept row by row"
         raise UsageError(f"no outer fold of {results.name} has predictions", hint)
-    return row_by_row(found, results.header["task"])
+    return row_by_row(found, results.header.task)
 
 
 def _trial(results: Results, chain: str, number: int | None) -> TrialRecord | None:

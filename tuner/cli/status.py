@@ -51,10 +51,12 @@ def command(
             say(f"done in about {clock(now.seconds_left)}, {at(now.seconds_left)}")
         if now.stops_in is not None and (now.seconds_left is None or now.stops_in < now.seconds_left):
             say(f"but its time limit stops it in {clock(now.stops_in)}, {at(now.stops_in)}")
-    elif now.runs and now.runs[-1]["end"] is None:
-        say(f"not running: the run of {_local(now.runs[-1]['start'])} ended without a word (killed?)")
+    elif not now.runs:
+        say("not running")
+    elif (end := now.runs[-1].end) is None:
+        say(f"not running: the run of {_local(now.runs[-1].start)} ended without a word (killed?)")
     else:
-        say("not running" + (f" since {_local(now.runs[-1]['end'])}" if now.runs else ""))
+        say(f"not running since {_local(end)}")
     for chain, best in now.best().items():
         finished = len(results.chains[chain].trials)
         score = "" if best is None else f", best {results.metric} {best:.4g}"

@@ -75,7 +75,7 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
     rivals = [Rival(label, r, tuple(r.folds[n].score or 0.0 for n in common)) for label, r in named]
     rivals.sort(key=lambda rival: -sign * rival.mean)
     if margin is None:
-        bounded = None not in some.header["bounds"]
+        bounded = None not in some.header.bounds
         margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(rival.mean) for rival in rivals)
     matches = [_match(a, b, sign, some, margin) for a, b in combinations(rivals, 2)]
     tested = [place for place, match in enumerate(matches) if match.p is not None]
@@ -103,7 +103,7 @@ def _check(named: Sequence[tuple[str, Results]]) -> None:
         if results.metric != some.metric:
             text = f"{pair} have different metrics, {some.metric} and {results.metric}"
             raise UsageError(text, "search with the same metric")
-        if results.header["dataset"]["truth"] != some.header["dataset"]["truth"]:
+        if results.header.dataset.truth != some.header.dataset.truth:
             raise UsageError(f"{pair} are of different data: their targets differ", "search on the same rows")
         ours, theirs = ([fold.digest for fold in each.folds] for each in (some, results))
         if ours != theirs:

@@ -16,7 +16,7 @@ def ranking(found: Comparison) -> Table:
     rows = []
     for rank, rival in enumerate(found.rivals, start=1):
         header = rival.results.header
-        rows.append((rank, rival.label, rival.mean, header["dataset"]["name"], header["sampler"], rival.results.total))
+        rows.append((rank, rival.label, rival.mean, header.dataset.name, header.sampler, rival.results.total))
     columns = ("rank", "study", f"outer {metric}", "data", "sampler", "trials")
     return Table(f"Compared on {found.folds} outer folds", columns, tuple(rows), len(columns), ("data", "sampler"))
 

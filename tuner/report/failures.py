@@ -26,7 +26,7 @@ def failures(results: Results) -> list[Failure]:
     found: dict[str, list[tuple[str, int, str | None]]] = {}
     for name, chain in results.chains.items():
         kept = {fold.winner.number for fold in results.folds if fold.winner and fold.name == name}
-        kept |= {0} if results.header["default"] else set()
+        kept |= {0} if results.header.default else set()
         ended = [(trial.number, trial.reason, ", ".join(trial.diagnosis) or None) for trial in chain.trials]
         ended += [(number, refit.reason, None) for number, refit in chain.refits.items() if number in kept]
         for number, reason, signs in ended:

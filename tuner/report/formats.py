@@ -41,14 +41,14 @@ def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | 
 
     report: Mapping[str, Any] = {
         "name": results.name,
-        "dataset": results.header["dataset"],
+        "dataset": asdict(results.header.dataset),
         "metric": results.metric,
         "maximize": results.maximize,
         "complete": results.complete,
         "score": spanned(results.score),
         "interval": results.kind,
-        "warnings": [*results.header["hints"], *results.storage_warnings, *results.header["notes"]],
-        "raised": results.header.get("raised", []),
+        "warnings": [*results.header.hints, *results.storage_warnings, *results.header.notes],
+        "raised": results.header.raised,
         "inner_best": results.inner_best,
         "optimism": results.optimism,
         "corrected": {"tibshirani": results.corrected, "bbc": results.bootstrapped and asdict(results.bootstrapped)},

@@ -13,9 +13,9 @@ MOST_CLASSES = 12  # that a confusion matrix shows
 
 def summaries(results: Results) -> list[Table]:
     """What a reader wants of them: per class and confused with which, the residuals of each target, or examples."""
-    repeats, task = results.header["repeats"], results.header["task"]
+    repeats, task = results.header.repeats, results.header.task
     title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
-    title, of = (f"{title}, counted by weight", "weight of ") if results.header["weighted"] else (title, "")
+    title, of = (f"{title}, counted by weight", "weight of ") if results.header.weighted else (title, "")
     if (places := confused(results)) is not None:
         return [_by_class(title, places, of + ("steps" if task == "tagging" else "pixels")), *_matrix(places)]
     if (found := predictions(results)) is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -153,21 +152,22 @@ def _calibration_errors(right: NDArray[np.bool_], confidence: Floats, counts: Fl
 
 def predictions(results: Results) -> Predictions | None:
     """The predictions of the winners on the outer-test rows; None where none are stored."""
-    found, chains = [], {chain["name"]: chain for chain in results.header["chains"]}
+    found, chains = [], {chain.name: chain for chain in results.header.chains}
     for number, fold in enumerate(results.folds, start=1):
         if fold.refit is not None and fold.refit.predictions is not None:
-            chain: Mapping[str, Any] = chains[fold.name]
-            rows, truth, outputs = (unpack(chain["tested"]), unpack(chain["truth"]), unpack(fold.refit.predictions))
-            weights = np.ones(len(rows)) if chain["weights"] is None else unpack(chain["weights"]).astype(np.float64)
+            chain = chains[fold.name]
+            assert chain.tested and chain.truth
+            rows, truth, outputs = unpack(chain.tested), unpack(chain.truth), unpack(fold.refit.predictions)
+            weights = np.ones(len(rows)) if chain.weights is None else unpack(chain.weights).astype(np.float64)
             at = np.full(len(rows), np.nan if fold.refit.threshold is None else fold.refit.threshold)
             found.append((np.full(len(rows), number), rows, truth, outputs.astype(np.float64), weights, at))
     if not found:
         return None
-    data = results.header["dataset"]
+    data = results.header.dataset
     folds, rows, truth, outputs, weights, at = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    names = tuple(data["classes"] or data["targets"])
-    outputs = expit(outputs) if results.header["task"] == "multilabel" else outputs
-    counts = weights if results.header["weighted"] else None
+    names = data.classes or data.targets
+    outputs = expit(outputs) if results.header.task == "multilabel" else outputs
+    counts = weights if results.header.weighted else None
     thresholds = None if np.isnan(at).all() else at
     return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts, thresholds)
 
@@ -175,7 +175,7 @@ def predictions(results: Results) -> Predictions | None:
 def confused(results: Results) -> Confused | None:
     """Of steps or pixels, how often the winners took each class for which, over all outer-test rows."""
     counts = [fold.refit.confusion for fold in results.folds if fold.refit is not None and fold.refit.confusion]
-    return Confused(tuple(results.header["dataset"]["classes"]), np.sum(counts, axis=0)) if counts else None
+    return Confused(results.header.dataset.classes, np.sum(counts, axis=0)) if counts else None
 
 
 def _ratio(part: float, whole: float) -> float | None:

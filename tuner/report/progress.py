@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from tuner.report.results import Results
+from tuner.spec.header import Run
 from tuner.spec.selection import ranked
 
 
@@ -20,7 +19,7 @@ class Progress:
     now: datetime
 
     @property
-    def runs(self) -> tuple[Mapping[str, Any], ...]:
+    def runs(self) -> tuple[Run, ...]:
         """Every run of the study, the present or last one at the end."""
         return self.results.study.runs
 
@@ -35,18 +34,18 @@ class Progress:
         if self.holder is None or not self.runs:
             return None
         run = self.runs[-1]
-        made = self.results.finished() - run["finished"]
-        elapsed = (self.now - datetime.fromisoformat(run["start"])).total_seconds()
+        made = self.results.finished() - run.finished
+        elapsed = (self.now - datetime.fromisoformat(run.start)).total_seconds()
         return elapsed / made * self.left if made > 0 else None
 
     @property
     def stops_in(self) -> float | None:
         """Seconds until the limit of the present run, if it has one."""
-        if self.holder is None or not self.runs or self.runs[-1]["seconds"] is None:
+        run = self.runs[-1] if self.runs else None
+        if self.holder is None or run is None or run.seconds is None:
             return None
-        run = self.runs[-1]
-        elapsed = (self.now - datetime.fromisoformat(run["start"])).total_seconds()
-        return max(0.0, float(run["seconds"]) - elapsed)
+        elapsed = (self.now - datetime.fromisoformat(run.start)).total_seconds()
+        return max(0.0, run.seconds - elapsed)
 
     def best(self) -> dict[str, float | None]:
         """The best inner score of every chain so far."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tuner.report.statistics import (
     tibshirani,
     with_repeats,
 )
+from tuner.spec.header import ChainHeader, Dummy
 from tuner.spec.packing import unpack
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.selection import Selection, ranked
@@ -43,9 +44,7 @@ class OuterFold:
     winner: TrialRecord | None
     refit: RefitRecord | None
     default: RefitRecord | None
-    dummy: float | None
-    dummy_is: str | None
-    dummy_ignores_features: bool
+    dummy: Dummy
 
     @property
     def score(self) -> float | None:
@@ -59,30 +58,29 @@ class Results:
     def __init__(self, study: StoredStudy, path: Path, kind: Kind = "corrected") -> None:
         self.path, self.kind = path, kind
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
-        self.metric: str = study.header["metric"]
-        self.maximize: bool = study.header["maximize"]
-        self.total: int = study.header["trials"]
+        self.metric: str = study.header.metric
+        self.maximize: bool = study.header.maximize
+        self.total: int = study.header.trials
         self.selections = {
-            chain["name"]: Selection(self.maximize, study.header["select"], chain["share"])
-            for chain in study.header["chains"]
+            chain.name: Selection(self.maximize, study.header.select, chain.share) for chain in study.header.chains
         }
 
     @cached_property
     def folds(self) -> tuple[OuterFold, ...]:
         """Every outer fold of the plan, finished or not."""
-        return tuple(self._fold(chain) for chain in self.header["chains"] if chain["test"])
+        return tuple(self._fold(chain) for chain in self.header.outer)
 
-    def _fold(self, chain: Mapping[str, Any]) -> OuterFold:
-        stored = self.chains[chain["name"]]
-        choose = self.selections[chain["name"]].chosen
+    def _fold(self, chain: ChainHeader) -> OuterFold:
+        stored = self.chains[chain.name]
         done = len(stored.trials) >= self.total
-        winner = choose(stored.trials) if done else self._last_winner(chain["name"], stored)
-        refit = stored.refits.get(winner.number) if winner else None
-        default = stored.refits.get(0) if self.header["default"] else None
-        plan = chain["name"], chain["rows"], chain["test"], chain["digest"]
-        dummy = chain["dummy"] or {"score": None, "what": None, "ignores_features": True}
-        about = dummy["score"], dummy["what"], dummy["ignores_features"]
-        return OuterFold(*plan, winner, refit, default, *about)
+        winner = self.selections[chain.name].chosen(stored.trials) if done else self._last_winner(chain.name, stored)
+        return OuterFold(
+            chain.name, chain.rows, chain.test, chain.digest,
+            winner=winner,
+            refit=stored.refits.get(winner.number) if winner else None,
+            default=stored.refits.get(0) if self.header.default else None,
+            dummy=chain.dummy or Dummy("", None, ignores_features=True),
+        )  # fmt: skip
 
     def _last_winner(self, chain: str, stored: StoredChain) -> TrialRecord | None:
         """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""
@@ -105,9 +103,7 @@ class Results:
         return all(
             trial.number in self.chains[fold.name].refits
             for fold in self.folds
-            for trial in self.selections[fold.name].to_refit(
-                self.chains[fold.name].trials, default=self.header["default"]
-            )
+            for trial in self.selections[fold.name].to_refit(self.chains[fold.name].trials, default=self.header.default)
         )
 
     @property
@@ -136,11 +132,11 @@ class Results:
 
     def _bates(self) -> Interval:
         needs = {
-            "a metric that is a mean over rows which count alike": self.header["by_row"],
-            "rows that are cut at random": self.header["cut"] == "random",
+            "a metric that is a mean over rows which count alike": self.header.by_row,
+            "rows that are cut at random": self.header.cut == "random",
             "inner folds that are the other outer parts (inner: shared, outer: 3 or more)": self._shared(),
             "outer-test folds of several rows": min(fold.test for fold in self.folds) > 1,
-            "the rule select: best": self.header["select"] == "best",
+            "the rule select: best": self.header.select == "best",
         }
         if missing := [need for need, met in needs.items() if not met]:
             text = f"--interval bates needs {' and '.join(missing)}, which {self.name} has not"
@@ -150,28 +146,27 @@ class Results:
             assert fold.refit and fold.refit.row_scores
             tried = [trial.fold_scores for trial in self.ranking(fold.name)]
             held.append(Held(unpack(fold.refit.row_scores), unflattered(tried, self.maximize)))
-        return bates(held, len(self.folds) // self.header["repeats"], self.header["dataset"]["rows"])
+        return bates(held, len(self.folds) // self.header.repeats, self.header.dataset.rows)
 
     @property
     def half_with_repeats(self) -> float | None:
         """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
-        once = self.header["repeats"] == 1 and self.header["repeatable"] and self.kind == "corrected"
+        once = self.header.repeats == 1 and self.header.repeatable and self.kind == "corrected"
         if len(scores) < 2 or not once or self.few:
             return None
         return with_repeats(scores, self.test_share, REPEATS)
 
     def _shared(self) -> bool:
         """Whether every chain's inner folds are the outer parts but one."""
-        parts = len(self.folds) // self.header["repeats"]
-        chains = [chain for chain in self.header["chains"] if chain["test"]]
-        return parts > 2 and all(chain["folds"] == parts - 1 for chain in chains)
+        parts = len(self.folds) // self.header.repeats
+        return parts > 2 and all(chain.folds == parts - 1 for chain in self.header.outer)
 
     @cached_property
     def corrected(self) -> float | None:
         """The best score of a flat search less what choosing it flatters (Tibshirani & Tibshirani 2009); not nested."""
         chosen, sign = self.deployed, -1 if self.maximize else 1
-        if not self.flat or chosen is None or chosen.score is None or self.header["select"] != "best":
+        if not self.flat or chosen is None or chosen.score is None or self.header.select != "best":
             return None
         if len(chosen.fold_scores) < 2:
             return None
@@ -182,11 +177,12 @@ class Results:
     def bootstrapped(self) -> Corrected | None:
         """The best score of a flat search, by bootstrap bias-corrected cross-validation; where row scores were kept."""
         kept = [trial.row_scores for trial in self.ranking()]
-        best = self.header["select"] == "best" and self.header["cut"] != "time"  # of which rows cannot be drawn again
-        if not self.flat or not kept or None in kept or not best:
+        best = self.header.select == "best" and self.header.cut != "time"  # of which rows cannot be drawn again
+        validated = self.header.chains[0].validated
+        if not self.flat or not kept or None in kept or not best or validated is None:
             return None
         scores = np.column_stack([unpack(each) for each in kept if each is not None])
-        return bootstrap_corrected(scores, unpack(self.header["chains"][0]["validated"]), self.maximize)
+        return bootstrap_corrected(scores, unpack(validated), self.maximize)
 
     @property
     def storage_warnings(self) -> list[str]:
@@ -227,7 +223,7 @@ class Results:
         """Every comparison that the report makes, with p-values adjusted for their number."""
         found = {
             "default": self._compare([(f.score, f.default.score if f.default else None) for f in self.scored]),
-            "dummy": self._compare([(f.score, f.dummy) for f in self.scored]),
+            "dummy": self._compare([(f.score, f.dummy.score) for f in self.scored]),
         }
         return adjusted({name: gain for name, gain in found.items() if gain is not None})
 
@@ -245,7 +241,7 @@ class Results:
     @cached_property
     def default(self) -> TrialRecord | None:
         """Trial 0, where that is the default configuration; its values are the same in every chain."""
-        if not self.header["default"]:
+        if not self.header.default:
             return None
         first = (chain.trials[0] for chain in self.chains.values() if chain.trials)
         return next((trial for trial in first if trial.number == 0), None)
@@ -258,7 +254,7 @@ class Results:
         return found and self._within_bounds(found)
 
     def _within_bounds(self, found: Interval) -> Interval:
-        least, most = self.header["bounds"]
+        least, most = self.header.bounds
         return replace(found, least=-math.inf if least is None else least, most=math.inf if most is None else most)
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
@@ -267,12 +263,12 @@ class Results:
     @property
     def few(self) -> bool:
         """Whether so few rows or groups are cut that to cut them again is no further evidence."""
-        return bool(0 < self.header.get("units", 0) < FEW)
+        return bool(0 < self.header.units < FEW)
 
     @property
     def most(self) -> int | None:
         """How many outer scores count as such in an interval: of few rows or groups, those of one cut."""
-        return len(self.folds) // self.header["repeats"] if self.few else None
+        return len(self.folds) // self.header.repeats if self.few else None
 
     @property
     def test_share(self) -> float:

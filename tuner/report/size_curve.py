@@ -6,14 +6,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.report.results import Results
 from tuner.report.tables import Table
-from tuner.spec.records import SizePoint
 
 EXPONENTS = np.linspace(0.05, 2.0, 40)
 RESAMPLES = 200
@@ -59,7 +57,7 @@ class Outlook:
 
 def points(results: Results) -> list[Point]:
     """The stored curve; a fold whose training broke anywhere is left out everywhere."""
-    stored = [SizePoint(**raw) for raw in (results.study.curve or {}).get("points", ())]
+    stored = results.study.curve.points if results.study.curve else ()
     folds = range(min((len(point.validation) for point in stored), default=0))
     whole = [f for f in folds if all(p.validation[f] is not None and p.training[f] is not None for p in stored)]
     return [
@@ -73,7 +71,7 @@ def error(results: Results, score: float) -> float:
     """A score as an error, smaller is better: what is missing to the best possible one."""
     if not results.maximize:
         return score
-    most: Any = results.header["bounds"][1]
+    most = results.header.bounds[1]
     return (1.0 if most is None else most) - score
 
 
@@ -149,7 +147,7 @@ NOTE = (
 
 def _dummy(results: Results) -> float:
     """The error of ignoring the features; 0 in a flat search, which has none."""
-    scores = [fold.dummy for fold in results.folds if fold.dummy is not None]
+    scores = [fold.dummy.score for fold in results.folds if fold.dummy.score is not None]
     return error(results, statistics.fmean(scores)) if scores else 0.0
 
 

@@ -81,7 +81,7 @@ def outer_folds(results: Results) -> Table:
     fixed = ("outer fold", "trial", "inner", "outer test", "default", "dummy", "epochs")
     rows = tuple(
         (fold.name, fold.winner.number if fold.winner else None, fold.winner.score if fold.winner else None,
-         fold.score, fold.default.score if fold.default else None, fold.dummy,
+         fold.score, fold.default.score if fold.default else None, fold.dummy.score,
          fold.refit.epochs if fold.refit else None,
          *(_values(fold.winner, names) if fold.winner else [None] * len(names)))
         for fold in results.folds
@@ -122,7 +122,7 @@ def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, .
 
 def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
     """The settings that these trials decided, in the file's order; a range with `or:` is one setting."""
-    paths = dict.fromkeys(path.removesuffix(OR) for path in results.header["parameters"])
+    paths = dict.fromkeys(path.removesuffix(OR) for path in results.header.parameters)
     return [path for path in (*paths, THRESHOLD) if any(path in decided(trial) for trial in trials)]
 
 

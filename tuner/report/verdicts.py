@@ -23,8 +23,8 @@ def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
 
 def dummy(results: Results) -> tuple[str, str]:
     """What predicted without a model in the scored outer folds, and a remark on what it predicted."""
-    found = sorted({fold.dummy_is for fold in results.scored if fold.dummy_is is not None})
-    if all(fold.dummy_ignores_features for fold in results.scored):
+    found = sorted({fold.dummy.what for fold in results.scored if fold.dummy.what})
+    if all(fold.dummy.ignores_features for fold in results.scored):
         return "a dummy that ignores the features", " or ".join(found)
     return (found[0], "") if len(found) == 1 else ("a dummy", " or ".join(found))
 
@@ -72,7 +72,7 @@ def optimism(results: Results) -> list[str]:
     (off,) = differences([results.inner_best], [results.score.mean])
     off *= 1 if results.maximize else -1
     flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
-    best = "inner best" if results.header["select"] == "best" else "inner score of what the rule chose"
+    best = "inner best" if results.header.select == "best" else "inner score of what the rule chose"
     return [
         f"The search itself saw {results.inner_best:.4g} ({best}): {abs(off):.2g} {flatters} "
         f"(outer mean {results.score.mean:.4g}).",
@@ -82,11 +82,8 @@ def optimism(results: Results) -> list[str]:
 
 def _of_size(results: Results) -> list[str]:
     """That the two scores are of trainings on different numbers of rows; by how much, where a curve tells."""
-    chains = [chain for chain in results.header["chains"] if chain["test"]]
-    if not all("trained" in chain for chain in chains):
-        return []
-    rows = results.header["dataset"]["rows"]
-    inner, outer = (statistics.fmean(chain[key] for chain in chains) for key in ("trained", "rows"))
+    chains, rows = results.header.outer, results.header.dataset.rows
+    inner, outer = statistics.fmean(c.trained for c in chains), statistics.fmean(c.rows for c in chains)
     if f"{inner / rows:.0%}" == f"{outer / rows:.0%}":
         return []
     shares = f"Inner folds train on {inner / rows:.0%} of the rows, outer folds on {outer / rows:.0%}"
@@ -107,7 +104,7 @@ def caveats(results: Results) -> list[str]:
 
 def _raised(results: Results) -> list[str]:
     """That the total was raised when the study was complete, and its score could be seen."""
-    totals = results.header.get("raised", ())
+    totals = results.header.raised
     if not totals:
         return []
     before = ", then ".join(f"{total:,}" for total in totals)
@@ -121,7 +118,7 @@ def _unequal(results: Results) -> list[str]:
     if not tests or max(tests) - min(tests) <= 1:
         return []
     text = f"It is a mean over folds, which have {min(tests):,} … {max(tests):,} test rows"
-    if not results.header["by_row"]:
+    if not results.header.by_row:
         return [f"{text}, and all count the same."]
     total = sum((fold.score or 0.0) * fold.test for fold in results.scored)
     return [f"{text}; over rows it is {total / sum(tests):.4g}."]

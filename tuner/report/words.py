@@ -28,22 +28,22 @@ FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 def title(results: Results) -> list[str]:
     """What was searched, in a line."""
     header = results.header
-    data, better = header["dataset"], "higher" if results.maximize else "lower"
-    shape = "×".join(str(n) for n in data["shape"])
+    data, better = header.dataset, "higher" if results.maximize else "lower"
+    shape = "×".join(str(n) for n in data.shape)
     outer = counted(len(results.folds), "outer fold")
     nested = f"{outer} and the final chain" if results.folds else "a flat search"
-    return [f"{results.name}: {data['name']}, {data['rows']:,} rows of {shape}; {results.metric} ({better} is better"
-            f"{'; rows count by weight' if header['weighted'] else ''}); "
-            f"{header['sampler']}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
+    return [f"{results.name}: {data.name}, {data.rows:,} rows of {shape}; {results.metric} ({better} is better"
+            f"{'; rows count by weight' if header.weighted else ''}); "
+            f"{header.sampler}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
 
 
 def headline(results: Results) -> list[str]:
     """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
     lines = [] if results.complete else [f"PARTIAL: {_progress(results)}; the same search command goes on."]
     lines += _flat(results) if results.flat else _nested(results)
-    lines += [f"Warning: {hint}." for hint in (*results.header["hints"], *results.storage_warnings)]
-    lines += [f"Note: {note}." for note in results.header.get("notes", ())]
-    new = in_words({chain["name"]: chain.get("unseen", {}) for chain in results.header["chains"]})
+    lines += [f"Warning: {hint}." for hint in (*results.header.hints, *results.storage_warnings)]
+    lines += [f"Note: {note}." for note in results.header.notes]
+    new = in_words({chain.name: chain.unseen for chain in results.header.chains})
     lines += [] if new is None else [f"Test rows show what no training row of their fold does: {new}."]
     lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
@@ -90,9 +90,9 @@ def _nested(results: Results) -> list[str]:
 def _estimand(results: Results) -> str:
     """What the score is the score of."""
     what = f"what tuning and training on {_shares(results)} of the rows gives"
-    if results.header["cut"] == "time":
+    if results.header.cut == "time":
         return f"{what}, averaged over past periods, each predicted from what came before it; not of the future"
-    if results.header["cut"] == "split":
+    if results.header.cut == "split":
         deployed = "what to deploy is chosen on all rows, test rows included"
         return f"{what}, on the rows that the split column tests; {deployed}"
     return f"{what}, {OF[results.kind]}"
@@ -102,15 +102,15 @@ def _certainty(results: Results) -> list[str]:
     """How far the interval can be trusted, and what would narrow it."""
     score, header = results.score, results.header
     assert score is not None
-    lines = periods(results) if header["cut"] == "time" else []
-    if score.half is None or header["cut"] == "time":
+    lines = periods(results) if header.cut == "time" else []
+    if score.half is None or header.cut == "time":
         return lines
     if score.independent:
         lines.append("This interval of Bates et al. is as narrow as that of independent rows: their correction found "
                      "nothing to add on these data, and such intervals often miss (benchmarks/README.md).")  # fmt: skip
-    units = f"{header.get('units')} {'groups' if header['cut'] == 'groups' else 'rows'}"
-    if not header["repeatable"]:
-        which = "These rows" if header["cut"] == "split" else f"The {units}"
+    units = f"{header.units} {'groups' if header.cut == 'groups' else 'rows'}"
+    if not header.repeatable:
+        which = "These rows" if header.cut == "split" else f"The {units}"
         lines.append(f"{which} can be cut in one way only, so the interval stays as wide as it is.")
     elif results.few:
         lines.append(f"Of {units}, fewer than {FEW}, repeated cuts steady the mean but are no further evidence: the "
@@ -123,7 +123,7 @@ def _certainty(results: Results) -> list[str]:
 
 def _shares(results: Results) -> str:
     """ "80 %" of the rows train in the outer folds, or from how many to how many."""
-    shares = [fold.rows / results.header["dataset"]["rows"] for fold in results.folds]
+    shares = [fold.rows / results.header.dataset.rows for fold in results.folds]
     ends = dict.fromkeys(f"{share:.0%}" for share in (min(shares), max(shares)))
     return " … ".join(ends)
 
@@ -153,7 +153,7 @@ def deployed(results: Results) -> list[str]:
 def threshold(results: Results, trial: TrialRecord) -> str:
     """From which probability on the second of two classes is predicted."""
     assert trial.threshold is not None
-    second = results.header["dataset"]["classes"][1]
+    second = results.header.dataset.classes[1]
     return f"predict '{second}' from a probability of {probability(trial.threshold):.3g} (chosen on its inner folds)"
 
 
@@ -172,7 +172,7 @@ def not_shown(results: Results) -> list[str]:
 def edges(results: Results) -> list[str]:
     """Ranges whose border the deployed configuration sits at: the best may lie beyond."""
     values, found = results.deployed.values if results.deployed else {}, []
-    for path, (low, high, log) in results.header["ranges"].items():
+    for path, (low, high, log) in results.header.ranges.items():
         value = values.get(path)
         if not isinstance(value, int | float) or low == high or (isinstance(value, int) and high - low < FEWEST):
             continue

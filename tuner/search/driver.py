@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -20,12 +20,13 @@ from tuner.search.group import Group, make_groups
 from tuner.search.jobs import Job, Record, TrialJob
 from tuner.search.machine import cores, room_of
 from tuner.search.plan import Prepared, changes, devices, header
-from tuner.search.provenance import conditions, differences, recorded
+from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.wishes import Wishes
+from tuner.spec.header import StudyHeader
 from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.spec.sections import Limits, seconds, trial_time
-from tuner.store import HEADER, Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
+from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
 HELD = "another program holds the study file; the search waits for it"
@@ -61,8 +62,8 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             if changed := [each for run in runs[-1:] for each in differences(run, here)]:
                 listener(Note(f"since the last run: {', '.join(changed)}; last digits of new trials may differ"))
             finished = sum(len(chain.trials) for chain in chains)
-            told = {"workers": wishes.workers, "finished": finished, "seconds": driver.seconds_left}
-            with recorded(store, name, runs, {**here, **told}):
+            run = begun(here, wishes.workers, finished, driver.seconds_left)
+            with recorded(store, name, runs, run):
                 driver.run(executor, store, name)
     _check_result(chains)
 
@@ -83,10 +84,10 @@ def _numbers(trials: list[int], refits: list[int]) -> str:
     return ", ".join([*(f"trial {number}" for number in trials), *(f"the refit of trial {n}" for n in refits)])
 
 
-def _chains(prepared: Prepared, now: Mapping[str, Any], found: StoredStudy | None) -> list[Chain]:
+def _chains(prepared: Prepared, now: StudyHeader, found: StoredStudy | None) -> list[Chain]:
     stored = found.chains if found else {}
     return [
-        Chain(plan, now["trials"], prepared.metric.maximize, stored.get(plan.name, StoredChain()),
+        Chain(plan, now.trials, prepared.metric.maximize, stored.get(plan.name, StoredChain()),
               default=prepared.default, rule=prepared.experiment.search.select)
         for plan in prepared.plan.chains
     ]  # fmt: skip
@@ -106,11 +107,10 @@ def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
         told = True
 
 
-def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, dict[str, Any]]:
+def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, StudyHeader]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
     roll_back(wishes.study)
-    now = header(prepared, name)
-    now["trials"] = prepared.trials(wishes.trials)
+    now = replace(header(prepared, name), trials=prepared.trials(wishes.trials))
     found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
     if found is None:
         return None, now
@@ -125,26 +125,24 @@ def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy 
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
     # a total below what is finished cannot be had any more
-    now["trials"] = max(now["trials"], *(len(chain.trials) for chain in found.chains.values()))
-    return found, now
+    return found, replace(now, trials=max(now.trials, *(len(chain.trials) for chain in found.chains.values())))
 
 
-def _register(store: Store, wishes: Wishes, found: StoredStudy | None, now: dict[str, Any], prepared: Prepared) -> None:
+def _register(store: Store, wishes: Wishes, found: StoredStudy | None, now: StudyHeader, prepared: Prepared) -> None:
     """Make the study in the file, or its new total known there."""
-    name = now["name"]
     if wishes.fresh:
-        store.delete(name)
+        store.delete(now.name)
     if found is None:
-        store.create(name, now, prepared.metric.maximize)
-    elif found.header["trials"] != now["trials"]:
-        raised = [*found.header.get("raised", []), *_completed(prepared, found, now["trials"])]
-        store.replace(name, HEADER, {**now, "raised": raised})
+        store.create(now)
+    elif found.header.trials != now.trials:
+        raised = (*found.header.raised, *_completed(prepared, found, now.trials))
+        store.keep(now.name, replace(now, raised=raised))
 
 
 def _completed(prepared: Prepared, found: StoredStudy, total: int) -> list[int]:
     """The stored total, if it was reached and its outer scores could be seen before this run raises it: then the raise
     may be optional stopping, which going on to a total after a kill or a limit is not."""
-    before: int = found.header["trials"]
+    before = found.header.trials
     return [before] if before < total and all(c.done for c in _chains(prepared, found.header, found)) else []
 
 

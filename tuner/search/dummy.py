@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.data.dataset import Dataset, Rows
+from tuner.spec.header import Dummy
 from tuner.training.metrics import Metric
 from tuner.training.metrics.guesses import Guess, Seen
 from tuner.training.metrics.numbers import naive_error
@@ -23,16 +23,6 @@ MOST_DRAWS, FEWEST_DRAWS = 200, 4  # whose mean score is the expectation of a ra
 DRAWN = 2**16  # rows, steps or pixels in all draws: the error of the mean is about 0.5 / √65,536 = 0.002 at most
 AT_ONCE = 2**20  # numbers
 Outputs = Callable[[Rows], Iterable[Tensor]]  # what is answered for some rows (S, V, …): S draws, or the one answer
-
-
-@dataclass(frozen=True)
-class Dummy:
-    """What it predicts, in words, and its score on the test rows, None where it has none; a forecast from past values
-    does not ignore the features."""
-
-    what: str
-    score: float | None
-    ignores_features: bool
 
 
 def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from tuner.search.sharing import layout, together_in
 from tuner.search.user_code import UserCode
 from tuner.search.wishes import Wishes
 from tuner.spec.experiment import Experiment, attempt
+from tuner.spec.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
 from tuner.spec.own_code import Described, is_own
 from tuner.spec.packing import pack
 from tuner.spec.sections import Limits
@@ -223,71 +224,68 @@ def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
     return dataset.hints if experiment.resampling.kind == "auto" else ()
 
 
-def header(prepared: Prepared, name: str) -> dict[str, Any]:
+def header(prepared: Prepared, name: str) -> StudyHeader:
     """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
-    experiment, dataset = prepared.experiment, prepared.dataset
+    experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
     files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
-    return {
-        "schema": FORMAT,
-        "name": name,
-        "text": experiment.document.text,
-        "sha256": hashlib.sha256(experiment.document.text.encode()).hexdigest(),
-        "file": str(experiment.document.path.absolute()),
-        "reads": [str(path.absolute()) for path in prepared.reads],
-        "identity": {**experiment.identity(), "metric": prepared.metric.name, **files},
-        "trials": prepared.trials(),
-        "sampler": experiment.search.sampler,
-        "default": prepared.default,
-        "select": experiment.search.select,
-        "cut": kind_of(experiment.resampling, dataset),
-        "hints": list(_hints(experiment, dataset)),
-        "repeats": prepared.plan.repeats,
-        "repeatable": prepared.plan.repeatable,
-        "units": prepared.plan.units,
-        "notes": [*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)],
-        "task": dataset.task,
-        "metric": prepared.metric.name,
-        "maximize": prepared.metric.maximize,
-        "bounds": list(prepared.metric.bounds),
-        "by_row": prepared.metric.row_score(dataset) is not None,
-        "weighted": dataset.score_weights is not None,
-        "dataset": {
-            "name": dataset.name,
-            "rows": len(dataset),
-            "shape": list(dataset.features.shape[1:]),
-            "classes": list(dataset.classes),
-            "targets": list(dataset.target_names),
-            "fingerprint": dataset.fingerprint(),
-            "truth": dataset.truth(),
-        },
-        "splits": prepared.plan.digest(),
-        "parameters": [p.path for p in experiment.space.parameters],
-        "ranges": _ranges(experiment),
-        "chains": [
-            {
-                "name": c.name,
-                "rows": len(c.rows),
-                "test": len(c.test),
-                "folds": len(c.folds),
-                "trained": statistics.fmean(len(fold.train) for fold in c.folds),
-                "digest": c.digest(),
-                "share": c.share,
-                "dummy": (found := dummy(dataset, prepared.metric, c.rows, c.test)) and asdict(found),
-                "unseen": unseen(dataset, c.rows, c.test),
-                "tested": pack(c.test.astype(np.int32)) if len(c.test) else None,
-                "weights": None if dataset.score_weights is None else pack(dataset.score_weights[c.test]),
-                "truth": pack(_small(dataset.targets[c.test])) if len(c.test) and not dataset.places else None,
-                "validated": pack(_units(prepared, c)) if c.alone else None,
-            }
-            for c in prepared.plan.chains
-        ],
-    }
+    return StudyHeader(
+        schema=FORMAT,
+        name=name,
+        text=experiment.document.text,
+        sha256=hashlib.sha256(experiment.document.text.encode()).hexdigest(),
+        file=str(experiment.document.path.absolute()),
+        reads=tuple(str(path.absolute()) for path in prepared.reads),
+        identity={**experiment.identity(), "metric": metric.name, **files},
+        trials=prepared.trials(),
+        sampler=experiment.search.sampler,
+        default=prepared.default,
+        select=experiment.search.select,
+        cut=kind_of(experiment.resampling, dataset),
+        hints=_hints(experiment, dataset),
+        repeats=prepared.plan.repeats,
+        repeatable=prepared.plan.repeatable,
+        units=prepared.plan.units,
+        notes=(*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)),
+        task=dataset.task,
+        metric=metric.name,
+        maximize=metric.maximize,
+        bounds=metric.bounds,
+        by_row=metric.row_score(dataset) is not None,
+        weighted=dataset.score_weights is not None,
+        dataset=DatasetHeader(
+            dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target_names,
+            dataset.fingerprint(), dataset.truth(),
+        ),
+        splits=prepared.plan.digest(),
+        parameters=tuple(p.path for p in experiment.space.parameters),
+        ranges=_ranges(experiment),
+        chains=tuple(_chain_header(prepared, chain) for chain in prepared.plan.chains),
+    )  # fmt: skip
 
 
-def _ranges(experiment: Experiment) -> dict[str, list[float]]:
-    """Lower bound, upper bound and whether it is logarithmic, of every range that is searched."""
+def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
+    dataset, weights = prepared.dataset, prepared.dataset.score_weights
+    return ChainHeader(
+        name=chain.name,
+        rows=len(chain.rows),
+        test=len(chain.test),
+        folds=len(chain.folds),
+        trained=statistics.fmean(len(fold.train) for fold in chain.folds),
+        digest=chain.digest(),
+        share=chain.share,
+        dummy=dummy(dataset, prepared.metric, chain.rows, chain.test),
+        unseen=unseen(dataset, chain.rows, chain.test),
+        tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
+        weights=None if weights is None else pack(weights[chain.test]),
+        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.places else None,
+        validated=pack(_units(prepared, chain)) if chain.alone else None,
+    )
+
+
+def _ranges(experiment: Experiment) -> dict[str, SearchedRange]:
+    """Every range that is searched."""
     ranges = ((p.path, p.domain) for p in experiment.space.parameters if isinstance(p.domain, Range))
-    return {path: [domain.low, domain.high, domain.log] for path, domain in ranges}
+    return {path: SearchedRange(domain.low, domain.high, domain.log) for path, domain in ranges}
 
 
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
@@ -302,14 +300,14 @@ def _small(targets: np.ndarray) -> np.ndarray:
     return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
 
 
-def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
     """What differs between a study and the experiment that wants to go on with it, in words."""
-    old, new = stored["identity"], now["identity"]
+    old, new = stored.identity, now.identity
     keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
     found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
-    if not found and stored["dataset"]["fingerprint"] != now["dataset"]["fingerprint"]:
+    if not found and stored.dataset.fingerprint != now.dataset.fingerprint:
         found = ["the data itself: its content is not what the study was started with"]
-    if not found and stored["splits"] != now["splits"]:
+    if not found and stored.splits != now.splits:
         found = ["the splits: the same rows are cut differently (another scikit-learn?)"]
     return found
 
@@ -320,7 +318,7 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
     Code that it names runs if this user has made the study, or says that it is `trusted`."""
     trusted = trusted or is_ours(study.header)
     try:
-        prepared = prepare(Path(study.header["file"]), study.header["text"], trusted=trusted)
+        prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)
     except ExperimentError as error:
         raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):

@@ -9,52 +9,60 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 import torch
 
 from tuner.errors import TunerError
-from tuner.store import RUNS, Store
+from tuner.spec.header import Conditions, Run, Runs
+from tuner.store import Store
 
 PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
-CONDITIONS = ("cpu", "threads", "devices")  # what the bits of a result may depend on, besides versions
 
 
-def conditions(devices: Sequence[str]) -> dict[str, Any]:
-    """Versions and machine."""
-    return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "devices": [torch.cuda.get_device_name(d) if d.startswith("cuda") else d for d in devices],
-    }
+def conditions(devices: Sequence[str]) -> Conditions:
+    """Those of now."""
+    return Conditions(
+        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        cpu=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+        devices=tuple(torch.cuda.get_device_name(d) if d.startswith("cuda") else d for d in devices),
+    )
 
 
-def differences(run: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(run: Conditions, now: Conditions) -> list[str]:
     """What has changed since this run, as "torch 2.13.0 → 2.14.0"."""
-    before, after = ({**each["versions"], **{key: each[key] for key in CONDITIONS}} for each in (run, now))
+    before, after = (
+        {**each.versions, "cpu": each.cpu, "threads": each.threads, "devices": each.devices} for each in (run, now)
+    )
     return [f"{key} {_words(before.get(key))} → {_words(after[key])}" for key in after if before.get(key) != after[key]]
 
 
 def _words(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def begun(now: Conditions, workers: int | None, finished: int, seconds: float | None) -> Run:
+    """A run that begins now, with so many trials finished, and seconds to go."""
+    return Run(
+        **vars(now), workers=workers, finished=finished, seconds=seconds,
+        start=_now(), pid=os.getpid(), host=socket.gethostname(), commit=_commit(),
+    )  # fmt: skip
 
 
 @contextmanager
-def recorded(store: Store, name: str, runs: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> Iterator[None]:
-    """Note in the study that a run has begun under the conditions `now`; and how it ended, if it lives to tell."""
-    run = {**now, "start": _now(), "pid": os.getpid(), "host": socket.gethostname(), "commit": _commit()}
-    run |= {"end": None, "ended_by": None}
-    store.replace(name, RUNS, {"runs": [*runs, run]})
+def recorded(store: Store, name: str, runs: Sequence[Run], run: Run) -> Iterator[None]:
+    """Note in the study that a run has begun; and how it ended, if it lives to tell."""
+    store.keep(name, Runs((*runs, run)))
     try:
         yield
     finally:
         error = sys.exc_info()[1]
-        ended = {"end": _now(), "ended_by": type(error).__name__ if error else "done"}
+        ended = replace(run, end=_now(), ended_by=type(error).__name__ if error else "done")
         with suppress(TunerError):  # what made it end is told already
-            store.replace(name, RUNS, {"runs": [*runs, {**run, **ended}]})
+            store.keep(name, Runs((*runs, ended)))
 
 
 def _now() -> str:

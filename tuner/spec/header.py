@@ -1,31 +1,49 @@
-"""What a study remembers of its experiment: the header, and how its runs went, with the type of every entry."""
+"""What a study remembers of its experiment, and how its runs went, as frozen values with their JSON."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, Field
-from typing_extensions import TypedDict
 
+from tuner.spec.records import SizePoint
 from tuner.spec.selection import Rule
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
+Total = Annotated[int, Field(ge=1, le=2**53)]
+Number = int | float  # as it was written: 1 is not 1.0
 CLOSED = ConfigDict(extra="forbid", strict=True)
 
 
-class DummyHeader(TypedDict):
-    """The best answer that ignores the features, and its score on a chain's outer-test rows."""
+class SearchedRange(NamedTuple):
+    """The bounds of a range, and whether it is logarithmic."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    low: Number
+    high: Number
+    log: bool
+
+
+@dataclass(frozen=True)
+class Dummy:
+    """What the best answer without features is, in words, and its score on the test rows, None where it has none; a
+    forecast from past values does not ignore the features."""
+
+    __pydantic_config__ = CLOSED
     what: str
     score: float | None
     ignores_features: bool
 
 
-class ChainHeader(TypedDict):
-    """How many rows a chain has, and what its outer-test rows are; packed arrays as text."""
+@dataclass(frozen=True)
+class ChainHeader:
+    """How many rows a chain has, and what its outer-test rows are; packed arrays as text.
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    `trained` is the mean number of training rows of its inner folds, `share` that of validation rows per training row;
+    `unseen` is, by kind, how many values only the test rows show, of how many."""
+
+    __pydantic_config__ = CLOSED
     name: str
     rows: Count
     test: Count
@@ -33,71 +51,93 @@ class ChainHeader(TypedDict):
     trained: float
     digest: str
     share: float
-    dummy: DummyHeader | None
-    unseen: dict[str, Any]
+    dummy: Dummy | None
+    unseen: Mapping[str, tuple[int, int]]
     tested: str | None
     weights: str | None
     truth: str | None
     validated: str | None
 
 
-class DatasetHeader(TypedDict):
-    """The data, and a fingerprint of it."""
+@dataclass(frozen=True)
+class DatasetHeader:
+    """The data, with a fingerprint of all of it, and one of its targets."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED
     name: str
     rows: Count
-    shape: list[Count]
-    classes: list[str]
-    targets: list[str]
+    shape: tuple[Count, ...]
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
     fingerprint: str
     truth: str
 
 
-class StudyHeader(TypedDict):
-    """Enough to go on with a study, to refuse another experiment, and to report without torch."""
+@dataclass(frozen=True)
+class StudyHeader:
+    """Enough to go on with a study, to refuse another experiment, and to report without torch.
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    `raised` are the totals of trials that had been reached when a run raised them."""
+
+    __pydantic_config__ = CLOSED
     schema: int
     name: str
     text: str
     sha256: str
     file: str
-    reads: list[str]
-    identity: dict[str, Any]
-    trials: Annotated[int, Field(ge=1, le=2**53)]
+    reads: tuple[str, ...]
+    identity: Mapping[str, Any]
+    trials: Total
     sampler: str
     default: bool
     select: Rule
     cut: str
-    hints: list[str]
-    repeats: Annotated[int, Field(ge=1, le=2**53)]
+    hints: tuple[str, ...]
+    repeats: Total
     repeatable: bool
     units: Count
-    notes: list[str]
+    notes: tuple[str, ...]
     task: str
     metric: str
     maximize: bool
-    bounds: Annotated[list[float | None], Field(min_length=2, max_length=2)]
+    bounds: tuple[Number | None, Number | None]
     by_row: bool
     weighted: bool
     dataset: DatasetHeader
     splits: str
-    parameters: list[str]
-    ranges: dict[str, Annotated[list[float | bool], Field(min_length=3, max_length=3)]]
-    chains: Annotated[list[ChainHeader], Field(min_length=1)]
-    raised: NotRequired[list[Count]]
-    signature: NotRequired[str | None]
+    parameters: tuple[str, ...]
+    ranges: Mapping[str, SearchedRange]
+    chains: Annotated[tuple[ChainHeader, ...], Field(min_length=1)]
+    raised: tuple[Count, ...] = ()
+    signature: str | None = None
+
+    def unsigned(self) -> dict[str, Any]:
+        """Its JSON without the signature; `raised` is in it where there is something to tell."""
+        raw = asdict(self)
+        del raw["signature"]
+        return raw if self.raised else {key: value for key, value in raw.items() if key != "raised"}
+
+    @property
+    def outer(self) -> tuple[ChainHeader, ...]:
+        """The chains that have outer-test rows."""
+        return tuple(chain for chain in self.chains if chain.test)
 
 
-class Run(TypedDict):
-    """Under which conditions a run went, and how it ended, if it has."""
+@dataclass(frozen=True)
+class Conditions:
+    """Versions and machine: what results may depend on."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    versions: dict[str, str]
+    __pydantic_config__ = CLOSED
+    versions: Mapping[str, str]
     cpu: str
     threads: Count
-    devices: list[str]
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run(Conditions):
+    """Under which conditions a run went, and how it ended, if it has; `seconds` is its limit."""
+
     workers: int | None
     finished: Count
     seconds: float | None
@@ -105,29 +145,22 @@ class Run(TypedDict):
     pid: int
     host: str
     commit: str | None
-    end: str | None
-    ended_by: str | None
+    end: str | None = None
+    ended_by: str | None = None
 
 
-class Runs(TypedDict):
+@dataclass(frozen=True)
+class Runs:
     """Every run of a study, the first one first."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    runs: list[Run]
+    __pydantic_config__ = CLOSED
+    runs: tuple[Run, ...] = ()
 
 
-class Point(TypedDict):
-    """As `SizePoint`."""
-
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    rows: Count
-    validation: list[float | None]
-    training: list[float | None]
-
-
-class SizeCurve(TypedDict):
+@dataclass(frozen=True)
+class SizeCurve:
     """The learning curve over training size, of a trial of the final chain."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED
     trial: Count
-    points: list[Point]
+    points: tuple[SizePoint, ...]

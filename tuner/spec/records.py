@@ -127,13 +127,19 @@ def to_checked_json(raw: Mapping[str, Any]) -> str:
     return f"{text[:-1]}{CHECKSUM}{_hash(text)}{END}"
 
 
-def from_checked_json(text: str) -> dict[str, Any]:
-    """The inverse of `to_checked_json`. Raises `ValueError` if the checksum does not fit."""
+def from_checked_json(text: str, kind: type[T]) -> T:
+    """The inverse of `to_checked_json`, as a value of the kind. Raises `ValueError` if the checksum does not fit, or
+    with the first entry that is not as the kind says."""
     body, _, checksum = text.rpartition(CHECKSUM)
     if checksum != _hash(body + "}") + END:
         raise ValueError("a record is damaged")
-    found: dict[str, Any] = json.loads(body + "}")
-    return found
+    try:
+        found: T = _adapter(kind).validate_json(body + "}")  # type: ignore[arg-type]  # a type has a hash
+        return found
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place or 'a record'}: {first['msg']}") from None
 
 
 def _hash(text: str) -> str:
@@ -143,27 +149,10 @@ def _hash(text: str) -> str:
 def trial_from_json(text: str) -> TrialRecord:
     """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
     head, _, tail = text.partition(CURVES)
-    raw = from_checked_json(head if head.endswith("}") else head + "}")
     if tail and not tail.endswith("}}"):
         raise ValueError("a record is damaged")
-    curves = checked(from_checked_json(tail[:-1]), FoldCurves) if tail else FoldCurves()
-    return replace(checked(raw, TrialRecord), curves=curves)
-
-
-def refit_from_json(text: str) -> RefitRecord:
-    """The inverse of `to_json` for a refit."""
-    return checked(from_checked_json(text), RefitRecord)
-
-
-def checked(raw: Any, kind: type[T]) -> T:
-    """JSON as a value of the kind. Raises `ValueError` with the first entry that is not as it says."""
-    try:
-        found: T = _adapter(kind).validate_python(raw)  # type: ignore[arg-type]  # a type has a hash
-        return found
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place or 'a record'}: {first['msg']}") from None
+    curves = from_checked_json(tail[:-1], FoldCurves) if tail else FoldCurves()
+    return replace(from_checked_json(head if head.endswith("}") else head + "}", TrialRecord), curves=curves)
 
 
 @cache

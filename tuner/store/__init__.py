@@ -5,10 +5,7 @@ refits are attributes of its Optuna studies, a trial's record is one attribute o
 """
 
 from tuner.store.reading import (
-    CURVE,
     FORMAT,
-    HEADER,
-    RUNS,
     StoredChain,
     StoredStudy,
     as_optuna,
@@ -21,10 +18,7 @@ from tuner.store.signature import is_ours
 from tuner.store.writing import Entry, Store, make, roll_back
 
 __all__ = [
-    "CURVE",
     "FORMAT",
-    "HEADER",
-    "RUNS",
     "Entry",
     "Store",
     "StoredChain",

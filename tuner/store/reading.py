@@ -11,19 +11,17 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import SQLITE, regular_file, resolve_link
-from tuner.spec.header import Runs, SizeCurve, StudyHeader
+from tuner.spec.header import Run, Runs, SizeCurve, StudyHeader
 from tuner.spec.records import (
     CURVES,
     RefitRecord,
     TrialRecord,
-    checked,
     failed_outside,
     from_checked_json,
-    refit_from_json,
     trial_from_json,
 )
 
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import RDBStorage
 
-KINDS: Mapping[str, Any] = {"tuner:header": StudyHeader, "tuner:runs": Runs, "tuner:curve": SizeCurve}
-HEADER, RUNS, CURVE, RECORD, REFIT = "tuner:header", "tuner:runs", "tuner:curve", "tuner:record", "tuner:refit:"
+T = TypeVar("T")
+HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
+KEYS: Mapping[type, str] = {StudyHeader: HEADER, Runs: "tuner:runs", SizeCurve: "tuner:curve"}
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 PATIENCE = 30.0  # seconds that another program may hold the file
 FORMAT = 5  # of what tuner keeps in the file
@@ -73,13 +72,13 @@ class StoredChain:
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """One experiment's study: its header and runs (plain JSON values), and its chains, in the plan's order."""
+    """One experiment's study: its header, chains in the plan's order, runs, and curve over training size."""
 
     name: str
-    header: Mapping[str, Any]
+    header: StudyHeader
     chains: Mapping[str, StoredChain]
-    runs: tuple[Mapping[str, Any], ...] = ()
-    curve: Mapping[str, Any] | None = None  # over training size: the trial, and a point per share
+    runs: tuple[Run, ...] = ()
+    curve: SizeCurve | None = None
 
     @property
     def trials(self) -> int:
@@ -95,14 +94,13 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
-            headers, runs, curve = (attributes(db, key) for key in (HEADER, RUNS, CURVE))
+            runs, curve = attributes(db, Runs), attributes(db, SizeCurve)
             return {
                 name: StoredStudy(
-                    name, header, _chains(db, name, header, curves),
-                    tuple(runs.get(name, {"runs": ()})["runs"]), curve.get(name),
+                    name, header, _chains(db, name, header, curves), runs.get(name, Runs()).runs, curve.get(name)
                 )
-                for name, header in headers.items()
-            }  # fmt: skip
+                for name, header in attributes(db, StudyHeader).items()
+            }
     except _ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -117,12 +115,10 @@ def _check_formats(path: Path, db: sqlite3.Connection) -> None:
         raise StorageError(text, "read it with that one, or search anew with --study OTHER.db")
 
 
-def attributes(db: sqlite3.Connection, key: str) -> dict[str, Any]:
-    """What hangs on the studies under this key, by name, oldest study first; as it stands there, if that is sound."""
-    found = {name.rpartition("/")[0]: from_checked_json(value) for _, name, value in db.execute(ATTRIBUTES, (key,))}
-    for value in found.values():
-        checked(value, KINDS[key])
-    return found
+def attributes(db: sqlite3.Connection, kind: type[T]) -> dict[str, T]:
+    """What of this kind hangs on the studies, by name, oldest study first."""
+    rows = db.execute(ATTRIBUTES, (KEYS[kind],))
+    return {name.rpartition("/")[0]: from_checked_json(value, kind) for _, name, value in rows}
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
@@ -186,10 +182,10 @@ def _unreadable(path: Path, error: Exception) -> TunerError:
     return StorageError(f"{path} is damaged, or cannot be read: {error}", "restore it from a copy")
 
 
-def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves: bool) -> dict[str, StoredChain]:
+def _chains(db: sqlite3.Connection, name: str, header: StudyHeader, curves: bool) -> dict[str, StoredChain]:
     chains = {}
-    for chain in header["chains"]:
-        study = f"{name}/{chain['name']}"
+    for chain in header.chains:
+        study = f"{name}/{chain.name}"
         query = f"{_RECORDS} ORDER BY t.number, t.trial_id"
         if not curves:
             before = f"instr(a.value_json, '{CURVES}')"
@@ -201,14 +197,14 @@ def _chains(db: sqlite3.Connection, name: str, header: Mapping[str, Any], curves
             "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
             (study, REFIT + "%"),
         )
-        done = [refit_from_json(text) for (text,) in refits]
+        done = [from_checked_json(text, RefitRecord) for (text,) in refits]
         records = [trial_from_json(text) for (text,) in trials]
         first: dict[int, TrialRecord] = {}
         doubled = [record.number for record in records if first.setdefault(record.number, record) is not record]
         count = "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE study_name = ?"
         foreign = db.execute(count, (study,)).fetchone()[0] - len(records)
         by_number = {refit.number: refit for refit in done}
-        chains[chain["name"]] = StoredChain(tuple(first.values()), by_number, tuple(doubled), foreign)
+        chains[chain.name] = StoredChain(tuple(first.values()), by_number, tuple(doubled), foreign)
     return chains
 
 

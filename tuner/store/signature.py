@@ -8,32 +8,29 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-SIGNATURE = "signature"
+from tuner.spec.header import StudyHeader
+
 LENGTH = 32  # bytes of a key
 KEY = Path("tuner") / "study.key"  # in the folder of the user's data
 
 
-def signed(header: Mapping[str, Any]) -> dict[str, Any]:
-    """The header with its signature; without one where there is no home for a key."""
+def signature(header: StudyHeader) -> str | None:
+    """The user's signature of a header; None where there is no home for a key."""
     key = _key(make=True)
-    bare = {name: value for name, value in header.items() if name != SIGNATURE}
-    return {**bare, SIGNATURE: key and _signature(bare, key)}
+    return _signature(header, key) if key else None
 
 
-def is_ours(header: Mapping[str, Any]) -> bool:
+def is_ours(header: StudyHeader) -> bool:
     """Whether this user has signed it."""
-    key, said = _key(make=False), header.get(SIGNATURE)
-    bare = {name: value for name, value in header.items() if name != SIGNATURE}
-    return key is not None and isinstance(said, str) and hmac.compare_digest(said, _signature(bare, key))
+    key, said = _key(make=False), header.signature
+    return key is not None and said is not None and hmac.compare_digest(said, _signature(header, key))
 
 
-def _signature(header: Mapping[str, Any], key: bytes) -> str:
-    return hmac.new(key, json.dumps(header, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+def _signature(header: StudyHeader, key: bytes) -> str:
+    return hmac.new(key, json.dumps(header.unsigned(), sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 def _key(*, make: bool) -> bytes | None:

@@ -6,9 +6,9 @@ import shutil
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, TunerError
 from tuner.files import resolve_link, write_atomically
+from tuner.spec.header import Runs, SizeCurve, StudyHeader
 from tuner.spec.records import RefitRecord, TrialRecord, to_checked_json, to_json
 from tuner.store.reading import (
     ATTRIBUTES,
     HEADER,
+    KEYS,
     PATIENCE,
     RECORD,
     REFIT,
@@ -31,7 +33,7 @@ from tuner.store.reading import (
     is_busy,
     optuna_storage,
 )
-from tuner.store.signature import is_ours, signed
+from tuner.store.signature import is_ours, signature
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -92,18 +94,18 @@ class Store:
         """Let go of the file."""
         self._db.close()
 
-    def create(self, name: str, header: Mapping[str, Any], maximize: bool) -> None:
+    def create(self, header: StudyHeader) -> None:
         """Make the chains' studies, and hang the header on the last one."""
-        direction = "MAXIMIZE" if maximize else "MINIMIZE"
+        direction = "MAXIMIZE" if header.maximize else "MINIMIZE"
         with self._transaction():
-            for chain in header["chains"]:
-                study = self._insert("studies", study_name=f"{name}/{chain['name']}")
+            for chain in header.chains:
+                study = self._insert("studies", study_name=f"{header.name}/{chain.name}")
                 self._insert("study_directions", study_id=study, direction=direction, objective=0)
-            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_header_json(header))
+            self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_json(header))
 
-    def replace(self, name: str, key: str, value: Mapping[str, Any]) -> None:
-        """Hang an attribute on the study that bears the header: a new one, or another value."""
-        text = _header_json(value) if key == HEADER else to_checked_json(value)
+    def keep(self, name: str, value: StudyHeader | Runs | SizeCurve) -> None:
+        """Hang a value on the study that bears the header, in the place of one of its kind."""
+        key, text = KEYS[type(value)], _json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
             study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
@@ -113,22 +115,19 @@ class Store:
     def rename(self, old: str, new: str) -> None:
         """Call a study otherwise."""
         with self._transaction():
-            before = attributes(self._db, HEADER)[old]
-            header = {**before, "name": new}
-            text = _header_json(header) if is_ours(before) else to_checked_json(header)
-            for chain in header["chains"]:
-                study = self._study(f"{old}/{chain['name']}")
-                self._db.execute(
-                    "UPDATE studies SET study_name = ? WHERE study_id = ?", (f"{new}/{chain['name']}", study)
-                )
+            before = attributes(self._db, StudyHeader)[old]
+            header = replace(before, name=new)
+            for chain in header.chains:
+                study = self._study(f"{old}/{chain.name}")
+                self._db.execute("UPDATE studies SET study_name = ? WHERE study_id = ?", (f"{new}/{chain.name}", study))
             self._db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_id = ? AND key = ?",
-                             (text, study, HEADER))  # fmt: skip
+                             (_json(header, sign=is_ours(before)), study, HEADER))  # fmt: skip
 
     def delete(self, name: str) -> None:
         """Remove the study of this name; other tools' studies stay."""
         with self._transaction():
-            header = attributes(self._db, HEADER).get(name, {"chains": []})
-            for study in [self._study(f"{name}/{chain['name']}") for chain in header["chains"]]:
+            header = attributes(self._db, StudyHeader).get(name)
+            for study in [self._study(f"{name}/{chain.name}") for chain in (header.chains if header else ())]:
                 trials = "(SELECT trial_id FROM trials WHERE study_id = ?)"
                 for table in TRIAL_TABLES:
                     self._db.execute(f"DELETE FROM {table} WHERE trial_id IN {trials}", (study,))
@@ -215,9 +214,11 @@ class Store:
             self._busy(time.monotonic() - start)
 
 
-def _header_json(header: Mapping[str, Any]) -> str:
-    """With checksum and signature."""
-    return to_checked_json(signed(header))
+def _json(value: StudyHeader | Runs | SizeCurve, *, sign: bool = True) -> str:
+    """With a checksum; a header with its signature too."""
+    if isinstance(value, StudyHeader):
+        return to_checked_json({**value.unsigned(), "signature": signature(value) if sign else value.signature})
+    return to_checked_json(asdict(value))
 
 
 def _half_a_minute(path: Path, seconds: float) -> None:
