@@ -64,9 +64,9 @@ def studies(draw: random.Random, folder: Path) -> list[str]:
     else:
         with suppress(sqlite3.Error), closing(sqlite3.connect(study)) as db:
             where = draw.choice(("study_user_attributes", "trial_user_attributes"))
-            rows = db.execute(f"SELECT rowid, value_json FROM {where}").fetchall()
-            row, text = draw.choice(rows)
-            db.execute(f"UPDATE {where} SET value_json = ? WHERE rowid = ?", (_reworded(draw, text), row))
+            rows = db.execute(f"SELECT rowid, key, value_json FROM {where}").fetchall()
+            row, key, text = draw.choice(rows)
+            db.execute(f"UPDATE {where} SET value_json = ? WHERE rowid = ?", (_reworded(draw, key, text), row))
             db.commit()
     verbs = (["report"], ["report", "--format", "json"], ["report", "--top", "3", "--chain", "outer-1"], ["status"],
              ["studies"], ["importance"], ["report", "--trial", "1", "--chain", "final"],
@@ -75,12 +75,12 @@ def studies(draw: random.Random, folder: Path) -> list[str]:
     return [verb, str(study), *options]
 
 
-def _reworded(draw: random.Random, text: str) -> str:
+def _reworded(draw: random.Random, key: str, text: str) -> str:
     """A record with another value at some place, and checksums that fit, as one forged by hand has."""
     from tuner.spec.records import from_checked_json, to_checked_json
 
     try:
-        tree = from_checked_json(text)
+        tree = from_checked_json(text, dict, key)
     except ValueError:  # a trial, with its curves apart
         place = draw.randrange(len(text))
         return text[:place] + draw.choice(("", "0", "null", '"', "[", "}")) + text[place + 1 :]
@@ -91,7 +91,7 @@ def _reworded(draw: random.Random, text: str) -> str:
             here[key] = draw.choice((None, -1, 10**20, "", "x", [], {}, [1, 2, 3], True, 0.5, "\x1b[2J", "9" * 5000))
             break
         here = here[key]
-    return to_checked_json(tree)
+    return to_checked_json(tree, key)
 
 
 def files(draw: random.Random, folder: Path) -> list[str]:

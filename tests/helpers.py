@@ -134,10 +134,10 @@ def reworded(study, key, change):
     with contextlib.closing(sqlite3.connect(study)) as db:
         query = "SELECT study_user_attribute_id, value_json FROM study_user_attributes WHERE key = ?"
         for row, text in db.execute(query, (key,)).fetchall():
-            value = from_checked_json(text, dict)
+            value = from_checked_json(text, dict, key)
             change(value)
             update = "UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?"
-            db.execute(update, (to_checked_json(value), row))
+            db.execute(update, (to_checked_json(value, key), row))
         db.commit()
 
 

@@ -65,12 +65,36 @@ def test_the_verbs_refuse_a_header_that_has_changed(finished, tmp_path):
         survived(*inside(verb, study), expected=4)
 
 
+MOVED = {
+    "chains swapped": "UPDATE trials SET study_id = CASE study_id WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE study_id END",
+    "trials swapped": "UPDATE trials SET number = 1 - number WHERE number < 2",
+    "refits of another chain": "UPDATE OR REPLACE study_user_attributes SET study_id = 3 "
+                               "WHERE study_id = 1 AND key LIKE 'tuner:refit:%'",
+    "a refit of another trial": "UPDATE study_user_attributes SET key = 'tuner:refit:99' WHERE rowid = "
+                                "(SELECT max(rowid) FROM study_user_attributes WHERE key LIKE 'tuner:refit:%')",
+    "a chain called otherwise": "UPDATE studies SET study_name = 'tiny/outer-7' WHERE study_name = 'tiny/outer-2'",
+    "a study called otherwise": "UPDATE studies SET study_name = replace(study_name, 'tiny/', 'other/')",
+    "a chain that is gone": "DELETE FROM studies WHERE study_name = 'tiny/outer-2'",
+    "a key called otherwise": "UPDATE trial_user_attributes SET key = 'tuner:recorD' WHERE rowid = 1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MOVED)
+def test_what_has_moved_within_the_file_is_damage(finished, tmp_path, case):
+    study = tmp_path / "study.db"
+    shutil.copy(finished, study)
+    execute(study, MOVED[case])
+    for verb in ("report", "status"):
+        err = survived(*inside(verb, study), expected=4)
+        assert "is damaged, or cannot be read: " in err and "restore it from a copy" in err
+
+
 def test_a_record_may_have_settings_of_any_name():
     """Also those by which a record is cut where its curves begin."""
     configuration = {"model": {"name": "x.py:Net", "curves": 3, "checksum": "y"}}
     told, curves = 'a text, "curves": {}, "checksum":"', FoldCurves(((0.5,),), ((0.5,),), ((0.25,),))
     made = TrialRecord(0, "complete", {"model.curves": 3}, configuration, 0.1, 0.5, details=told, curves=curves)
-    assert trial_from_json(to_json(made)) == made
+    assert trial_from_json(to_json(made, "final"), "final", 0) == made
 
 
 @given(arrays.arrays(st.sampled_from(["<f4", "<f8", "i1", "<i4", "?"]), arrays.array_shapes(min_dims=0, min_side=0)))

@@ -11,6 +11,7 @@ from tuner.spec.records import (
     RefitRecord,
     TrialRecord,
     from_checked_json,
+    place_of,
     to_json,
     trial_from_json,
 )
@@ -34,14 +35,16 @@ def trial(number, score, state="complete", epochs=(3,)):
     parameters=st.none() | st.integers(), reason=st.none() | st.text(), details=st.none() | st.text(),
 ))  # fmt: skip
 def test_a_trial_comes_back_bit_for_bit(record):
-    assert repr(trial_from_json(to_json(record))) == repr(record)
+    assert repr(trial_from_json(to_json(record, "final"), "final", record.number)) == repr(record)
 
 
 @given(st.builds(RefitRecord, st.integers(), st.integers(), FINITE, st.none() | FINITE, st.lists(FINITE).map(tuple)))
 def test_a_refit_comes_back_bit_for_bit(record):
-    assert repr(from_checked_json(to_json(record), RefitRecord)) == repr(record)
+    assert repr(from_checked_json(to_json(record, "final"), RefitRecord, place_of("final", record.number))) == repr(
+        record
+    )
 
 
 def test_what_is_not_a_number_is_never_stored():
     with pytest.raises(ValueError, match="JSON"):
-        to_json(trial(0, math.nan))
+        to_json(trial(0, math.nan), "final")

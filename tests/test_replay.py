@@ -62,7 +62,7 @@ def tampered(finished, folder, change):
         curves.pop("checksum")
         db.execute(
             "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
-            (f"{to_checked_json(record)[:-1]}{CURVES}{to_checked_json(curves)}}}", row),
+            (f"{to_checked_json(record, 'final/2')[:-1]}{CURVES}{to_checked_json(curves, 'final/2')}}}", row),
         )
         db.commit()
     return study

@@ -122,12 +122,16 @@ def test_what_older_studies_hold_of_it_is_trained_again(tmp_path, reason):
     search(path, whole)
     shutil.copy(whole, study)
     with closing(sqlite3.connect(study)) as db:
-        query = ("SELECT trial_user_attribute_id, value_json FROM trial_user_attributes "
-                 "JOIN trials USING (trial_id) WHERE key = 'tuner:record' AND number IN (1, 3)")  # fmt: skip
-        for row, text in db.execute(query).fetchall():
-            bad = replace(trial_from_json(text), state="failed", score=None, reason=reason, curves=FoldCurves())
+        query = ("SELECT trial_user_attribute_id, value_json, number, study_name FROM trial_user_attributes "
+                 "JOIN trials USING (trial_id) JOIN studies USING (study_id) "
+                 "WHERE key = 'tuner:record' AND number IN (1, 3)")  # fmt: skip
+        for row, text, number, name in db.execute(query).fetchall():
+            chain = name.removeprefix("tiny/")
+            bad = replace(
+                trial_from_json(text, chain, number), state="failed", score=None, reason=reason, curves=FoldCurves()
+            )
             db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
-                       (to_json(bad), row))  # fmt: skip
+                       (to_json(bad, chain), row))  # fmt: skip
         db.commit()
     assert len(load(study).chains["final"].trials) == 12 and tables(study) != tables(whole)
     out = search(path, study)

@@ -74,11 +74,14 @@ def test_a_record_that_names_code_of_its_own_runs_none(tmp_path, verb):
     net = "\nfrom torch import nn\nclass Net(nn.Linear):\n    def __init__(self): super().__init__(4, 3)\n"
     (tmp_path / "evil.py").write_text(LOADER.format(place=str(tmp_path / "ran")) + net)
     with closing(sqlite3.connect(study)) as db:
-        for row, text in db.execute("SELECT rowid, value_json FROM trial_user_attributes").fetchall():
-            trial = trial_from_json(text)
+        query = ("SELECT a.rowid, a.value_json, s.study_name, t.number FROM trial_user_attributes a "
+                 "JOIN trials t USING (trial_id) JOIN studies s USING (study_id)")  # fmt: skip
+        for row, text, name, number in db.execute(query).fetchall():
+            chain = name.removeprefix("tiny/")
+            trial = trial_from_json(text, chain, number)
             evil = replace(trial, configuration={**trial.configuration, "model": {"name": "evil.py:Net"}},
                            values={**trial.values, "model": "evil.py:Net"})  # fmt: skip
-            db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE rowid = ?", (to_json(evil), row))
+            db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE rowid = ?", (to_json(evil, chain), row))
         db.execute("DELETE FROM study_user_attributes WHERE key LIKE 'tuner:refit%'")
         db.commit()
     words = [verb[0], *([path, "--study", study, "--workers", 0] if verb[0] == "search" else [study]), *verb[1:]]

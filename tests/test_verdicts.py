@@ -49,7 +49,7 @@ def with_scores(study, copy, tuned, default):
         for (chain, number), score in scores.items():
             query = key + "WHERE study_name = ? AND key = ?"
             (row, text) = db.execute(query, (f"tiny/{chain}", f"tuner:refit:{number}")).fetchone()
-            changed = to_json(replace(from_checked_json(text, RefitRecord), score=score))
+            changed = to_json(replace(from_checked_json(text, RefitRecord, f"{chain}/{number}"), score=score), chain)
             db.execute("UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?",
                        (changed, row))  # fmt: skip
         db.commit()

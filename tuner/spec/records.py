@@ -105,54 +105,61 @@ class SizePoint:
 # where a record can be cut: compact JSON has no blank there, and inside a text quotes are escaped
 CURVES, CHECKSUM, END = ', "curves":', ', "checksum":"', '"}'
 
+DAMAGED = "a record is damaged"
+
 
 def failed_outside(record: TrialRecord | RefitRecord) -> bool:
     """Whether it failed for a reason outside of it."""
     return record.reason is not None and OUTSIDE.match(record.reason) is not None
 
 
-def to_json(record: TrialRecord | RefitRecord) -> str:
+def to_json(record: TrialRecord | RefitRecord, chain: str) -> str:
     """Compact JSON; floats keep every digit. A trial's curves have their own checksum: they are not always read."""
-    raw = asdict(record)
+    raw, place = asdict(record), place_of(chain, record.number)
     if isinstance(record, RefitRecord):
-        return to_checked_json(raw)
+        return to_checked_json(raw, place)
     raw.pop("refit")
-    curves = to_checked_json(raw.pop("curves"))
-    return f"{to_checked_json(raw)[:-1]}{CURVES}{curves}}}"
+    curves = to_checked_json(raw.pop("curves"), place)
+    return f"{to_checked_json(raw, place)[:-1]}{CURVES}{curves}}}"
 
 
-def to_checked_json(raw: Mapping[str, Any]) -> str:
-    """Compact JSON of an object, with a checksum of it as the last entry."""
+def trial_from_json(text: str, chain: str, number: int) -> TrialRecord:
+    """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
+    place, (head, _, tail) = place_of(chain, number), text.partition(CURVES)
+    if tail and not tail.endswith("}}"):
+        raise ValueError(DAMAGED)
+    curves = from_checked_json(tail[:-1], FoldCurves, place) if tail else FoldCurves()
+    return replace(from_checked_json(head if head.endswith("}") else head + "}", TrialRecord, place), curves=curves)
+
+
+def place_of(chain: str, number: int) -> str:
+    """Where a record belongs, for its checksum."""
+    return f"{chain}/{number}"
+
+
+def to_checked_json(raw: Mapping[str, Any], place: str) -> str:
+    """Compact JSON of an object, with a checksum of it and of the `place` where it belongs as the last entry."""
     text = json.dumps(raw, separators=(",", ":"), allow_nan=False)
-    return f"{text[:-1]}{CHECKSUM}{_hash(text)}{END}"
+    return f"{text[:-1]}{CHECKSUM}{_hash(text, place)}{END}"
 
 
-def from_checked_json(text: str, kind: type[T]) -> T:
+def from_checked_json(text: str, kind: type[T], place: str) -> T:
     """The inverse of `to_checked_json`, as a value of the kind. Raises `ValueError` if the checksum does not fit, or
     with the first entry that is not as the kind says."""
     body, _, checksum = text.rpartition(CHECKSUM)
-    if checksum != _hash(body + "}") + END:
-        raise ValueError("a record is damaged")
+    if checksum != _hash(body + "}", place) + END:
+        raise ValueError(DAMAGED)
     try:
         found: T = _adapter(kind).validate_json(body + "}")  # type: ignore[arg-type]  # a type has a hash
         return found
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place or 'a record'}: {first['msg']}") from None
+        entry = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{entry or 'a record'}: {first['msg']}") from None
 
 
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def trial_from_json(text: str) -> TrialRecord:
-    """The inverse of `to_json` for a trial; one that was cut before its curves has none."""
-    head, _, tail = text.partition(CURVES)
-    if tail and not tail.endswith("}}"):
-        raise ValueError("a record is damaged")
-    curves = from_checked_json(tail[:-1], FoldCurves) if tail else FoldCurves()
-    return replace(from_checked_json(head if head.endswith("}") else head + "}", TrialRecord), curves=curves)
+def _hash(text: str, place: str) -> str:
+    return hashlib.blake2b(f"{place}\0{text}".encode(), digest_size=8).hexdigest()
 
 
 @cache

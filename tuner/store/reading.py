@@ -17,11 +17,14 @@ from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import SQLITE, regular_file, resolve_link
 from tuner.spec.header import Run, Runs, SizeCurve, StudyHeader
 from tuner.spec.records import (
+    CHECKSUM,
     CURVES,
+    DAMAGED,
     RefitRecord,
     TrialRecord,
     failed_outside,
     from_checked_json,
+    place_of,
     trial_from_json,
 )
 
@@ -34,14 +37,19 @@ HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
 KEYS: Mapping[type, str] = {StudyHeader: HEADER, Runs: "tuner:runs", SizeCurve: "tuner:curve"}
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
 PATIENCE = 30.0  # seconds that another program may hold the file
-FORMAT = 5  # of what tuner keeps in the file
+FORMAT = 6  # of what tuner keeps in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
     "WHERE a.key = ? ORDER BY s.study_id"
 )
 _RECORDS = (
-    "SELECT a.value_json FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
+    "SELECT a.value_json, t.number FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
     "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
+)
+_STRAY = (  # records whose key is not one of ours any more
+    "SELECT count(*) FROM (SELECT key, value_json FROM study_user_attributes UNION ALL "
+    "SELECT key, value_json FROM trial_user_attributes) WHERE key NOT IN (?, ?, ?, ?) AND key NOT LIKE ? "
+    f"AND value_json LIKE '%{CHECKSUM}%'"
 )
 _ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError)
 
@@ -94,6 +102,8 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
     check_file(path)
     try:
         with _reading(path) as db:
+            if db.execute(_STRAY, (RECORD, *KEYS.values(), f"{REFIT}%")).fetchone()[0]:
+                raise ValueError(DAMAGED)
             runs, curve = attributes(db, Runs), attributes(db, SizeCurve)
             return {
                 name: StoredStudy(
@@ -118,7 +128,7 @@ def _check_formats(path: Path, db: sqlite3.Connection) -> None:
 def attributes(db: sqlite3.Connection, kind: type[T]) -> dict[str, T]:
     """What of this kind hangs on the studies, by name, oldest study first."""
     rows = db.execute(ATTRIBUTES, (KEYS[kind],))
-    return {name.rpartition("/")[0]: from_checked_json(value, kind) for _, name, value in rows}
+    return {name.rpartition("/")[0]: from_checked_json(value, kind, KEYS[kind]) for _, name, value in rows}
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
@@ -126,8 +136,8 @@ def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
     try:
         with _reading(path) as db:
             query = f"{_RECORDS} AND t.number = ? ORDER BY t.trial_id"
-            (text,) = db.execute(query, (f"{name}/{chain}", RECORD, number)).fetchone()
-            return trial_from_json(text)
+            text, _ = db.execute(query, (f"{name}/{chain}", RECORD, number)).fetchone()
+            return trial_from_json(text, chain, number)
     except _ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -179,33 +189,37 @@ def held_by_another(path: Path) -> StudyBusy:
 def _unreadable(path: Path, error: Exception) -> TunerError:
     if is_busy(error):
         return held_by_another(path)
-    return StorageError(f"{path} is damaged, or cannot be read: {error}", "restore it from a copy")
+    told = isinstance(error, ValueError | OSError | sqlite3.Error) and "Could not decode" not in str(error)
+    reason = error if told else DAMAGED  # SQLite would print the text itself
+    return StorageError(f"{path} is damaged, or cannot be read: {reason}", "restore it from a copy")
 
 
 def _chains(db: sqlite3.Connection, name: str, header: StudyHeader, curves: bool) -> dict[str, StoredChain]:
-    chains = {}
-    for chain in header.chains:
-        study = f"{name}/{chain.name}"
-        query = f"{_RECORDS} ORDER BY t.number, t.trial_id"
-        if not curves:
-            before = f"instr(a.value_json, '{CURVES}')"
-            text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
-            query = query.replace("a.value_json", text, 1)
-        trials = db.execute(query, (study, RECORD))
-        refits = db.execute(
-            "SELECT a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
-            "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
-            (study, REFIT + "%"),
-        )
-        done = [from_checked_json(text, RefitRecord) for (text,) in refits]
-        records = [trial_from_json(text) for (text,) in trials]
-        first: dict[int, TrialRecord] = {}
-        doubled = [record.number for record in records if first.setdefault(record.number, record) is not record]
-        count = "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE study_name = ?"
-        foreign = db.execute(count, (study,)).fetchone()[0] - len(records)
-        by_number = {refit.number: refit for refit in done}
-        chains[chain.name] = StoredChain(tuple(first.values()), by_number, tuple(doubled), foreign)
-    return chains
+    there = {full for (full,) in db.execute("SELECT study_name FROM studies")}
+    if name != header.name or not there >= {f"{name}/{chain.name}" for chain in header.chains}:
+        raise ValueError(f"the chains of '{header.name}' are not those of its header")
+    return {chain.name: _chain(db, name, chain.name, curves) for chain in header.chains}
+
+
+def _chain(db: sqlite3.Connection, name: str, chain: str, curves: bool) -> StoredChain:
+    study, query = f"{name}/{chain}", f"{_RECORDS} ORDER BY t.number, t.trial_id"
+    if not curves:
+        before = f"instr(a.value_json, '{CURVES}')"
+        text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
+        query = query.replace("a.value_json", text, 1)
+    records = [trial_from_json(text, chain, number) for text, number in db.execute(query, (study, RECORD))]
+    first: dict[int, TrialRecord] = {}
+    doubled = [record.number for record in records if first.setdefault(record.number, record) is not record]
+    count = "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE study_name = ?"
+    foreign = db.execute(count, (study,)).fetchone()[0] - len(records)
+    refits = db.execute(
+        "SELECT a.key, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
+        "WHERE s.study_name = ? AND a.key LIKE ? ORDER BY a.key",
+        (study, REFIT + "%"),
+    )
+    by_number = {int(number) if (number := key.removeprefix(REFIT)).isdecimal() else -1: text for key, text in refits}
+    done = {n: from_checked_json(text, RefitRecord, place_of(chain, n)) for n, text in by_number.items()}
+    return StoredChain(tuple(first.values()), done, tuple(doubled), foreign)
 
 
 def holds_something(path: Path) -> bool:
@@ -254,7 +268,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             journal = path.with_name(path.name + "-journal")
-            if is_busy(error) or not journal.exists():
+            if is_busy(error) or regular_file(journal) is None:
                 raise
         else:
             yield db

@@ -140,10 +140,10 @@ class Store:
             for entry in entries:
                 study = self._study(f"{name}/{entry.chain}")
                 if entry.trial is None:
-                    key, value = f"{REFIT}{entry.record.number}", to_json(entry.record)
+                    key, value = f"{REFIT}{entry.record.number}", to_json(entry.record, entry.chain)
                     self._insert("study_user_attributes", study_id=study, key=key, value_json=value)
                 else:
-                    self._write_trial(study, entry.record, entry.trial)
+                    self._write_trial(study, entry, entry.trial)
 
     def forget(self, name: str, chain: str, trials: Collection[int], refits: Collection[int]) -> None:
         """Remove some trials and refits of a chain."""
@@ -157,9 +157,10 @@ class Store:
                 self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?",
                                  (study, f"{REFIT}{number}"))  # fmt: skip
 
-    def _write_trial(self, study: int, record: TrialRecord | RefitRecord, trial: FrozenTrial) -> None:
+    def _write_trial(self, study: int, entry: Entry, trial: FrozenTrial) -> None:
         from optuna.distributions import distribution_to_json
 
+        record = entry.record
         there = ("SELECT 1 FROM trials JOIN trial_user_attributes USING (trial_id) "
                  "WHERE study_id = ? AND number = ? AND key = ?")  # fmt: skip
         if self._db.execute(there, (study, record.number, RECORD)).fetchone():
@@ -178,7 +179,7 @@ class Store:
         for step, value in trial.intermediate_values.items():
             self._insert("trial_intermediate_values", trial_id=row, step=step, intermediate_value=value,
                          intermediate_value_type="FINITE")  # fmt: skip
-        self._insert("trial_user_attributes", trial_id=row, key=RECORD, value_json=to_json(record))
+        self._insert("trial_user_attributes", trial_id=row, key=RECORD, value_json=to_json(record, entry.chain))
 
     def _insert(self, table: str, **values: Any) -> int:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
@@ -187,8 +188,9 @@ class Store:
 
     def _study(self, full_name: str) -> int:
         query = "SELECT study_id FROM studies WHERE study_name = ?"
-        (study,) = self._db.execute(query, (full_name,)).fetchone()
-        return int(study)
+        if (row := self._db.execute(query, (full_name,)).fetchone()) is None:
+            raise StorageError(f"{self.path} is damaged: it has no chain {full_name}", "restore it from a copy")
+        return int(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -217,8 +219,10 @@ class Store:
 def _json(value: StudyHeader | Runs | SizeCurve, *, sign: bool = True) -> str:
     """With a checksum; a header with its signature too."""
     if isinstance(value, StudyHeader):
-        return to_checked_json({**value.unsigned(), "signature": signature(value) if sign else value.signature})
-    return to_checked_json(asdict(value))
+        raw = {**value.unsigned(), "signature": signature(value) if sign else value.signature}
+    else:
+        raw = asdict(value)
+    return to_checked_json(raw, KEYS[type(value)])
 
 
 def _half_a_minute(path: Path, seconds: float) -> None:
