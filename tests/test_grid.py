@@ -101,3 +101,12 @@ def test_a_grid_whose_conditions_read_too_many_values_is_refused(tmp_path):
     code, _, err = inside("check", path)
     assert code == 2 and "`when` depends on more than 200,000 combinations of values" in err
     assert "= fewer values for model.hidden_size or training.epochs, or sampler: random" in err
+
+
+def test_many_points_and_a_constraint_are_counted_in_time(tmp_path):
+    model = {"hidden_size": {"low": 1, "high": 1024, "step": 1}}
+    training = {"optimizer": {"name": "adam", "learning_rate": {"low": 0.0001, "high": 1, "points": 10000}}}
+    path = write_space(tmp_path, model=model, training=training, search={"sampler": "grid", "trials": 2},
+                       constraints=["training.optimizer.learning_rate * model.hidden_size == 123456"])  # fmt: skip
+    code, _, err = inside("check", path)
+    assert code == 2 and "the constraints leave out more than can be tried one by one" in err

@@ -172,3 +172,26 @@ def test_shipped_spaces_are_not_written_through_a_link(tmp_path):
     assert code == 0
     assert "rnn.yaml: kept, it exists" in out
     assert not (tmp_path / "elsewhere.yaml").exists()
+
+
+@pytest.mark.parametrize("option", ["--study", "--log"])
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_what_is_no_name_of_a_file_is_told(tmp_path, option, name):
+    if (option, name) != ("--study", ""):
+        words = ["search", write_space(tmp_path), "--study", tmp_path / "study.db", option, name]
+        survived(*inside(*words), expected=4)
+
+
+def test_a_class_whose_name_is_not_utf_8_is_written(tmp_path):
+    photos = tmp_path / "photos"
+    for kind in (b"\xffone", b"two"):
+        folder = os.path.join(os.fsencode(photos), kind)  # noqa: PTH118 (of bytes)
+        os.makedirs(folder)  # noqa: PTH103
+        for number in range(8):
+            Image.new("L", (4, 4), 10 * number).save(os.fsdecode(folder) + f"/{number}.png")
+    data = {"name": "images", "path": "photos"}
+    path = write_space(tmp_path, dataset=data, training={"epochs": 1}, search={"trials": 1})
+    search(path, tmp_path / "study.db")
+    for name in ("r.html", "r.csv", "r.json", "r.md", "r.txt"):
+        survived(*inside("report", tmp_path / "study.db", "--output", tmp_path / name), expected=0)
+        assert (tmp_path / name).read_text(encoding="utf-8")

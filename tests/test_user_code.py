@@ -1,6 +1,7 @@
 """The user's own code through the command line: it never runs in the driver, and leaves nothing behind."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -101,6 +102,92 @@ def test_a_time_limit_holds_for_what_does_not_end(tmp_path, make):
     path = make(tmp_path, **{"forward" if make is with_net else "body": statement})
     _, err = real("search", path, "--study", "study.db", "--timeout", "4s", cwd=tmp_path, expected=3)
     assert time.monotonic() - begun < 20 and "stopped: the time limit was reached while " in err
+
+
+POOL = """
+    import multiprocessing
+    with multiprocessing.Pool(2) as pool:
+        assert pool.map(abs, [-1, 2]) == [1, 2]
+"""
+PROGRAM = """
+    import subprocess
+    sleeping = subprocess.Popen(["sleep", "100"])
+    sleeping.terminate()
+    assert sleeping.wait(10) == -15
+"""
+
+
+@pytest.mark.parametrize("body", [POOL, PROGRAM], ids=["pool", "program"])
+def test_a_loader_may_start_processes_and_end_them(tmp_path, body):
+    real("check", with_loader(tmp_path, body=body.strip().replace("\n    ", "\n    ")), cwd=tmp_path, timeout=60)
+
+
+@pytest.mark.parametrize("place", ["top", "init"])
+def test_a_fork_while_it_is_imported_or_built_trains_on(tmp_path, place):
+    path = with_net(tmp_path, **{place: "os.fork()"})
+    real("search", path, "--workers", 1, cwd=tmp_path, timeout=100)
+
+
+def test_what_draws_while_it_is_imported_draws_the_same(tmp_path):
+    path = with_net(tmp_path, top="scale = random.random() + float(torch.rand(1)) + np.random.rand()",
+                    forward="x = x * scale")  # fmt: skip
+    studies = [tmp_path / "one.db", tmp_path / "two.db"]
+    for study in studies:
+        real("search", path, "--study", study, cwd=tmp_path)
+    assert tables(studies[0]) == tables(studies[1])
+
+
+def test_a_model_that_remembers_its_last_call_is_no_proxy(tmp_path):
+    path = with_net(tmp_path, init="self.last = 0", forward="x = x + 0.1 * self.last; self.last = x.detach().mean()")
+    assert "Proxy" not in "".join(real("check", path, cwd=tmp_path))
+
+
+def test_with_closed_output_it_is_tried_and_trained_all_the_same(tmp_path):
+    real("search", with_net(tmp_path), cwd=tmp_path, before=lambda: os.close(1), stdout=None)
+
+
+def test_what_closes_all_descriptors_is_a_fault_of_the_code(tmp_path):
+    code, _, err = inside("check", with_net(tmp_path, init="os.closerange(0, 4096)"))
+    assert code == 2 and "nets.py:Net ended its process (" in err
+
+
+DEFAULTS = {
+    "a number of NumPy": ("rate: float = np.float32(0.5)", "rate"),
+    "a huge number": ("rate: int = 10**5000", None),
+    "a function": ("rate: int = (lambda: 4)", None),
+    "a tuple": ("rate: tuple = (1, 2)", None),
+    "called as pydantic's own": ("copy: int = 3, json: int = 4", "copy"),
+}
+
+
+@pytest.mark.parametrize("case", DEFAULTS)
+def test_odd_defaults_are_settings_or_stay_with_the_code(tmp_path, case):
+    argument, setting = DEFAULTS[case]
+    (tmp_path / "nets.py").write_text(
+        NET.format(top="", init="pass", forward="pass").replace("hidden: int = 4", f"hidden: int = 4, {argument}")
+    )
+    model = {**MODEL, **({setting: 1} if setting else {})}
+    path = write_space(tmp_path, model=model, training={"epochs": 2}, search={"sampler": "random", "trials": 2})
+    out, err = real("search", path, cwd=tmp_path)
+    assert "pydantic" not in out + err
+
+
+def test_no_predicate_of_its_arguments_runs_in_the_driver(tmp_path):
+    net = NET.format(top="import annotated_types; from typing import Annotated", init="pass", forward="pass")
+    text = "word: Annotated[str, annotated_types.Predicate(exec)] = 'x'"
+    (tmp_path / "nets.py").write_text(net.replace("hidden: int = 4", f"hidden: int = 4, {text}"))
+    wish = {**MODEL, "word": "open('ran', 'w')"}
+    code, _, err = inside("check", write_space(tmp_path, model=wish, training={"epochs": 2}))
+    assert code == 2 and "word" in err and not (tmp_path / "ran").exists()
+
+
+def test_a_mask_is_not_lost(tmp_path):
+    (tmp_path / "data.py").write_text(
+        "import numpy as np\ndef load():\n    x = np.random.default_rng(0).normal(size=(40, 3))\n"
+        "    return np.ma.masked_less(x, 0), np.arange(40) % 2\n"
+    )
+    code, _, err = inside("check", write_space(tmp_path, dataset="data.py:load", training={"epochs": 2}))
+    assert code == 2 and "its features are a masked array" in err
 
 
 def test_the_end_of_the_server_that_forks_is_no_fault_of_the_model(tmp_path):

@@ -95,6 +95,7 @@ LACKS = {  # what the system says where something is used up, and what that is
     errno.ENOSPC: "a disk is full",
     errno.EDQUOT: "the quota of a disk is used up",
     errno.ENOMEM: "the machine has no more memory",
+    errno.EFBIG: "a file would become larger than is allowed (ulimit -f)",
 }
 
 
@@ -102,6 +103,7 @@ SAID = {  # what libraries say of it in words
     "can't start new thread": PROCESSES,
     "Resource temporarily unavailable": PROCESSES,
     "Too many open files": LACKS[errno.EMFILE],
+    "failed to map segment": LACKS[errno.ENOMEM],
     "No space left on device": LACKS[errno.ENOSPC],
     "unable to allocate shared memory": "there is no room in shared memory (df /dev/shm)",
     "unable to open shared memory": "there is no room in shared memory (df /dev/shm)",

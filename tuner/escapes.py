@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-# control characters, which move the cursor or set colours and titles, and those that change the direction of text; all
-# but line feed and tab
-HIDDEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+# control characters, which move the cursor or set colours and titles (all but line feed and tab); characters that
+# change the direction of text, break lines or have no width; and what stands for bytes that are not UTF-8
+HIDDEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufeff]"
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula for a spreadsheet
 MARKDOWN = re.compile(r"([\\`*\[\]|])")
 

@@ -65,7 +65,7 @@ def check_free(path: Path) -> None:
 
 
 def _busy(path: Path, other: str) -> StudyBusy:
-    return StudyBusy(f"{path} is being searched by {other}", "try later, or --wait 10m; or another --study")
+    return StudyBusy(f"{path} is being searched by {other}", "try later; tuner search can --wait 10m")
 
 
 def holder(path: Path) -> str | None:
@@ -80,13 +80,15 @@ def holder(path: Path) -> str | None:
 def lock_file(path: Path) -> Path:
     """The file that is locked while a study is searched."""
     study = resolve_link(path)
+    if not study.name:
+        raise StorageError(f"'{path}' is not the name of a file", HERE)
     return study.with_name(study.name + ".lock")
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
     """The study, its lock, and what SQLite keeps next to it."""
     study = resolve_link(path)
-    return (study, lock_file(study), *(study.with_name(study.name + end) for end in ("-journal", "-wal", "-shm")))
+    return (study, lock_file(path), *(study.with_name(study.name + end) for end in ("-journal", "-wal", "-shm")))
 
 
 def _open_lock_file(lock_path: Path) -> int:

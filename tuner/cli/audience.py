@@ -171,13 +171,16 @@ class _LogFile(RotatingFileHandler):
 
 def _check_log(log: Path, kept: Sequence[Path]) -> None:
     """Refuse a log that is one of the files `kept`, or would be moved over one when it is full."""
+    if not log.name:
+        raise StorageError(f"'{log}' is not the name of a file", "name another --log")
     for path in (log, *(log.with_name(f"{log.name}.{number}") for number in range(1, LOG_FILES + 1))):
         check_output(path, "--log", *kept)
 
 
 def _log_file(path: Path) -> _LogFile:
     try:
-        handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8",
+                           errors="backslashreplace")  # fmt: skip
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", "name another --log") from error
     handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
     trust: bool = typer.Option(False, "--trust", help="Run code that a study from another place names."),

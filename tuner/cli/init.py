@@ -8,7 +8,7 @@ import typer
 
 
 def command(
-    folder: Path = typer.Argument(Path("spaces"), help="Where to write them."),
+    folder: Path = typer.Argument(Path("spaces"), readable=False, help="Where to write them."),
 ) -> None:
     """Write the shipped search spaces into ./spaces; a file that exists is left as it is.
 

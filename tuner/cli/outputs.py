@@ -15,8 +15,8 @@ def write(output: Path, text: str, study: Path, header: StudyHeader) -> None:
     check_output(output, "--output", *files_of(study), *map(Path, header.reads))
     try:
         if output.exists() and not output.is_file() and not output.is_dir():
-            output.write_text(text + "\n", encoding="utf-8")
+            output.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         else:
-            write_atomically(output, lambda new: new.write_text(text + "\n", encoding="utf-8"))
+            write_atomically(output, lambda new: new.write_text(f"{text}\n", "utf-8", "backslashreplace"))
     except OSError as error:
         raise StorageError(f"{output} cannot be written: {error.strerror}", "name another --output") from error

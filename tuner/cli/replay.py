@@ -14,7 +14,7 @@ DIFFERENT = 1
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
     chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
     trial: int = typer.Option(..., "--trial", min=0, help="Number of the trial."),

@@ -44,7 +44,7 @@ SUFFIXES = {".json": Format.json, ".csv": Format.csv, ".md": Format.markdown, ".
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
     top: int | None = typer.Option(
         None, "--top", min=1, help=f"Rows of the ranking; default {TOP}, in csv and json all."
@@ -58,7 +58,9 @@ def command(
         "--format",
         help="csv: the ranking; json: everything, and the curves of a trial; default: as --output ends.",
     ),
-    output: Path | None = typer.Option(None, "--output", help="Write to this file: .json, .csv, .md, .html or text."),
+    output: Path | None = typer.Option(
+        None, "--output", readable=False, help="Write to this file: .json, .csv, .md, .html or text."
+    ),
 ) -> None:
     """Show what a study found; also while it is being searched.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(
     file: str = typer.Argument(help="Experiment file, or the name of a shipped one (tuner list spaces)."),
-    study: Path = typer.Option(Path("study.db"), "--study", help="Where everything is kept."),
+    study: Path = typer.Option(Path("study.db"), "--study", readable=False, help="Where everything is kept."),
     name: str | None = typer.Option(None, "--name", help="Name of the study; by default the experiment's."),
     trials: int | None = typer.Option(None, "--trials", min=1, help="Total per chain, instead of the file's."),
     workers: int | None = typer.Option(
@@ -30,7 +30,7 @@ def command(
     wait: str | None = typer.Option(None, "--wait", help="Wait as long, such as 10m, for another run of the study."),
     quiet: bool = typer.Option(False, "--quiet", help="Print nothing unless something is wrong."),
     json: bool = typer.Option(False, "--json", help="Print one JSON object per event."),
-    log: Path | None = typer.Option(None, "--log", help="Append what happens to this file."),
+    log: Path | None = typer.Option(None, "--log", readable=False, help="Append what happens to this file."),
 ) -> None:
     """Search by nested cross-validation; everything goes into study.db.
 

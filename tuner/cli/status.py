@@ -10,7 +10,7 @@ INCOMPLETE = 3
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search writes."),
+    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search writes."),
     name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
 ) -> None:
     """Say how far a search is; exit code 0 if it is complete, 3 if not.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), help="The file that tuner search wrote."),
+    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
     rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Call a study otherwise."),
     remove: str | None = typer.Option(None, "--remove", metavar="NAME", help="Delete a study; asks before."),
     yes: bool = typer.Option(False, "--yes", help="With --remove: do not ask."),

@@ -198,7 +198,8 @@ def check(dataset: Dataset) -> Dataset:
     if dataset.features[0].size == 0:
         raise DataError(f"{dataset.name}: no features")
     if np.isinf(features).any():
-        raise DataError(f"{dataset.name}: {_first(dataset, np.isinf(features))} is infinite", "correct or drop it")
+        text = f"{dataset.name}: {_first(dataset, np.isinf(features))} is infinite, or beyond 3.4e38 (float32)"
+        raise DataError(text, "correct or drop it, or use another unit")
     absent = np.isnan(features)
     for columns in dataset.categories:
         absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value

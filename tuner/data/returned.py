@@ -168,6 +168,9 @@ def _array(values: Any, key: str, name: str) -> NDArray[Any]:
             values = values.detach().cpu().numpy()
         if hasattr(values, "toarray"):  # scipy's sparse matrices
             values = values.toarray()
+        if np.ma.is_masked(values):
+            text = f"{name}: its {key} are a masked array, whose masked values would be used"
+            raise DataError(text, "return its .filled(numpy.nan), and set impute")
         array = np.asarray(values)
         if key in ARRAYS[1:] and array.dtype.kind in "OU":
             _check_known(np.asarray(values, dtype=object), key, name)

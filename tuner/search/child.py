@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import random
 import signal
 import threading
 import time
@@ -15,13 +16,17 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tuner.errors import LimitReached
 from tuner.search.forkserver import start_forkserver
 
 RESTART = 0.5  # seconds
+LAST = 1.0  # seconds that a process whose pipe has ended may take to end
+SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 UNKNOWN = "exit code 255"  # as Python has it where the fork server, which would tell, has died
+UNHEARD = "all its descriptors closed"  # it runs, and its pipe has ended
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
@@ -61,14 +66,18 @@ class Child:
             raise EOFError
         return self.pipe.recv()
 
-    def ended(self) -> str:
-        """End it, if it still runs, and what it has started; returns how it ended."""
+    def ended(self, patience: float = 0.0) -> str:
+        """End it, if it still runs after so many seconds, and what it has started; returns how it ended."""
+        self.process.join(patience)
+        unheard = patience > 0 and self.process.is_alive()
         self.process.kill()
         self.process.join()
         if self.process.pid:  # 0 would be the group of this process
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.exitcode or 0
+        if unheard:
+            return UNHEARD
         return _signal(-code) if code < 0 else f"exit code {code}"
 
     def died(self, when: str) -> LimitReached:
@@ -97,13 +106,28 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     os.environ.update(environment)
     os.setsid()  # a new process group: processes that it starts are killed with it
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # often sent to all; the driver hears them, and decides
+    # often sent to all; the driver hears them, and decides. What this process starts hears them as usual
+    for number in SIGNALS:
+        signal.signal(number, _left_to_the_driver)
+    os.register_at_fork(after_in_child=_as_usual)
+    multiprocessing.set_start_method(None, force=True)  # the platform's own, for the user's code
+    random.seed(0)  # the user's code may draw while it is imported
+    np.random.seed(0)
+    torch.manual_seed(0)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
         Path("/proc/self/oom_score_adj").write_text("500")
     torch.set_num_threads(1)  # results depend on the number of threads; processes are the parallelism
     target(pipe, *arguments)
+
+
+def _left_to_the_driver(number: int, frame: object) -> None:
+    """Not ignored, as ignoring would pass on to programs that are started."""
+
+
+def _as_usual() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _end_with_driver() -> None:

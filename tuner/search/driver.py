@@ -99,7 +99,7 @@ def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
     while True:
         try:
             return read()
-        except StudyBusy:  # which takes half a minute
+        except StudyBusy:  # which takes some seconds
             if budget.spent:
                 raise _time_is_over() from None
         if not told:

@@ -13,7 +13,7 @@ from typing import Protocol
 from rich.filesize import decimal
 
 from tuner.errors import LimitReached, TunerError
-from tuner.search.child import UNKNOWN
+from tuner.search.child import LAST, UNKNOWN
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
@@ -231,7 +231,7 @@ class Processes:
         except (EOFError, OSError):
             if not worker.begun and job in self._tried:
                 raise worker.child.died("was to begin a trial") from None
-            answer = _died(worker, job, worker.child.ended())
+            answer = _died(worker, job, worker.child.ended(LAST))
             self._replace(worker)
         else:
             if isinstance(answer, Trouble):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset
+from tuner.errors import LimitReached
 
 ALIGNED = 64  # bytes: where an array may begin
 
@@ -77,16 +78,20 @@ class Placed:
 
 
 def place(dataset: Dataset, memory: Memory) -> Placed:
-    """Copy the arrays there."""
+    """Copy the arrays there. Raises `LimitReached` where there is no memory for them."""
     values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
     arrays: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     places, end = {}, 0
     for name, array in arrays.items():
         places[name] = (array.dtype.str, array.shape, end)
         end += -(-array.nbytes // ALIGNED) * ALIGNED
-    memory.reserve(end)
-    for name, array in arrays.items():
-        memory.write(array, places[name][2])
+    try:
+        memory.reserve(end)
+        for name, array in arrays.items():
+            memory.write(array, places[name][2])
+    except OSError as error:
+        text = f"there is no memory to share the data with other processes: {error.strerror}"
+        raise LimitReached(text, "check ulimit -f and ulimit -v, or use smaller data") from error
     return Placed(replace(dataset, **{name: array[:0] for name, array in arrays.items()}), places)
 
 

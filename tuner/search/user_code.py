@@ -21,7 +21,7 @@ from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerE
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
-from tuner.search.child import NO_ROOM, UNKNOWN, Child
+from tuner.search.child import LAST, NO_ROOM, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
 from tuner.spec.own_code import Code, Described, described, first_line
 from tuner.spec.settings import Settings
@@ -31,6 +31,8 @@ ENDED = "it may call os._exit, or crash in compiled code"
 IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
 LONGEST_LINE = 2**16  # characters
+PYTHON = ("builtins", "functools", "_operator", "types")
+GENERIC = ("getitem", "or_")  # which Literal["a"] and int | None are made by
 EXPECTED = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
             "tuner", "types", "typing")  # fmt: skip
 
@@ -106,7 +108,7 @@ class UserCode:
                 raise TimeIsOver(f"the time limit was reached while {what} ran") from late
             raise UsageError(f"{what} did not finish within {limit:g} s, and was stopped", "fix it") from late
         except (EOFError, OSError) as died:
-            if (how := self._end(child)) == UNKNOWN and not repeated:
+            if (how := self._end(child, LAST)) == UNKNOWN and not repeated:
                 return self._call(what, limit, function, *arguments, repeated=True)
             if how == "SIGKILL":
                 raise LimitReached(f"the process that runs {what} was killed ({how}): {NO_ROOM}") from died
@@ -127,9 +129,9 @@ class UserCode:
             raise child.died("was to run the user's code") from None
         return child
 
-    def _end(self, child: Child) -> str:
+    def _end(self, child: Child, patience: float = 0.0) -> str:
         """End the process; returns how it ended."""
-        how, self._child = child.ended(), None
+        how, self._child = child.ended(patience), None
         child.pipe.close()
         if self._printing is not None:
             self._printing.join(1.0)  # a process that the code has left behind may hold the other end
@@ -146,7 +148,10 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] not in EXPECTED:
             raise UsageError(f"the user's code answers with a {module}.{name}", "use plain numbers and texts")
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        if module in PYTHON and not isinstance(found, type) and name not in GENERIC:  # as exec
+            raise UsageError(f"the user's code answers with {module}.{name}", "use plain numbers and texts")
+        return found
 
 
 def _forward(descriptor: int, quiet: bool) -> None:
@@ -180,8 +185,7 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
     """In the child: functions in, values or errors out, until the driver is gone."""
     for stream in (1, 2):
         os.dup2(output.descriptor, stream)
-    for file in (sys.stdout, sys.stderr):
-        file.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
     process, data = os.getpid(), _Data(loaded, given)
     pipe.send(None)  # it has begun
     while True:
@@ -200,7 +204,15 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
             answer = (None, told, traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
-        pipe.send(pickle.dumps(answer))
+        pipe.send(_packed(answer))
+
+
+def _packed(answer: tuple[Any, TunerError | None, str]) -> bytes:
+    try:
+        return pickle.dumps(answer)
+    except Exception as error:
+        told = UsageError(f"it answers with what is no plain value: {first_line(error)}", "use plain numbers and texts")
+        return pickle.dumps((None, told, ""))
 
 
 def _model(data: _Data, name: str, folder: Path) -> Code:

@@ -60,10 +60,7 @@ class Task:
     def share(cls, work: Work) -> Task:
         """One copy of the data for all workers. Raises `LimitReached` where there is no memory for it."""
         memory = Memory()
-        try:
-            data = place(work.dataset, memory)
-        except OSError as error:
-            raise LimitReached(f"there is no memory to share the data with workers: {error.strerror}") from error
+        data = place(work.dataset, memory)
         return cls(replace(work, dataset=data.rest), data, memory)
 
     @property
@@ -159,6 +156,9 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
     except Exception as error:
         pipe.send((None, Trouble(_not_started(error, device))))
         return
+
+    if os.getpid() != process:
+        os._exit(0)  # the user's code has forked while it was imported: this is the copy
 
     def heard(now: int, *_: float) -> None:
         epoch.value = now

@@ -11,10 +11,13 @@ from pydantic import ConfigDict, Field
 from tuner.spec.records import SizePoint
 from tuner.spec.selection import Rule
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Total = Annotated[int, Field(ge=1, le=2**53)]
-Number = int | float  # as it was written: 1 is not 1.0
-CLOSED = ConfigDict(extra="forbid", strict=True)
+Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+Total = Annotated[int, Field(ge=1, le=2**53, strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True)]
+Number = Whole | Real  # as it was written: 1 is not 1.0
+Flag = Annotated[bool, Field(strict=True)]
+CLOSED = ConfigDict(extra="forbid")
 
 
 class SearchedRange(NamedTuple):
@@ -22,7 +25,7 @@ class SearchedRange(NamedTuple):
 
     low: Number
     high: Number
-    log: bool
+    log: Flag
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Dummy:
 
     __pydantic_config__ = CLOSED
     what: str
-    score: float | None
-    ignores_features: bool
+    score: Real | None
+    ignores_features: Flag
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,11 @@ class ChainHeader:
     rows: Count
     test: Count
     folds: Count
-    trained: float
+    trained: Real
     digest: str
-    share: float
+    share: Real
     dummy: Dummy | None
-    unseen: Mapping[str, tuple[int, int]]
+    unseen: Mapping[str, tuple[Whole, Whole]]
     tested: str | None
     weights: str | None
     truth: str | None
@@ -80,7 +83,7 @@ class StudyHeader:
     `raised` are the totals of trials that had been reached when a run raised them."""
 
     __pydantic_config__ = CLOSED
-    schema: int
+    schema: Whole
     name: str
     text: str
     sha256: str
@@ -89,20 +92,20 @@ class StudyHeader:
     identity: Mapping[str, Any]
     trials: Total
     sampler: str
-    default: bool
+    default: Flag
     select: Rule
     cut: str
     hints: tuple[str, ...]
     repeats: Total
-    repeatable: bool
+    repeatable: Flag
     units: Count
     notes: tuple[str, ...]
     task: str
     metric: str
-    maximize: bool
+    maximize: Flag
     bounds: tuple[Number | None, Number | None]
-    by_row: bool
-    weighted: bool
+    by_row: Flag
+    weighted: Flag
     dataset: DatasetHeader
     splits: str
     parameters: tuple[str, ...]
@@ -138,11 +141,11 @@ class Conditions:
 class Run(Conditions):
     """Under which conditions a run went, and how it ended, if it has; `seconds` is its limit."""
 
-    workers: int | None
+    workers: Whole | None
     finished: Count
-    seconds: float | None
+    seconds: Real | None
     start: str
-    pid: int
+    pid: Whole
     host: str
     commit: str | None
     end: str | None = None

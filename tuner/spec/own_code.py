@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import typing
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+import annotated_types
 from pydantic import Field, create_model
 from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
 
 from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, lacking
 from tuner.seeds import seed_of
@@ -111,7 +114,8 @@ def first_line(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = "(it has no text)"
-    return f"{type(error).__name__}: {text.partition(chr(10))[0]}"[:300]
+    kind = type(error).__name__.partition("\n")[0]
+    return f"{kind}: {text.partition(chr(10))[0]}"[:300]
 
 
 _beside: set[str] = set()  # modules that the user's code last brought with it
@@ -220,30 +224,43 @@ def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
     return UsageError(f"{where} cannot be imported: {first_line(error)}{place}", hint)
 
 
+LARGEST = 2**63 - 1
 PLAIN = (int, float, bool, str, type(None))
-MARKS = ("annotated_types", "builtins", "pydantic.fields")  # where what `Annotated` adds may come from
+BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt, annotated_types.Interval,
+          annotated_types.MultipleOf, annotated_types.Len, annotated_types.MinLen, annotated_types.MaxLen)  # fmt: skip
 
 
 def _plain(annotation: Any) -> bool:
     """Whether a file can hold it: a number, text, true or false, one of several words, or nothing."""
-    marks = {type(mark).__module__ for mark in getattr(annotation, "__metadata__", ())}
-    return marks <= {*MARKS} and all(
+    return all(map(_bound, getattr(annotation, "__metadata__", ()))) and all(
         member in PLAIN
         or (typing.get_origin(member) is Literal and {type(word) for word in typing.get_args(member)} <= {*PLAIN})
         for member in members(annotation)
     )
 
 
+def _bound(mark: Any) -> bool:
+    """Whether what `Annotated` adds is a bound or a text: a predicate would run the user's code in the driver."""
+    if isinstance(mark, FieldInfo):
+        return mark.default_factory is None and all(map(_bound, mark.metadata))
+    return isinstance(mark, (str, *BOUNDS))
+
+
 def _plain_default(default: Any) -> Any:
     """A number or text of a class of its own, such as an `IntEnum`, as what it is."""
+    if type(default).__module__ == "numpy" and hasattr(default, "item") and not getattr(default, "shape", ()):
+        default = default.item()
     if type(default) in PLAIN:
         return default
     return next((kind(default) for kind in (int, float, str) if isinstance(default, kind)), default)
 
 
-def _endless(default: Any) -> bool:
-    """Whether a default is infinite or no number, which JSON cannot hold: then it stays with the code."""
-    return isinstance(default, float) and not math.isfinite(default)
+def _unwritable(default: Any) -> bool:
+    """Whether a file cannot hold a default, as it is infinite, of very many digits, or no plain value: then it stays
+    with the code."""
+    if isinstance(default, float):
+        return not math.isfinite(default)
+    return type(default) not in PLAIN or (isinstance(default, int) and abs(default) > LARGEST)
 
 
 def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings], files: tuple[Path, ...],
@@ -272,12 +289,12 @@ def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings
             handed_in.append(argument.name)
         elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
             annotation = hints.get(argument.name, type(_plain_default(argument.default)))
-            if not _plain(annotation) or _endless(argument.default):
+            default = _plain_default(argument.default) if given else Field(description=kind.required)
+            if not _plain(annotation) or (given and _unwritable(default)):
                 if given:
                     continue
                 said = getattr(annotation, "__name__", annotation)
                 raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {said}", ANNOTATE)
-            default = _plain_default(argument.default) if given else Field(description=kind.required)
             fields[argument.name] = (annotation, default)
         elif not given:
             near = did_you_mean(argument.name, kind.handed_in)
@@ -290,7 +307,9 @@ def described(code: Code, base: type[Settings]) -> Described:
     """The code with its settings, and those of `base`. Raises `UsageError`."""
     fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
     try:
-        return Described(code, create_model(code.called, __base__=base, **fields))
-    except (PydanticUserError, NameError, TypeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an argument may be called as one of pydantic's methods
+            return Described(code, create_model(code.called, __base__=base, **fields))
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
         text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
         raise UsageError(text, ANNOTATE) from error

@@ -90,11 +90,11 @@ class Range:
         """How many cells the range has in a grid: every `step`, or `points` of them; with neither, none."""
         if self.step is not None:
             return math.floor((self.high - self.low) / self.step + 1e-9) + 1
-        return len(self._points())
+        return len(self._points)
 
     def cell(self, index: int) -> Value:
         """The `index`-th cell, in order of value."""
-        return self._points()[index] if self.step is None else self._stepped(index)
+        return self._points[index] if self.step is None else self._stepped(index)
 
     @property
     def last(self) -> float:
@@ -105,6 +105,7 @@ class Range:
         exact = Decimal(repr(self.low)) + index * Decimal(repr(self.step))  # 0.1 + 0.2 is 0.3 for the user
         return int(exact) if self.integer else float(exact)
 
+    @cached_property
     def _points(self) -> tuple[Value, ...]:
         """`points` values evenly over the range, or evenly in ratio over a log range; both bounds included."""
         if self.points is None:
@@ -132,7 +133,7 @@ class Range:
         number = min(max(number, self.low), self.high)
         if on_grid and self.points is not None and self.step is None:
             scale: Callable[[Any], float] = math.log if self.log else float
-            return min(self._points(), key=lambda cell: abs(scale(cell) - scale(number)))
+            return min(self._points, key=lambda cell: abs(scale(cell) - scale(number)))
         if self.step is not None:
             return self.cell(min(round((number - self.low) / self.step), self.size() - 1))
         return self._round(number)

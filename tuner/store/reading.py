@@ -36,7 +36,7 @@ T = TypeVar("T")
 HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
 KEYS: Mapping[type, str] = {StudyHeader: HEADER, Runs: "tuner:runs", SizeCurve: "tuner:curve"}
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
-PATIENCE = 30.0  # seconds that another program may hold the file
+PATIENCE = 5.0  # seconds that another program may hold the file while this one says nothing
 FORMAT = 6  # of what tuner keeps in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "

@@ -75,9 +75,9 @@ class Store:
 
         `held` is called before anything is written, and raises where another run may be writing. `busy` is told every
         second for how many another program has held the file, and raises where that is too long; by default after
-        half a minute.
+        `PATIENCE`.
         """
-        self.path, self._held, self._busy = path, held, busy or partial(_half_a_minute, path)
+        self.path, self._held, self._busy = path, held, busy or partial(_not_long, path)
         with _storage_errors(path):
             if holds_something(path):
                 check_file(path)
@@ -225,7 +225,7 @@ def _json(value: StudyHeader | Runs | SizeCurve, *, sign: bool = True) -> str:
     return to_checked_json(raw, KEYS[type(value)])
 
 
-def _half_a_minute(path: Path, seconds: float) -> None:
+def _not_long(path: Path, seconds: float) -> None:
     if seconds > PATIENCE:
         raise held_by_another(path)
 

@@ -44,12 +44,13 @@ class Copies(nn.Module):
         self, make: Callable[[], nn.Module], lanes: Lanes, answer: Callable[[Any], Tensor] = lambda out: out
     ) -> None:
         super().__init__()
+        self._process = os.getpid()
         if isinstance(lanes, Outline):
             models = [_without_numbers(make)]
         else:
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]
+        self._end_if_forked()
         self.counts: Tensor | None = None
-        self._process = os.getpid()
         self._answer = answer
         self._random_states = [RandomState(generator) for generator in lanes.for_dropout()]
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
@@ -195,11 +196,12 @@ def _rows_apart(model: nn.Module) -> bool:
     if any(True for _ in model.buffers()) or not all(p.requires_grad for p in model.parameters()):
         return False
     try:
+        model = copy.deepcopy(model)  # a forward may count its calls, or keep what it has seen
         before = _drawn_states()
         graph, again = (fx.symbolic_trace(model) for _ in range(2))
         if _drawn_states() != before or str(graph.graph) != str(again.graph):
             return False  # it draws, counts, or looks at a clock: no call stands for another
-    except Exception:
+    except BaseException:  # of the user's own code, in a process of its own
         return False
     weights = {name for name, _ in model.named_parameters()}
     known: dict[str, Callable[[fx.Node], bool]] = {
