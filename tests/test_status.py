@@ -71,7 +71,7 @@ def test_the_time_left_is_at_the_pace_of_this_run(half):
 def test_a_run_that_ended_without_a_word(half):
     _, study = half
     reworded(study, "tuner:runs", lambda found: found["runs"][-1].update(end=None))
-    assert "ended without a word" in inside("status", study)[1]
+    assert "did not say how it ended" in inside("status", study)[1]
 
 
 def test_every_run_is_recorded_with_its_conditions(half, monkeypatch):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.errors import StudyBusy, TimeIsOver, UsageError
+from tuner.errors import StorageError, StudyBusy, TimeIsOver, UsageError
 
 if TYPE_CHECKING:
     from tuner.cli.audience import Audience
@@ -70,6 +70,10 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     from tuner.search.forkserver import empty_storage, start_forkserver
     from tuner.store import check_file, holds_something
 
+    if not wishes.study.parent.is_dir():
+        raise StorageError(
+            f"{wishes.study}: there is no folder {wishes.study.parent}", "make it, or name another --study"
+        )
     new = not holds_something(wishes.study)
     if not new:
         with suppress(StudyBusy):  # the search waits for whoever holds the file

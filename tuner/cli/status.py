@@ -54,7 +54,7 @@ def command(
     elif not now.runs:
         say("not running")
     elif (end := now.runs[-1].end) is None:
-        say(f"not running: the run of {_local(now.runs[-1].start)} ended without a word (killed?)")
+        say(f"not running: the run of {_local(now.runs[-1].start)} did not say how it ended: it was probably killed")
     else:
         say(f"not running since {_local(end)}")
     for chain, best in now.best().items():

@@ -187,7 +187,7 @@ def _alike(dataset: Dataset) -> Iterator[str]:
     for label in dataset.classes if dataset.task == "classification" else ():
         other = first.setdefault(label.casefold().strip(), label)
         if other != label:
-            yield f"classes '{other}' and '{label}' differ in capitals only"
+            yield f"classes '{other}' and '{label}' differ only in capitals or spaces"
 
 
 def _same(read: Read) -> Iterator[str]:

@@ -155,8 +155,9 @@ def duration(text: str) -> str:
 
 def study_name(text: str) -> str:
     """The text, if a study may be called so: it is printed, is part of Optuna's names, and becomes one of files."""
-    if not 1 <= len(text) <= 100 or not text.isprintable() or "/" in text or ".." in text:
-        raise ValueError("text of 1 … 100 printable characters without '/' or '..'")
+    plain = text.isprintable() and text == text.strip() and text != "." and "/" not in text and ".." not in text
+    if not 1 <= len(text) <= 100 or not plain:
+        raise ValueError("text of 1 … 100 printable characters without '/' or '..', and no space at its ends")
     return text
 
 
