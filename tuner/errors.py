@@ -97,16 +97,15 @@ LACKS = {  # what the system says where something is used up, and what that is
     errno.ENOMEM: "the machine has no more memory",
     errno.EFBIG: "a file would become larger than is allowed (ulimit -f)",
 }
-
-
-SAID = {  # what libraries say of it in words
+NO_SHARED_MEMORY = "there is no room in shared memory (df /dev/shm)"
+SAID = {  # what is lacking, by words in the messages of libraries
     "can't start new thread": PROCESSES,
     "Resource temporarily unavailable": PROCESSES,
     "Too many open files": LACKS[errno.EMFILE],
     "failed to map segment": LACKS[errno.ENOMEM],
     "No space left on device": LACKS[errno.ENOSPC],
-    "unable to allocate shared memory": "there is no room in shared memory (df /dev/shm)",
-    "unable to open shared memory": "there is no room in shared memory (df /dev/shm)",
+    "unable to allocate shared memory": NO_SHARED_MEMORY,
+    "unable to open shared memory": NO_SHARED_MEMORY,
 }
 
 

@@ -1,8 +1,8 @@
 """The user's own loader: `my_data.py:load` beside the experiment file, or `package.module:function` that is installed.
 
-Its annotated arguments are settings, as those of the user's own models are; `folder`, where it is an argument, is the
-folder of the experiment file. What it may return stands in `tuner.data.returned`. It runs once, in a separate
-process; workers receive the arrays.
+Its annotated arguments become settings, like those of the user's own models. An argument called `folder` receives the
+folder of the experiment file. `tuner.data.returned` lists what it may return. It runs once, in a separate process;
+workers receive the arrays.
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     os.environ.update(environment)
     os.setsid()  # a new process group: processes that it starts are killed with it
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
-    # often sent to all; the driver hears them, and decides. What this process starts hears them as usual
+    # a terminal sends these to all processes, and the driver decides what happens. Programs and processes that the
+    # user's code starts must still react to them
     for number in SIGNALS:
         signal.signal(number, _left_to_the_driver)
     os.register_at_fork(after_in_child=_as_usual)
@@ -122,7 +123,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
 
 
 def _left_to_the_driver(number: int, frame: object) -> None:
-    """Not ignored, as ignoring would pass on to programs that are started."""
+    """Do nothing. With `SIG_IGN`, programs that this process starts would ignore the signal too."""
 
 
 def _as_usual() -> None:

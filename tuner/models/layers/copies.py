@@ -201,7 +201,7 @@ def _rows_apart(model: nn.Module) -> bool:
         graph, again = (fx.symbolic_trace(model) for _ in range(2))
         if _drawn_states() != before or str(graph.graph) != str(again.graph):
             return False  # it draws, counts, or looks at a clock: no call stands for another
-    except BaseException:  # of the user's own code, in a process of its own
+    except BaseException:  # the user's code may raise anything; this process is not the driver
         return False
     weights = {name for name, _ in model.named_parameters()}
     known: dict[str, Callable[[fx.Node], bool]] = {
