@@ -54,14 +54,14 @@ def with_loader(folder, top="", body="pass"):
 ENDS = {
     "leaves": ("os._exit(0)", "nets.py:Net ended its process (exit code 0)"),
     "crashes": ("ctypes.string_at(0)", "nets.py:Net ended its process (SIGSEGV)"),
-    "interrupts": ("raise KeyboardInterrupt", "nets.py:Net fails: KeyboardInterrupt"),
-    "raises at the bottom": ("raise BaseException('odd')", "nets.py:Net fails: BaseException: odd"),
+    "interrupts": ("raise KeyboardInterrupt", "nets.py:Net fails on 2 rows of 4: KeyboardInterrupt"),
+    "raises at the bottom": ("raise BaseException('odd')", "nets.py:Net fails on 2 rows of 4: BaseException: odd"),
     "raises without words": (
         "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})",
         "nets.py:Net fails on 2 rows of 4: Mute: (it has no text)",
     ),
     "raises many": ("raise ValueError('x' * 5_000_000)", "nets.py:Net fails on 2 rows of 4: ValueError: xxxx"),
-    "exits": ("sys.exit(0)", "nets.py:Net fails: SystemExit: 0"),
+    "exits": ("sys.exit(0)", "nets.py:Net fails on 2 rows of 4: SystemExit: 0"),
 }
 
 
