@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import DEVICE, NAME, STUDY, TRUST
 from tuner.errors import NoResultError, UsageError
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
-    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
-    trust: bool = typer.Option(False, "--trust", help="Run code that a study from another place names."),
+    study: Path = STUDY,
+    name: str | None = NAME,
+    device: str = DEVICE,
+    trust: bool = TRUST,
     again: bool = typer.Option(False, "--again", help="Train anew what is stored."),
 ) -> None:
     """Train the chosen configuration on 10 … 100 % of the training rows; say whether more data would help.

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import typer
 
+from tuner.cli.options import CHAIN, NAME, STUDY
+
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
-    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
-    chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
+    study: Path = STUDY,
+    name: str | None = NAME,
+    chain: str = CHAIN,
 ) -> None:
     """Rank the searched hyperparameters by PED-ANOVA and fANOVA, each from 0 to 1.
 

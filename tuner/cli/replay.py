@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import CHAIN, DEVICE, NAME, STUDY, TRUST
+
 if TYPE_CHECKING:
     from tuner.search.replay import Replay
 
@@ -14,12 +16,12 @@ DIFFERENT = 1
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
-    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
-    chain: str = typer.Option("final", "--chain", help="Which chain: final, outer-1, …"),
+    study: Path = STUDY,
+    name: str | None = NAME,
+    chain: str = CHAIN,
     trial: int = typer.Option(..., "--trial", min=0, help="Number of the trial."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
-    trust: bool = typer.Option(False, "--trust", help="Run code that a study from another place names."),
+    device: str = DEVICE,
+    trust: bool = TRUST,
 ) -> None:
     """Train a trial again and compare every value of its curves; exit code 1 if it differs without a known cause.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import NAME, STUDY
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ SUFFIXES = {".json": Format.json, ".csv": Format.csv, ".md": Format.markdown, ".
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
-    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    study: Path = STUDY,
+    name: str | None = NAME,
     top: int | None = typer.Option(
         None, "--top", min=1, help=f"Rows of the ranking; default {TOP}, in csv and json all."
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import DEVICE
 from tuner.errors import StorageError, StudyBusy, TimeIsOver, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def command(
     workers: int | None = typer.Option(
         None, "--workers", min=0, help="Worker processes; default: the cores, or one per GPU. 0: in this process."
     ),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    device: str = DEVICE,
     fresh: bool = typer.Option(False, "--fresh", help="Delete the study's trials and start over; asks before."),
     yes: bool = typer.Option(False, "--yes", help="With --fresh: do not ask."),
     timeout: str | None = typer.Option(None, "--timeout", help="Longest run, such as 7h; then go on by running again."),

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import typer
 
+from tuner.cli.options import NAME, STUDY
+
 INCOMPLETE = 3
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search writes."),
-    name: str | None = typer.Option(None, "--name", help="Which study, where the file holds several."),
+    study: Path = STUDY,
+    name: str | None = NAME,
 ) -> None:
     """Say how far a search is; exit code 0 if it is complete, 3 if not.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import STUDY
 from tuner.errors import UsageError
 from tuner.escapes import visible
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    study: Path = typer.Argument(Path("study.db"), readable=False, help="The file that tuner search wrote."),
+    study: Path = STUDY,
     rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Call a study otherwise."),
     remove: str | None = typer.Option(None, "--remove", metavar="NAME", help="Delete a study; asks before."),
     yes: bool = typer.Option(False, "--yes", help="With --remove: do not ask."),
