@@ -11,7 +11,9 @@ import torch
 from helpers import inside, search, tuner, write_space
 
 import tuner as package
+from tuner import errors
 from tuner.cli import app
+from tuner.cli.console import error_text
 from tuner.cli.signals import Interrupted, exit_code, heard
 from tuner.cli.spaces import shipped
 from tuner.errors import StorageError
@@ -220,3 +222,10 @@ def test_what_a_library_makes_of_an_interruption_is_one():
             os.kill(os.getpid(), signal.SIGTERM)
         except BaseException:
             raise StorageError("the disk is full") from None
+
+
+def test_an_error_is_printed_in_one_line_with_its_hint_below():
+    assert error_text(errors.UsageError("no such thing", "try another")) == "error: no such thing\n  = try another"
+    assert error_text(errors.DataError("no rows\nerror: x")) == "error: no rows\\nerror: x"
+    assert error_text(errors.ExperimentError("e.yaml:1:1: error: bad")) == "e.yaml:1:1: error: bad"
+    assert str(errors.StorageError("full")) == "full"

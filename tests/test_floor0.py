@@ -24,13 +24,6 @@ def test_each_error_has_its_exit_code():
     assert {name: kind.exit_code for name, kind in kinds.items()} == EXIT_CODES
 
 
-def test_an_error_reports_one_line_and_its_hint():
-    assert errors.UsageError("no such thing", "try another").report() == "error: no such thing\n  = try another"
-    assert errors.DataError("no rows").report() == "error: no rows"
-    assert errors.ExperimentError("e.yaml:1:1: error: bad").report() == "e.yaml:1:1: error: bad"
-    assert str(errors.StorageError("full")) == "full"
-
-
 @pytest.mark.parametrize(
     ("word", "options", "hint"),
     [

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import forecast
 from tuner.errors import DataError
@@ -34,7 +35,7 @@ def load(folder, rows=None, header="when,sales,rain", **wish):
 def refused(folder, rows, header="when,sales,rain", **wish):
     with pytest.raises(DataError) as caught:
         load(folder, rows, header, **wish)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 ROWS = [(month, 100 + i, i % 5) for i, month in enumerate(months(20))]

@@ -8,6 +8,7 @@ import sklearn.datasets
 import torch
 from own_data import written
 
+from tuner.cli.console import error_text
 from tuner.data import cache, own
 from tuner.errors import DataError
 
@@ -135,7 +136,7 @@ def refused(folder, function, file="my_data.py", **wish):
     loader = own.load(f"{file}:{function}", folder)
     with pytest.raises(DataError) as caught:
         loader.load(loader.Settings(**wish), folder)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 REFUSED = {

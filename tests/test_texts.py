@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import corpus, pairs, texts
 from tuner.data.sources._lines import text_frame
@@ -133,7 +134,7 @@ def test_what_is_named_twice_is_refused(tmp_path):
     ):
         with pytest.raises(DataError) as caught:
             load(tmp_path, files, corpus, path=paths)
-        assert words in caught.value.report().replace(f"{tmp_path}/", "")
+        assert words in error_text(caught.value).replace(f"{tmp_path}/", "")
 
 
 def test_labels_that_are_amounts_are_rated(tmp_path):
@@ -190,7 +191,7 @@ def test_a_first_label_that_is_meant_can_be_told(tmp_path):
 def test_of_two_files_the_one_that_is_wrong_is_named_and_its_own_row(tmp_path, second, text):
     with pytest.raises(DataError) as caught:
         load(tmp_path, {"a.tsv": LINES, "b.tsv": second}, path=("a.tsv", "b.tsv"))
-    assert text in caught.value.report() and "a.tsv" not in caught.value.report()
+    assert text in error_text(caught.value) and "a.tsv" not in error_text(caught.value)
 
 
 def test_a_column_that_could_group_is_hinted_at(tmp_path):
@@ -294,7 +295,7 @@ def test_a_bad_file_is_told_in_a_sentence(tmp_path, case):
     source, files, wish, expected = REFUSED[case]
     with pytest.raises(DataError) as caught:
         load(tmp_path, files, source, **wish)
-    assert expected in caught.value.report()
+    assert expected in error_text(caught.value)
 
 
 def test_a_header_with_further_columns_is_one_and_a_wrong_name_in_it_is_told(tmp_path):
@@ -304,7 +305,7 @@ def test_a_header_with_further_columns_is_one_and_a_wrong_name_in_it_is_told(tmp
     for wish, words in (({"target": "targett"}, "has no column 'targett'"), ({"text": "Text"}, "did you mean 'text'?")):
         with pytest.raises(DataError) as caught:
             load(tmp_path, {"h.csv": content}, **{"text": "text", "target": "target", **wish})
-        assert words in caught.value.report()
+        assert words in error_text(caught.value)
 
 
 @pytest.mark.parametrize(

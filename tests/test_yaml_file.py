@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tuner.cli.console import error_text
 from tuner.errors import ExperimentError
 from tuner.spec.yaml_file import Node, Problem, at, read, render
 
@@ -35,7 +36,7 @@ def refusal(text):
     with pytest.raises(ExperimentError) as caught:
         document(text)
     assert caught.value.exit_code == 2
-    return "e.yaml" + caught.value.report().partition("e.yaml")[2]
+    return "e.yaml" + error_text(caught.value).partition("e.yaml")[2]
 
 
 def value(text):
@@ -82,7 +83,7 @@ def test_no_bytes_break_the_reader(raw):
     try:
         found = document(raw)
     except ExperimentError as error:
-        assert "error: " in error.report()
+        assert "error: " in error_text(error)
     else:
         assert isinstance(found.root.plain(), dict)
         assert found.root.text() == "a mapping"
@@ -149,13 +150,13 @@ def test_a_long_whole_number_is_short_in_errors_too():
         ("a: !foo 1\n", "e.yaml:1:4: error: the tag !foo is not allowed here\n   |\n 1 | a: !foo 1\n   |    ^"),
         ("a: *b\n", "e.yaml:1:4: error: not valid YAML: found undefined alias 'b'\n   |\n 1 | a: *b\n   |    ^"),
         ("? [x]\n: 1\n", "e.yaml:1:3: error: a key must be text\n   |\n 1 | ? [x]\n   |   ^^^"),
-        ("a: 1\n---\nb: 2\n", "e.yaml:1:1: error: an experiment is one mapping; this file holds 2 documents\n"
+        ("a: 1\n---\nb: 2\n", "e.yaml: error: an experiment is one mapping; this file holds 2 documents\n"
          "  = start from a shipped one: tuner init"),
-        ("", "e.yaml:1:1: error: an experiment is one mapping; this file holds no mapping\n"
+        ("", "e.yaml: error: an experiment is one mapping; this file holds no mapping\n"
          "  = start from a shipped one: tuner init"),
         (b"a: \xff", "e.yaml: error: not UTF-8 (byte 3)\n  = save it as UTF-8"),
-        (b"a: \x00", "e.yaml: error: holds NUL bytes, so it is not a text file"),
-        (b"#" * 2_000_000, "e.yaml: error: more than 1,000,000 bytes is no experiment file"),
+        (b"a: \x00", "e.yaml: error: contains NUL bytes, so it is not a text file"),
+        (b"#" * 2_000_000, "e.yaml: error: larger than 1,000,000 bytes, so it is not an experiment file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_full(text, said):

@@ -19,10 +19,6 @@ class TunerError(Exception):
         self.message = message
         self.hint = hint
 
-    def report(self) -> str:
-        """The text for the terminal: one `error:` line, then the hint."""
-        return f"error: {self.message}" + (f"\n  = {self.hint}" if self.hint else "")
-
 
 class UsageError(TunerError):
     """The command line does not make sense."""
@@ -34,9 +30,6 @@ class ExperimentError(TunerError):
     """The experiment file has mistakes; `message` holds them all, each already placed with line and caret."""
 
     exit_code = 2
-
-    def report(self) -> str:
-        return self.message
 
 
 class DataError(TunerError):

@@ -19,6 +19,11 @@ def visible(text: str) -> str:
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def line(text: str) -> str:
+    """Visible text in one line: a line break is written as \\n, so that no name from data begins a line."""
+    return visible(text).replace("\n", "\\n")
+
+
 def cell(value: object) -> object:
     """A value for a CSV cell: text that a spreadsheet would take for a formula gets an apostrophe in front."""
     if not isinstance(value, str):

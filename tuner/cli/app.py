@@ -14,10 +14,10 @@ from typer.exceptions import TyperException
 
 from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status, studies
 from tuner.cli import list as list_
-from tuner.cli.console import forget_stdout, not_written
+from tuner.cli.console import error_text, forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
 from tuner.errors import LimitReached, TunerError, lacking
-from tuner.escapes import visible
+from tuner.escapes import line, visible
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
 
@@ -88,11 +88,11 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
     elif not isinstance(error, TunerError) and (lack := lacking(error)):
         error = LimitReached(lack)
     if isinstance(error, LimitReached):
-        _say(f"stopped: {error.message}{saved}")
+        _say(f"stopped: {line(error.message)}{saved}")
     elif isinstance(error, Interrupted):
         _say(f"{error}{saved}")
     elif isinstance(error, TunerError):
-        _say(error.report())
+        _say(error_text(error))
     else:
         _say(f"error: a bug in tuner: {type(error).__name__}: {error}\n  = run again with --debug and report it")
     return exit_code(error)

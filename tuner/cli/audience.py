@@ -14,7 +14,7 @@ from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from tuner.cli.console import Output, console, not_written
+from tuner.cli.console import Output, console, error_text, not_written
 from tuner.cli.json_lines import JsonLines
 from tuner.cli.lines import Lines
 from tuner.cli.signals import exit_code
@@ -124,7 +124,7 @@ class Audience:
         self._aside.__exit__(kind, error, trace)
         if self._log and error is not None:
             level = logging.INFO if isinstance(error, LimitReached) else logging.ERROR
-            self._log.log(level, error.report() if isinstance(error, TunerError) else str(error) or repr(error))
+            self._log.log(level, error_text(error) if isinstance(error, TunerError) else str(error) or repr(error))
         if self._begun:
             ended = _ended(self._begun, error)
             for each in self._listening:

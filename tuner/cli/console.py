@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tuner.errors import StorageError
-from tuner.escapes import visible
+from tuner.errors import ExperimentError, StorageError, TunerError
+from tuner.escapes import line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,13 @@ def console(*, as_text: bool = False) -> Console:
         return Console(width=100, highlight=False, emoji=False, force_terminal=False, no_color=True)
     # a terminal's width is asked anew for every line: windows are resized
     return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
+
+
+def error_text(error: TunerError) -> str:
+    """An error as it is printed: a line, and one for the cure. Those of an experiment file are in lines already."""
+    if isinstance(error, ExperimentError):
+        return error.message
+    return line(f"error: {error.message}") + (f"\n  = {line(error.hint)}" if error.hint else "")
 
 
 class Output:

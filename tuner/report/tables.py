@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scipy.special import expit
 
+from tuner.escapes import line
 from tuner.report.failures import failures as reasons
 from tuner.report.results import Results
 from tuner.spec.records import TrialRecord
@@ -168,5 +169,5 @@ def text(cell: Cell, aligned: bool = False) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     if not isinstance(cell, float):
-        return str(cell)
+        return line(str(cell))
     return f"{cell:#.4g}" if aligned and abs(cell) < 1000 else f"{cell:.4g}"

@@ -20,6 +20,7 @@ from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.data.unseen import unseen
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
+from tuner.escapes import line
 from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, reads
 from tuner.search.dummy import dummy
@@ -320,7 +321,8 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
     try:
         prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)
     except ExperimentError as error:
-        raise UsageError(f"the experiment of '{study.name}' cannot be read any more:\n{error.message}") from error
+        said = line(f"error: the experiment of '{study.name}' cannot be read any more:")
+        raise ExperimentError(f"{said}\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):
         raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put it back as it was")
     return prepared

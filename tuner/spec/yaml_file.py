@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from tuner.errors import ExperimentError
+from tuner.escapes import line
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000  # aliases counted as often as they are used: 324 bytes of them can mean 3 GB
@@ -107,13 +108,11 @@ def read(path: Path, text: str | None = None) -> Document:
         problem = Problem(before.count("\n"), column, "not valid YAML: a control character", "delete it")
         raise ExperimentError(render(path, text, [problem])) from error
     except YAMLError as error:
-        raise ExperimentError(f"{path}: error: not valid YAML: {' '.join(str(error).split())}") from error
+        raise _of_whole(path, f"not valid YAML: {' '.join(str(error).split())}") from error
     if len(roots) != 1 or not isinstance(roots[0], MappingNode):
         what = f"{len(roots)} documents" if len(roots) > 1 else "no mapping"
-        raise ExperimentError(
-            f"{path}:1:1: error: an experiment is one mapping; this file holds {what}\n"
-            "  = start from a shipped one: tuner init"
-        )
+        text = f"an experiment is one mapping; this file holds {what}"
+        raise _of_whole(path, text, "start from a shipped one: tuner init")
     problems: list[Problem] = []
     try:
         root = _Converter(problems).convert(roots[0])
@@ -156,18 +155,23 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise ExperimentError(f"{path}: error: more than {MAX_BYTES:,} bytes is no experiment file")
+            raise _of_whole(path, f"larger than {MAX_BYTES:,} bytes, so it is not an experiment file")
     except FileNotFoundError as error:
-        raise ExperimentError(f"{path}: error: no such file\n  = shipped spaces: tuner list spaces") from error
+        raise _of_whole(path, "no such file", "shipped spaces: tuner list spaces") from error
     except OSError as error:
-        raise ExperimentError(f"{path}: error: cannot be read: {error.strerror}") from error
+        raise _of_whole(path, f"cannot be read: {error.strerror}") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ExperimentError(f"{path}: error: not UTF-8 (byte {error.start})\n  = save it as UTF-8") from error
+        raise _of_whole(path, f"not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     if "\0" in text:
-        raise ExperimentError(f"{path}: error: holds NUL bytes, so it is not a text file")
+        raise _of_whole(path, "contains NUL bytes, so it is not a text file")
     return text
+
+
+def _of_whole(path: Path, message: str, hint: str | None = None) -> ExperimentError:
+    """The error of a file that has no one place."""
+    return ExperimentError(line(f"{path}: error: {message}") + (f"\n  = {hint}" if hint else ""))
 
 
 def render(path: Path, text: str, problems: Iterable[Problem]) -> str:
@@ -185,13 +189,13 @@ def _render_one(path: Path, lines: list[str], problem: Problem) -> str:
     source, column = source[start : start + 110], column - start
     caret = "^" * max(1, min(problem.width, len(source) - column))
     out = [
-        f"{path}:{row + 1}:{problem.column + 1}: {level}: {problem.message}",
+        line(f"{path}:{row + 1}:{problem.column + 1}: {level}: {problem.message}"),
         f" {gutter} |",
         f" {row + 1} | {source}",
         f" {gutter} | {' ' * column}{caret}",
     ]
     if problem.hint:
-        out.append(f" {gutter} = {problem.hint}")
+        out.append(line(f" {gutter} = {problem.hint}"))
     return "\n".join(out)
 
 
