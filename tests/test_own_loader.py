@@ -116,6 +116,11 @@ WRONG = {
     "lengths=np.full(12, 9)": "'lengths' of row 1 is 9, and a sequence has 4 steps",
     "features=tokens + 5": "returns a Dataset with codes 5 … 9\n  = the vocabulary has 6 words, so 0 … 5",
     "side=np.zeros((12, 1), 'f')": "a Dataset with 4 columns of codes and 1 vocabularies\n  = one for each",
+    "task='zzz'": "returns a Dataset with task 'zzz'\n  = 'classification', 'multilabel'",
+    "classes=None": "returns a Dataset with classes None\n  = a valid tuple",
+    "vocabularies=['abcdef']": "returns a Dataset with vocabularies ['abcdef']\n  = a valid tuple",
+    "horizon='1'": "returns a Dataset with horizon '1'\n  = a valid integer",
+    "weights_for='all'": "returns a Dataset with weights_for 'all'\n  = 'both', 'training' or 'scores'",
     "side=np.zeros(12, 'f')": "returns a Dataset with side of shape (12,)",
 }
 

@@ -302,6 +302,11 @@ def test_what_cannot_be_repeated_is_told(tmp_path):
     assert "not reproducible" not in inside("check", with_net(tmp_path, forward="x = x + random.random()"))[1]
 
 
+def test_what_differs_from_process_to_process_is_told(tmp_path):
+    path = with_net(tmp_path, top="BEGUN = os.getpid() / 100_000", forward="x = x + BEGUN")
+    assert "nets.py:Net is not reproducible" in inside("check", path)[1]
+
+
 FORKS = {
     "a copy that goes on": "os.fork()",
     "a copy that ends": "os.fork() or os._exit(0)",

@@ -15,6 +15,8 @@ from tuner.spec.settings import Settings
 
 Task = Literal["classification", "multilabel", "regression", "tagging", "language", "segmentation", "translation"]
 Layout = Literal["flat", "sequence", "image", "tokens", "ids"]
+Scale = Literal["standard", "none"]
+Impute = Literal["none", "mean", "median"]
 WeightsFor = Literal["both", "training", "scores"]
 Rows = NDArray[np.int64]
 Pair = tuple[Rows, Rows]  # training rows, and those that score them
@@ -35,8 +37,8 @@ class DatasetSettings(Settings):
 class NumberSettings(DatasetSettings):
     """What every source of numbers offers: how each lane prepares them from its own training rows."""
 
-    scale: Literal["standard", "none"] = Field("standard", description="standard: zero mean, unit variance")
-    impute: Literal["none", "mean", "median"] = Field(
+    scale: Scale = Field("standard", description="standard: zero mean, unit variance")
+    impute: Impute = Field(
         "none",
         description="fill missing numbers; categories take the most frequent; none: missing is an error",
     )
@@ -72,8 +74,8 @@ class Dataset:
     target_names: tuple[str, ...]
     classes: tuple[str, ...] = ()
     categories: tuple[slice, ...] = ()
-    scale: str = "standard"
-    impute: str = "none"
+    scale: Scale = "standard"
+    impute: Impute = "none"
     groups: NDArray[np.int64] | None = None
     order: NDArray[np.float64] | None = None
     split: NDArray[np.int64] | None = None

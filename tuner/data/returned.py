@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset, TensorDataset
 
-from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task, WeightsFor
+from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task
 from tuner.data.precision import EXACT_KINDS, narrow
 from tuner.data.roles import group_codes, row_weights, step_counts, times, weights_for
 from tuner.data.sources._in_memory import plain_frame
@@ -36,6 +37,7 @@ OF_ROWS = {  # of a Dataset, if it is there
     "weights": "float64", "side": "float32", "naive": "float64", "last": "float64",
 }  # fmt: skip
 OF_ARRAYS = ("scale", "impute", "task", "weights_for")
+DECLARED = ConfigDict(arbitrary_types_allowed=True, strict=True)
 OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in OF_ARRAYS))
 
 
@@ -57,6 +59,7 @@ def as_dataset(returned: Any, settings: LoaderSettings, name: str) -> Dataset:
 
 def _sound(dataset: Dataset, name: str) -> Dataset:
     """A Dataset whose arrays torch can take, unless one is not what the docstring of `Dataset` says."""
+    _check_declared(dataset, name)
     found = {key: getattr(dataset, key) for key in ("features", "targets", *OF_ROWS)}
     wanted = {"features": "int64" if dataset.vocabularies else "float32",
               "targets": "int64" if dataset.classes else "float64", **OF_ROWS}  # fmt: skip
@@ -72,11 +75,22 @@ def _sound(dataset: Dataset, name: str) -> Dataset:
             raise DataError(f"{name} returns a Dataset with {key} of shape {array.shape}")
         _check_rows(len(dataset.features), len(array), key, name)
     _check_codes(dataset, name)
-    _check_words(dataset, name)
+    _check_horizon(dataset, name)
     told = pd.DataFrame({key: found[key] for key in ("lengths", "weights") if key in found})
     step_counts(told, "lengths" if "lengths" in told else None, dataset.features.shape[1], name)
     row_weights(told, "weights" if "weights" in told else None, name)
     return replace(dataset, **{key: np.require(array, requirements=["C", "W"]) for key, array in found.items()})
+
+
+def _check_declared(dataset: Dataset, name: str) -> None:
+    """Everything but the arrays has its declared type."""
+    for key, declared in get_type_hints(Dataset).items():
+        if key not in ("features", "targets", *OF_ROWS, "offsets", "coarse"):
+            try:
+                TypeAdapter(declared, config=DECLARED).validate_python(getattr(dataset, key))
+            except ValidationError as error:
+                said = error.errors()[0]["msg"].removeprefix("Input should be ")
+                raise DataError(f"{name} returns a Dataset with {key} {getattr(dataset, key)!r}", said) from None
 
 
 def _dimensions(dataset: Dataset, key: str) -> Collection[int]:
@@ -104,11 +118,9 @@ def _check_codes(dataset: Dataset, name: str) -> None:
             raise DataError(text, f"the vocabulary has {len(words)} words, so 0 … {len(words) - 1}")
 
 
-def _check_words(dataset: Dataset, name: str) -> None:
-    """Where weights count is one of three words, and a horizon is a part of the outputs."""
-    if dataset.weights_for not in get_args(WeightsFor):
-        text = f"{name} returns a Dataset with weights_for {dataset.weights_for!r}"
-        raise DataError(text, "both, training or scores")
+def _check_horizon(dataset: Dataset, name: str) -> None:
+    """A horizon is a part of the outputs."""
+
     if dataset.horizon < 1 or (not dataset.classes and dataset.outputs % dataset.horizon):
         text = f"{name} returns a Dataset with {dataset.outputs} outputs of horizon {dataset.horizon}"
         raise DataError(text, "steps times columns make the outputs")

@@ -6,13 +6,15 @@ The user's own models are tried in a process of their own (`UserCode`), from the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tuner.data.dataset import Dataset
@@ -36,8 +38,9 @@ from tuner.training.loop import train
 from tuner.training.metrics import DEFAULT
 from tuner.training.stack import FLOAT
 
+TIMES = 2  # that it is trained in the process that has tried it; and once in another
 SLOW = 20.0  # seconds of that epoch, after which it is not trained again
-REPEATED = 256  # rows at most, of the epoch that is trained twice
+REPEATED = 256  # rows at most, of the epoch that is trained again
 REPEATABLE = "draw by torch, NumPy or random, whose seeds are set; and keep what changes in the module, not in globals"
 
 
@@ -46,6 +49,14 @@ class Doubt(NamedTuple):
 
     text: str
     cure: str
+
+
+class Epoch(NamedTuple):
+    """What a model's first epoch gives, which another one from the same seed is to give too."""
+
+    train_loss: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    score: NDArray[np.float64]
 
 
 class Tried(NamedTuple):
@@ -58,21 +69,34 @@ class Tried(NamedTuple):
 def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
     """Build each model at its defaults; the user's own are to read and train a few rows. Raises `ExperimentError`."""
     names = names_of_models(experiment.space)
-    own, document = [name for name in names if is_own(name)], experiment.document
-    work = _work(experiment, dataset)
-    path, doubts = document.path.absolute(), []  # the code may change its working directory
+    own, work = [name for name in names if is_own(name)], _work(experiment, dataset)
+    path, text = experiment.document.path.absolute(), experiment.document.text  # the code may change its folder
+    epochs: dict[str, list[Epoch]] = {}
     for name in names:
-        try:
-            if name not in own:
+        with _errors_at(experiment, "model.name" if name in own else "model"):
+            if name in own:
+                epochs[name] = code.with_data(name, dataset, _tried_there, path, text, name)
+            else:
                 _check_built(experiment, work, name)
-            elif doubt := code.with_data(name, dataset, _tried_there, path, document.text, name):
-                doubts.append(doubt)
-        except UsageError as error:
-            raise experiment.error("model.name" if name in own else "model", error.message, error.hint) from error
     if not own:
         return Tried(sizes(experiment.space, work), ())
-    counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, document.text)
-    return Tried(counted, tuple(doubts))
+    code.restart()  # a new process has another number, time and random bytes of the system
+    for name, found in epochs.items():
+        if len(found) == TIMES:
+            with _errors_at(experiment, "model.name"):
+                found += code.with_data(name, dataset, _trained_there, path, text, name)
+    counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
+    doubts = (_unrepeated(name, found) for name, found in epochs.items())
+    return Tried(counted, tuple(doubt for doubt in doubts if doubt))
+
+
+@contextmanager
+def _errors_at(experiment: Experiment, where: str) -> Iterator[None]:
+    """What is wrong with a model, as an error of that place of the experiment."""
+    try:
+        yield
+    except UsageError as error:
+        raise experiment.error(where, error.message, error.hint) from error
 
 
 @cache
@@ -81,8 +105,8 @@ def _experiment(path: Path, text: str) -> Experiment:
     return attempt(path, catalogue(CodeHere(path.parent)), text)
 
 
-def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> Doubt | None:
-    """Try one of the user's own models. Raises `UsageError`."""
+def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
+    """Try one of the user's own models; returns what its first epoch gives each time. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
     configuration, outline = _check_built(experiment, work, name)
@@ -93,7 +117,15 @@ def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> Doubt | 
         raise UsageError(said, "a smaller model, or a larger limits.memory")
     if wrong := _misfit(name, configuration, work):
         raise UsageError(*wrong)
-    return _unrepeated(name, configuration, work)
+    return _first_epochs(configuration, work, TIMES)
+
+
+def _trained_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
+    """What the first epoch of one of the user's own models gives. Raises `UsageError`."""
+    experiment = _experiment(path, text)
+    work = _work(experiment, dataset)
+    configuration, _ = _check_built(experiment, work, name)
+    return _first_epochs(configuration, work, 1)
 
 
 def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
@@ -163,28 +195,34 @@ def _cure(name: str, work: Work) -> str | None:
             'Annotated[int, "shape"], it is filled in from the data')  # fmt: skip
 
 
-def _unrepeated(name: str, configuration: dict[str, Any], work: Work) -> Doubt | None:
-    """Train one epoch on a part of the rows twice, from the same seed: a doubt where that differs."""
+def _first_epochs(configuration: dict[str, Any], work: Work, times: int) -> list[Epoch]:
+    """What an epoch on a part of the rows gives, trained so many times from the same seed; fewer where it takes long,
+    and none where it fails."""
     dataset = work.dataset
     order = np.random.default_rng(0).permutation(len(dataset))[: 2 * REPEATED].astype(np.int64)
     half = len(order) // 2
     recipe = recipe_of(configuration, work, epochs=1, warmup=0, early_stopping=None)
     lane, table = Lane(np.sort(order[:half]), (np.sort(order[half:]),), 1), Table(dataset, torch.device("cpu"))
+    found: list[Epoch] = []
+    begun = time.monotonic()
     try:
-        begun = time.monotonic()
-        first = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
-        if time.monotonic() - begun > SLOW:
-            return None
-        again = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
+        while len(found) < times and time.monotonic() - begun < SLOW:
+            curves = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
+            found.append(Epoch(curves.train_loss, curves.loss, curves.score))
     except BaseException:  # what is wrong with its training is for the trials to tell
-        return None
-    for what in ("train_loss", "loss", "score"):
-        before, after = getattr(first, what), getattr(again, what)
-        if not np.array_equal(before, after, equal_nan=True):
-            words = {"train_loss": "training loss", "loss": "validation loss", "score": "score"}[what]
-            text = f"{name} is not reproducible: trained twice for one epoch from the same seed, its {words} is "
-            text += f"{before.flat[-1]:.9g} and {after.flat[-1]:.9g}"
-            return Doubt(f"{text}: its results cannot be reproduced", REPEATABLE)
+        return []
+    return found
+
+
+def _unrepeated(name: str, epochs: Sequence[Epoch]) -> Doubt | None:
+    """A doubt where the first epoch of a model is not the same each time."""
+    for what, words in zip(Epoch._fields, ("training loss", "validation loss", "score"), strict=True):
+        for again in epochs[1:]:
+            before, after = getattr(epochs[0], what), getattr(again, what)
+            if not np.array_equal(before, after, equal_nan=True):
+                text = f"{name} is not reproducible: trained twice for one epoch from the same seed, its {words} is "
+                text += f"{before.flat[-1]:.9g} and {after.flat[-1]:.9g}"
+                return Doubt(f"{text}: its results cannot be reproduced", REPEATABLE)
     return None
 
 

@@ -58,8 +58,7 @@ class UserCode:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._child is not None:
-            self._end(self._child)
+        self.restart()
 
     def model(self, name: str) -> Described:
         """The model that `name` means. Raises `UsageError`."""
@@ -88,6 +87,11 @@ class UserCode:
             self._data = place(dataset, self._given)
         found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
         return found
+
+    def restart(self) -> None:
+        """End the process; the next call begins another, with the same data."""
+        if self._child is not None:
+            self._end(self._child)
 
     def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any, repeated: bool = False) -> T:
         """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings
+from tuner.data.dataset import Dataset, NumberSettings, Scale
 
 
 class Settings(NumberSettings):
@@ -14,7 +14,7 @@ class Settings(NumberSettings):
     rows: int = Field(1000, ge=10, le=1_000_000, description="how many sequences")
     length: int = Field(50, ge=2, le=10_000, description="time steps")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the generated numbers")
-    scale: Literal["standard", "none"] = Field("none", description="standard: zero mean, unit variance")
+    scale: Scale = Field("none", description="standard: zero mean, unit variance")
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
