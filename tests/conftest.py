@@ -5,10 +5,13 @@ import os
 import pytest
 import torch
 from helpers import search, write_space
+from hypothesis import settings
 from own_nets import NETS
 
 from tuner.models import _own
 
+settings.register_profile("repeatable", derandomize=True)  # to look for more: --hypothesis-profile default
+settings.load_profile("repeatable")
 torch.set_num_threads(1)  # as a worker does: more threads on so little work only wait for each other
 for _name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING"):  # the same terminal wherever tests run
     os.environ.pop(_name, None)

@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 from helpers import inside, slow, write_space
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import IGNORED, PADDING, UNKNOWN, check
 from tuner.data.sources import _arrays, arrays
 from tuner.errors import DataError
@@ -40,7 +41,7 @@ def load(folder, kind="npz", wish=None, **named):
 def refused(folder, wish=None, kind="npz", **named):
     with pytest.raises(DataError) as caught:
         load(folder, kind, wish, **named)
-    return caught.value.report().replace(f"{folder}/", "")
+    return error_text(caught.value).replace(f"{folder}/", "")
 
 
 DTYPES = [np.float64, np.float32, np.float16, np.int64, np.int8, np.uint8, np.uint32, np.bool_]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.cli.console import error_text
 from tuner.cli.spaces import shipped
 from tuner.errors import ExperimentError
 from tuner.search.catalogue import CodeHere, catalogue
@@ -150,7 +151,7 @@ def test_a_stated_default_is_completed_from_the_settings(reading, default, value
 def test_a_stated_default_is_checked_at_its_place(reading, default, said, hint):
     with pytest.raises(ExperimentError) as error:
         stated(reading, default)
-    report = error.value.report()
+    report = error_text(error.value)
     assert said in report and hint in report
     line = BRANCHES.splitlines()[7].replace("SAMPLER", "random").replace("DEFAULT", default)
     column = int(re.match(r".*e\.yaml:8:(\d+): error: search.default: ", report)[1])
@@ -174,7 +175,7 @@ def test_a_mistake_in_a_setting_is_not_told_twice(reading):
     text = BRANCHES.replace("[4, 8]", "[4, x]").replace("DEFAULT", "model.hidden_size: 4").replace("SAMPLER", "random")
     with pytest.raises(ExperimentError) as error:
         reading(text.replace("points: 4, ", ""))
-    assert "search.default" not in error.value.report()
+    assert "search.default" not in error_text(error.value)
 
 
 def test_trials_of_a_grid_are_its_cells(reading):
@@ -212,7 +213,7 @@ def test_a_warning_does_not_take_the_setting_away(reading):
 
 def test_an_error_is_placed_at_its_entry(reading):
     error = reading("model: mlp\ndataset:\n  name: iris\n").error("dataset.name", "gone", "look")
-    assert error.report().endswith(
+    assert error_text(error).endswith(
         "e.yaml:3:3: error: gone\n   |\n 3 |   name: iris\n   |   ^^^^\n   = look"
     )  # fmt: skip
 
@@ -284,7 +285,7 @@ def test_no_mutation_of_a_file_breaks_the_reader(reading, name, data):
     try:
         experiment = reading(text)
     except ExperimentError as error:
-        assert re.match(r".*e\.yaml(:\d+:\d+)?: error: ", error.report())
+        assert re.match(r".*e\.yaml(:\d+:\d+)?: error: ", error_text(error))
     else:
         assert Path(experiment.folder).is_dir()
         assert experiment.trials >= 1

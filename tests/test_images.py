@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import images
 from tuner.errors import DataError
@@ -38,7 +39,7 @@ def load(folder, path, **wish):
 def refused(folder, path, **wish):
     with pytest.raises(DataError) as caught:
         load(folder, path, **wish)
-    return caught.value.report().replace(f"{folder}/", "")
+    return error_text(caught.value).replace(f"{folder}/", "")
 
 
 def mnist(folder, array, labels, name="t10k-images-idx3-ubyte"):

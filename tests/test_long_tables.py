@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import sequences
 from tuner.errors import DataError
@@ -26,7 +27,7 @@ def load(folder, content, name="t.csv", **wish):
 def refused(folder, content, **wish):
     with pytest.raises(DataError) as caught:
         load(folder, content, **wish)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 def test_rows_are_steps_in_time_and_sequences_stand_as_they_appear(tmp_path):
@@ -141,7 +142,7 @@ def test_of_two_files_the_one_that_is_wrong_is_named_and_its_own_row(tmp_path, c
     good, bad, text = WRONG[case]
     with pytest.raises(DataError) as caught:
         both(tmp_path, PLAIN, PLAIN.replace(good, bad))
-    assert text in caught.value.report()
+    assert text in error_text(caught.value)
 
 
 @pytest.mark.parametrize("time", ["day", None])

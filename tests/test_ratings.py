@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from helpers import search, write_space
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.preprocess import fit
 from tuner.data.sources import ratings
@@ -34,7 +35,7 @@ def load(folder, content, name="r.csv", **wish):
 def refused(folder, content, name="r.csv", **wish):
     with pytest.raises(DataError) as caught:
         load(folder, content, name, **wish)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 @pytest.mark.parametrize("name", [*WRITTEN, "r.parquet", "r.feather", "r.arrow", "r.xlsx"])

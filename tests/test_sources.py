@@ -7,6 +7,7 @@ import pytest
 import sklearn.datasets
 
 from tuner import registry
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import adding, arrays, digits
 from tuner.errors import DataError
@@ -139,7 +140,7 @@ def refused(name, folder, **wish):
     module = registry.load("tuner.data.sources", name)
     with pytest.raises(DataError) as caught:
         module.load(module.Settings(**wish), folder)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -105,7 +105,7 @@ def test_what_repeats_would_give_is_the_interval_of_as_many_scores_with_that_var
     assert with_repeats(scores, 0.25, 1) == pytest.approx(corrected_interval(scores, 0.25).half)
 
 
-SCORES = st.lists(st.floats(-100, 100), min_size=3, max_size=12, unique=True)
+SCORES = st.lists(st.integers(-(10**8), 10**8).map(lambda n: n / 1e6), min_size=3, max_size=12, unique=True)
 
 
 @settings(deadline=None, max_examples=50)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import Dataset, check
 from tuner.data.sources import _frames, table
 from tuner.data.sources._in_memory import plain_frame
@@ -27,7 +28,7 @@ def load(folder, content, name="t.csv", encoding="utf-8", **wish):
 def refused(folder, content, **wish):
     with pytest.raises(DataError) as caught:
         load(folder, content, **wish)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 def assert_plain(dataset):
@@ -347,4 +348,4 @@ def test_a_time_that_is_none_is_named_with_its_row(tmp_path, value, text):
     (tmp_path / "t.csv").write_text(content)
     with pytest.raises(DataError) as caught:
         table.load(table.Settings(path="t.csv", target="label", time="when"), tmp_path)
-    assert text in caught.value.report()
+    assert text in error_text(caught.value)

@@ -24,7 +24,7 @@ SK = {
 }
 
 
-def fold(seed, rows=40):
+def fold(seed, rows=20):
     rng = np.random.default_rng(seed)
     y = (rng.random(rows) < 0.2).astype(np.int64)
     y[:2] = 0, 1

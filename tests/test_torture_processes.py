@@ -37,7 +37,7 @@ SAMPLERS = {
     "random": {"search": {"sampler": "random", "trials": 6}, "training": LONG},
     "tpe": {"search": {"sampler": "tpe", "trials": 10}, "training": LONG},
 }
-EARLY = LATE = 4  # kills before and while it trains; `python -m benchmarks torture` has more
+EARLY = LATE = 2  # kills before and while it trains; `python -m benchmarks torture` has more
 USER_CODE = str(Path(__file__).parent / "user_code")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.sources import sequences
 from tuner.errors import DataError
@@ -22,7 +23,7 @@ def load(folder, *contents, **wish):
 def refused(folder, *contents, **wish):
     with pytest.raises(DataError) as caught:
         load(folder, *contents, **wish)
-    return caught.value.report()
+    return error_text(caught.value)
 
 
 def test_unequal_sequences_are_padded_with_0_and_what_is_missing_is_nan(tmp_path):
