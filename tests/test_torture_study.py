@@ -124,16 +124,22 @@ def test_a_disk_that_is_full_and_freed(tmp_path, small_disk):
 
 
 @pytest.mark.slow
-def test_a_study_deleted_under_the_run_ends_it_with_one_line(tmp_path):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_study_deleted_or_replaced_during_the_run_ends_it_with_one_line(tmp_path, replaced):
     path = write_space(tmp_path, training={"epochs": 60, "batch_size": 4, "early_stopping": None})
     study = tmp_path / "study.db"
     process = start(path, study)
     read_trials(process, 2)
-    study.unlink()
+    if replaced:
+        shutil.copy(study, tmp_path / "copy.db")
+        before = (tmp_path / "copy.db").read_bytes()
+        (tmp_path / "copy.db").replace(study)
+    else:
+        study.unlink()
     _, err = process.communicate(timeout=60)
     survived(process.returncode, "", err, expected=4)
-    assert "was moved or deleted under the run" in err
-    assert not study.exists()
+    assert "was moved, deleted or replaced during the run" in err
+    assert study.read_bytes() == before if replaced else not study.exists()
 
 
 @pytest.mark.slow

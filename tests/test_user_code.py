@@ -148,8 +148,13 @@ def test_with_closed_output_it_is_tried_and_trained_all_the_same(tmp_path):
     real("search", with_net(tmp_path), cwd=tmp_path, before=lambda: os.close(1), stdout=None)
 
 
-def test_what_closes_all_descriptors_is_a_fault_of_the_code(tmp_path):
-    code, _, err = inside("check", with_net(tmp_path, init="os.closerange(0, 4096)"))
+WRITES = "[os.write(n, b'!' * 9) for n in range(3, 99) if os.path.exists(f'/proc/self/fd/{n}') and "
+WRITES += "'socket' in os.readlink(f'/proc/self/fd/{n}')]"
+
+
+@pytest.mark.parametrize("statement", ["os.closerange(0, 4096)", WRITES], ids=["closes", "writes into"])
+def test_what_closes_or_writes_into_all_descriptors_is_a_fault_of_the_code(tmp_path, statement):
+    code, _, err = inside("check", with_net(tmp_path, init=statement))
     assert code == 2 and "nets.py:Net ended its process (" in err
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ import torch
 from tuner.errors import LimitReached
 from tuner.search.forkserver import start_forkserver
 
+LARGEST = 2**29  # bytes of an answer; letters written into the pipe would be a length beyond it, and waited for
 RESTART = 0.5  # seconds
 LAST = 1.0  # seconds that a process whose pipe has ended may take to end
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 UNKNOWN = "exit code 255"  # as Python has it where the fork server, which would tell, has died
-UNHEARD = "all its descriptors closed"  # it runs, and its pipe has ended
+UNHEARD = "its descriptors closed or written to"  # it runs, and its pipe has ended
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
@@ -62,9 +64,7 @@ class Child:
         that it started still holds its end of the pipe."""
         if not wait([self.pipe, self.process.sentinel], timeout):
             raise TimeoutError
-        if not self.pipe.poll():
-            raise EOFError
-        return self.pipe.recv()
+        return received(self.pipe)
 
     def ended(self, patience: float = 0.0) -> str:
         """End it, if it still runs after so many seconds, and what it has started; returns how it ended."""
@@ -88,6 +88,19 @@ class Child:
         """End it; unfinished work is discarded."""
         self.ended()
         self.pipe.close()
+
+
+def received(pipe: Connection) -> Any:
+    """What has been sent. Raises `EOFError` if that is nothing, or not an answer: code that runs there can write into
+    the pipe, or close it."""
+    if not pipe.poll():
+        raise EOFError
+    try:
+        return ForkingPickler.loads(pipe.recv_bytes(LARGEST))
+    except (EOFError, OSError):
+        raise
+    except Exception as error:
+        raise EOFError from error
 
 
 def _signal(number: int) -> str:

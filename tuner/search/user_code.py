@@ -105,7 +105,7 @@ class UserCode:
             child.pipe.send((function, arguments))
             packed = child.answer(limit if left is None else min(limit, left))
             value: Any
-            value, error, details = _Unpickler(io.BytesIO(packed)).load()
+            value, error, details = _read(packed)
         except TimeoutError as late:
             self._end(child)
             if left is not None and left < limit:
@@ -156,6 +156,20 @@ class _Unpickler(pickle.Unpickler):
         if module in PYTHON and not isinstance(found, type) and name not in GENERIC:  # as exec
             raise UsageError(f"the user's code answers with {module}.{name}", "use plain numbers and texts")
         return found
+
+
+def _read(packed: bytes) -> tuple[Any, TunerError | None, str]:
+    """The answer. Raises `EOFError` if it is none."""
+    answer: tuple[Any, TunerError | None, str]
+    try:
+        answer = _Unpickler(io.BytesIO(packed)).load()
+        if len(answer) == 3:
+            return answer
+    except TunerError:
+        raise
+    except Exception as error:
+        raise EOFError from error
+    raise EOFError
 
 
 def _forward(descriptor: int, quiet: bool) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from tuner.errors import LimitReached, TunerError, UsageError, lacking
-from tuner.search.child import Child
+from tuner.search.child import Child, received
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.shared import Memory, Placed, place, placed
 from tuner.search.trial import OutOfMemory, Runner, explain, failure
@@ -127,9 +127,7 @@ class Worker:
 
     def answer(self) -> Answer | None:
         """What it says of its job; None if that is about an earlier one. Raises `EOFError` or `OSError` if it died."""
-        if not self.pipe.poll():  # the server that forks workers has died, and would tell of its end
-            raise EOFError
-        number, answer = self.pipe.recv()
+        number, answer = received(self.child.pipe)
         return answer if number in (self.number, None) else None
 
     @property

@@ -45,6 +45,7 @@ TRIAL_TABLES = (
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 PAUSE = 1.0  # seconds between two tries
+REPLACED = "SQLITE_READONLY_DBMOVED"  # another file has its name
 WRITERS = ("sqlalchemy", "optuna", "alembic")
 
 
@@ -261,9 +262,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
             raise
         if is_busy(error):
             raise held_by_another(path) from error
-        if isinstance(error, sqlite3.Error) and not path.exists():
+        if isinstance(error, sqlite3.Error) and (not path.exists() or error.sqlite_errorname == REPLACED):
             hint = "put it back to go on, or run the same command to begin anew"
-            raise StorageError(f"{path} was moved or deleted under the run", hint) from error
+            raise StorageError(f"{path} was moved, deleted or replaced during the run", hint) from error
         cause = error.__cause__ or error
         reason = " ".join(str(getattr(cause, "orig", cause)).split())
         hint = "make room or mend the file, then run the same command: what was finished is kept"
