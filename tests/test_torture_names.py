@@ -93,6 +93,16 @@ def test_a_closed_folder_and_a_name_that_is_too_long_are_sentences(tmp_path):
         real("status", study, cwd=tmp_path, expected=4, before=without_privileges)
 
 
+@pytest.mark.parametrize("name", ["9" * 400, "9/" * 3000])
+def test_a_name_that_no_file_can_have_is_one_that_is_not_there(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = write_space(tmp_path)
+    search = ("search", path, "--workers", 0, "--study")
+    for words, expected in ((("data", name), 2), (("data", f"{name}.py:x"), 2), ((*search, name), 4),
+                            ((*search, f"{name}/x"), 4), (("check", name), 2), (("report", name), 4)):  # fmt: skip
+        survived(*inside(*words), expected=expected)
+
+
 def test_files_of_the_user_beside_the_study_stay(tmp_path):
     path, study = write_space(tmp_path), tmp_path / "study.db"
     for name in ("study.db.new", "study.db.tmp", "notes.txt"):

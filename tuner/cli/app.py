@@ -16,7 +16,7 @@ from tuner.cli import check, compare, curve, data, importance, init, replay, rep
 from tuner.cli import list as list_
 from tuner.cli.console import error_text, forget_stdout, not_written
 from tuner.cli.signals import Interrupted, exit_code, heard
-from tuner.errors import LimitReached, TunerError, lacking
+from tuner.errors import LimitReached, StorageError, TunerError, lacking
 from tuner.escapes import line, visible
 
 HELP = """Tune a neural network by nested cross-validation; report an honest score.
@@ -87,6 +87,8 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
         error = not_written(error)
     elif not isinstance(error, TunerError) and (lack := lacking(error)):
         error = LimitReached(lack)
+    elif isinstance(error, OSError) and error.filename is not None:
+        error = StorageError(f"{error.filename}: {error.strerror}", "check the path and its permissions")
     if isinstance(error, LimitReached):
         _say(f"stopped: {line(error.message)}{saved}")
     elif isinstance(error, Interrupted):

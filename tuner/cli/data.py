@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def command(
 
 
 def _is_space(what: str) -> bool:
-    return what.endswith((".yaml", ".yml")) or not (Path(what).exists() or ":" in what)
+    return what.endswith((".yaml", ".yml")) or not (os.path.exists(what) or ":" in what)
 
 
 def _space(what: str) -> tuple[Dataset, list[str]]:
@@ -77,7 +78,7 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from tuner.search.user_code import UserCode
 
     own = {"name": what, **({"target": target} if target else {})}
-    by_name = ":" in what and not Path(what).exists()
+    by_name = ":" in what and not os.path.exists(what)
     settings, assumed = (own, None) if by_name else guess(Path(what), target)
     said = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
     with UserCode(Path()) as code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     from tuner.search.forkserver import empty_storage, start_forkserver
     from tuner.store import check_file, holds_something
 
-    if not wishes.study.parent.is_dir():
+    if not os.path.isdir(wishes.study.parent):
         raise StorageError(
             f"{wishes.study}: there is no folder {wishes.study.parent}", "make it, or name another --study"
         )

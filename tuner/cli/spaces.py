@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
 from pathlib import Path
 
 from tuner.errors import UsageError, did_you_mean
@@ -20,9 +20,8 @@ def shipped() -> dict[str, Path]:
 def find(word: str) -> Path:
     """The file of that name; where there is none, the shipped space of that name."""
     path = Path(word)
-    with suppress(OSError, ValueError):  # too long to be a name, a NUL in it
-        if path.exists():
-            return path
+    if os.path.exists(path):
+        return path
     if word not in shipped():
         word = word if len(word) <= LONGEST else f"{word[:LONGEST]}…"
         raise UsageError(f"{word}: no such file, and no shipped space of that name", did_you_mean(word, shipped()))

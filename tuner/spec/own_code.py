@@ -148,7 +148,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         text = f"{where} is of Python's standard library, which is no place for a {kind.what}"
         raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")
     path = (folder / where).resolve() if where.endswith(".py") else None
-    if path is not None and not (path.is_file() and path.is_relative_to(folder)):
+    if path is not None and not (os.path.isfile(path) and path.is_relative_to(folder)):
         hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
         raise UsageError(f"{where}: no such file in {folder}", hint)
     root = root_of(where, folder)
