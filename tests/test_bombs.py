@@ -1,12 +1,13 @@
 """Small files that would become large: read where that is possible, else refused within seconds."""
 
 import gzip
+import resource
 
 import numpy as np
 import openpyxl
 import pytest
 from helpers import inside, write_space
-from torture import survived
+from torture import real, survived
 
 from tuner.data.sources import table
 
@@ -57,3 +58,17 @@ def test_dates_beyond_what_nanoseconds_count_are_read(tmp_path):
     offsets = 0 if dataset.offsets is None else dataset.offsets[0]
     np.testing.assert_allclose(dataset.features[:, 0] + offsets, expected)
     assert inside("data", tmp_path / "far.csv")[0] == 0
+
+
+@pytest.mark.parametrize("long", ["feature", "target"])
+def test_one_long_text_gives_no_other_row_its_room(tmp_path, long):
+    """5,000 rows of 2 MB each would take 40 GB."""
+    texts = ["x" * 2_000_000, *["u", "v"] * 2500]
+    feature, target = (texts, ["a", "b"] * 2501) if long == "feature" else (["u", "v"] * 2501, texts)
+    lines = [f"{row},{one},{other}" for row, (one, other) in enumerate(zip(feature, target, strict=False))]
+    (tmp_path / "long.csv").write_text("\n".join(["x,c,y", *lines]))
+    limit = (6 * 10**9, resource.RLIM_INFINITY)
+    out, _ = real(
+        "data", "long.csv", "--target", "y", cwd=tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_AS, limit)
+    )
+    assert "rows  5,00" in out and len(out) < 2_000

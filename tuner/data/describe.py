@@ -14,6 +14,7 @@ from tuner.data.dataset import IGNORED, NEVER_TESTED, Dataset, Rows
 from tuner.data.precision import warnings
 from tuner.data.preprocess import SPECIAL
 
+LETTERS = 60  # of a text that is shown
 BINS = 10
 Histogram = tuple[int, ...]
 
@@ -146,8 +147,12 @@ def _category(name: str, words: tuple[str, ...] | list[str], codes: NDArray[np.i
     """The most frequent first; the histogram is in that order."""
     found, counts = np.unique(codes[codes >= 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    text = ", ".join(f"{words[found[i]]} {counts[i]:,}" for i in order[:BINS])
+    text = ", ".join(f"{_start(words[found[i]])} {counts[i]:,}" for i in order[:BINS])
     return Column(name, "category", missing, text + (", …" if len(found) > BINS else ""), tuple(counts[order][:BINS]))
+
+
+def _start(word: str) -> str:
+    return word if len(word) <= LETTERS else f"{word[:LETTERS]}…"
 
 
 def _bins(values: NDArray[Any]) -> Histogram:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.data.dataset import WeightsFor
+from tuner.data.levels import levels, texts
 from tuner.data.sources._dates import in_one_format
 from tuner.data.sources._frames import MISSING, check_complete
 from tuner.errors import DataError
@@ -57,8 +58,8 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
 
 
 def _in_one_format(column: pd.Series, where: str) -> pd.Series | None:
-    levels, codes = np.unique(np.array([str(value) for value in column]), return_inverse=True)
-    dates = in_one_format(levels, codes, f"{where}: column '{column.name}'")
+    found, codes = levels(texts(column))
+    dates = in_one_format(found, codes, f"{where}: column '{column.name}'")
     try:
         return None if dates is None else pd.Series(dates.as_unit("ns"))
     except pd.errors.OutOfBoundsDatetime:

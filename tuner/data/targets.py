@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import IGNORED, Task
+from tuner.data.levels import levels, texts
 from tuner.errors import DataError
 
 TaskChoice = Literal["auto", "classification", "multilabel", "regression"]
@@ -51,14 +52,14 @@ def targets(
     if values.dtype.kind == "f" and np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
         raise DataError(f"{where}: the label of row {row + 1} is missing", "drop that row")
-    labels, codes = np.unique(values, return_inverse=True)
+    labels, codes = levels(values) if values.dtype == object else np.unique(values, return_inverse=True)
     return task, codes.astype(np.int64), tuple(_label(v) for v in labels)
 
 
 def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
     """The values (N, L) as 0 and 1, or None where some are neither these nor true and false."""
     if values.dtype.kind in "OU":
-        words = np.char.lower(values.astype(str))
+        words = texts(str(value).lower() for value in values.flat).reshape(values.shape)
         known = np.isin(words, ("true", "false", "0", "1", "0.0", "1.0"))
         return np.isin(words, ("true", "1", "1.0")).astype(np.float64) if known.all() else None
     return values.astype(np.float64) if np.isin(values, (0, 1)).all() else None

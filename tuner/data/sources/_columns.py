@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.dataset import PADDING, UNKNOWN
+from tuner.data.levels import Texts, levels, texts
 from tuner.data.precision import joined, narrow
 from tuner.data.sources._dates import PARTS, moments, parts
 from tuner.data.sources._frames import MISSING
@@ -50,11 +51,6 @@ def inputs(frame: pd.DataFrame, columns: Sequence[str], where: str, how: Categor
         raise DataError(f"{where}: no column is left as a feature")
     read = [_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]) for column in columns]
     return _one_hot(read) if how == "one_hot" else _embedded(read, where)
-
-
-def texts(column: pd.Series) -> NDArray[np.str_]:
-    """The values as text; where one is missing, pandas' own `to_numpy(dtype=str)` keeps but their first letters."""
-    return np.array([str(value) for value in column], dtype=str)
 
 
 def _one_hot(read: list[Numbers | Category]) -> dict[str, Any]:
@@ -124,27 +120,25 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Cate
 def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Numbers | Category:
     """True/false and dates are numbers, as in a Parquet file, where they are no text. What is numbers but
     for a few values is refused."""
-    labels, missing = texts(column), column.isna().to_numpy()
-    levels, places = np.unique(labels[~missing], return_inverse=True)
-    codes = np.full(len(labels), -1, dtype=np.int64)
-    codes[~missing] = places
-    if {level.lower() for level in levels} <= {"true", "false"}:
-        truth = np.char.lower(labels) == "true"
+    missing = column.isna().to_numpy()
+    found, codes = levels(texts(column.astype(object).where(~missing, None)))
+    if {level.lower() for level in found} <= {"true", "false"}:
+        truth = np.array([level.lower() == "true" for level in found])[codes]
         return Numbers(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
-    dates = moments(levels, codes, where)
+    dates = moments(found, codes, where)
     if dates is not None:
         return Numbers(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
     if not isinstance(column.dtype, pd.CategoricalDtype):  # which says that it is meant so
-        _check_no_numbers(levels, codes, where)
-    if len(levels) > most:
+        _check_no_numbers(found, codes, where)
+    if len(found) > most:
         other = "; or categories: embedded" if most == MOST["one_hot"] else ""
         raise DataError(
-            f"{where} has {len(levels)} different texts", f"drop it: it looks like an id or free text{other}"
+            f"{where} has {len(found)} different texts", f"drop it: it looks like an id or free text{other}"
         )
-    return Category(codes, tuple(str(level) for level in levels), name)
+    return Category(codes, tuple(found), name)
 
 
-def _check_no_numbers(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> None:
+def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> None:
     """Refuse a text of which more than half of the known values are numbers, of `FEW` different values or more, with
     decimal commas or not: fewer may well be codes, such as 0, 1 and unknown."""
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))

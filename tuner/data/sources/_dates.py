@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tuner.data.levels import Texts
 from tuner.data.sources._frames import MISSING
 from tuner.errors import DataError
 
@@ -33,7 +34,7 @@ def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
     return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
 
 
-def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
     """The dates (N,) of a column of texts, given as its different `levels` and the place of each row's (N,) among
     them, -1 where it is missing. None if its texts are no dates; times with an offset are taken to UTC.
 
@@ -62,20 +63,20 @@ def moments(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> p
     raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
 
 
-def in_one_format(levels: NDArray[np.str_], codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+def in_one_format(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
     """The same of a column in which none is missing and which is not in ISO 8601; None unless all are dates."""
     dates, fine = _other(levels, np.zeros(len(levels), dtype=bool), codes, where)
     return pd.DatetimeIndex(dates[codes]) if fine.all() else None
 
 
-def _seasons(levels: NDArray[np.str_]) -> bool:
+def _seasons(levels: Texts) -> bool:
     """Whether what could be months are years and the next ones, as 2010-11 and 2011-12 are."""
     months = [level.strip() for level in levels if MONTH.fullmatch(level.strip())]
     return all((int(month[:4]) + 1) % 100 == int(month[5:]) for month in months)
 
 
 def _other(
-    levels: NDArray[np.str_], absent: NDArray[np.bool_], codes: NDArray[np.int64], where: str
+    levels: Texts, absent: NDArray[np.bool_], codes: NDArray[np.int64], where: str
 ) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """Dates in the format that fits most of the levels, and which of them it fits."""
     texts = pd.Series([level.strip() for level in levels], dtype=object).where(~absent, None)

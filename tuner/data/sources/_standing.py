@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows
+from tuner.data.levels import levels, texts
 from tuner.data.roles import instants, tells_a_role, tells_time
 from tuner.data.sources._dates import moments
 from tuner.errors import DataError
@@ -57,10 +58,9 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
     try:
         return instants(column, "")
     except DataError:
-        texts = np.array(["" if pd.isna(value) else str(value) for value in column], dtype=object)
-        levels, codes = np.unique(texts, return_inverse=True)
+        found, codes = levels(texts("" if pd.isna(value) else value for value in column))
     try:
-        dates = moments(levels, codes, "")
+        dates = moments(found, codes, "")
     except DataError:  # they can be read in two ways
         return None
     return None if dates is None or dates.hasnans else dates.as_unit("us").asi8

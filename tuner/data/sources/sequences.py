@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows
+from tuner.data.levels import texts
 from tuner.data.precision import Narrowed, joined, narrow
 from tuner.data.roles import group_codes, overlooked, tells_a_role, times
 from tuner.data.sources._files import PathOrPaths, all_located
@@ -57,8 +58,7 @@ def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
     if settings.task == "tagging":
         raise DataError(f"{where} has one label for a sequence", "leave task out", "task")
     cases = read_cases(paths)
-    labels = cases.labels.to_numpy()
-    values = labels.astype(str) if labels.dtype == object else labels
+    values = _steps_target(cases.labels)
     task, codes, classes = targets(values, cases.task if settings.task == "auto" else settings.task, where)
     lengths = np.array([len(steps) for steps in cases.steps], dtype=np.int64)
     found = narrow(np.concatenate(cases.steps))
@@ -234,7 +234,7 @@ def _check_constant(
 def _steps_target(values: pd.Series) -> NDArray[Any]:
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return np.asarray(values)
-    return np.array([str(value) for value in values], dtype=str)
+    return texts(values)
 
 
 def _padded(steps: NDArray[Any], lengths: Rows, where: str, rest: Any) -> NDArray[Any]:

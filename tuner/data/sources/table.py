@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from tuner.data.dataset import Dataset, NumberSettings, WeightsFor
+from tuner.data.levels import texts
 from tuner.data.roles import WEIGHTS_FOR, group_codes, large_ids, overlooked, row_weights, times, weights_for
-from tuner.data.sources._columns import Categories, inputs, texts
+from tuner.data.sources._columns import Categories, inputs
 from tuner.data.sources._files import located
 from tuner.data.sources._frames import Separator, check_columns, check_complete, listed, read_frame
 from tuner.data.split_column import ROLE, read_split

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
+from tuner.data.levels import texts as as_texts
 from tuner.data.roles import group_codes, overlooked, tells_a_role
 from tuner.data.sources._files import PathOrPaths, all_located, inside, located, text_of
 from tuner.data.sources._frames import MISSING, Separator, check_columns
@@ -222,4 +223,4 @@ def _complete(column: pd.Series, where: str) -> pd.Series:
 def _labels(text: pd.Series) -> np.ndarray:
     """Labels as numbers where all are, else as text."""
     numbers = pd.to_numeric(text, errors="coerce")
-    return np.asarray(text if numbers.isna().any() else numbers, dtype=str if numbers.isna().any() else None)
+    return as_texts(text) if numbers.isna().any() else np.asarray(numbers)

@@ -1,0 +1,23 @@
+"""Texts as Python's own strings: NumPy's arrays of strings give every row the room of the longest text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Texts = NDArray[np.object_]
+
+
+def texts(values: Iterable[Any]) -> Texts:
+    """The values (N,) as text; None stays None."""
+    return np.array([None if value is None else str(value) for value in values], dtype=object)
+
+
+def levels(column: Texts) -> tuple[Texts, NDArray[np.int64]]:
+    """The different texts in alphabetical order, and the place of each row's (N,) among them: -1 for None."""
+    codes, found = pd.factorize(column, sort=True)
+    return found, codes.astype(np.int64)
