@@ -69,6 +69,11 @@ def _space(what: str) -> tuple[Dataset, list[str]]:
 
 
 def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
+    by_name = ":" in what and not os.path.exists(what)
+    if by_name:
+        from tuner.search.forkserver import start_forkserver
+
+        start_forkserver()
     from pydantic import ValidationError
 
     from tuner.data.guess import as_series, guess
@@ -78,7 +83,6 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from tuner.search.user_code import UserCode
 
     own = {"name": what, **({"target": target} if target else {})}
-    by_name = ":" in what and not os.path.exists(what)
     settings, assumed = (own, None) if by_name else guess(Path(what), target)
     said = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
     with UserCode(Path()) as code:
