@@ -35,7 +35,7 @@ from tuner.training.lanes import Lane
         ({"name": "my_nets.py:Sized"}, "model.input_size is missing", "handed in by the names input_shape, in_feat"),
         ({"name": "my_nets.py"}, "'my_nets.py' names no class", "name: my_nets.py:Plain"),
         ({"name": "my_nets.py:Words"}, "asks for vocabulary_size, which this data does not have", None),
-        ({"name": "broken.py:Net"}, "broken.py cannot be imported: SyntaxError", "mend it"),
+        ({"name": "broken.py:Net"}, "broken.py cannot be imported: SyntaxError", "fix it"),
         ({"name": "no_such_package.nets:Net"}, "there is no module 'no_such_package', neither in", "pip install it"),
         ({"name": "nets_of_path:Plain"}, "there is no module 'nets_of_path', neither in", "put it there"),
         ({"name": "../nets_of_above.py:Plain"}, "../nets_of_above.py: no such file in", "beside the experiment file"),

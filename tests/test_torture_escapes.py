@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import unicodedata
 
 import pandas as pd
 import pytest
@@ -104,7 +105,7 @@ def test_what_is_shown_has_no_control_character_and_keeps_the_rest(text):
     shown = visible(text)
     assert OBEYED.findall(shown) == []
     assert visible(shown) == shown
-    if not OBEYED.findall(text) and not re.search("[\u061c\u200e\u200f]", text):
+    if all(unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or letter in "\n\t" for letter in text):
         assert shown == text
     assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
 

@@ -47,7 +47,7 @@ def test_a_file_that_is_held_for_long_is_waited_for(tmp_path):
         assert other.wait(timeout=60) == 0
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (0, "")
-    assert out.count("another program holds the study file; the search waits for it") == 1
+    assert out.count("another program holds the study file: waiting for it") == 1
     assert tables(study) == tables(tmp_path / "whole.db")
 
 
@@ -75,7 +75,7 @@ def test_readers_are_told_to_try_later_and_a_search_waits_from_its_start_on(tmp_
         assert "another program holds" in survived(*inside("report", study), expected=75)
         code, out, err = inside(*words, "--timeout", "4s")
         assert code == 3 and "the time limit was reached" in err
-        assert out.count("another program holds the study file; the search waits for it") == 1
+        assert out.count("another program holds the study file: waiting for it") == 1
     with held(study, "EXCLUSIVE", seconds=3):
         survived(*inside(*words), expected=0)
     survived(*inside("report", study), expected=0)

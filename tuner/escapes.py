@@ -8,14 +8,15 @@ from contextlib import suppress
 # control characters, which move the cursor or set colours and titles (all but line feed and tab); characters that
 # change the direction of text, break lines or have no width; and what stands for bytes that are not UTF-8
 HIDDEN = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufeff]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060\\u2066-\\u2069"
+    "\\ud800-\\udfff\\ufeff]"
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula for a spreadsheet
 MARKDOWN = re.compile(r"([\\`*\[\]|])")
 
 
 def visible(text: str) -> str:
-    """Text with every control character written as \\u001b and the like, which is valid inside JSON too."""
+    """Text with every `HIDDEN` character written as \\u001b and the like, which is valid inside JSON too."""
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -33,6 +33,7 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
     refused: each name would get a separate lock.
     """
     lock_path = lock_file(path)
+    _check_one_name(path)
     end = time.monotonic() + max(wait, GLANCE)
     with open(_open_lock_file(lock_path), "r+") as file:
         while not _taken(file, lock_path):
@@ -40,7 +41,6 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
                 file.seek(0)
                 raise _busy(path, file.read().strip() or "another process")
             time.sleep(min(POLL, max(0.0, end - time.monotonic())))
-        _check_one_name(path)
         file.seek(0)
         file.truncate()
         file.write(f"{PREFIX}{os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")

@@ -90,7 +90,8 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
     elif isinstance(error, OSError) and error.filename is not None:
         error = StorageError(f"{error.filename}: {error.strerror}", "check the path and its permissions")
     if isinstance(error, LimitReached):
-        _say(f"stopped: {line(error.message)}{saved}")
+        cure = f"\n  = {line(error.hint)}" if error.hint else ""
+        _say(f"stopped: {line(error.message)}{saved}{cure}")
     elif isinstance(error, Interrupted):
         _say(f"{error}{saved}")
     elif isinstance(error, TunerError):

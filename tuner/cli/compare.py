@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    files: list[Path] = typer.Argument(help="Files that tuner search wrote; of each, every study in it."),
+    files: list[Path] = typer.Argument(
+        readable=False, help="Files that tuner search wrote; of each, every study in it."
+    ),
     names: list[str] = typer.Option([], "--name", help="Only the studies of these names."),
     margin: float | None = typer.Option(
         None, "--margin", min=0, help="A difference that matters. Default: 0.01, or 1 % of a score without bounds."

@@ -112,7 +112,7 @@ def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
             if isinstance(part, Table):
                 draw(to, part)
             else:
-                to.print(part if isinstance(part, Text) else Text(part), soft_wrap=not to.is_terminal)
+                to.print(part if isinstance(part, Text) else Text(line(part)), soft_wrap=not to.is_terminal)
     text = captured.get().rstrip("\n")
     return text if to.is_terminal else "\n".join(line.rstrip() for line in text.splitlines())
 
@@ -136,10 +136,12 @@ def draw(to: Console, table: Table) -> None:
         i < len(table.columns) and column != "configuration" and _numbers(row[i] for row in table.rows)
         for i, column in enumerate(columns)
     ]
-    to.print(Text(table.title, style="bold"), soft_wrap=not to.is_terminal)  # above, as rich would wrap it to the table
+    to.print(
+        Text(line(table.title), style="bold"), soft_wrap=not to.is_terminal
+    )  # above, as rich would wrap it to the table
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, right in zip(columns, numeric, strict=True):
-        rich.add_column(escape(column), justify="right" if right else "left", no_wrap=column not in table.long)
+        rich.add_column(escape(line(column)), justify="right" if right else "left", no_wrap=column not in table.long)
     for number, row in enumerate(cells):
         rich.add_row(*(escape(cell) for cell in row), style="bold" if number == 0 and columns[0] == "rank" else "")
     to.print(rich)

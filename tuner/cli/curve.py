@@ -49,6 +49,14 @@ def command(
     typer.echo(shown(to, [*drawn, *size_curve.verdict(results, curve), size_curve.NOTE]))
 
 
+def _wait(seconds: float) -> None:
+    """Another program has held the study for so long: the curve is kept when it lets go."""
+    from tuner.search.driver import FIRST_WORD, HELD
+
+    if FIRST_WORD <= seconds < FIRST_WORD + 1:  # it is called every second
+        typer.echo(HELD, err=True)
+
+
 def _train(study: Path, name: str, device: str, trust: bool) -> None:
     from contextlib import closing
 
@@ -66,5 +74,5 @@ def _train(study: Path, name: str, device: str, trust: bool) -> None:
         assert chosen is not None
         with progress() as heard:
             points = size_curve(as_stored(results.study, trusted=trust), chosen, devices(device)[0], heard)
-        with closing(Store(study, held=held)) as store:
+        with closing(Store(study, held=held, busy=_wait)) as store:
             store.keep(name, SizeCurve(chosen.number, tuple(points)))

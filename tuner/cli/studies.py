@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def command(
     study: Path = STUDY,
-    rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Call a study otherwise."),
+    rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Rename a study."),
     remove: str | None = typer.Option(None, "--remove", metavar="NAME", help="Delete a study; asks before."),
     yes: bool = typer.Option(False, "--yes", help="With --remove: do not ask."),
 ) -> None:

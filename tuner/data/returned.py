@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -86,11 +87,13 @@ def _check_declared(dataset: Dataset, name: str) -> None:
     """Everything but the arrays has its declared type."""
     for key, declared in get_type_hints(Dataset).items():
         if key not in ("features", "targets", *OF_ROWS, "offsets", "coarse"):
+            value = getattr(dataset, key)
             try:
-                TypeAdapter(declared, config=DECLARED).validate_python(getattr(dataset, key))
+                TypeAdapter(declared, config=DECLARED).validate_python(value)
             except ValidationError as error:
                 said = error.errors()[0]["msg"].removeprefix("Input should be ")
-                raise DataError(f"{name} returns a Dataset with {key} {getattr(dataset, key)!r}", said) from None
+                text = f"{name} returns a Dataset whose {key} is {reprlib.repr(value)}"
+                raise DataError(text, f"{said}, as the annotation {declared} says") from None
 
 
 def _dimensions(dataset: Dataset, key: str) -> Collection[int]:

@@ -57,12 +57,12 @@ class Budget:
             if most is not None and failures_in_a_row(chain.trials) >= most:
                 last = next(trial for trial in reversed(chain.trials) if trial.state == "failed")
                 text = f"{most} trials of {chain.name} failed in a row, the last one: {last.reason}"
-                raise NoResultError(text, "mend the search space; a larger limits.failures goes on")
+                raise NoResultError(text, "fix the search space; a larger limits.failures goes on")
         most = self._failures.total
         failed = [trial for chain in chains for trial in chain.finished if trial.state == "failed"]
         if most is not None and len(failed) >= most:
             text = f"{len(failed)} trials failed, the last one: {failed[-1].reason}"
-            raise NoResultError(text, "mend the search space; a larger limits.failures.total goes on")
+            raise NoResultError(text, "fix the search space; a larger limits.failures.total goes on")
 
 
 def until(limits: Limits, now: datetime | None = None) -> float:

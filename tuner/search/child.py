@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import random
@@ -13,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,15 @@ import numpy as np
 import torch
 
 from tuner.errors import LimitReached
-from tuner.search.forkserver import start_forkserver
+from tuner.search.forkserver import running_server, start_forkserver
 
-LARGEST = 2**29  # bytes of an answer; letters written into the pipe would be a length beyond it, and waited for
+FIRST = 200  # descriptor of its end of the pipe: code that closes or writes to some low numbers does not meet it
 RESTART = 0.5  # seconds
 LAST = 1.0  # seconds that a process whose pipe has ended may take to end
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-UNKNOWN = "exit code 255"  # as Python has it where the fork server, which would tell, has died
-UNHEARD = "its descriptors closed or written to"  # it runs, and its pipe has ended
+UNHEARD_OF = 255  # the exit code that Python makes up where the fork server, which would tell, has died
+UNKNOWN = "with its fork server"
+UNHEARD = "closed or wrote to the pipe that tuner uses"  # it runs, and its pipe has ended
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
@@ -38,6 +39,7 @@ class Child:
 
     process: ForkServerProcess
     pipe: Connection
+    server: int | None  # that has forked it
 
     @classmethod
     def start(cls, target: Callable[..., None], *arguments: Any) -> Child:
@@ -57,7 +59,7 @@ class Child:
                     raise LimitReached(f"no worker process can be started ({_words(error)}): {NO_ROOM}") from error
                 time.sleep(pause)  # the server that forks may have been killed: then the next start makes another
         there.close()
-        return cls(process, here)
+        return cls(process, here, running_server())
 
     def answer(self, timeout: float | None = None) -> Any:
         """The next thing that it sends. Raises `TimeoutError`; and `EOFError` if it has ended, even where a process
@@ -78,6 +80,8 @@ class Child:
         code = self.process.exitcode or 0
         if unheard:
             return UNHEARD
+        if code == UNHEARD_OF and (self.server is None or running_server() != self.server):
+            return UNKNOWN
         return _signal(-code) if code < 0 else f"exit code {code}"
 
     def died(self, when: str) -> LimitReached:
@@ -91,12 +95,12 @@ class Child:
 
 
 def received(pipe: Connection) -> Any:
-    """What has been sent. Raises `EOFError` if that is nothing, or not an answer: code that runs there can write into
-    the pipe, or close it."""
+    """What has been sent. Raises `EOFError` if nothing was, or it cannot be unpickled: code that runs there can write
+    into the pipe, or close it."""
     if not pipe.poll():
         raise EOFError
     try:
-        return ForkingPickler.loads(pipe.recv_bytes(LARGEST))
+        return pipe.recv()
     except (EOFError, OSError):
         raise
     except Exception as error:
@@ -119,8 +123,8 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     os.environ.update(environment)
     os.setsid()  # a new process group: processes that it starts are killed with it
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
-    # a terminal sends these to all processes, and the driver decides what happens. Programs and processes that the
-    # user's code starts must still react to them
+    # a service manager may send these to all processes of a search, and the driver decides what happens. Programs and
+    # processes that the user's code starts must still react to them
     for number in SIGNALS:
         signal.signal(number, _left_to_the_driver)
     os.register_at_fork(after_in_child=_as_usual)
@@ -132,7 +136,15 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
         Path("/proc/self/oom_score_adj").write_text("500")
     torch.set_num_threads(1)  # results depend on the number of threads; processes are the parallelism
-    target(pipe, *arguments)
+    target(_out_of_the_way(pipe), *arguments)
+
+
+def _out_of_the_way(pipe: Connection) -> Connection:
+    with contextlib.suppress(OSError):  # so many descriptors are not allowed
+        moved = Connection(fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST))
+        pipe.close()
+        return moved
+    return pipe
 
 
 def _left_to_the_driver(number: int, frame: object) -> None:

@@ -29,7 +29,7 @@ from tuner.spec.sections import Limits, seconds, trial_time
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
-HELD = "another program holds the study file; the search waits for it"
+HELD = "another program holds the study file: waiting for it"
 T = TypeVar("T")
 TICK = 0.25  # seconds between two looks at the clock
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 
+import psutil
+
 from tuner import registry, store
 
 PLACE = "TUNER_FORKSERVER"  # tells the server who started it, and in which folder: "PID:FOLDER"
@@ -32,7 +34,7 @@ def start_forkserver() -> None:
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with nullcontext() if _runs() else _no_stderr():
+        with nullcontext() if running_server() else _no_stderr():
             forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
@@ -49,9 +51,13 @@ def stop_forkserver() -> None:
         shutil.rmtree(_made[0], ignore_errors=True)
 
 
-def _runs() -> bool:
+def running_server() -> int | None:
+    """The number of the server's process, if it runs."""
     server: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    return server is not None and os.waitid(os.P_PID, server, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    with suppress(psutil.NoSuchProcess):
+        if server is not None and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+            return server
+    return None
 
 
 @contextmanager

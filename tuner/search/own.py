@@ -38,7 +38,7 @@ from tuner.training.loop import train
 from tuner.training.metrics import DEFAULT
 from tuner.training.stack import FLOAT
 
-TIMES = 2  # that it is trained in the process that has tried it; and once in another
+TIMES = 2  # trainings in the first process; one more follows in a second
 SLOW = 20.0  # seconds of that epoch, after which it is not trained again
 REPEATED = 256  # rows at most, of the epoch that is trained again
 REPEATABLE = "draw by torch, NumPy or random, whose seeds are set; and keep what changes in the module, not in globals"
@@ -52,11 +52,14 @@ class Doubt(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What a model's first epoch gives, which another one from the same seed is to give too."""
+    """What a model's first epoch gives, which must be the same whenever it is trained from the same seed."""
 
     train_loss: NDArray[np.float64]
     loss: NDArray[np.float64]
     score: NDArray[np.float64]
+
+
+FAILED = Epoch(*(np.array([np.nan]) for _ in Epoch._fields))
 
 
 class Tried(NamedTuple):
@@ -84,7 +87,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
     for name, found in epochs.items():
         if len(found) == TIMES:
             with _errors_at(experiment, "model.name"):
-                found += code.with_data(name, dataset, _trained_there, path, text, name)
+                found += code.with_data(name, dataset, _trained_there, path, text, name) or [FAILED]
     counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
     doubts = (_unrepeated(name, found) for name, found in epochs.items())
     return Tried(counted, tuple(doubt for doubt in doubts if doubt))

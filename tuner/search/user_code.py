@@ -21,12 +21,13 @@ from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerE
 from tuner.escapes import visible
 from tuner.models import _own as models
 from tuner.search.budget import Budget
-from tuner.search.child import LAST, NO_ROOM, UNKNOWN, Child
+from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
 from tuner.spec.own_code import Code, Described, described, first_line
 from tuner.spec.settings import Settings
 
 T = TypeVar("T")
+PLAIN = "use plain numbers and texts"
 ENDED = "it may call os._exit, or crash in compiled code"
 IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
@@ -116,6 +117,8 @@ class UserCode:
                 return self._call(what, limit, function, *arguments, repeated=True)
             if how == "SIGKILL":
                 raise LimitReached(f"the process that runs {what} was killed ({how}): {NO_ROOM}") from died
+            if how == UNHEARD:
+                raise UsageError(f"{what} {how}, and was stopped", ENDED) from died
             raise UsageError(f"{what} ended its process ({how})", ENDED) from died
         if error is not None:
             raise error from _RemoteTraceback(details)
@@ -151,10 +154,10 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] not in EXPECTED:
-            raise UsageError(f"the user's code answers with a {module}.{name}", "use plain numbers and texts")
+            raise UsageError(f"the user's code returned an object of type {module}.{name}", PLAIN)
         found = super().find_class(module, name)
         if module in PYTHON and not isinstance(found, type) and name not in GENERIC:  # as exec
-            raise UsageError(f"the user's code answers with {module}.{name}", "use plain numbers and texts")
+            raise UsageError(f"the user's code returned {module}.{name}", PLAIN)
         return found
 
 
@@ -203,7 +206,9 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
     """In the child: functions in, values or errors out, until the driver is gone."""
     for stream in (1, 2):
         os.dup2(output.descriptor, stream)
-    sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
+    sys.stdout, sys.stderr = (
+        os.fdopen(stream, "w", buffering=1, errors="backslashreplace", closefd=False) for stream in (1, 2)
+    )
     process, data = os.getpid(), _Data(loaded, given)
     pipe.send(None)  # it has begun
     while True:
@@ -229,7 +234,7 @@ def _packed(answer: tuple[Any, TunerError | None, str]) -> bytes:
     try:
         return pickle.dumps(answer)
     except Exception as error:
-        told = UsageError(f"it answers with what is no plain value: {first_line(error)}", "use plain numbers and texts")
+        told = UsageError(f"it returned a value that cannot be sent between processes: {first_line(error)}", PLAIN)
         return pickle.dumps((None, told, ""))
 
 

@@ -127,7 +127,10 @@ class Worker:
 
     def answer(self) -> Answer | None:
         """What it says of its job; None if that is about an earlier one. Raises `EOFError` or `OSError` if it died."""
-        number, answer = received(self.child.pipe)
+        try:
+            number, answer = received(self.child.pipe)
+        except (TypeError, ValueError) as error:  # not from `_work`
+            raise EOFError from error
         return answer if number in (self.number, None) else None
 
     @property
@@ -154,9 +157,6 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
     except Exception as error:
         pipe.send((None, Trouble(_not_started(error, device))))
         return
-
-    if os.getpid() != process:
-        os._exit(0)  # the user's code has forked while it was imported: this is the copy
 
     def heard(now: int, *_: float) -> None:
         epoch.value = now

@@ -104,7 +104,7 @@ def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
     """What the user's code raised, and the cure. Raises `LimitReached` where the machine is at fault."""
     if lack := lacking(error):
         raise LimitReached(f"{name} cannot run{on}: {lack}") from error
-    return f"{name} fails{on}: {first_line(error)}", "mend it; --debug shows where"
+    return f"{name} fails{on}: {first_line(error)}", "fix it; --debug shows where"
 
 
 def first_line(error: BaseException) -> str:
@@ -159,7 +159,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     for name in _beside:  # another folder may have one of the same name
         sys.modules.pop(name, None)
     _beside.clear()
-    before = set(sys.modules)
+    before, process = set(sys.modules), os.getpid()
     try:
         with reaching(root):
             module = importlib.import_module(where) if path is None else _executed(path)
@@ -168,6 +168,9 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         raise UsageError(f"{where}: {missing}", "pip install it, or put it there") from error
     except BaseException as error:  # it runs in a process of its own, where KeyboardInterrupt is the code's own
         raise _broken(where, error, kind) from error
+    finally:
+        if os.getpid() != process:
+            os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
     files = {name: Path(file) for name in set(sys.modules) - before if (file := _file_beside(sys.modules[name], root))}
     _beside.update(name for name, file in files.items() if Path(file) != path)
     place = getattr(module, "__file__", None)  # a namespace package has none
@@ -218,7 +221,7 @@ def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
     if lack := lacking(error):
         return LimitReached(f"{where} cannot be imported: {lack}")
     place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-    hint = "mend it"
+    hint = "fix it"
     if isinstance(error, ImportError) and "relative import" in str(error):
         hint = f"a module of a package is named with dots: {where.removesuffix('.py').replace('/', '.')}:{kind.word}"
     return UsageError(f"{where} cannot be imported: {first_line(error)}{place}", hint)
@@ -280,7 +283,7 @@ def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings
         given = argument.default is not argument.empty
         if argument.name == "name" or argument.name in base.model_fields:
             means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
-            raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "call it otherwise")
+            raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "rename it")
         marked = SHAPE in getattr(hints.get(argument.name), "__metadata__", ())
         if marked and argument.name not in kind.handed_in:
             text = f"{name}: its argument '{argument.name}' is annotated as a shape, and no shape has this name"

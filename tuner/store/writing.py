@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StorageError, TunerError
+from tuner.errors import StorageError, StudyBusy, TunerError
 from tuner.files import resolve_link, write_atomically
 from tuner.spec.header import Runs, SizeCurve, StudyHeader
 from tuner.spec.records import RefitRecord, TrialRecord, to_checked_json, to_json
@@ -81,7 +81,7 @@ class Store:
         self.path, self._held, self._busy = path, held, busy or partial(_not_long, path)
         with _storage_errors(path):
             if holds_something(path):
-                check_file(path)
+                self._check()
             else:
                 made = empty() if empty else None
                 make(path, made if made and made.exists() else None)
@@ -109,12 +109,14 @@ class Store:
         key, text = KEYS[type(value)], _json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
-            study = next(number for number, full, _ in bearers if full.rpartition("/")[0] == name)
+            study = next((number for number, full, _ in bearers if full.rpartition("/")[0] == name), None)
+            if study is None:
+                raise StorageError(f"{self.path} has no study '{name}' any more", "restore it from a copy")
             self._db.execute("DELETE FROM study_user_attributes WHERE study_id = ? AND key = ?", (study, key))
             self._insert("study_user_attributes", study_id=study, key=key, value_json=text)
 
     def rename(self, old: str, new: str) -> None:
-        """Call a study otherwise."""
+        """Rename a study."""
         with self._transaction():
             before = attributes(self._db, StudyHeader)[old]
             header = replace(before, name=new)
@@ -205,6 +207,15 @@ class Store:
                 self._db.rollback()
                 raise
 
+    def _check(self) -> None:
+        """Refuse a file that is damaged or foreign, waiting while another program holds it."""
+        start = time.monotonic()
+        while True:
+            try:
+                return check_file(self.path)
+            except StudyBusy:
+                self._busy(time.monotonic() - start)
+
     def _patiently(self, statement: str) -> sqlite3.Cursor:
         """Execute it, waiting while another program holds the file."""
         start = time.monotonic()
@@ -262,10 +273,12 @@ def _storage_errors(path: Path) -> Iterator[None]:
             raise
         if is_busy(error):
             raise held_by_another(path) from error
-        if isinstance(error, sqlite3.Error) and (not path.exists() or error.sqlite_errorname == REPLACED):
+        if isinstance(error, sqlite3.Error) and (
+            not path.exists() or getattr(error, "sqlite_errorname", "") == REPLACED
+        ):
             hint = "put it back to go on, or run the same command to begin anew"
             raise StorageError(f"{path} was moved, deleted or replaced during the run", hint) from error
         cause = error.__cause__ or error
         reason = " ".join(str(getattr(cause, "orig", cause)).split())
-        hint = "make room or mend the file, then run the same command: what was finished is kept"
+        hint = "make room or repair the file, then run the same command: what was finished is kept"
         raise StorageError(f"{path} cannot be written: {reason}", hint) from error
