@@ -15,10 +15,10 @@ from sklearn.model_selection import KFold
 
 from benchmarks.timing import table
 from tuner.data.dataset import Dataset, Task
+from tuner.experiment.diagnosis import SIGNS
+from tuner.experiment.records import TrialRecord
 from tuner.search.jobs import ChainView, TrialJob, Work
 from tuner.search.trial import Runner
-from tuner.spec.diagnosis import SIGNS
-from tuner.spec.records import TrialRecord
 from tuner.training.lanes import Lane
 
 TRIALS, FOLDS, FEATURES = 120, 3, 8

@@ -77,7 +77,7 @@ def studies(draw: random.Random, folder: Path) -> list[str]:
 
 def _reworded(draw: random.Random, key: str, text: str) -> str:
     """A record with another value at some place, and checksums that fit, as one forged by hand has."""
-    from tuner.spec.records import from_checked_json, to_checked_json
+    from tuner.experiment.records import from_checked_json, to_checked_json
 
     try:
         tree = from_checked_json(text, dict, key)

@@ -17,13 +17,13 @@ from unittest import mock
 from benchmarks.timing import memory, run, table
 from tuner.cli.lines import Lines
 from tuner.cli.spaces import shipped
+from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.search.driver import search
 from tuner.search.events import Event, Finished
 from tuner.search.executors import Running
 from tuner.search.jobs import Job, Outcome, RefitJob
 from tuner.search.plan import prepare
 from tuner.search.wishes import Wishes
-from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
 
 EPOCHS, MARKS = 20, (100, 1000, 5000)
 ROOT = str(Path(__file__).parent.parent)

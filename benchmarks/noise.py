@@ -158,9 +158,9 @@ def _metrics(prepared: Any, tuning: Tuning, others: set[str]) -> Iterator[Any]:
 
 
 def _verdict(prepared: Any, results: Any, metric: Any) -> str:
+    from tuner.experiment.packing import unpack
     from tuner.report.statistics import ALPHA, corrected_p
     from tuner.search.dummy import dummy, needed
-    from tuner.spec.packing import unpack
 
     dataset, gains, sign = prepared.dataset, [], 1 if metric.maximize else -1
     for fold, chain in zip(results.folds, prepared.plan.chains, strict=False):

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from tuner.cli.app import run
+from tuner.experiment.experiment import load
+from tuner.experiment.records import TrialRecord, from_checked_json, to_checked_json
 from tuner.search.catalogue import CodeHere, catalogue
-from tuner.spec.experiment import load
-from tuner.spec.records import TrialRecord, from_checked_json, to_checked_json
 
 TINY = {
     "name": "tiny",

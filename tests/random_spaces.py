@@ -6,8 +6,8 @@ import operator
 
 from hypothesis import strategies as st
 
-from tuner.spec.expressions import parse
-from tuner.spec.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Range, Space
+from tuner.experiment.expressions import parse
+from tuner.experiment.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Range, Space
 
 WORDS = ("relu", "tanh", "range", True, False, None, 0, 1, 2.5, -3)
 COMPARE = {"==": operator.eq, "!=": operator.ne, ">=": operator.ge}

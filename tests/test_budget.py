@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from helpers import DIVERGING, inside, search, tables, write_space
 
+from tuner.experiment.sections import Limits
 from tuner.report import load
 from tuner.search.budget import Budget, until
-from tuner.spec.sections import Limits
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tuner.experiment.packing import unpack
 from tuner.report import by_row
 from tuner.report.by_row import BOOTSTRAPS, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.results import load
-from tuner.spec.packing import unpack
 
 
 @settings(deadline=None, max_examples=60)

@@ -3,9 +3,9 @@
 import pytest
 from helpers import record, write_space
 
+from tuner.experiment.records import RefitRecord, failures_in_a_row
 from tuner.search.chain import Chain
 from tuner.search.plan import prepare
-from tuner.spec.records import RefitRecord, failures_in_a_row
 from tuner.store import StoredChain
 
 

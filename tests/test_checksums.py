@@ -17,9 +17,9 @@ from hypothesis.extra import numpy as arrays
 from torture import survived
 
 from tuner.errors import StorageError
+from tuner.experiment.packing import MOST, pack, unpack
+from tuner.experiment.records import FoldCurves, TrialRecord, to_json, trial_from_json
 from tuner.report import load
-from tuner.spec.packing import MOST, pack, unpack
-from tuner.spec.records import FoldCurves, TrialRecord, to_json, trial_from_json
 
 KEPT = (
     ("study_user_attributes", "tuner:header"), ("study_user_attributes", "tuner:runs"),

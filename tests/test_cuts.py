@@ -13,8 +13,8 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeries
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.errors import DataError
+from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
 from tuner.report import load
-from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
 
 ROWS = 60
 

@@ -9,10 +9,10 @@ from helpers import inside, search, slow, write_space
 from toys import classes, lanes_of, recipe
 
 from benchmarks.diagnosis import HEALTHY, ILL, rates, records
+from tuner.experiment.diagnosis import EXPLODED, SIGNS, FoldTraining, advice, diagnose
+from tuner.experiment.diagnosis import inside as signs_inside
 from tuner.models import mlp
 from tuner.report import load
-from tuner.spec.diagnosis import EXPLODED, SIGNS, FoldTraining, advice, diagnose
-from tuner.spec.diagnosis import inside as signs_inside
 from tuner.training.fitting import build_stacks
 from tuner.training.optimizers import Sgd
 

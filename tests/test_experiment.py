@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tuner.cli.console import error_text
 from tuner.cli.spaces import shipped
 from tuner.errors import ExperimentError
+from tuner.experiment import grid
+from tuner.experiment.experiment import flatten, load
 from tuner.search.catalogue import CodeHere, catalogue
-from tuner.spec import grid
-from tuner.spec.experiment import flatten, load
 
 CATALOGUE = catalogue(CodeHere(Path()))
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp, num_layers: [1, 2]}\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tuner.spec.expressions import Absent, ExpressionError, parse
+from tuner.experiment.expressions import Absent, ExpressionError, parse
 
 MANY = settings(deadline=None, max_examples=60)
 SCOPE = {"a": 3, "b": 0, "m.x": 2.5, "m.word": "relu", "m.n.flag": True, "none": None}

@@ -13,7 +13,7 @@ from test_forecast import months, written
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.errors import DataError
-from tuner.spec.sections import InnerFolds, Resampling
+from tuner.experiment.sections import InnerFolds, Resampling
 
 
 @st.composite

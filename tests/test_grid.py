@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from random_spaces import all_cells, combinations, frozen, spaces
 
 from tuner.errors import NoResultError
-from tuner.spec import grid
-from tuner.spec.expressions import parse
-from tuner.spec.space import Choice, Condition, Fixed, Parameter, Range, Space
+from tuner.experiment import grid
+from tuner.experiment.expressions import parse
+from tuner.experiment.space import Choice, Condition, Fixed, Parameter, Range, Space
 
 MANY = settings(deadline=None, max_examples=70)
 ALWAYS = Condition()

@@ -10,13 +10,13 @@ from helpers import GRID, record, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.experiment.records import RefitRecord
+from tuner.experiment.sections import Median, NoPruner, Search
 from tuner.search.chain import Chain
 from tuner.search.group import Group, make_groups
 from tuner.search.jobs import RefitJob, TrialJob
 from tuner.search.plan import prepare
 from tuner.search.samplers import Proposer
-from tuner.spec.records import RefitRecord
-from tuner.spec.sections import Median, NoPruner, Search
 from tuner.store import StoredChain
 
 

@@ -14,6 +14,7 @@ import torch
 from helpers import inside, search, tables, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
+from tuner.experiment.sections import Limits
 from tuner.memory import memory as of_the_machine
 from tuner.models import mlp, rnn
 from tuner.search.executors import Inline, Processes
@@ -22,7 +23,6 @@ from tuner.search.machine import share_wanted
 from tuner.search.plan import prepare
 from tuner.search.timing import first_job
 from tuner.search.trial import Runner
-from tuner.spec.sections import Limits
 from tuner.store import read
 from tuner.training.fitting import DoesNotFit, Room, _parts, build_stacks, weight_bytes
 from tuner.training.loop import train
@@ -87,7 +87,7 @@ def test_probing_draws_nothing_from_the_lanes_streams():
 
 @pytest.mark.parametrize(("text", "bytes_"), [("6GB", 6e9), ("512 MB", 512e6), ("1.5GiB", 1.5 * 2**30)])
 def test_sizes(text, bytes_):
-    from tuner.spec.sections import size
+    from tuner.experiment.sections import size
 
     assert size(Limits(memory=text).memory) == bytes_
 

@@ -7,9 +7,9 @@ import pytest
 from helpers import inside, write_space
 
 from tuner.data.sources import planted_ratings as ratings
+from tuner.experiment.experiment import load
+from tuner.experiment.grid import cells as cells_of
 from tuner.search.catalogue import CodeHere, catalogue
-from tuner.spec.experiment import load
-from tuner.spec.grid import cells as cells_of
 
 RATINGS = {"name": "planted_ratings"}
 RNN = {"dataset": {"name": "digits", "layout": "rows"}}

@@ -17,10 +17,10 @@ from tuner.data.dataset import Dataset, check
 from tuner.data.sources import arrays, table
 from tuner.data.targets import targets
 from tuner.errors import DataError
+from tuner.experiment.sections import Resampling
 from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.search.dummy import dummy
-from tuner.spec.sections import Resampling
 from tuner.training.losses import BinaryCrossEntropy
 from tuner.training.metrics import METRICS
 

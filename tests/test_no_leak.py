@@ -16,8 +16,8 @@ from tuner import registry
 from tuner.data.dataset import IGNORED, check
 from tuner.data.preprocess import Preparation, fit
 from tuner.data.resampling import plan
+from tuner.experiment.sections import Resampling
 from tuner.search.catalogue import SOURCES
-from tuner.spec.sections import Resampling
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane
 from tuner.training.settings import TrainingSettings

@@ -80,7 +80,7 @@ def test_its_folder_is_that_of_the_experiment_file(folder, monkeypatch):
 
 def test_what_is_installed_is_found_by_its_package(folder, monkeypatch):
     declared = [EntryPoint("wine", "sklearn.datasets:load_wine", "tuner")]
-    monkeypatch.setattr("tuner.spec.own_code.entry_points", lambda group: declared)
+    monkeypatch.setattr("tuner.experiment.own_code.entry_points", lambda group: declared)
     loader = own.load("sklearn.datasets:load_wine", folder)
     dataset = loader.load(loader.Settings(return_X_y=True), folder)
     np.testing.assert_array_equal(dataset.features, sklearn.datasets.load_wine().data.astype(np.float32))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tuner.data.sources import dates
+from tuner.experiment.packing import pack, unpack
 from tuner.ranking import auc
 from tuner.report import load
 from tuner.report.predictions import Predictions, predictions
-from tuner.spec.packing import pack, unpack
 
 SEARCHES = {"tpe": {}, "grid": GRID, "random": {"search": {"sampler": "random", "trials": 4}}}
 

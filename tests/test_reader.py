@@ -5,11 +5,20 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from tuner.spec.reader import Reader
-from tuner.spec.sections import Limits, Resampling, seconds
-from tuner.spec.settings import Settings, accepts, alternatives, complaint, describe, literals, name_of, subsettings
-from tuner.spec.space import RANGE_OPTION, Choice, Range
-from tuner.spec.yaml_file import read
+from tuner.experiment.reader import Reader
+from tuner.experiment.sections import Limits, Resampling, seconds
+from tuner.experiment.settings import (
+    Settings,
+    accepts,
+    alternatives,
+    complaint,
+    describe,
+    literals,
+    name_of,
+    subsettings,
+)
+from tuner.experiment.space import RANGE_OPTION, Choice, Range
+from tuner.experiment.yaml_file import read
 
 
 class Adam(Settings):

@@ -16,9 +16,9 @@ from tuner.data.dataset import PADDING, UNKNOWN, Dataset
 from tuner.data.preprocess import fit
 from tuner.data.resampling import plan
 from tuner.errors import DataError
+from tuner.experiment.sections import Resampling
 from tuner.models import mlp, rnn
 from tuner.models.layers import Copies
-from tuner.spec.sections import Resampling
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Batches, Lane

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.spec.records import (
+from tuner.experiment.records import (
     FoldCurves,
     RefitRecord,
     TrialRecord,

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 from helpers import DIVERGING, GRID, inside, search, write_space
 
+from tuner.experiment.records import CURVES, to_checked_json
 from tuner.report import load
-from tuner.spec.records import CURVES, to_checked_json
 
 PRUNED = {"search": {"sampler": "tpe", "trials": 9, "pruner": {"name": "median", "warmup_trials": 2}}}
 SPACES = {

@@ -20,7 +20,7 @@ from tuner.data.cuts import partitions
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import ChainPlan, Fold, NestedPlan, plan
 from tuner.errors import DataError
-from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
+from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
 
 
 def toy(rows=61, classes=3, counts=None):

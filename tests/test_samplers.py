@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import NoResultError
+from tuner.experiment.sections import SAMPLERS
+from tuner.experiment.space import Range
 from tuner.search import samplers
 from tuner.search.samplers import LEARNING, Proposer, distribution
 from tuner.seeds import seed_of
-from tuner.spec.sections import SAMPLERS
-from tuner.spec.space import Range
 
 WIDTH, ACTIVATION, RATE = "model.hidden_size", "model.activation", "training.optimizer.learning_rate"
 SLOW_GP = pytest.param("gp", marks=pytest.mark.slow)  # half a second for each draw

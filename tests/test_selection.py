@@ -10,9 +10,9 @@ from helpers import inside, report_json, search, slow, write_space
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.selection import Selection, ranked, refit_epochs
 from tuner.report import load
-from tuner.spec.records import TrialRecord
-from tuner.spec.selection import Selection, ranked, refit_epochs
 
 
 def trial(number, score, state="complete", epochs=(3,), **more):

@@ -10,6 +10,7 @@ from helpers import GRID, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.search import driver
 from tuner.search.chain import Chain
 from tuner.search.events import Finished
@@ -20,7 +21,6 @@ from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
 from tuner.search.trial import Runner
 from tuner.search.wishes import Wishes
-from tuner.spec.records import RefitRecord, TrialRecord
 from tuner.store import StoredChain, read
 
 RANDOM = {"search": {"sampler": "random", "trials": 12}}

@@ -8,12 +8,12 @@ from helpers import inside, search, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.experiment.header import SizeCurve
+from tuner.experiment.records import SizePoint
 from tuner.report import load
 from tuner.report.size_curve import Point, fit, outlook, points, verdict
 from tuner.search.plan import as_stored
 from tuner.search.size_curve import SHARES, size_curve
-from tuner.spec.header import SizeCurve
-from tuner.spec.records import SizePoint
 
 ROWS = [10, 20, 40, 80, 160]
 
@@ -47,10 +47,10 @@ def test_the_same_again_to_the_bit(curved):
 
 def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     """As a plain training of one fold would have it, with the same seed."""
+    from tuner.experiment.selection import refit_epochs
     from tuner.search.jobs import RefitJob
     from tuner.search.trial import Runner
     from tuner.seeds import seed_of
-    from tuner.spec.selection import refit_epochs
     from tuner.training.lanes import Lane
 
     study, _ = curved

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_spaces import WORDS, choices, exists, ranges, spaces, typed, visible
 
-from tuner.spec.expressions import ExpressionError, parse
-from tuner.spec.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Range, Space
+from tuner.experiment.expressions import ExpressionError, parse
+from tuner.experiment.space import RANGE_OPTION, Choice, Condition, Fixed, Parameter, Range, Space
 
 MANY = settings(deadline=None, max_examples=70)
 

@@ -13,9 +13,9 @@ from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.data.split_column import read_split
 from tuner.errors import DataError
+from tuner.experiment.sections import Resampling
 from tuner.report import load
 from tuner.search.plan import load_data, prepare
-from tuner.spec.sections import Resampling
 
 ROWS = 60
 CLASSES = np.arange(ROWS) % 2

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 from toys import classes, lanes_of
 
+from tuner.experiment.experiment import load
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.sections import Halving, Median, NoPruner, Percentile
+from tuner.experiment.selection import Selection, ranked
 from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import ChainView, TrialJob, Work
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import Runner
-from tuner.spec.experiment import load
-from tuner.spec.records import TrialRecord
-from tuner.spec.sections import Halving, Median, NoPruner, Percentile
-from tuner.spec.selection import Selection, ranked
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 SOME = settings(deadline=None, max_examples=60)

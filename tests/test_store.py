@@ -9,9 +9,9 @@ import optuna
 import pytest
 from helpers import inside, search, tables, write_space
 
+from tuner.experiment.records import RefitRecord
 from tuner.lock import lock
 from tuner.report import load
-from tuner.spec.records import RefitRecord
 from tuner.store import Entry, Store, read
 
 

@@ -13,14 +13,14 @@ import pytest
 import tuner
 from tuner import registry
 from tuner.data.dataset import DatasetSettings, Layout, Task
+from tuner.experiment.settings import Settings, complaint, name_of
 from tuner.search.catalogue import MODELS, SOURCES
-from tuner.spec.settings import Settings, complaint, name_of
 
 ROOT = Path(tuner.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {
     "errors": 0, "escapes": 0, "registry": 0, "seeds": 0, "ranking": 0,
-    "files": 1, "memory": 1, "spec": 1,
+    "files": 1, "memory": 1, "experiment": 1,
     "data": 2, "store": 2, "lock": 2,
     "models": 3,
     "training": 4,
@@ -30,7 +30,7 @@ FLOORS = {
 
 
 def module_name(path):
-    """tuner/spec/space.py → tuner.spec.space."""
+    """tuner/experiment/space.py → tuner.experiment.space."""
     parts = ["tuner", *path.relative_to(ROOT).with_suffix("").parts]
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
 

@@ -115,7 +115,7 @@ def test_reading_a_bomb_takes_little_memory(tmp_path, kind):
 import re, sys
 from pathlib import Path
 from tuner.errors import ExperimentError
-from tuner.spec.yaml_file import read
+from tuner.experiment.yaml_file import read
 try:
     read(Path(sys.argv[1]))
 except ExperimentError:

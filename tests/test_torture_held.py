@@ -10,8 +10,8 @@ import pytest
 from helpers import inside, read_trials, search, start, stop, tables, write_space
 from torture import real, survived
 
+from tuner.experiment.sections import Limits
 from tuner.search.budget import Budget
-from tuner.spec.sections import Limits
 from tuner.store import reading
 
 pytestmark = pytest.mark.torture

@@ -14,8 +14,8 @@ import pytest
 from helpers import GRID, command, inside, read_trials, search, tables, write_space
 from torture import survived
 
+from tuner.experiment.records import FoldCurves, to_json, trial_from_json
 from tuner.report import load
-from tuner.spec.records import FoldCurves, to_json, trial_from_json
 from tuner.store import read
 
 pytestmark = [pytest.mark.torture]

@@ -12,7 +12,7 @@ from torture import real
 
 from tuner.data import own
 from tuner.errors import UsageError
-from tuner.spec.records import to_json, trial_from_json
+from tuner.experiment.records import to_json, trial_from_json
 from tuner.store import is_ours, read
 
 pytestmark = pytest.mark.torture

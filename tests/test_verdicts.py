@@ -15,9 +15,9 @@ import pytest
 import scipy.stats
 from helpers import execute, inside, report_json, reworded, search, write_space
 
+from tuner.experiment.records import RefitRecord, from_checked_json, to_json
 from tuner.report import load
 from tuner.report.size_curve import error, fit, points
-from tuner.spec.records import RefitRecord, from_checked_json, to_json
 from tuner.store import read
 
 DEFAULT = "the default configuration (trial 0: hidden_size=16 activation=relu learning_rate=0.001"

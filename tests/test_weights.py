@@ -12,11 +12,11 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from tuner.data.dataset import Dataset
+from tuner.experiment.packing import unpack
 from tuner.models import rnn
 from tuner.report import load
 from tuner.report.prediction_tables import summaries
 from tuner.report.predictions import predictions
-from tuner.spec.packing import unpack
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train

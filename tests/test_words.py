@@ -9,10 +9,10 @@ import pytest
 import scipy.stats
 from helpers import inside, search, write_space
 
+from tuner.experiment.packing import unpack
 from tuner.report import load, results
 from tuner.report.by_row import Held, bates
 from tuner.report.words import edges
-from tuner.spec.packing import unpack
 
 ADAM = {"name": "adam"}
 

@@ -47,9 +47,9 @@ def command(
 def _plan(prepared: Prepared) -> list[str]:
     from tuner.cli.lines import work
     from tuner.data.unseen import in_words, unseen
+    from tuner.experiment import grid
     from tuner.report.tables import counted
     from tuner.search.own import filled
-    from tuner.spec import grid
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
     trials = prepared.trials()

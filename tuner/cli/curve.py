@@ -61,11 +61,11 @@ def _train(study: Path, name: str, device: str, trust: bool) -> None:
     from contextlib import closing
 
     from tuner.cli.console import progress
+    from tuner.experiment.header import SizeCurve
     from tuner.lock import lock
     from tuner.report.results import load
     from tuner.search.plan import as_stored, devices
     from tuner.search.size_curve import size_curve
-    from tuner.spec.header import SizeCurve
     from tuner.store import Store
 
     with lock(study) as held:

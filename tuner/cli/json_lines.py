@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.lines import best_score
-from tuner.spec.records import TrialRecord
-from tuner.spec.selection import refit_epochs
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.selection import refit_epochs
 
 if TYPE_CHECKING:
     from tuner.cli.audience import Begun, Ended

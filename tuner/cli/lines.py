@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tuner.experiment.records import TrialRecord
 from tuner.report.tables import counted
-from tuner.spec.records import TrialRecord
 
 if TYPE_CHECKING:
     from tuner.cli.audience import Begun, Ended

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuner.spec.settings import Settings
+    from tuner.experiment.settings import Settings
 
 
 class What(enum.StrEnum):
@@ -75,7 +75,7 @@ def _members(to: Console, package: str) -> None:
 
 
 def _general(to: Console) -> None:
-    from tuner.spec.sections import Limits, Resampling, Search
+    from tuner.experiment.sections import Limits, Resampling, Search
     from tuner.training.settings import TrainingSettings
 
     sections: dict[str, type[Settings]] = {
@@ -89,7 +89,7 @@ def _general(to: Console) -> None:
 
 
 def _component(to: Console, name: str, summary: str, settings: type[Settings]) -> None:
-    from tuner.spec.settings import alternatives, subsettings
+    from tuner.experiment.settings import alternatives, subsettings
 
     to.print(f"[bold]{name}[/bold]  {summary}")
     _settings(to, settings)
@@ -109,7 +109,7 @@ def _settings(to: Console, settings: type[Settings]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tuner.spec.settings import describe, either, name_of, needs
+    from tuner.experiment.settings import describe, either, name_of, needs
 
     table = Table(box=None, padding=(0, 2, 0, 2))
     for column in ("setting", "type", "bounds", "default", "meaning"):
@@ -136,7 +136,7 @@ def _default(value: object) -> str:
 
 
 def _samplers(to: Console) -> None:
-    from tuner.spec.sections import SAMPLERS
+    from tuner.experiment.sections import SAMPLERS
 
     _pairs(to, ((name, "", meaning) for name, meaning in SAMPLERS.items()))
 

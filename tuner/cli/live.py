@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuner.cli.console import clock
 from tuner.cli.lines import best_score, opening
-from tuner.spec.records import TrialRecord
+from tuner.experiment.records import TrialRecord
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

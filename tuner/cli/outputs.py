@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.errors import StorageError
+from tuner.experiment.header import StudyHeader
 from tuner.files import check_output, write_atomically
 from tuner.lock import files_of
-from tuner.spec.header import StudyHeader
 
 
 def write(output: Path, text: str, study: Path, header: StudyHeader) -> None:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from tuner.experiment.records import TrialRecord
     from tuner.report.results import Results
     from tuner.report.tables import Table
-    from tuner.spec.records import TrialRecord
 
 
 TOP = 10

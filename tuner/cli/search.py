@@ -117,7 +117,7 @@ def _check(**options: str | None) -> None:
     for option, text in options.items():
         if text is None:
             continue
-        from tuner.spec.sections import duration, study_name, time_of_day  # 0.1 s that most commands do not need
+        from tuner.experiment.sections import duration, study_name, time_of_day  # 0.1 s that most commands do not need
 
         try:
             {"until": time_of_day, "name": study_name}.get(option, duration)(text)

@@ -59,8 +59,8 @@ def confirm(found: StoredStudy, study: Path, way_out: str) -> None:
 def _rename(study: Path, old: str, new: str) -> None:
     from contextlib import closing
 
+    from tuner.experiment.sections import study_name
     from tuner.lock import lock
-    from tuner.spec.sections import study_name
     from tuner.store import Store, read
 
     try:

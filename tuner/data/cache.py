@@ -19,7 +19,7 @@ import numpy as np
 from tuner.data.dataset import Dataset
 from tuner.data.sources._files import inside
 from tuner.errors import DataError
-from tuner.spec.settings import Settings
+from tuner.experiment.settings import Settings
 
 WORTH = 1.0  # seconds of loading
 KEPT = 16  # data sets

@@ -24,7 +24,7 @@ from tuner.data.dataset import NEVER_TESTED, Dataset, Pair, Rows
 from tuner.data.forward import Forward
 from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
-from tuner.spec.sections import Resampling
+from tuner.experiment.sections import Resampling
 
 ENDLESS = 10**6  # splits: more than anybody asks for
 MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for

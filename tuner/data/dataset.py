@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.errors import DataError
-from tuner.spec.settings import Settings
+from tuner.experiment.settings import Settings
 
 Task = Literal["classification", "multilabel", "regression", "tagging", "language", "segmentation", "translation"]
 Layout = Literal["flat", "sequence", "image", "tokens", "ids"]

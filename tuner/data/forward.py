@@ -9,7 +9,7 @@ import numpy as np
 
 from tuner.data.dataset import Dataset, Pair, Rows
 from tuner.errors import DataError
-from tuner.spec.sections import Resampling
+from tuner.experiment.sections import Resampling
 
 
 class Forward:

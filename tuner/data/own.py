@@ -20,8 +20,8 @@ from tuner.data.dataset import Dataset
 from tuner.data.returned import as_dataset
 from tuner.data.sources.table import ColumnSettings, Names
 from tuner.errors import DataError, TunerError
-from tuner.spec.own_code import Described, Kind, code_of, described, failed, found, reaching, root_of
-from tuner.spec.settings import Settings as BaseSettings
+from tuner.experiment.own_code import Described, Kind, code_of, described, failed, found, reaching, root_of
+from tuner.experiment.settings import Settings as BaseSettings
 
 LOADER = Kind(
     section="dataset",

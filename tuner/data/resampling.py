@@ -13,7 +13,7 @@ import numpy as np
 from tuner.data.cuts import Named, cut_of
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.errors import DataError
-from tuner.spec.sections import InnerFolds, OuterFolds, Resampling
+from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
 
 FINAL = "final"
 

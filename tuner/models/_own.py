@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from tuner.data.dataset import Layout, Task
 from tuner.errors import UsageError
+from tuner.experiment.own_code import Described, Kind, code_of, described, found
+from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import Copies, Lanes, Shapes
-from tuner.spec.own_code import Described, Kind, code_of, described, found
-from tuner.spec.settings import Settings as BaseSettings
 
 
 class Shape(NamedTuple):

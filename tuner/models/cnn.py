@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import Settings as BaseSettings
+from tuner.experiment.settings import only
 from tuner.models.layers import (
     Activation,
     BatchNorm,
@@ -32,8 +34,6 @@ from tuner.models.layers import (
     steps,
     steps_of,
 )
-from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens", "image")
 TASKS = ("classification", "multilabel", "regression")

@@ -10,6 +10,8 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import ABOVE_ZERO, only
+from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import (
     Activation,
     Default,
@@ -23,8 +25,6 @@ from tuner.models.layers import (
     activation,
     normalization,
 )
-from tuner.spec.settings import ABOVE_ZERO, only
-from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat", "sequence", "image", "ids")
 TASKS = ("classification", "multilabel", "regression")

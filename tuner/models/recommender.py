@@ -13,6 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import Settings as BaseSettings
+from tuner.experiment.settings import only
 from tuner.models.layers import (
     Activation,
     Default,
@@ -24,8 +26,6 @@ from tuner.models.layers import (
     Shapes,
     activation,
 )
-from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("ids",)
 TASKS = ("regression", "classification")

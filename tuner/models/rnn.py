@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import Settings as BaseSettings
+from tuner.experiment.settings import only
 from tuner.models.layers import (
     Default,
     Directions,
@@ -22,8 +24,6 @@ from tuner.models.layers import (
     Shapes,
     steps,
 )
-from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens")
 TASKS = ("classification", "multilabel", "regression", "tagging", "language")

@@ -15,6 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.data.dataset import END  # also what the decoder is given before the first token
+from tuner.experiment.settings import Settings as BaseSettings
+from tuner.experiment.settings import only
 from tuner.models.layers import (
     AdditiveAttention,
     Default,
@@ -29,8 +31,6 @@ from tuner.models.layers import (
     State,
     kept,
 )
-from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("tokens",)
 TASKS = ("translation",)

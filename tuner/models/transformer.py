@@ -12,6 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import Settings as BaseSettings
+from tuner.experiment.settings import only
 from tuner.models.layers import (
     Activation,
     Default,
@@ -29,8 +31,6 @@ from tuner.models.layers import (
     activation,
     sinusoids,
 )
-from tuner.spec.settings import Settings as BaseSettings
-from tuner.spec.settings import only
 
 LAYOUTS = ("sequence", "tokens")
 TASKS = ("classification", "multilabel", "regression", "tagging", "language")

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import (
     Activation,
     Conv,
@@ -27,7 +28,6 @@ from tuner.models.layers import (
     halved,
 )
 from tuner.models.layers import normalization as normalized
-from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("image",)
 TASKS = ("segmentation",)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.experiment.selection import refit_epochs
 from tuner.report import tables
 from tuner.report.results import Results
 from tuner.report.results import load as _load
-from tuner.spec.selection import refit_epochs
 
 if TYPE_CHECKING:
     import pandas as pd

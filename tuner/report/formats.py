@@ -11,6 +11,8 @@ from html import escape
 from typing import Any
 
 from tuner.escapes import cell, markdown
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.selection import refit_epochs
 from tuner.report.failures import failures as reasons
 from tuner.report.gains import Gain
 from tuner.report.results import Results
@@ -18,8 +20,6 @@ from tuner.report.statistics import Interval
 from tuner.report.tables import Cell, Table, cells, failures, outer_folds, probability, ranking
 from tuner.report.verdicts import dummy
 from tuner.report.words import headline, title
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.selection import refit_epochs
 
 
 def as_json(results: Results, top: int | None, chain: str, trial: TrialRecord | None) -> str:

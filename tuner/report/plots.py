@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
-from tuner.spec.records import FoldCurve, TrialRecord
+from tuner.experiment.records import FoldCurve, TrialRecord
 
 Band = tuple[list[float], list[float], list[float]]  # lowest, mean, highest
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from tuner.experiment.packing import unpack
 from tuner.ranking import auc
 from tuner.report.results import Results
-from tuner.spec.packing import unpack
 
 BINS = 10  # of confidence, for the calibration error
 FEWEST_DRAWS, MOST_DRAWS = 20, 1000  # of the classes of all rows, from their probabilities

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tuner.experiment.header import Run
+from tuner.experiment.selection import ranked
 from tuner.report.results import Results
-from tuner.spec.header import Run
-from tuner.spec.selection import ranked
 
 
 @dataclass(frozen=True)

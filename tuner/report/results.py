@@ -12,6 +12,10 @@ from typing import Literal
 import numpy as np
 
 from tuner.errors import NoStudyYet, UsageError, did_you_mean
+from tuner.experiment.header import ChainHeader, Dummy
+from tuner.experiment.packing import unpack
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.selection import Selection, ranked
 from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.gains import Gain, adjusted
 from tuner.report.statistics import (
@@ -22,10 +26,6 @@ from tuner.report.statistics import (
     tibshirani,
     with_repeats,
 )
-from tuner.spec.header import ChainHeader, Dummy
-from tuner.spec.packing import unpack
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.selection import Selection, ranked
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
 Kind = Literal["corrected", "bates"]  # of the score's interval

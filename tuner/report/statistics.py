@@ -10,7 +10,7 @@ from itertools import combinations
 
 from scipy.special import stdtr, stdtrit
 
-from tuner.spec.selection import corrected_error
+from tuner.experiment.selection import corrected_error
 
 ALPHA = 0.05  # a difference with a smaller p-value is distinguishable from 0
 ROUNDING = 1e-8  # relative: differences below it are those of rounding

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from scipy.special import expit
 
 from tuner.escapes import line
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.selection import refit_epochs
+from tuner.experiment.space import OR, RANGE_OPTION, Values
 from tuner.report.failures import failures as reasons
 from tuner.report.results import Results
-from tuner.spec.records import TrialRecord
-from tuner.spec.selection import refit_epochs
-from tuner.spec.space import OR, RANGE_OPTION, Values
 
 Cell = str | int | float | None
 THRESHOLD = "threshold"  # the column of the probability from which the second of two classes is predicted

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.data.unseen import in_words
+from tuner.experiment.diagnosis import SIGNS, advice, inside
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.selection import refit_epochs
 from tuner.report import verdicts
 from tuner.report.periods import periods
 from tuner.report.results import FEW, REPEATS, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import counted, probability, settings, text
-from tuner.spec.diagnosis import SIGNS, advice, inside
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.selection import refit_epochs
 
 OF = {
     "corrected": "averaged over data sets like this one",

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tuner.errors import NoResultError
+from tuner.experiment.records import failures_in_a_row
+from tuner.experiment.sections import Failures, Limits, seconds
 from tuner.search.chain import Chain
-from tuner.spec.records import failures_in_a_row
-from tuner.spec.sections import Failures, Limits, seconds
 
 LAST_SHARE = 0.25  # of a run's time, at most: for the refits that give the winners so far an outer score
 MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and beginning it seconds: workers are made anew

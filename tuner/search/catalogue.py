@@ -9,10 +9,10 @@ from typing import Protocol
 
 from tuner import registry
 from tuner.data import own as loaders
+from tuner.experiment.experiment import Catalogue
+from tuner.experiment.own_code import Described, is_own
+from tuner.experiment.settings import Settings
 from tuner.models import _own as models
-from tuner.spec.experiment import Catalogue
-from tuner.spec.own_code import Described, is_own
-from tuner.spec.settings import Settings
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 

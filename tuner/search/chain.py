@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuner.data.resampling import ChainPlan
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.selection import Rule, Selection, ranked
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.selection import Rule, Selection, ranked
 from tuner.store import StoredChain
 
 

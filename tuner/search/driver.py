@@ -11,6 +11,9 @@ from typing import TypeVar
 import torch
 
 from tuner.errors import NoResultError, StudyBusy, TimeIsOver, UsageError
+from tuner.experiment.header import StudyHeader
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.sections import Limits, seconds, trial_time
 from tuner.lock import lock
 from tuner.search.budget import Budget
 from tuner.search.chain import Chain
@@ -23,9 +26,6 @@ from tuner.search.plan import Prepared, changes, devices, header
 from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.wishes import Wishes
-from tuner.spec.header import StudyHeader
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.sections import Limits, seconds, trial_time
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.data.dataset import Dataset, Rows
-from tuner.spec.header import Dummy
+from tuner.experiment.header import Dummy
 from tuner.training.metrics import Metric
 from tuner.training.metrics.guesses import Guess, Seen
 from tuner.training.metrics.numbers import naive_error

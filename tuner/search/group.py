@@ -12,16 +12,16 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial
 
 from tuner.data.dataset import Rows
+from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
+from tuner.experiment.sections import NoPruner, Search
+from tuner.experiment.selection import refit_epochs
+from tuner.experiment.space import Values
 from tuner.search.chain import Chain
 from tuner.search.jobs import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, together_in
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.seeds import seed_of
-from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
-from tuner.spec.sections import NoPruner, Search
-from tuner.spec.selection import refit_epochs
-from tuner.spec.space import Values
 from tuner.training.lanes import Lane
 
 ROUND = 8  # trials of a round where only the pruner learns: enough for many workers, few enough to learn from

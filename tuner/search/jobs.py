@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.data.dataset import Dataset, Rows
+from tuner.experiment.records import RefitRecord, TrialRecord
+from tuner.experiment.space import Values
 from tuner.search.stopping import Thresholds
-from tuner.spec.records import RefitRecord, TrialRecord
-from tuner.spec.space import Values
 from tuner.training.lanes import Lane
 
 

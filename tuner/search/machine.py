@@ -11,8 +11,8 @@ import psutil
 import torch
 from rich.filesize import decimal
 
+from tuner.experiment.sections import Limits, size
 from tuner.memory import memory
-from tuner.spec.sections import Limits, size
 from tuner.training.fitting import Room
 
 UNITS = ("bytes", "KiB", "MiB", "GiB")

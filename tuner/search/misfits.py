@@ -13,10 +13,10 @@ from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
 from tuner.errors import ExperimentError
-from tuner.spec.experiment import Experiment
-from tuner.spec.settings import Alternatives, Settings, alternatives, either, meets, needs, subsettings
-from tuner.spec.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
-from tuner.spec.yaml_file import at
+from tuner.experiment.experiment import Experiment
+from tuner.experiment.settings import Alternatives, Settings, alternatives, either, meets, needs, subsettings
+from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
+from tuner.experiment.yaml_file import at
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 

@@ -19,6 +19,9 @@ from torch import nn
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
+from tuner.experiment.experiment import Experiment, attempt
+from tuner.experiment.own_code import Described, failed, is_own
+from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.models._own import filled as filled_in
 from tuner.models._own import kept, load
 from tuner.models.layers import Lanes, Outline
@@ -28,9 +31,6 @@ from tuner.search.machine import room_of, too_much
 from tuner.search.sizes import Sizes, sizes
 from tuner.search.trial import recipe_of
 from tuner.search.user_code import UserCode
-from tuner.spec.experiment import Experiment, attempt
-from tuner.spec.own_code import Described, failed, is_own
-from tuner.spec.space import Choice, Parameter, Space, Value
 from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Lane

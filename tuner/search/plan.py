@@ -21,6 +21,14 @@ from tuner.data.resampling import ChainPlan, NestedPlan, plan
 from tuner.data.unseen import unseen
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
 from tuner.escapes import line
+from tuner.experiment.experiment import Experiment, attempt
+from tuner.experiment.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
+from tuner.experiment.own_code import Described, is_own
+from tuner.experiment.packing import pack
+from tuner.experiment.sections import Limits
+from tuner.experiment.settings import Settings
+from tuner.experiment.space import Range
+from tuner.experiment.yaml_file import at
 from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, reads
 from tuner.search.dummy import dummy
@@ -33,14 +41,6 @@ from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
 from tuner.search.user_code import UserCode
 from tuner.search.wishes import Wishes
-from tuner.spec.experiment import Experiment, attempt
-from tuner.spec.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
-from tuner.spec.own_code import Described, is_own
-from tuner.spec.packing import pack
-from tuner.spec.sections import Limits
-from tuner.spec.settings import Settings
-from tuner.spec.space import Range
-from tuner.spec.yaml_file import at
 from tuner.store import FORMAT, StoredStudy, is_ours
 from tuner.training.metrics import Metric
 

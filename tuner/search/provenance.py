@@ -16,7 +16,7 @@ from importlib.metadata import version
 import torch
 
 from tuner.errors import TunerError
-from tuner.spec.header import Conditions, Run, Runs
+from tuner.experiment.header import Conditions, Run, Runs
 from tuner.store import Store
 
 PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")

@@ -9,14 +9,14 @@ from functools import cached_property
 
 import torch
 
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.sections import trial_time
 from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.machine import room_of
 from tuner.search.plan import as_stored, devices
 from tuner.search.provenance import conditions, differences
-from tuner.spec.records import TrialRecord
-from tuner.spec.sections import trial_time
 from tuner.store import StoredStudy
 
 CLOSE = 0.02  # the largest difference of two curves' values, relative above 1, that other versions or machines explain

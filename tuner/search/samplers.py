@@ -21,10 +21,10 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tuner.errors import NoResultError
+from tuner.experiment import grid
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.space import Choice, Domain, Parameter, Space, Value, Values
 from tuner.seeds import seed_of
-from tuner.spec import grid
-from tuner.spec.records import TrialRecord
-from tuner.spec.space import Choice, Domain, Parameter, Space, Value, Values
 
 MOST_COUNTED = 200_000  # cells of a grid with constraints
 MOST_ATTEMPTS = 1000  # draws per trial before a search space counts as excluded by its constraints

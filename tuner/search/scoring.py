@@ -9,10 +9,10 @@ import numpy as np
 from tuner.data.dataset import Dataset, Rows
 from tuner.data.resampling import ChainPlan, NestedPlan
 from tuner.errors import did_you_mean
+from tuner.experiment.experiment import Experiment
+from tuner.experiment.yaml_file import at
 from tuner.search.dummy import needed
 from tuner.search.misfits import Entry, extremes
-from tuner.spec.experiment import Experiment
-from tuner.spec.yaml_file import at
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 from tuner.training.metrics.guesses import Seen
 from tuner.training.metrics.numbers import LEVELS

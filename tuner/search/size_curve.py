@@ -12,14 +12,14 @@ import torch
 
 from tuner.data.dataset import Pair
 from tuner.errors import LimitReached, NoResultError, TunerError, lacking
+from tuner.experiment.records import SizePoint, TrialRecord
+from tuner.experiment.selection import refit_epochs
 from tuner.search.child import Child
 from tuner.search.machine import room_of
 from tuner.search.plan import Prepared
 from tuner.search.trial import check_own, explain, recipe_of
 from tuner.search.workers import Task
 from tuner.seeds import seed_of
-from tuner.spec.records import SizePoint, TrialRecord
-from tuner.spec.selection import refit_epochs
 from tuner.training.fitting import DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tuner.errors import LimitReached
+from tuner.experiment.space import Choice, Parameter, Space, Value, Values
 from tuner.models.layers import Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import too_much
 from tuner.search.trial import recipe_of
-from tuner.spec.space import Choice, Parameter, Space, Value, Values
 from tuner.training.fitting import FEWEST, LEAST, Room
 from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.spec.records import TrialRecord
-from tuner.spec.sections import Halving, NoPruner, Percentile, Pruner
+from tuner.experiment.records import TrialRecord
+from tuner.experiment.sections import Halving, NoPruner, Percentile, Pruner
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from tuner.errors import NoResultError
+from tuner.experiment.records import TrialRecord
 from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.jobs import TrialJob
 from tuner.search.plan import Prepared
-from tuner.spec.records import TrialRecord
 from tuner.store import StoredChain
 
 

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
 from tuner.errors import LimitReached, NotTrusted, TunerError, UsageError, lacking
+from tuner.experiment.diagnosis import FoldTraining, diagnose
+from tuner.experiment.own_code import first_line, is_own
+from tuner.experiment.packing import pack
+from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
+from tuner.experiment.selection import refit_epochs
 from tuner.models._own import load
 from tuner.search.answers import confusion, examples
 from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
-from tuner.spec.diagnosis import FoldTraining, diagnose
-from tuner.spec.own_code import first_line, is_own
-from tuner.spec.packing import pack
-from tuner.spec.records import FoldCurves, RefitRecord, TrialRecord
-from tuner.spec.selection import refit_epochs
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind

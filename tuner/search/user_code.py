@@ -19,12 +19,12 @@ from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
 from tuner.escapes import visible
+from tuner.experiment.own_code import Code, Described, described, first_line
+from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget
 from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
-from tuner.spec.own_code import Code, Described, described, first_line
-from tuner.spec.settings import Settings
 
 T = TypeVar("T")
 PLAIN = "use plain numbers and texts"

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuner.spec.sections import Limits
+from tuner.experiment.sections import Limits
 
 
 @dataclass(frozen=True)

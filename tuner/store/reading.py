@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tuner.errors import StorageError, StudyBusy, TunerError
-from tuner.files import SQLITE, regular_file, resolve_link
-from tuner.spec.header import Run, Runs, SizeCurve, StudyHeader
-from tuner.spec.records import (
+from tuner.experiment.header import Run, Runs, SizeCurve, StudyHeader
+from tuner.experiment.records import (
     CHECKSUM,
     CURVES,
     DAMAGED,
@@ -27,6 +26,7 @@ from tuner.spec.records import (
     place_of,
     trial_from_json,
 )
+from tuner.files import SQLITE, regular_file, resolve_link
 
 if TYPE_CHECKING:
     from optuna import Study

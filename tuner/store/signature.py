@@ -11,7 +11,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from tuner.spec.header import StudyHeader
+from tuner.experiment.header import StudyHeader
 
 LENGTH = 32  # bytes of a key
 KEY = Path("tuner") / "study.key"  # in the folder of the user's data

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StorageError, StudyBusy, TunerError
+from tuner.experiment.header import Runs, SizeCurve, StudyHeader
+from tuner.experiment.records import RefitRecord, TrialRecord, to_checked_json, to_json
 from tuner.files import resolve_link, write_atomically
-from tuner.spec.header import Runs, SizeCurve, StudyHeader
-from tuner.spec.records import RefitRecord, TrialRecord, to_checked_json, to_json
 from tuner.store.reading import (
     ATTRIBUTES,
     HEADER,

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from tuner.data.dataset import IGNORED
-from tuner.spec.settings import Settings
+from tuner.experiment.settings import Settings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -16,7 +16,7 @@ from torch.optim.nadam import nadam
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
-from tuner.spec.settings import ABOVE_ZERO, Settings, only
+from tuner.experiment.settings import ABOVE_ZERO, Settings, only
 
 Move = Callable[[Tensor, Tensor, list[Tensor], float], None]
 

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tuner.spec.settings import Settings
+from tuner.experiment.settings import Settings
 
 
 @dataclass(frozen=True)

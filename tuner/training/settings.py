@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuner.spec.settings import Settings, only
+from tuner.experiment.settings import Settings, only
 from tuner.training.losses import WEIGHTED, AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
 from tuner.training.schedules import Constant, Schedule

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
+from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import Linear
-from tuner.spec.settings import Settings as BaseSettings
 
 LAYOUTS = ("flat",)
 TASKS = ("classification",)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tuner.spec.settings import Settings
+from tuner.experiment.settings import Settings
 
 
 class Default(Settings):

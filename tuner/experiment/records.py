@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.errors import SAID
-from tuner.spec.space import Values
+from tuner.experiment.space import Values
 
 T = TypeVar("T")
 State = Literal["complete", "pruned", "failed"]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from tuner.spec.records import SizePoint
-from tuner.spec.selection import Rule
+from tuner.experiment.records import SizePoint
+from tuner.experiment.selection import Rule
 
 Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Total = Annotated[int, Field(ge=1, le=2**53, strict=True)]

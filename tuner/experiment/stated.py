@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from tuner.errors import did_you_mean
-from tuner.spec.space import OR, RANGE_OPTION, Choice, Domain, Parameter, Space, Values, equal, is_number
-from tuner.spec.yaml_file import Node, Problem, at
+from tuner.experiment.space import OR, RANGE_OPTION, Choice, Domain, Parameter, Space, Values, equal, is_number
+from tuner.experiment.yaml_file import Node, Problem, at
 
 KEY = "search.default"
 

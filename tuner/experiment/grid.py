@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from tuner.errors import NoResultError
-from tuner.spec.expressions import Expression
-from tuner.spec.space import Parameter, Space, Values
+from tuner.experiment.expressions import Expression
+from tuner.experiment.space import Parameter, Space, Values
 
 MOST, EACH = 200_000, 20  # partial cells that may be looked at: in all (up to 4 s), and more for each one found
 

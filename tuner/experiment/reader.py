@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from tuner.errors import UsageError, did_you_mean
-from tuner.spec.expressions import Expression, ExpressionError, parse
-from tuner.spec.ranges import KEYS, NOTHING, read_range, unknown_keys
-from tuner.spec.settings import (
+from tuner.experiment.expressions import Expression, ExpressionError, parse
+from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
+from tuner.experiment.settings import (
     Alternatives,
     Settings,
     accepts,
@@ -31,8 +31,8 @@ from tuner.spec.settings import (
     needs,
     subsettings,
 )
-from tuner.spec.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal, is_number
-from tuner.spec.yaml_file import Node, Problem, at
+from tuner.experiment.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal, is_number
+from tuner.experiment.yaml_file import Node, Problem, at
 
 EVERYWHERE = Condition()
 

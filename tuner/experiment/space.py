@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeGuard
 
-from tuner.spec.expressions import Expression, parse
+from tuner.experiment.expressions import Expression, parse
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # parameter path → value, active parameters only

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tuner.spec.selection import Rule
-from tuner.spec.settings import Settings
+from tuner.experiment.selection import Rule
+from tuner.experiment.settings import Settings
 
 FoldCount = Annotated[int, Field(ge=2, le=1000)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tuner.spec.records import TrialRecord
+from tuner.experiment.records import TrialRecord
 
 Rule = Literal["best", "one_se", "lower_bound"]
 

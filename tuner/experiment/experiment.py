@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuner.errors import ExperimentError, NoResultError, did_you_mean
-from tuner.spec import grid
-from tuner.spec.expressions import Absent, Expression, ExpressionError
-from tuner.spec.reader import Reader
-from tuner.spec.sections import Limits, Resampling, Search, study_name
-from tuner.spec.settings import Alternatives, Settings
-from tuner.spec.space import Choice, Parameter, Range, Space
-from tuner.spec.stated import with_stated
-from tuner.spec.yaml_file import Document, Node, Problem, at, read
+from tuner.experiment import grid
+from tuner.experiment.expressions import Absent, Expression, ExpressionError
+from tuner.experiment.reader import Reader
+from tuner.experiment.sections import Limits, Resampling, Search, study_name
+from tuner.experiment.settings import Alternatives, Settings
+from tuner.experiment.space import Choice, Parameter, Range, Space
+from tuner.experiment.stated import with_stated
+from tuner.experiment.yaml_file import Document, Node, Problem, at, read
 
 MEANING = 1  # to be raised where the same settings train, cut or score otherwise than before
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.spec.records import FoldCurve
+from tuner.experiment.records import FoldCurve
 
 Floats = NDArray[np.float64]
 

@@ -29,8 +29,8 @@ from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, lacking
+from tuner.experiment.settings import Settings, members
 from tuner.seeds import seed_of
-from tuner.spec.settings import Settings, members
 
 GROUP = "tuner"  # of entry points
 SHAPE = "shape"  # marks an argument as filled in: Annotated[int, "shape"]
