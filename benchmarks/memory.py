@@ -20,9 +20,9 @@ import sys, threading, time
 from pathlib import Path
 from benchmarks.timing import memory
 from tuner.data.dataset import check
-from tuner.data.sources import {source}
+from tuner.sources import {source}
 from tuner.data.describe import describe
-from tuner.data.guess import guess
+from tuner.sources.loading.guess import guess
 import pandas, pyarrow.dataset, safetensors.numpy
 
 before, start = memory("VmRSS"), time.perf_counter()

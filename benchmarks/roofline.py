@@ -6,8 +6,8 @@ import torch
 
 from benchmarks.layers import milliseconds
 from benchmarks.timing import table
-from tuner.data.sources import digits
 from tuner.search.catalogue import model
+from tuner.sources import digits
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane

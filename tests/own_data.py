@@ -4,7 +4,7 @@ import textwrap
 
 from helpers import write_space
 
-from tuner.data import own
+from tuner.sources.custom import loader as own
 
 DATA = textwrap.dedent('''
     import sys

@@ -9,8 +9,9 @@ from helpers import inside, slow, write_space
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import IGNORED, PADDING, UNKNOWN, check
-from tuner.data.sources import _arrays, arrays
 from tuner.errors import DataError
+from tuner.sources import arrays
+from tuner.sources.readers import stored_arrays
 
 ROWS = 9
 Y = np.arange(ROWS) % 3
@@ -51,7 +52,7 @@ KINDS = pytest.mark.parametrize("kind", ["npz", "packed", "npy", "safetensors"])
 @KINDS
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_of_any_type_are_float32_in_any_file(tmp_path, kind, dtype, monkeypatch):
-    monkeypatch.setattr(_arrays, "BLOCK", 7)
+    monkeypatch.setattr(stored_arrays, "BLOCK", 7)
     x = np.abs(numbers(4, dtype=np.int64)).astype(dtype)
     dataset = check(load(tmp_path, kind, X=x, y=Y))
     assert dataset.features.dtype == np.float32 and dataset.features.flags.c_contiguous
@@ -70,7 +71,7 @@ def test_the_order_of_axes_and_bytes_does_not_matter(tmp_path, kind, change):
 
 
 def test_what_becomes_of_a_file_after_it_was_read_does_not_matter(tmp_path, monkeypatch):
-    monkeypatch.setattr(_arrays, "BLOCK", 7)
+    monkeypatch.setattr(stored_arrays, "BLOCK", 7)
     x = numbers(5, 2, dtype=np.float32)
     dataset = load(tmp_path, "npy", X=x, y=Y)
     for array in (dataset.features, dataset.targets):

@@ -9,7 +9,7 @@ import pytest
 from helpers import inside, write_space
 from torture import real, survived
 
-from tuner.data.sources import table
+from tuner.sources import table
 
 pytestmark = pytest.mark.torture
 

@@ -12,10 +12,10 @@ from tiny import TINY
 from toys import CPU, SMALL, go_on, lanes_of, recipe
 
 from tuner import registry
-from tuner.data import cache
-from tuner.data.sources import arrays, images, table, texts
 from tuner.errors import DataError
 from tuner.search.plan import prepare
+from tuner.sources import arrays, images, table, texts
+from tuner.sources.loading import cache
 from tuner.training.lane_data import Table
 from tuner.training.loop import train
 
@@ -42,7 +42,7 @@ def counting(module):
 
 @pytest.mark.parametrize("name", TINY)
 def test_what_is_read_back_is_the_same(tmp_path, kept, name):
-    module = registry.load("tuner.data.sources", name)
+    module = registry.load("tuner.sources", name)
     settings, source = module.Settings(**TINY[name](tmp_path)), counting(module)
     first, again = (cache.load(source, settings, tmp_path) for _ in range(2))
     assert len(source.asked) == 1

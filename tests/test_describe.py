@@ -13,8 +13,8 @@ from tiny import TINY
 from tuner import registry
 from tuner.data.dataset import Dataset
 from tuner.data.describe import describe
-from tuner.data.guess import LOOKED_AT, as_series, guess
-from tuner.data.sources import table
+from tuner.sources import table
+from tuner.sources.loading.guess import LOOKED_AT, as_series, guess
 
 ROWS = 60
 FETCHED = {"openml", "fetch", "newsgroups", "huggingface"}
@@ -120,9 +120,9 @@ def test_folders_that_are_links_are_looked_into(tmp_path):
     assert guess(tmp_path / "chosen", None)[0]["name"] == "images"
 
 
-@pytest.mark.parametrize("name", sorted(set(registry.names("tuner.data.sources")) - FETCHED))
+@pytest.mark.parametrize("name", sorted(set(registry.names("tuner.sources")) - FETCHED))
 def test_every_source_can_be_described(tmp_path, name):
-    module = registry.load("tuner.data.sources", name)
+    module = registry.load("tuner.sources", name)
     wish = TINY[name](tmp_path) if name in TINY else {}
     small = {"rows": 40} if "rows" in module.Settings.model_fields else {}
     dataset = module.load(module.Settings(**small, **wish), tmp_path)
@@ -187,7 +187,7 @@ SAID = {
 def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monkeypatch, case):
     name, content, text = SAID[case]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tuner.data.guess.LOOKED_AT", 200 if "quoted" in case else LOOKED_AT)
+    monkeypatch.setattr("tuner.sources.loading.guess.LOOKED_AT", 200 if "quoted" in case else LOOKED_AT)
     (tmp_path / name).write_text(content)
     code, out, err = inside("data", name)
     assert code == 0, err
@@ -196,7 +196,7 @@ def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monke
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
 def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("tuner.data.guess.LOOKED_AT", 200)
+    monkeypatch.setattr("tuner.sources.loading.guess.LOOKED_AT", 200)
     path, data = tmp_path / name, pd.DataFrame(np.arange(400_000).reshape(-1, 20), columns=[*"abcdefghijklmnopqrst"])
     if name.endswith("parquet"):
         data.to_parquet(path)

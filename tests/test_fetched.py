@@ -15,8 +15,8 @@ from helpers import inside, write_space
 from sklearn.utils import Bunch
 
 from tuner.data.dataset import check
-from tuner.data.sources import fetch, huggingface, newsgroups, openml
 from tuner.errors import DataError
+from tuner.sources import fetch, huggingface, newsgroups, openml
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import forecast
 from tuner.errors import DataError
 from tuner.search.dummy import dummy
+from tuner.sources import forecast
 from tuner.training.metrics import METRICS
 
 

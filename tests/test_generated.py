@@ -9,9 +9,9 @@ import pytest
 
 from tuner import registry
 from tuner.data.dataset import END, IGNORED, check
-from tuner.data.sources import characters, copy, dates, strokes
-from tuner.data.sources import planted_ratings as ratings
 from tuner.errors import DataError
+from tuner.sources import characters, copy, dates, strokes
+from tuner.sources import planted_ratings as ratings
 
 HERE = Path()
 GENERATED = ["adding", "characters", "copy", "dates", "planted_ratings", "strokes"]
@@ -28,7 +28,7 @@ def text_of(dataset, row):
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_the_same_settings_are_the_same_data(name):
-    module = registry.load("tuner.data.sources", name)
+    module = registry.load("tuner.sources", name)
     first, again = (loaded(module, rows=40) for _ in range(2))
     assert first.fingerprint() == again.fingerprint()
     assert len(first) == 40

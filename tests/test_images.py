@@ -9,8 +9,8 @@ from PIL import Image
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import images
 from tuner.errors import DataError
+from tuner.sources import images
 
 RANDOM = np.random.default_rng(0)
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import sequences
 from tuner.errors import DataError
+from tuner.sources import sequences
 
 PLAIN = "who,day,x,z,mood\nb,2,1,5,up\na,1,2,6,down\nb,1,3,7,up\na,3,4,,down\na,2,5,9,down\nc,1,0,0,up\n"
 ROLES = {"id": "who", "time": "day", "target": "mood"}

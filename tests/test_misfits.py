@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from helpers import inside, write_space
 
-from tuner.data.sources import planted_ratings as ratings
 from tuner.experiment.experiment import load
 from tuner.experiment.grid import cells as cells_of
 from tuner.search.catalogue import CodeHere, catalogue
+from tuner.sources import planted_ratings as ratings
 
 RATINGS = {"name": "planted_ratings"}
 RNN = {"dataset": {"name": "digits", "layout": "rows"}}

@@ -14,13 +14,13 @@ from scipy.special import expit
 
 from tuner.data.cuts import cut_of
 from tuner.data.dataset import Dataset, check
-from tuner.data.sources import arrays, table
 from tuner.data.targets import targets
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.search.dummy import dummy
+from tuner.sources import arrays, table
 from tuner.training.losses import BinaryCrossEntropy
 from tuner.training.metrics import METRICS
 

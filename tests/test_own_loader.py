@@ -9,8 +9,9 @@ import torch
 from own_data import written
 
 from tuner.cli.console import error_text
-from tuner.data import cache, own
 from tuner.errors import DataError
+from tuner.sources.custom import loader as own
+from tuner.sources.loading import cache
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_what_is_installed_is_found_by_its_package(folder, monkeypatch):
 
 def test_a_dataset_of_our_own_is_taken_as_it_is(folder):
     (folder / "whole.py").write_text(
-        "import dataclasses\nfrom pathlib import Path\nfrom tuner.data.sources import iris\n"
+        "import dataclasses\nfrom pathlib import Path\nfrom tuner.sources import iris\n"
         "def good(): return iris.load(iris.Settings(), Path())\n"
         "def bad(): return dataclasses.replace(good(), targets=good().targets + 1)\n"
     )

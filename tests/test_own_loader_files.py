@@ -6,9 +6,9 @@ import pytest
 from helpers import inside, search, write_space
 from own_data import DATA, space, written
 
-from tuner.data import own
 from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.plan import prepare
+from tuner.sources.custom import loader as own
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from tuner.data import precision
 from tuner.data.dataset import Dataset, check
 from tuner.data.precision import narrow
-from tuner.data.sources import arrays, forecast, ratings, sequences, table
 from tuner.errors import DataError
 from tuner.report import load
 from tuner.report.predictions import predictions
+from tuner.sources import arrays, forecast, ratings, sequences, table
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tuner.data.sources import dates
 from tuner.experiment.packing import pack, unpack
 from tuner.ranking import auc
 from tuner.report import load
 from tuner.report.predictions import Predictions, predictions
+from tuner.sources import dates
 
 SEARCHES = {"tpe": {}, "grid": GRID, "random": {"search": {"sampler": "random", "trials": 4}}}
 

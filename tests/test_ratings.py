@@ -10,9 +10,9 @@ from helpers import search, write_space
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.data.preprocess import fit
-from tuner.data.sources import ratings
 from tuner.errors import DataError
 from tuner.report import load as results_of
+from tuner.sources import ratings
 
 ROWS = [(10, 2, 3.5, 880), (9, 2, 4, 870), (10, 7, 1, 890), (1, 30, 5, 860)]
 HEADED = "userId,movieId,rating,timestamp"

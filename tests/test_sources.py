@@ -9,8 +9,8 @@ import sklearn.datasets
 from tuner import registry
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import adding, arrays, digits
 from tuner.errors import DataError
+from tuner.sources import adding, arrays, digits
 
 HERE = Path()
 BUNDLED = ["breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine"]
@@ -18,7 +18,7 @@ BUNDLED = ["breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine"]
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_source_equals_sklearns(name):
-    module = registry.load("tuner.data.sources", name)
+    module = registry.load("tuner.sources", name)
     dataset = check(module.load(module.Settings(), HERE))
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     np.testing.assert_array_equal(dataset.features, bunch.data.astype(np.float32))
@@ -137,7 +137,7 @@ FILES = {  # settings of each source that names a file
 
 
 def refused(name, folder, **wish):
-    module = registry.load("tuner.data.sources", name)
+    module = registry.load("tuner.sources", name)
     with pytest.raises(DataError) as caught:
         module.load(module.Settings(**wish), folder)
     return error_text(caught.value)

@@ -11,11 +11,11 @@ from sklearn.model_selection import PredefinedSplit
 
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
-from tuner.data.split_column import read_split
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 from tuner.report import load
 from tuner.search.plan import load_data, prepare
+from tuner.sources.columns.split import read_split
 
 ROWS = 60
 CLASSES = np.arange(ROWS) % 2

@@ -22,7 +22,7 @@ FLOORS = {
     "errors": 0, "escapes": 0, "registry": 0, "seeds": 0, "ranking": 0,
     "files": 1, "memory": 1, "experiment": 1,
     "data": 2, "store": 2, "lock": 2,
-    "models": 3,
+    "models": 3, "sources": 3,
     "training": 4,
     "search": 5, "report": 5,
     "cli": 6, "__main__": 6, "__init__": 0,

@@ -11,10 +11,11 @@ import pytest
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import Dataset, check
-from tuner.data.sources import _frames, table
-from tuner.data.sources._in_memory import plain_frame
-from tuner.data.sources._rows import check_rows
 from tuner.errors import DataError
+from tuner.sources import table
+from tuner.sources.readers import frames
+from tuner.sources.readers.in_memory import plain_frame
+from tuner.sources.readers.rows import check_rows
 
 PLAIN = "size,colour,label\n1.5,red,a\n,blue,NA\n2,red,b\n"
 
@@ -307,7 +308,7 @@ def test_columns_that_tell_a_role_are_read_narrow_as_others(tmp_path, monkeypatc
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("cells", [20, 1_000_000])
 def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, cells, monkeypatch):
-    monkeypatch.setattr(_frames, "CELLS", cells)
+    monkeypatch.setattr(frames, "CELLS", cells)
     i = np.arange(200)
     frame = pd.DataFrame(
         {"patient": 20240001 + i // 4, "record": 2**24 - 100 + i, "x": i + 2e9 + 0.5, "y": [*"ab"] * 100}
@@ -317,7 +318,7 @@ def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, c
     assert dataset.hints[0].startswith("column 'patient' has 50 values in 200 rows")
     text = "column '{}' numbers the rows: an id says nothing of new rows; drop it"
     assert dataset.notes == (text.format("record"), text.format("x"))
-    read = _frames.read_frame(tmp_path / f"t.{kind}", narrow=lambda name: name != "y")
+    read = frames.read_frame(tmp_path / f"t.{kind}", narrow=lambda name: name != "y")
     pd.testing.assert_frame_equal(read[["record", "x"]], frame[["record", "x"]], check_exact=True, check_dtype=False)
 
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tuner.cli.console import error_text
 from tuner.data.dataset import PADDING, UNKNOWN, check
 from tuner.data.preprocess import fit
-from tuner.data.sources import _frames, table
 from tuner.errors import DataError
+from tuner.sources import table
+from tuner.sources.readers import frames
 
 PLAIN = "size,colour,label\n1.5,red,a\n,blue,NA\n2,red,b\n"
 DAYS = ["2024-03-25", "1969-12-31", "2000-02-29T12:00"]
@@ -330,10 +331,10 @@ def test_numbers_read_in_chunks_are_those_of_the_whole_file(tmp_path_factory, ro
     path = tmp_path_factory.mktemp("t") / "t.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([("a", "b", "label"), *rows])
-    whole = _frames.read_frame(path)
+    whole = frames.read_frame(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_frames, "CELLS", cells)
-        chunked = _frames.read_frame(path, narrow=lambda name: name != "label")
+        patch.setattr(frames, "CELLS", cells)
+        chunked = frames.read_frame(path, narrow=lambda name: name != "label")
     assert list(chunked) == ["a", "b", "label"]
     for name in whole:
         if pd.api.types.is_numeric_dtype(whole[name]) and name != "label":
@@ -348,6 +349,6 @@ def test_numbers_read_in_chunks_are_those_of_the_whole_file(tmp_path_factory, ro
 @pytest.mark.parametrize("late", ["1,a,9", "1,caf\xe9"])
 def test_what_is_wrong_far_down_is_told_as_in_a_short_file(tmp_path, late, monkeypatch):
     content = ("x,label\n" + "1,a\n" * 50 + late + "\n").encode("latin-1")
-    monkeypatch.setattr(_frames, "CELLS", 20)
+    monkeypatch.setattr(frames, "CELLS", 20)
     text = "line 52" if late == "1,a,9" else "is not UTF-8 (byte 213)"
     assert text in refused(load, tmp_path, content)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import corpus, pairs, texts
-from tuner.data.sources._lines import text_frame
 from tuner.errors import DataError
+from tuner.sources import corpus, pairs, texts
+from tuner.sources.readers.lines import text_frame
 
 PLAIN = [("Wow, a great film!", "good"), ('He said "no" to me.', "bad"), ("It isn't bad; not at all", "good")] * 2
 

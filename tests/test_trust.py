@@ -10,9 +10,9 @@ import pytest
 from helpers import inside, reworded, search, tuner, write_space
 from torture import real
 
-from tuner.data import own
 from tuner.errors import UsageError
 from tuner.experiment.records import to_json, trial_from_json
+from tuner.sources.custom import loader as own
 from tuner.store import is_ours, read
 
 pytestmark = pytest.mark.torture

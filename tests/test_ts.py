@@ -5,8 +5,8 @@ import pytest
 
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
-from tuner.data.sources import sequences
 from tuner.errors import DataError
+from tuner.sources import sequences
 
 HEAD = "# a comment\n@problemName toy\n@timeStamps false\n@dimensions 2\n@classLabel true b a\n@data\n"
 PLAIN = HEAD + "1,2,3:4,5,6:b\n\n# more\n7:8:a\n9.5,?:NaN,-1e1:a\n"

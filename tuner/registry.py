@@ -1,4 +1,4 @@
-"""The folder listing is the registry: a module in `tuner/models` is a model, one in `tuner/data/sources` a source."""
+"""The folder listing is the registry: a module in `tuner/models` is a model, one in `tuner/sources` a source."""
 
 from __future__ import annotations
 

@@ -76,11 +76,11 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
         start_forkserver()
     from pydantic import ValidationError
 
-    from tuner.data.guess import as_series, guess
     from tuner.errors import UsageError
     from tuner.search.catalogue import catalogue
     from tuner.search.plan import loaded
     from tuner.search.user_code import UserCode
+    from tuner.sources.loading.guess import as_series, guess
 
     own = {"name": what, **({"target": target} if target else {})}
     settings, assumed = (own, None) if by_name else guess(Path(what), target)

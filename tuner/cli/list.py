@@ -55,9 +55,9 @@ def _models(to: Console) -> None:
 
 
 def _datasets(to: Console) -> None:
-    from tuner.data.own import LoaderSettings
-    from tuner.data.returned import MAY
     from tuner.search.catalogue import SOURCES
+    from tuner.sources.custom.loader import LoaderSettings
+    from tuner.sources.custom.returned import MAY
 
     _members(to, SOURCES)
     to.print(

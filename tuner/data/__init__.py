@@ -1,1 +1,1 @@
-"""Data: sources, the one `Dataset` type, preparation per lane, and splits."""
+"""Values only: the one `Dataset` type, its targets, preparation per lane, and splits."""

@@ -8,15 +8,15 @@ from types import ModuleType
 from typing import Protocol
 
 from tuner import registry
-from tuner.data import own as loaders
 from tuner.experiment.experiment import Catalogue
 from tuner.experiment.own_code import Described, is_own
 from tuner.experiment.settings import Settings
 from tuner.models import _own as models
+from tuner.sources.custom import loader as loaders
 from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 
-MODELS, SOURCES = "tuner.models", "tuner.data.sources"
+MODELS, SOURCES = "tuner.models", "tuner.sources"
 
 
 class Code(Protocol):

@@ -14,7 +14,6 @@ import torch
 
 from tuner import registry
 from tuner.data import precision
-from tuner.data.cache import load, named
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.resampling import ChainPlan, NestedPlan, plan
@@ -41,6 +40,7 @@ from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
 from tuner.search.user_code import UserCode
 from tuner.search.wishes import Wishes
+from tuner.sources.loading.cache import load, named
 from tuner.store import FORMAT, StoredStudy, is_ours
 from tuner.training.metrics import Metric
 

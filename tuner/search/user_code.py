@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tuner.data import own as loaders
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
 from tuner.escapes import visible
@@ -25,6 +24,7 @@ from tuner.models import _own as models
 from tuner.search.budget import Budget
 from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, Placed, place, placed
+from tuner.sources.custom import loader as loaders
 
 T = TypeVar("T")
 PLAIN = "use plain numbers and texts"

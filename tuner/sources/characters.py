@@ -1,0 +1,46 @@
+"""English, character by character: the text of Python's own documentation, which is on every machine."""
+
+import pydoc_data.topics
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.errors import DataError
+from tuner.sources.columns.tokens import coded, vocabulary
+
+
+class Settings(DatasetSettings):
+    name: Literal["characters"] = "characters"
+    rows: int = Field(1000, ge=10, le=100_000, description="how many pieces of text, at most")
+    length: int = Field(50, ge=2, le=10_000, description="characters of a piece")
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Pieces of text (N, T), one after another; asked is the character after each. A topic stays in one fold."""
+    texts, topics = [], []
+    for number, topic in enumerate(sorted(pydoc_data.topics.topics)):
+        text = " ".join(pydoc_data.topics.topics[topic].split())
+        for start in range(0, len(text) - settings.length, settings.length):
+            texts.append(text[start : start + settings.length + 1])
+            topics.append(number)
+    count = min(settings.rows, len(texts))
+    picked = [place * len(texts) // count for place in range(count)]  # a little of every topic
+    texts, topics = [texts[place] for place in picked], [topics[place] for place in picked]
+    if not texts:
+        raise DataError(f"no text is {settings.length} characters long", "a smaller length", "length")
+    words = vocabulary(texts)
+    codes, _ = coded(texts, words)
+    return Dataset(
+        name=settings.name,
+        task="language",
+        features=codes[:, :-1].copy(),
+        targets=codes[:, 1:].copy(),
+        feature_names=(),
+        target_names=("next character",),
+        classes=words,
+        vocabularies=(words,),
+        groups=np.array(topics, dtype=np.int64),
+    )

@@ -1,0 +1,1 @@
+"""What columns mean: features, dates, roles, steps and tokens."""

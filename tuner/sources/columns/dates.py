@@ -1,0 +1,96 @@
+"""Dates as numbers, where they can be read in one way only."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.levels import Texts
+from tuner.errors import DataError
+from tuner.sources.readers.frames import MISSING
+
+MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
+ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?")
+ORDERS = (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"))
+DATES = (
+    *(sign.join(order) for sign in "./-" for order in ORDERS),
+    "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+)  # fmt: skip
+FORMATS = tuple(f"{date}{time}" for date in DATES for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p"))
+SOME = 20  # texts that say which formats to try
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PARTS = ("days", "month", "weekday")
+CURE = "write every date as 2024-03-25, or leave the column out with drop"
+
+
+def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Dates (N,) as numbers (N, 3): days since 1970-01-01, month from 1, weekday from 0, which is Monday."""
+    moments = moments.tz_localize(None)
+    # by its own unit: nanoseconds would end in 2262
+    days = np.where(moments.isna(), np.nan, moments.asi8 / (86_400 * PER_SECOND[moments.unit]))
+    return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
+
+
+def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+    """The dates (N,) of a column of texts, given as its different `levels` and the place of each row's (N,) among
+    them, -1 where it is missing. None if its texts are no dates; times with an offset are taken to UTC.
+
+    A format other than ISO 8601 is read where it is the only one that fits all. Raises `DataError` where most are dates
+    and some are not, or day and month cannot be told apart."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    absent = np.array([level.strip().lower() in MISSING for level in levels])
+    forms = (ISO,) if _seasons(levels) else (ISO, MONTH)
+    texts = [text if any(form.fullmatch(text) for form in forms) else None for text in map(str.strip, levels)]
+    read = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", utc=True, errors="coerce")
+    dates = read.dt.tz_localize(None).to_numpy()
+    fine = ~np.isnat(dates)
+    total = counts[~absent].sum()
+    if not total:
+        return None
+    other = fine
+    if not fine[~absent].all():
+        theirs, other = _other(levels, absent | fine, codes, where)
+        dates, fine = (dates, fine) if fine.any() else (theirs, other)
+    if fine[~absent].all():
+        return pd.DatetimeIndex(np.append(dates, np.datetime64("NaT"))[codes])
+    if counts[fine | other].sum() * 2 <= total:
+        return None
+    place = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
+    wrong = f"'{levels[codes[place]]}' in data row {place + 1}"
+    raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
+
+
+def in_one_format(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
+    """The same of a column in which none is missing and which is not in ISO 8601; None unless all are dates."""
+    dates, fine = _other(levels, np.zeros(len(levels), dtype=bool), codes, where)
+    return pd.DatetimeIndex(dates[codes]) if fine.all() else None
+
+
+def _seasons(levels: Texts) -> bool:
+    """Whether what could be months are years and the next ones, as 2010-11 and 2011-12 are."""
+    months = [level.strip() for level in levels if MONTH.fullmatch(level.strip())]
+    return all((int(month[:4]) + 1) % 100 == int(month[5:]) for month in months)
+
+
+def _other(
+    levels: Texts, absent: NDArray[np.bool_], codes: NDArray[np.int64], where: str
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """Dates in the format that fits most of the levels, and which of them it fits."""
+    texts = pd.Series([level.strip() for level in levels], dtype=object).where(~absent, None)
+    known = texts[~absent & texts.str.contains(r"\d", na=False)]
+    some = known.iloc[:: max(1, len(known) // SOME)]  # in order of the alphabet, so of every kind as many as there are
+    forms = FORMATS if len(some) else ()
+    fitting = [form for form in forms if pd.to_datetime(some, format=form, errors="coerce").notna().any()]
+    read = [pd.to_datetime(texts, format=form, errors="coerce").to_numpy() for form in fitting]
+    if not read:
+        return np.full(len(levels), np.datetime64("NaT")), np.zeros(len(levels), dtype=bool)
+    best = max((~np.isnat(each)).sum() for each in read)
+    ways = [each for each in read if (~np.isnat(each)).sum() == best]
+    if best == (~absent).sum() and any(not np.array_equal(ways[0], way, equal_nan=True) for way in ways[1:]):
+        place = int(np.flatnonzero((codes >= 0) & ~absent[codes])[0])
+        text = f"'{levels[codes[place]]}' in data row {place + 1}"
+        raise DataError(f"{where} holds dates whose day and month cannot be told apart: {text}", CURE)
+    return ways[0], ~np.isnat(ways[0])

@@ -1,0 +1,159 @@
+"""Columns of any type as what models read: numbers, and categories one-hot or as codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.dataset import PADDING, UNKNOWN
+from tuner.data.levels import Texts, levels, texts
+from tuner.data.precision import joined, narrow
+from tuner.errors import DataError
+from tuner.sources.columns.dates import PARTS, moments, parts
+from tuner.sources.readers.frames import MISSING
+
+Categories = Literal["one_hot", "embedded"]
+NO_VALUES = (bytes, complex, dict, list, set, tuple, np.ndarray)
+CURE = "numbers, text, dates or true/false; or leave it out with drop"
+CODES = "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
+COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
+FEW = 5  # different numbers, from which on they are amounts
+MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What one column gives: numbers (N, D), each D with a name; missing is NaN."""
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Category:
+    """What one column gives: each row's place (N,) among the sorted levels, -1 where it is missing."""
+
+    codes: NDArray[np.int64]
+    levels: tuple[str, ...]
+    name: str
+
+
+def inputs(frame: pd.DataFrame, columns: Sequence[str], where: str, how: Categories = "one_hot") -> dict[str, Any]:
+    """These columns as the fields of a `Dataset` that say what it reads: features and their names; of categories the
+    slices, or, embedded, vocabularies and the numbers beside them. Raises `DataError`."""
+    if not columns:
+        raise DataError(f"{where}: no column is left as a feature")
+    read = [_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]) for column in columns]
+    return _one_hot(read) if how == "one_hot" else _embedded(read, where)
+
+
+def _one_hot(read: list[Numbers | Category]) -> dict[str, Any]:
+    names: list[str] = []
+    blocks, categories = [], []
+    for each in read:
+        if isinstance(each, Category):
+            categories.append(slice(len(names), len(names) + len(each.levels)))
+            block = (each.codes[:, None] == np.arange(len(each.levels))).astype(np.float32)
+            block[each.codes < 0] = np.nan
+            blocks.append(narrow(block))
+            names += [f"{each.name}={level}" for level in each.levels]
+        else:
+            blocks.append(narrow(each.values))
+            names += each.names
+    found = joined(blocks)
+    return {"features": found.values, "feature_names": tuple(names), "categories": tuple(categories),
+            "offsets": found.offsets, "coarse": found.coarse}  # fmt: skip
+
+
+def _embedded(read: list[Numbers | Category], where: str) -> dict[str, Any]:
+    categories = [each for each in read if isinstance(each, Category)]
+    numbers = [each for each in read if isinstance(each, Numbers)]
+    if not categories:
+        raise DataError(f"{where} has no column of categories to embed", "categories: one_hot", "categories")
+    codes = np.stack([np.where(each.codes < 0, 1, each.codes + 2) for each in categories], axis=1)
+    beside = joined([narrow(np.empty((len(codes), 0), dtype=np.float32)), *(narrow(each.values) for each in numbers)])
+    return {
+        "features": codes,
+        "side": beside.values if numbers or len(categories) == 1 else None,
+        "offsets": beside.offsets,
+        "coarse": beside.coarse,
+        "vocabularies": tuple((PADDING, UNKNOWN, *each.levels) for each in categories),
+        "feature_names": (*(each.name for each in categories), *(name for each in numbers for name in each.names)),
+    }
+
+
+def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Category:
+    kind: str = "string" if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype.kind
+    if kind == "O":
+        kind = pd.api.types.infer_dtype(column)
+        odd = next((value for value in column if isinstance(value, NO_VALUES)), None)
+        if odd is not None:
+            raise DataError(f"{where} holds values of type {type(odd).__name__}", CURE)
+    if kind == "c":
+        raise DataError(f"{where} holds complex numbers", CURE)
+    missing = column.isna().to_numpy()
+    if missing.all() and kind not in "iufb":
+        raise DataError(f"{where} is empty", "leave it out with drop")
+    if column.dtype == np.float32:
+        return Numbers(column.to_numpy()[:, None], (name,))
+    if isinstance(column.dtype, np.dtype) and kind in ("i", "u"):
+        return Numbers(column.to_numpy()[:, None], (name,))
+    if kind in ("i", "u", "f", "b"):
+        return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None], (name,))
+    if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
+        numbers = [np.nan if absent else float(value) for value, absent in zip(column, missing, strict=True)]
+        return Numbers(np.array(numbers)[:, None], (name,))
+    if kind in ("m", "timedelta", "timedelta64"):
+        days = pd.TimedeltaIndex(column) / pd.Timedelta(days=1)
+        return Numbers(np.asarray(days)[:, None], (name,))
+    if kind == "M":
+        return Numbers(parts(pd.DatetimeIndex(column)), tuple(f"{name}: {part}" for part in PARTS))
+    return _of_texts(column, name, where, most)
+
+
+def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Numbers | Category:
+    """True/false and dates are numbers, as in a Parquet file, where they are no text. What is numbers but
+    for a few values is refused."""
+    missing = column.isna().to_numpy()
+    found, codes = levels(texts(column.astype(object).where(~missing, None)))
+    if {level.lower() for level in found} <= {"true", "false"}:
+        truth = np.array([level.lower() == "true" for level in found])[codes]
+        return Numbers(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
+    dates = moments(found, codes, where)
+    if dates is not None:
+        return Numbers(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
+    if not isinstance(column.dtype, pd.CategoricalDtype):  # which says that it is meant so
+        _check_no_numbers(found, codes, where)
+    if len(found) > most:
+        other = "; or categories: embedded" if most == MOST["one_hot"] else ""
+        raise DataError(
+            f"{where} has {len(found)} different texts", f"drop it: it looks like an id or free text{other}"
+        )
+    return Category(codes, tuple(found), name)
+
+
+def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> None:
+    """Refuse a text of which more than half of the known values are numbers, of `FEW` different values or more, with
+    decimal commas or not: fewer may well be codes, such as 0, 1 and unknown."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    plain = pd.Series(levels, dtype=object).str.strip()
+    absent = plain.str.lower().isin(MISSING).to_numpy()
+    numbers = pd.to_numeric(plain.where(~absent).str.replace(COMMA, r"\1.\2", regex=True), errors="coerce")
+    numeric = numbers.notna().to_numpy()
+    wrong = ~absent & pd.to_numeric(plain, errors="coerce").isna().to_numpy()
+    if numbers.nunique() < FEW or 2 * counts[numeric].sum() <= counts[~absent].sum() or not wrong.any():
+        return
+    place = int(np.flatnonzero((codes >= 0) & wrong[codes])[0])
+    level = codes[place]
+    told = f"{str(levels[level])!r} in data row {place + 1}"
+    if numeric[level]:
+        text = f"{where} holds numbers with a decimal comma: {told}"
+        raise DataError(text, f"write {plain[level].replace(',', '.')}, and no sign between thousands")
+    text = f"{where} mixes numbers and text: {told}, beside '{levels[numeric.argmax()]}'"
+    raise DataError(text, CODES)

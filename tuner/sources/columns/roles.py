@@ -1,0 +1,172 @@
+"""Columns that are no features: who belongs together, what came first, which fold tests a row, how much it counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.data.dataset import WeightsFor
+from tuner.data.levels import levels, texts
+from tuner.errors import DataError
+from tuner.sources.columns.dates import in_one_format
+from tuner.sources.readers.frames import MISSING, check_complete
+
+WEIGHTS_FOR: WeightsFor = Field("both", description="where weights count: both is training and scores")
+GROUPS = {
+    "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",
+    "site", "hospital", "device", "session", "speaker", "author", "group",
+}  # fmt: skip
+TIMES = {"date", "time", "datetime", "timestamp", "day", "month", "year", "week", "created", "updated"}
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of visit_date, visitDate or VISIT-DATE
+
+
+def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -> NDArray[np.int64] | None:
+    """A number (N,) for every value of the column."""
+    if column is None:
+        return None
+    check_complete(frame[column], where, key)
+    return np.asarray(pd.factorize(frame[column], sort=True)[0], dtype=np.int64)
+
+
+def times(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
+    """The column (N,) as numbers that grow with time: as it stands, or as dates."""
+    return None if column is None else as_order(instants(frame[column], where))
+
+
+def instants(column: pd.Series, where: str) -> NDArray[Any]:
+    """The column (N,) to the last digit: numbers as they stand, dates as nanoseconds in int64. Raises `DataError`."""
+    check_complete(column, where, "time")
+    if pd.api.types.is_integer_dtype(column):
+        return column.to_numpy(dtype=np.uint64 if pd.api.types.is_unsigned_integer_dtype(column) else np.int64)
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64)
+    try:
+        moments = pd.to_datetime(column, format="ISO8601", utc=True).dt.as_unit("ns")
+    except (ValueError, TypeError):
+        moments = None
+    if moments is None:
+        moments = _in_one_format(column, where)
+    if moments is None or moments.isna().any():  # pandas takes the text NA for a missing date
+        raise _no_time(column, where)
+    return np.asarray(moments.astype("int64"))
+
+
+def _in_one_format(column: pd.Series, where: str) -> pd.Series | None:
+    found, codes = levels(texts(column))
+    dates = in_one_format(found, codes, f"{where}: column '{column.name}'")
+    try:
+        return None if dates is None else pd.Series(dates.as_unit("ns"))
+    except pd.errors.OutOfBoundsDatetime:
+        return None
+
+
+def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
+    """The same as float64 (N,), or where that would take two for one, as nanoseconds of today, their ranks."""
+    with np.errstate(invalid="ignore"):
+        numbers = moments.astype(np.float64)
+        exact = np.array_equal(numbers.astype(moments.dtype), moments, equal_nan=moments.dtype.kind == "f")
+    return numbers if exact else np.unique(moments, return_inverse=True)[1].astype(np.float64)
+
+
+def _no_time(column: pd.Series, where: str) -> DataError:
+    """What to tell of a column of texts that are no dates: the first of them, or of others if most are numbers."""
+    texts = column.astype(str)
+    numbers = pd.to_numeric(texts, errors="coerce").notna()
+    dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").dt.year.between(1678, 2261)
+    fine = (numbers if numbers.sum() > dates.sum() else dates).to_numpy()
+    row = int(fine.argmin())  # of all that are fine, the first
+    value = column.iloc[row]
+    if str(value).strip().lower() in MISSING:
+        return DataError(f"{where}: '{column.name}' of data row {row + 1} is missing ({value!r})",
+                         "drop that row, or fill it in", "time")  # fmt: skip
+    text = f"{where}: column '{column.name}' holds neither numbers nor dates such as 2024-03-25"
+    text = f"{text}: {str(value)[:60]!r} in data row {row + 1}"
+    return DataError(text, "write its dates like that, from 1678 to 2261; or as numbers that grow with time", "time")
+
+
+def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
+    """The column (N,) of how much each row counts: numbers from 0 up, not all of them 0."""
+    if column is None:
+        return None
+    check_complete(frame[column], where, "weights")
+    numbers = pd.to_numeric(frame[column], errors="coerce")
+    weights = np.array(numbers.to_numpy(dtype=np.float64, na_value=np.nan))  # a copy: pandas may lock its own
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if len(wrong):
+        text = f"{where}: '{column}' of data row {wrong[0] + 1} is {frame[column].iloc[wrong[0]]}"
+        raise DataError(text, "a weight is a number from 0 up", "weights")
+    if not weights.any():
+        raise DataError(f"{where}: '{column}' is 0 in every row", "some row must count", "weights")
+    return weights
+
+
+def weights_for(wish: WeightsFor, weights: object, where: str) -> WeightsFor:
+    """Where the weights count. Raises `DataError` where there are none."""
+    if wish != "both" and weights is None:
+        raise DataError(f"{where}: weights_for is {wish}, and no row has a weight", "name its weights", "weights_for")
+    return wish
+
+
+def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str) -> NDArray[np.int64] | None:
+    """The column (N,) of how many steps of each sequence count: whole numbers up to all of them."""
+    if column is None:
+        return None
+    told = frame[column].to_numpy()
+    numeric = told.dtype.kind in "iuf"
+    right = (told >= 0) & (told <= steps) & (told == np.round(told)) if numeric else np.zeros(len(told), dtype=bool)
+    if not right.all():
+        row = int(right.argmin())
+        text = f"{where}: '{column}' of row {row + 1} is {told[row]}, and a sequence has {steps} steps"
+        raise DataError(text, f"whole numbers from 1 to {steps}", "lengths")
+    return told.astype(np.int64)
+
+
+def looks_like_time(column: str) -> str:
+    """What to tell of a column that nobody uses so."""
+    return f"column '{column}' looks like time: dataset.time: {column} trains on the past only"
+
+
+def tells_a_role(column: str) -> bool:
+    """Whether a column's name says that rows belong together or follow each other."""
+    return bool(_words(column) & (GROUPS | TIMES))
+
+
+def tells_time(column: str) -> bool:
+    """Whether a column's name says that rows follow each other."""
+    return bool(_words(column) & TIMES)
+
+
+def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = True) -> tuple[str, ...]:
+    """Columns whose name says that rows belong together or, where the source is `timed`, follow each other; dropped
+    ones too."""
+    found = []
+    for column in (str(name) for name in frame.columns if name not in targets):
+        words = _words(column)
+        values = frame[column].nunique() if words & (GROUPS | TIMES) else 0
+        if words & GROUPS and 1 < values < len(frame):
+            found.append(f"column '{column}' has {values} values in {len(frame):,} rows; if they belong together, "
+                         f"dataset.groups: {column} keeps them in one fold")  # fmt: skip
+        elif timed and words & TIMES and values > 1:
+            found.append(looks_like_time(column))
+    return tuple(found)
+
+
+def large_ids(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
+    """What to tell of columns that number the rows from where float32, as features are, takes numbers for one another:
+    of smaller ones `describe` tells it."""
+    for column in columns:
+        values = frame[column].to_numpy()
+        if values.dtype.kind in "iuf" and len(values) > 10 and values.max() > 2**24 and values.dtype != np.float32:
+            ordered = np.sort(values)
+            if (ordered[1:] - ordered[:-1] == 1).all():
+                yield f"column '{column}' numbers the rows: an id says nothing of new rows; drop it"
+
+
+def _words(column: str) -> set[str]:
+    return {word.lower().removesuffix("s") for word in WORDS.findall(column)}

@@ -1,0 +1,83 @@
+"""Rows that are taken as they stand: columns nobody named that hold their times, or name the series they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Rows
+from tuner.data.levels import levels, texts
+from tuner.errors import DataError
+from tuner.sources.columns.dates import moments
+from tuner.sources.columns.roles import instants, tells_a_role, tells_time
+
+
+def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> Iterator[str]:
+    """What to tell of the `unused` columns of a series without time. Raises `DataError` where one of them goes back."""
+    for column in unused:
+        when, values = held_times(frame[column]), frame[column].nunique()
+        if values < 2:
+            continue
+        if when is None and tells_time(column):
+            yield f"column '{column}' looks like time and cannot be read as such: rows are taken as they stand"
+        elif when is None:
+            yield from _series(frame[column], values)
+        elif values == len(frame):
+            _check_forward(frame[column], when, where, f"dataset.time: {column}")
+            yield f"column '{column}' holds times: dataset.time: {column} checks that its steps are equal"
+        else:
+            apart = f"dataset.time: {column}, with dataset.series: the column that names the series of a row"
+            cycle = pd.api.types.is_numeric_dtype(frame[column]) and (when[1:] > when[:-1]).any()  # months of years
+            if not cycle:
+                _check_forward(frame[column], when, where, apart)
+            yield f"column '{column}' looks like time and repeats; if rows are of several series, {apart}"
+
+
+def unused_times(frame: pd.DataFrame, unused: Iterable[str], order: Rows, lengths: Rows, where: str) -> Iterator[str]:
+    """The `unused` columns that could order the steps of sequences, of which none has a time twice.
+
+    order: rows sequence by sequence (ΣT,); lengths: of these (N,)."""
+    of = np.repeat(np.arange(len(lengths)), lengths)
+    for column in unused:
+        when = held_times(frame[column])
+        if when is None or len(of) == len(lengths) or pd.DataFrame({"of": of, "when": when[order]}).duplicated().any():
+            continue
+        back = np.flatnonzero((when[order][1:] < when[order][:-1]) & (of[1:] == of[:-1]))
+        told = f"goes back at data row {order[back[0] + 1] + 1} of {where}" if len(back) else "looks like time"
+        yield f"column '{column}' {told}, and steps are taken as they stand: dataset.time: {column} orders them"
+
+
+def held_times(column: pd.Series) -> NDArray[Any] | None:
+    """The column (N,) as numbers that grow with time, if it holds dates, or numbers and its name says time."""
+    if pd.api.types.is_numeric_dtype(column) and not tells_time(str(column.name)):
+        return None
+    try:
+        return instants(column, "")
+    except DataError:
+        found, codes = levels(texts("" if pd.isna(value) else value for value in column))
+    try:
+        dates = moments(found, codes, "")
+    except DataError:  # they can be read in two ways
+        return None
+    return None if dates is None or dates.hasnans else dates.as_unit("us").asi8
+
+
+def _check_forward(column: pd.Series, when: NDArray[Any], where: str, cure: str) -> None:
+    back = np.flatnonzero(when[1:] < when[:-1])
+    if len(back):
+        first, second = (f"{column.iloc[row]} (data row {row + 1})" for row in (back[0], back[0] + 1))
+        text = f"{where}: '{column.name}' goes back from {first} to {second}, and rows are taken as they stand"
+        raise DataError(text, f"{cure}; or sort the rows, the oldest first", "time")
+
+
+def _series(column: pd.Series, values: int) -> Iterator[str]:
+    """A column of which texts repeat, or whole numbers stand together, may name the series of a row."""
+    numeric, name = pd.api.types.is_numeric_dtype(column), str(column.name)
+    together = pd.api.types.is_integer_dtype(column) and (column.diff().iloc[1:] != 0).sum() == values - 1
+    if values <= len(column) / 2 and (together or tells_a_role(name) or not numeric):
+        yield (f"column '{name}' has {values} values in {len(column):,} rows; if they name series, dataset.series: "
+               f"{name}, with dataset.time, keeps each window in one")  # fmt: skip

@@ -1,0 +1,1 @@
+"""The user's own loader, and what it may return."""

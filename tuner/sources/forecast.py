@@ -1,0 +1,206 @@
+"""Time series to forecast: windows of the past and the steps that follow, from a CSV, TSV or Parquet file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.data.dataset import Dataset, NumberSettings, Rows
+from tuner.data.precision import Narrowed, narrow
+from tuner.errors import DataError
+from tuner.sources.columns.roles import as_order, instants
+from tuner.sources.columns.standing import check_standing
+from tuner.sources.columns.steps import Step, equal_steps
+from tuner.sources.readers.files import located
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.sources.table import Names
+
+HISTORY = 12
+LARGEST = 2**30  # numbers in all windows of all series
+
+
+class Settings(NumberSettings):
+    reads: ClassVar = ("path",)
+    name: Literal["forecast"] = "forecast"
+    path: str = Field(description="the file, relative to the experiment file")
+    target: Names = Field(description="the column to forecast, or a list that is forecast together")
+    time: str | None = Field(None, description="column of numbers or dates at equal steps; default: as the rows stand")
+    series: str | None = Field(None, description="column that names the series of a row, where there are several")
+    features: str | tuple[str, ...] = Field((), description="further columns whose past is read too")
+    history: int | None = Field(None, ge=1, le=100_000, description=f"steps that are read; default {HISTORY}")
+    lags: tuple[int, ...] = Field((), description="steps back that are read, 1 the last, in the place of history")
+    horizon: int = Field(1, ge=1, le=10_000, description="steps that are forecast")
+    stride: int = Field(1, ge=1, le=100_000, description="steps from one window to the next")
+    layout: Literal["flat", "sequence"] = Field("flat", description="flat: a row of numbers; sequence: of steps")
+    season: int | None = Field(
+        None, ge=1, le=1_000_000, description="steps of a season, which a dummy repeats; null: as the dates say, or 1"
+    )
+    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One series in time: what is forecast (T, M), what is read (T, D), its times (T,), its step and its name."""
+
+    targets: NDArray[np.float64]
+    read: Narrowed
+    when: NDArray[np.float64]
+    step: Step
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Those of all series: (N, lags, D) read, (N, horizon · M) asked, the same a season before, the
+    last known values, and the times of the first and last step asked."""
+
+    read: NDArray[np.float32]
+    asked: NDArray[np.float64]
+    naive: NDArray[np.float64]
+    last: NDArray[np.float64]
+    order: NDArray[np.float64]
+    until: NDArray[np.float64]
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Windows, series after series: the steps up to t, and as targets (N, horizon · M) those after t, step by step."""
+    path = located(folder, settings.path)
+    frame = read_frame(path, settings.separator)
+    targets, features = listed(settings.target), listed(settings.features)
+    _check(settings, frame, targets, features, path.name)
+    lags = _lags(settings, path.name)
+    several = [*_series(settings, frame, targets, features, path.name)]
+    windows = _windows(several, lags, settings, path.name)
+    unused = [str(name) for name in frame.columns if name not in (*targets, *features)]
+    names = [f"{column} {_at(1 - lag)}" for lag in lags for column in (*targets, *features)]
+    flat, season = settings.layout == "flat", _season(several[0], settings)
+    repeated = len(lags) if flat else 1
+    return Dataset(
+        name=path.name,
+        task="regression",
+        features=windows.read.reshape(len(windows.read), -1) if flat else windows.read,
+        targets=windows.asked,
+        feature_names=tuple(names) if flat else (*targets, *features),
+        target_names=tuple(f"{column} {_at(k)}" for k in range(1, settings.horizon + 1) for column in targets),
+        scale=settings.scale,
+        impute=settings.impute,
+        order=windows.order,
+        until=windows.until,
+        naive=windows.naive,
+        last=windows.last if season > 1 else None,
+        season=season,
+        horizon=settings.horizon,
+        offsets=np.tile(several[0].read.offsets, repeated),
+        coarse=np.tile(several[0].read.coarse, repeated),
+        notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
+    )
+
+
+def _at(step: int) -> str:
+    """ "t", "t-11" or "t+1"."""
+    return f"t{step:+d}" if step else "t"
+
+
+def _check(settings: Settings, frame: pd.DataFrame, targets: list[str], features: list[str], where: str) -> None:
+    roles = [(key, getattr(settings, key)) for key in ("time", "series") if getattr(settings, key) is not None]
+    named = [*(("target", c) for c in targets), *(("features", c) for c in features), *roles]
+    if not targets:
+        raise DataError(f"{where}: target names no column", "the column to forecast", "target")
+    check_columns(frame, named, where)
+    if settings.series is not None:
+        check_complete(frame[settings.series], where, "series")
+        if settings.time is None:
+            text = f"{where}: which step of one series is that of another, only time tells"
+            raise DataError(text, "time: the column of numbers or dates", "time")
+
+
+def _lags(settings: Settings, where: str) -> list[int]:
+    """Steps back, from the first to the last; 1 is the last that is known."""
+    if not settings.lags:
+        return list(range(settings.history or HISTORY, 0, -1))
+    lags = sorted(set(settings.lags), reverse=True)
+    if lags[-1] < 1 or len(lags) < len(settings.lags):
+        raise DataError(f"lags are steps back from 1 up, each once, not {list(settings.lags)}", "lags: [1, 12]", "lags")
+    if settings.history is not None:
+        raise DataError("lags are in the place of history, and both are given", "leave one of them out", "lags")
+    if settings.layout == "sequence":
+        raise DataError("lags are no sequence of equal steps", "layout: flat, or history", "lags")
+    return lags
+
+
+def _series(
+    settings: Settings, frame: pd.DataFrame, targets: list[str], features: list[str], where: str
+) -> Iterator[Series]:
+    """Each series in time, in the order in which they first appear; all have the same step."""
+    cure = "numbers only; another column to forecast?"
+    for column in targets:
+        numbers_of(frame[column], where, "target", cure)
+        check_complete(frame[column], where, "target")
+    both = [*(("target", c) for c in targets), *(("features", c) for c in features)]
+    values = np.stack([numbers_of(frame[c], where, key, cure) for key, c in both], axis=1)
+    read = narrow(values)
+    when = None if settings.time is None else instants(frame[settings.time], where)
+    order = None if when is None else as_order(when)
+    codes = np.zeros(len(frame), dtype=np.int64) if settings.series is None else pd.factorize(frame[settings.series])[0]
+    by_series: Rows = np.argsort(codes, kind="stable")
+    first: Series | None = None
+    for rows in np.split(by_series, np.flatnonzero(np.diff(codes[by_series])) + 1):
+        name = where if settings.series is None else f"{where}, series '{frame[settings.series].iloc[rows[0]]}'"
+        step = Step(1)
+        if when is not None:
+            rows = rows[np.argsort(when[rows], kind="stable")]
+            step = equal_steps(frame[settings.time], when, rows, name)
+        at = np.arange(len(rows), dtype=np.float64) if order is None else order[rows]
+        each = Series(values[rows, : len(targets)], replace(read, values=read.values[rows]), at, step, name)
+        first = (first or each) if len(rows) > 1 else first
+        if first is not None and len(rows) > 1 and step != first.step:
+            text = f"{name} goes in steps of {step.words()}, and {first.name.partition(', ')[2]} of"
+            raise DataError(f"{text} {first.step.words()}", "one step in a file", "time")
+        yield each
+
+
+def _windows(several: Sequence[Series], lags: list[int], settings: Settings, where: str) -> Windows:
+    """Written straight to where they stay, lag by lag: a million windows of a hundred steps leave room for no copy."""
+    last = [_last_known(series, lags, settings) for series in several]
+    horizon, ends = settings.horizon, np.cumsum([len(now) for now in last]).tolist()
+    count, width, outputs = ends[-1], several[0].read.values.shape[1], several[0].targets.shape[1]
+    if count * (len(lags) * width + 2 * horizon * outputs) > LARGEST:
+        text = f"{where} gives {count:,} windows of {len(lags):,} steps, too much for memory"
+        raise DataError(text, "a larger stride, or fewer steps", "stride")
+    read = np.empty((count, len(lags), width), dtype=np.float32)
+    asked, naive, known = (np.empty((count, horizon, outputs)) for _ in range(3))
+    order, until = np.empty(count), np.empty(count)
+    for series, now, end in zip(several, last, ends, strict=True):
+        place = slice(end - len(now), end)
+        season = _season(series, settings)
+        for column, lag in enumerate(lags):
+            read[place, column] = series.read.values[now + 1 - lag]
+        for ahead in range(1, horizon + 1):
+            source = now + ahead - season * -(-ahead // season)
+            asked[place, ahead - 1] = series.targets[now + ahead]
+            naive[place, ahead - 1] = series.targets[np.where(source < 0, now, source)]
+            known[place, ahead - 1] = series.targets[now]
+        order[place], until[place] = series.when[now + 1], series.when[now + horizon]
+    return Windows(read, asked.reshape(count, -1), naive.reshape(count, -1), known.reshape(count, -1), order, until)
+
+
+def _season(series: Series, settings: Settings) -> int:
+    """Steps of a season: as the file says, or the dates; the same in all series, which have one step."""
+    return series.step.season if settings.season is None else settings.season
+
+
+def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
+    """The last step that each window knows, by its place in the series."""
+    horizon, count = settings.horizon, len(series.when)
+    if count < lags[0] + horizon:
+        what = f"lags up to {lags[0]}" if settings.lags else f"history {lags[0]}"
+        text = f"{series.name} has {count} steps, and {what} and horizon {horizon} need {lags[0] + horizon}"
+        fits = count - horizon
+        cure = f"history: {fits} or less" if fits > 0 else f"history: 1 and horizon: {count - 1} or less"
+        raise DataError(text, cure if count > 1 else "drop that series", "lags" if settings.lags else "history")
+    return np.arange(lags[0] - 1, count - horizon, settings.stride)

@@ -1,0 +1,106 @@
+"""A data set of the Hugging Face hub, or a folder of theirs: columns of a table, or a text; needs tuner[datasets]."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+import pandas as pd
+from pydantic import Field
+
+from tuner.data.dataset import Dataset, NumberSettings
+from tuner.data.targets import TaskChoice, targets
+from tuner.errors import DataError
+from tuner.sources.columns.tokens import TextSettings, read_texts
+from tuner.sources.readers.fetched import fetched
+from tuner.sources.readers.frames import check_columns, check_complete, listed
+from tuner.sources.readers.in_memory import plain_frame
+from tuner.sources.table import ColumnSettings, Names, of_frame, target_of
+
+HUB = "https://huggingface.co"
+OF_TABLES, OF_TEXTS = ("drop", "groups", "time", "scale", "impute"), ("tokens", "lowercase", "max_length")
+ON_DISK = ("dataset_dict.json", "state.json")  # what save_to_disk writes
+
+
+class Settings(NumberSettings, TextSettings):
+    name: Literal["huggingface"] = "huggingface"
+    path: str = Field(description="its name on the hub, as imdb; or a folder, also one that save_to_disk wrote")
+    config: str | None = Field(None, description="which of its configurations, where there are several")
+    split: str = Field("train", description="which of its splits; all folds are cut from it")
+    text: str | None = Field(None, description="the column of texts; null: its columns are a table")
+    target: Names = Field(description="the column to predict, or a list of numeric columns")
+    drop: str | tuple[str, ...] = Field((), description="columns of a table to leave out")
+    groups: str | None = Field(None, description="column of a table: what stays together in a fold; no feature")
+    time: str | None = Field(None, description="column of a table: folds go forward in time; no feature")
+    task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Fetch it, or read it from the library's cache or the folder; labels are called by their names."""
+    name = settings.path
+    loaded = _loaded(settings, folder)
+    frame = loaded.to_pandas()
+    for column, feature in loaded.features.items():
+        if hasattr(feature, "names") and pd.api.types.is_integer_dtype(frame[column]):  # a ClassLabel; -1 is no label
+            frame[column] = [feature.names[code] if code >= 0 else None for code in frame[column]]
+    texts = settings.text is not None
+    for key in OF_TABLES if texts else OF_TEXTS:
+        if getattr(settings, key) != Settings.model_fields[key].default:
+            what = "a table, and dataset.text asks for texts" if texts else "texts, and dataset.text names no column"
+            raise DataError(f"dataset.{key} is of {what}", "leave it out", key)
+    if settings.text is None:
+        given = {key: getattr(settings, key) for key in ("drop", "groups", "time", "task", "scale", "impute")}
+        return of_frame(plain_frame(frame, name), ColumnSettings(**given), settings.target, name)
+    wanted = listed(settings.target)
+    check_columns(frame, [("text", settings.text), *(("target", column) for column in wanted)], name)
+    frame = plain_frame(frame[[settings.text, *wanted]], name)
+    check_complete(frame[settings.text], name, "text")
+    if not all(isinstance(text, str) for text in frame[settings.text]):
+        raise DataError(f"{name}: column '{settings.text}' holds no texts", "dataset.text: COLUMN", "text")
+    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name)
+    return Dataset(
+        name=name,
+        task=task,
+        targets=codes,
+        target_names=tuple(wanted),
+        classes=classes,
+        **read_texts(frame[settings.text].tolist(), settings, name),
+    )
+
+
+def _loaded(settings: Settings, folder: Path) -> Any:
+    """The rows of the split, as the library has them."""
+    place = (folder / settings.path).resolve()
+    if not place.is_dir():
+        _know_whether_offline()
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError("the library of Hugging Face is not installed", 'pip install "tuner[datasets]"') from error
+    if any((place / name).is_file() for name in ON_DISK):
+        rows, _ = fetched(lambda: datasets.load_from_disk(str(place)), settings.path, "its folder", "", "path")
+        if not isinstance(rows, datasets.DatasetDict):
+            return rows
+        if settings.split not in rows:
+            raise DataError(f"{settings.path} has no split '{settings.split}'", f"one of: {', '.join(rows)}", "split")
+        return rows[settings.split]
+    what = str(place) if place.is_dir() else settings.path
+    datasets.disable_progress_bars()
+    more = f", {settings.config!r}" if settings.config else ""
+    rows, _ = fetched(
+        lambda: datasets.load_dataset(what, settings.config, split=settings.split),
+        settings.path,
+        "the cache of Hugging Face",
+        f"""python -c "from datasets import load_dataset as f; f({settings.path!r}{more})\"""",
+        "path",
+    )
+    return rows
+
+
+def _know_whether_offline() -> None:
+    """Without a net the library would try for half a minute; told so before its import, it looks in its cache only."""
+    try:
+        socket.getaddrinfo(urlparse(os.environ.get("HF_ENDPOINT", HUB)).hostname, 443)
+    except OSError:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,0 +1,328 @@
+"""Images: an IDX file such as MNIST's, a folder per class, a CSV of paths, or images with masks beside them."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from tuner.data.dataset import Dataset, NumberSettings, Task
+from tuner.data.precision import Precision, narrow
+from tuner.data.targets import TaskChoice, targets
+from tuner.errors import DataError
+from tuner.sources.columns.roles import group_codes, overlooked, times
+from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.readers.files import IMAGES, inside, located
+from tuner.sources.readers.frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.idx import is_idx, read_idx
+from tuner.sources.readers.image_files import CHANNELS, Colour, masks, pictures, room, values
+from tuner.sources.table import CUTS, Names, target_of
+
+PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})  # are no classes
+MASKS = frozenset({"mask", "masks", "annotations", "segmentation", "segmentations"})
+COLUMNS = {
+    "image": ("image", "path", "file", "filename", "file_name", "image_path"),
+    "target": ("target", "label", "class"),
+    "mask": ("mask", "mask_path"),
+}
+ONLY = {  # settings that belong to one way to store images
+    "labels": "IDX files", "masks": "a folder of images", "classes": "masks", "ignore": "masks",
+    "image": "a CSV", "target": "a CSV", "mask": "a CSV", **dict.fromkeys((*CUTS, "separator", "task"), "a CSV"),
+}  # fmt: skip
+
+
+class Settings(NumberSettings):
+    reads: ClassVar = ("path", "labels", "masks")
+    name: Literal["images"] = "images"
+    path: str = Field(description="an IDX file; a folder with one folder per class, or with masks; or a CSV of paths")
+    labels: str | None = Field(None, description="the IDX file of labels; default: as path, labels for images")
+    masks: str | None = Field(None, description="folder of masks called like their images: classes of pixels")
+    classes: tuple[str, ...] = Field((), description="what the values of masks are called, in their order")
+    ignore: int | None = Field(None, ge=0, le=65535, description="value of masks where nothing is asked, such as 255")
+    image: str | None = Field(None, description="column of a CSV: the files, relative to it")
+    target: Names | None = Field(None, description="column of a CSV to predict, or several of numbers")
+    mask: str | None = Field(None, description="column of a CSV: the files of masks")
+    groups: str | None = Field(None, description="column of a CSV: what stays together in a fold, such as a patient")
+    time: str | None = Field(None, description="column of a CSV, numbers or dates: folds go forward in time")
+    split: str | None = Field(None, description=f"column of a CSV: {ROLE}")
+    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
+    task: TaskChoice = Field("auto", description="of a CSV; auto: text, true/false or few whole numbers are classes")
+    size: int | None = Field(None, ge=1, le=4096, description="pixels in height and width that all are brought to")
+    colour: Colour = Field("auto", description="auto: rgb, unless all are grey; transparent pixels become white")
+
+
+class Loaded(NamedTuple):
+    """What every way to store images gives."""
+
+    features: NDArray[np.float32]
+    channels: tuple[str, ...]
+    task: Task
+    targets: NDArray[np.int64] | NDArray[np.float64]
+    classes: tuple[str, ...]
+    target_names: tuple[str, ...]
+    frame: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    precision: Precision | None = None  # where features are not pixels from 0 to 1
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Read all images into one array (N, C, H, W), in the order of their names, or of the rows."""
+    path = located(folder, settings.path)
+    found = _way(settings, path)(settings, path, folder)
+    frame = pd.DataFrame() if found.frame is None else found.frame
+    split = read_split(frame, settings.split, path.name)
+    given = any(getattr(settings, role) for role in CUTS)
+    hints = () if given or found.frame is None else overlooked(frame, (*found.target_names, settings.image or ""))
+    return Dataset(
+        name=path.name,
+        task=found.task,
+        features=found.features,
+        targets=found.targets,
+        feature_names=found.channels,
+        target_names=found.target_names,
+        classes=found.classes,
+        scale=settings.scale,
+        impute=settings.impute,
+        groups=group_codes(frame, settings.groups, path.name, "groups"),
+        order=times(frame, settings.time, path.name),
+        split=split.codes,
+        hints=hints,
+        notes=(*found.notes, *split.notes, *_twins(found)),
+        offsets=found.precision and found.precision.offsets,
+        coarse=found.precision and found.precision.coarse,
+    )
+
+
+def files(settings: Settings, folder: Path) -> list[Path]:
+    """Every file that is read, and whatever else is in the folders."""
+    path = located(folder, settings.path)
+    if path.is_dir():
+        folders = [path, *([located(folder, settings.masks, "masks")] if settings.masks else [])]
+        return [found for each in folders for found in inside(each)]
+    if not _is_list(path):
+        return [path, _labels(settings, path, folder)] if is_idx(path) else [path]
+    frame = read_frame(path, settings.separator)
+    columns = [column for column in frame.columns if column in (settings.image, settings.mask) or _of_files(column)]
+    return [path, *(path.parent / str(name) for column in columns for name in frame[column])]
+
+
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() in (*TABLES, ".txt")
+
+
+def _of_files(column: str) -> bool:
+    return column.lower() in (*COLUMNS["image"], *COLUMNS["mask"])
+
+
+def _way(settings: Settings, path: Path) -> Callable[[Settings, Path, Path], Loaded]:
+    """How the images are stored; refuses settings of another way."""
+    if path.is_dir():
+        way, of = (_masked, {"a folder of images", "masks"}) if settings.masks else (_by_class, {"a folder of images"})
+    elif _is_list(path):
+        way, of = _listed, {"a CSV", "masks"}
+    elif path.suffix.lower() in IMAGES:
+        raise DataError(f"{path} is one image", "dataset.path: the folder of all, or a CSV of paths", "path")
+    elif is_idx(path):
+        way, of = _idx, {"IDX files"}
+    else:
+        text = f"{path} is neither a folder, nor a CSV, nor an IDX file such as MNIST's"
+        raise DataError(text, "a CSV of paths is called .csv", "path")
+    for key, whose in ONLY.items():
+        if whose not in of and getattr(settings, key) != Settings.model_fields[key].default:
+            raise DataError(f"dataset.{key} is of {whose}, and {path.name} is none", "leave it out", key)
+    return way
+
+
+def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:
+    """MNIST's way: unsigned bytes are taken from 0 to 1, other numbers as they stand."""
+    images = read_idx(path)
+    labels = read_idx(_labels(settings, path, folder), "labels")
+    if labels.ndim != 1 or images.ndim not in (3, 4):
+        text = f"{path.name} holds images of shape {images.shape} with labels of shape {labels.shape}"
+        raise DataError(text, "(N, H, W) or (N, H, W, C), and (N,)", "path")
+    if len(images) != len(labels):
+        raise DataError(f"{path.name} holds {len(images):,} images, and there are {len(labels):,} labels", key="labels")
+    if len(images) == 0:
+        raise DataError(f"{path.name} holds no images", key="path")
+    if images.ndim == 4 and images.shape[-1] not in (1, 3):
+        text = f"{path.name}: images of shape {images.shape[1:]} have {images.shape[-1]} channels"
+        raise DataError(text, "1 or 3, as the last of the sizes", "path")
+    features, channels, precise = _arrays(images, settings)
+    task, codes, classes = targets(labels.astype(labels.dtype.newbyteorder("=")), "classification", path.name)
+    return Loaded(features, channels, task, codes, classes, ("label",), precision=precise)
+
+
+def _arrays(
+    images: NDArray[np.generic], settings: Settings
+) -> tuple[NDArray[np.float32], tuple[str, ...], Precision | None]:
+    """Images (N, H, W) or (N, H, W, C) as features, their channels, and how precise these are."""
+    colour: Colour = "rgb" if images.shape[3:] == (3,) else "grey"
+    images = images[..., 0] if images.shape[3:] == (1,) else images
+    if settings.size is None and settings.colour in ("auto", colour):
+        found = narrow(images if images.ndim == 4 else images[..., None])
+        features = found.values
+        features = np.divide(features, np.float32(255), out=features) if images.dtype == np.uint8 else features
+        return np.moveaxis(features, -1, 1), CHANNELS[colour], Precision(found.offsets, found.coarse)
+    if images.dtype != np.uint8:
+        raise DataError(f"{settings.path}: images of {images.dtype} keep size and colour", "leave both out", "size")
+    colour = colour if settings.colour == "auto" else settings.colour
+    shape = (settings.size, settings.size) if settings.size else images.shape[1:3]
+    features = room((len(images), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
+    for place, image in zip(features, images, strict=True):
+        place[:] = values(Image.fromarray(np.ascontiguousarray(image)), colour, settings.size)
+    return features, CHANNELS[colour], None
+
+
+def _labels(settings: Settings, path: Path, folder: Path) -> Path:
+    """The file of labels: as told, or as MNIST's are called."""
+    if settings.labels is not None:
+        return located(folder, settings.labels, "labels")
+    name = path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
+    for called in (name, f"{name}.gz", name.removesuffix(".gz")):
+        if called != path.name and (path.parent / called).is_file():
+            return path.parent / called
+    raise DataError(f"{path} has no file of labels beside it", f"dataset.labels: {name}, say", "labels")
+
+
+def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
+    """One folder per class, whatever folders are inside."""
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    own, others = _files(path, deep=False)
+    if own or not names:
+        text = f"{path} holds {f'images ({own[0].name}) outside of a' if own else 'no'} folder per class"
+        hint = "dataset.masks: FOLDER for masks, or dataset.path: a CSV of paths with labels"
+        raise DataError(text, f"{path.name}/CLASS/image.png; or {hint}", "path")
+    if {name.lower() for name in names} <= PARTS:
+        text = f"{path} has the folders {' and '.join(names)}, which are no classes"
+        first = next((name for name in names if name.lower().startswith("train")), names[0])
+        raise DataError(text, f"dataset.path: {settings.path.rstrip('/')}/{first}, as tuner cuts folds itself", "path")
+    if masks := [name for name in names if name.lower() in MASKS]:
+        beside = next((name for name in names if name not in masks), "images")
+        text, where = f"{path} has a folder {masks[0]}, which looks like masks and no class", settings.path.rstrip("/")
+        raise DataError(text, f"dataset.path: {where}/{beside}, and dataset.masks: {where}/{masks[0]}", "path")
+    files: list[Path] = []
+    codes: list[int] = []
+    for code, name in enumerate(names):
+        images, rest = _files(path / name)
+        if not images:
+            raise DataError(f"the class folder {path / name} has no images", "fill it, or take it out", "path")
+        files += images
+        others += rest
+        codes += [code] * len(images)
+    features, channels = pictures(files, settings.colour, settings.size)
+    labels = np.array(codes, dtype=np.int64)
+    return Loaded(features, channels, "classification", labels, tuple(names), ("class",), notes=_left_out(others))
+
+
+def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
+    """Images, and in another folder a mask for each."""
+    assert settings.masks is not None
+    beside = located(folder, settings.masks, "masks")
+    if not beside.is_dir():
+        raise DataError(f"{beside} is no folder", "dataset.masks is the folder of masks", "masks")
+    images, others = _stems(path)
+    of, rest = _stems(beside)
+    if not images:
+        raise DataError(f"{path} has no images", key="path")
+    if bare := [stem for stem in images if stem not in of]:
+        text = f"{images[bare[0]]} has no mask in {beside} ({len(bare)} of {len(images)} images)"
+        raise DataError(text, f"it is called {bare[0]}.png, say", "masks")
+    notes = _left_out([*others, *rest, *(mask for stem, mask in of.items() if stem not in images)])
+    return _with_masks(list(images.values()), [of[stem] for stem in images], settings, notes=notes)
+
+
+def _with_masks(
+    images: list[Path], of: list[Path], settings: Settings, frame: pd.DataFrame | None = None,
+    notes: tuple[str, ...] = (),
+) -> Loaded:  # fmt: skip
+    features, channels = pictures(images, settings.colour, settings.size)
+    codes, classes = masks(of, images, settings.size, settings.classes, settings.ignore)
+    return Loaded(features, channels, "segmentation", codes, classes, ("pixel",), frame, notes)
+
+
+def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
+    """A CSV (or another table) with a column of paths."""
+    frame = read_frame(path, settings.separator)
+    wanted = listed(settings.target)
+    named = [(key, getattr(settings, key)) for key in ("image", "mask", *CUTS)]
+    check_columns(frame, [*(pair for pair in named if pair[1]), *(("target", each) for each in wanted)], path.name)
+    images = _paths(frame, settings.image or _column(frame, "image", path), path, "image")
+    mask = settings.mask or (None if wanted else _column(frame, "mask", path, needed=False))
+    if mask is not None and not wanted:
+        return _with_masks(images, _paths(frame, mask, path, "mask"), settings, frame)
+    if settings.mask or settings.classes or settings.ignore is not None:
+        raise DataError("masks or a target: one of both is predicted", "leave the other out", "target")
+    wanted = wanted or [str(_column(frame, "target", path))]
+    task, codes, classes = targets(target_of(frame, wanted, path.name), settings.task, path.name)
+    features, channels = pictures(images, settings.colour, settings.size)
+    return Loaded(features, channels, task, codes, classes, tuple(wanted), frame)
+
+
+def _column(frame: pd.DataFrame, key: str, path: Path, *, needed: bool = True) -> str | None:
+    """The one column whose name says what it is."""
+    found = [str(column) for column in frame.columns if str(column).lower() in COLUMNS[key]]
+    if len(found) == 1:
+        return found[0]
+    if not found and not needed:
+        return None
+    what = f"{' and '.join(found)} may each be" if found else "no column is called like"
+    columns = ", ".join(map(str, frame.columns[:12]))
+    raise DataError(f"{path.name}: {what} the {key}", f"dataset.{key}: one of {columns}", key)
+
+
+def _paths(frame: pd.DataFrame, column: str | None, path: Path, key: str) -> list[Path]:
+    """The files that a column names."""
+    assert column is not None
+    check_complete(frame[column], path.name, key)
+    if pd.api.types.is_numeric_dtype(frame[column]):
+        raise DataError(f"{path.name}: column '{column}' holds numbers, not paths", f"dataset.{key}: COLUMN", key)
+    files = [path.parent / str(name) for name in frame[column]]
+    for row, file in enumerate(files, start=1):
+        if not file.is_file():
+            text = f"{path.name}, row {row}: {file}: no such file"
+            raise DataError(text, f"the paths of column '{column}' are relative to {path.name}", key)
+    return files
+
+
+def _files(path: Path, *, deep: bool = True) -> tuple[list[Path], list[Path]]:
+    """The images in a folder, sorted, and its other files; hidden ones are neither."""
+    found = [each for each in inside(path, deep=deep) if not each.is_dir()]
+    images = [file for file in found if file.suffix.lower() in IMAGES]
+    return images, [file for file in found if file.suffix.lower() not in IMAGES]
+
+
+def _stems(path: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Images by their path in the folder, less suffix; and its other files."""
+    found: dict[str, Path] = {}
+    images, others = _files(path)
+    for image in images:
+        stem = image.relative_to(path).with_suffix("").as_posix()
+        if stem in found:
+            raise DataError(f"{found[stem]} and {image} are called the same", "rename one of them", "path")
+        found[stem] = image
+    return found, others
+
+
+def _left_out(others: Sequence[Path]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    shown = ", ".join(path.name for path in others[:3]) + (", …" if len(others) > 3 else "")
+    return (f"left out, as no images that belong here: {len(others)} file{'s' if len(others) > 1 else ''} ({shown})",)
+
+
+def _twins(found: Loaded) -> tuple[str, ...]:
+    """Whether the same image has two labels."""
+    if found.task != "classification":
+        return ()
+    first: dict[bytes, int] = {}
+    for row, image in enumerate(found.features):
+        other = first.setdefault(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest(), row)
+        if found.targets[other] != found.targets[row]:
+            labels = " and ".join(f"'{found.classes[found.targets[each]]}'" for each in (other, row))
+            return (f"rows {other + 1} and {row + 1} are the same image with the labels {labels}",)
+    return ()

@@ -1,0 +1,16 @@
+"""Exercise and body (Tenenhaus 1998): 20 rows, 3 exercises, 3 outputs."""
+
+from pathlib import Path
+from typing import Literal
+
+from tuner.data.dataset import Dataset, NumberSettings
+from tuner.sources._bundled import bundled
+
+
+class Settings(NumberSettings):
+    name: Literal["linnerud"] = "linnerud"
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """The whole set, as scikit-learn ships it."""
+    return bundled(settings.name, settings)

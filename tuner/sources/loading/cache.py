@@ -1,0 +1,140 @@
+"""Keeps what took long to load, by a fingerprint of files, settings and code; sees files change while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import tuner
+from tuner.data.dataset import Dataset
+from tuner.errors import DataError
+from tuner.experiment.settings import Settings
+from tuner.sources.readers.files import inside
+
+WORTH = 1.0  # seconds of loading
+KEPT = 16  # data sets
+BYTES = 10 * 10**9  # of all that are kept; the newest is, however large
+REST = "rest.json"
+CODE = tuple(Path(tuner.__file__).parent / room for room in ("data", "sources"))  # which makes the arrays of files
+LIBRARIES = ("numpy", "openpyxl", "pandas", "pillow", "pyarrow")
+Stamps = list[tuple[str, int, int, int, int]]
+
+
+class Source(Protocol):
+    """A module of `tuner.sources`, or what serves as one."""
+
+    def load(self, settings: Any, folder: Path) -> Dataset: ...
+
+
+def load(source: Source, settings: Settings, folder: Path) -> Dataset:
+    """What the source reads, or what it read of the same files before."""
+    before = _stamps(_files(source, settings, folder))
+    place = _place(settings, before) if before else None
+    if place is not None and (known := _kept(place)) is not None:
+        return known
+    begun = time.perf_counter()
+    dataset: Dataset = source.load(settings, folder)
+    seconds = time.perf_counter() - begun
+    if changed := sorted({*before} ^ {*_stamps(_files(source, settings, folder))}):
+        raise DataError(f"{changed[0][0]} changed while it was read", "run again when it is written", "path")
+    if place is not None and seconds > WORTH:
+        _keep(dataset, place)
+    return dataset
+
+
+def _files(source: Source, settings: Settings, folder: Path) -> list[Path]:
+    """Every file that the source reads: as it says itself by `files`, or those that its settings name."""
+    if hasattr(source, "files"):
+        return sorted(source.files(settings, folder))
+    with suppress(OSError, ValueError, DataError):
+        there = named(settings, folder)
+        return sorted(each for path in there for each in ([path] if path.is_file() else inside(path)))
+    return []
+
+
+def named(settings: Settings, folder: Path) -> list[Path]:
+    """The files and folders that the settings name, of those that are there."""
+    values = [getattr(settings, key) for key in getattr(type(settings), "reads", ())]
+    words = [word for value in values for word in ([value] if isinstance(value, str) else value or ())]
+    with suppress(OSError, ValueError):  # what is too long for a path, say, is none
+        return [folder / word for word in words if (folder / word).exists()]
+    return []
+
+
+def _stamps(files: list[Path]) -> Stamps:
+    """Where each file is, how long, when it was written, and, as copies may keep that, when it came to be there."""
+    stamps = []
+    for path in files:
+        with suppress(OSError, ValueError):
+            about = path.stat()
+            stamps.append((str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino))
+    return stamps
+
+
+def _place(settings: Settings, stamps: Stamps) -> Path | None:
+    """The folder of this data set; None where there is no home for one."""
+    digest = hashlib.blake2b(digest_size=16)
+    libraries = [version(name) for name in LIBRARIES]
+    digest.update(repr((settings.model_dump(), stamps, libraries)).encode())
+    for path in sorted(path for room in CODE for path in room.rglob("*.py")):
+        digest.update(path.read_bytes())
+    with suppress(RuntimeError):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / digest.hexdigest()
+    return None
+
+
+def _kept(place: Path) -> Dataset | None:
+    """Its arrays are read from the disk as they are used."""
+    try:
+        rest = json.loads((place / REST).read_text("utf-8"))
+        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="c") for name in rest.pop("arrays")}
+        rest["categories"] = [slice(*each) for each in rest["categories"]]
+        os.utime(place)
+        return Dataset(**{name: _frozen(value) for name, value in rest.items()}, **arrays)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
+
+
+def _keep(dataset: Dataset, place: Path) -> None:
+    """Write it beside the others, the oldest of which go; a disk that is full or closed is no harm."""
+    rest = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
+    arrays = {name: value for name, value in rest.items() if isinstance(value, np.ndarray)}
+    rest = {name: value for name, value in rest.items() if name not in arrays}
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        passing = Path(tempfile.mkdtemp(dir=place.parent, prefix="writing-"))
+        try:
+            for name, array in arrays.items():
+                np.save(passing / f"{name}.npy", array)
+            slices = [[each.start, each.stop] for each in dataset.categories]
+            text = json.dumps({**rest, "categories": slices, "arrays": list(arrays)})
+            (passing / REST).write_text(text, "utf-8")
+            shutil.rmtree(place, ignore_errors=True)  # what could not be read
+            passing.replace(place)
+        finally:
+            shutil.rmtree(passing, ignore_errors=True)
+        newest, *others = sorted(place.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+        taken = _bytes(newest)
+        for count, old in enumerate(others, start=2):
+            taken += _bytes(old)
+            if count > KEPT or taken > BYTES:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _bytes(place: Path) -> int:
+    return sum(file.stat().st_size for file in place.glob("*"))

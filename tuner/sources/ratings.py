@@ -1,0 +1,168 @@
+"""Ratings of items by users: MovieLens' `u.data`, `ratings.csv` and `ratings.dat`, any such table, and side tables.
+
+A line is user, item, rating and, if known, the time: between tabs, `::`, `|` or commas. Without a header the columns
+stand in that order, and are called user, item, rating and timestamp.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.data.dataset import PADDING, UNKNOWN, Dataset, NumberSettings, Rows
+from tuner.data.precision import joined
+from tuner.errors import DataError
+from tuner.sources.columns.roles import looks_like_time, times
+from tuner.sources.columns.side import Side, read_side
+from tuner.sources.readers.files import located
+from tuner.sources.readers.frames import check_columns, check_complete, listed, numbers_of
+from tuner.sources.readers.plain import labels_of, read_plain, values_of
+
+COLUMNS = ("user", "item", "rating", "timestamp")  # of a file without a header
+CALLED = {
+    "user": {"user", "customer", "reviewer"},
+    "item": {"item", "movie", "film", "book", "product", "song", "track", "artist"},
+    "rating": {"rating", "score", "stars"},
+    "time": {"timestamp", "time", "date"},
+}
+
+
+class Settings(NumberSettings):
+    reads: ClassVar = ("path", "users", "items")
+    name: Literal["ratings"] = "ratings"
+    path: str = Field(description="the file, relative to the experiment file")
+    user: str | None = Field(None, description="column of users; default: one called user, userId, user_id, …")
+    item: str | None = Field(None, description="column of items; default: one called item, movieId, product_id, …")
+    rating: str | None = Field(None, description="column of ratings; default: one called rating, score or stars")
+    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time")
+    lowest: float | None = Field(None, description="of the ratings' scale; a rating below is an error")
+    highest: float | None = Field(None, description="of the ratings' scale; a rating above is an error")
+    users: str | None = Field(None, description="file of what is known of each user, in columns beside the id")
+    items: str | None = Field(None, description="file of what is known of each item, in columns beside the id")
+    drop: str | tuple[str, ...] = Field((), description="columns of users and items to leave out")
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Ids (N, 2) of users and items, and beside them what side tables know (N, D); the rating."""
+    path = located(folder, settings.path)
+    where = path.name
+    frame = read_plain(path, "path", lambda cells: not _is_rating(cells[2:3]), COLUMNS)
+    columns = {key: _column(frame, key, getattr(settings, key), where) for key in ("user", "item", "rating")}
+    named = {**columns, "time": settings.time} if settings.time is not None else columns
+    check_columns(frame, named.items(), where)
+    ratings = _ratings(settings, frame[columns["rating"]], where)
+    coded = [_coded(frame[columns[key]], where, key) for key in ("user", "item")]
+    sides = _sides(settings, folder, columns, [ids for _, ids in coded])
+    beside = [
+        replace(side.numbers, values=side.numbers.values[codes])
+        for side, (codes, _) in zip(sides, coded, strict=True)
+        if side is not None
+    ]
+    numbers = joined(beside) if beside else None
+    moments = None if settings.time is None else times(pd.DataFrame({settings.time: values_of(frame[settings.time])}),
+                                                       settings.time, where)  # fmt: skip
+    features = np.stack([codes for codes, _ in coded], axis=1) + 2
+    return Dataset(
+        name=where,
+        task="regression",
+        features=features,
+        targets=np.array(ratings, dtype=np.float64)[:, None],
+        feature_names=("user", "item", *(name for side in sides if side is not None for name in side.names)),
+        target_names=("rating",),
+        categories=_together(sides),
+        scale=settings.scale,
+        impute=settings.impute,
+        order=moments,
+        hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
+        notes=_again(features),
+        vocabularies=tuple((PADDING, UNKNOWN, *ids) for _, ids in coded),
+        side=numbers.values if numbers else None,
+        offsets=numbers.offsets if numbers else None,
+        coarse=numbers.coarse if numbers else None,
+    )
+
+
+def _is_rating(cells: Sequence[str]) -> bool:
+    try:
+        return bool(cells) and np.isfinite(float(cells[0]))
+    except ValueError:
+        return False
+
+
+def _found(frame: pd.DataFrame, key: str) -> list[str]:
+    """Columns that are called like it, whether userId, user_id or USER."""
+    plain = {str(c): "".join(filter(str.isalpha, str(c).lower())) for c in frame.columns}
+    return [column for column, name in plain.items() if {name, name.removesuffix("id")} & CALLED[key]]
+
+
+def _column(frame: pd.DataFrame, key: str, wished: str | None, where: str) -> str:
+    """The column that is wished, or the only one that is called like it."""
+    if wished is not None:
+        check_columns(frame, [(key, wished)], where)
+        return wished
+    found = _found(frame, key)
+    if len(found) != 1:
+        which = " and ".join(f"'{column}'" for column in found) or "no column"
+        text = f"{where}: {which} could be the {key}, by name"
+        raise DataError(text, f"{key}: one of {', '.join(map(str, frame.columns[:12]))}", key)
+    return found[0]
+
+
+def _ratings(settings: Settings, column: pd.Series, where: str) -> NDArray[np.float64]:
+    check_complete(column := values_of(column), where, "rating")
+    ratings = numbers_of(column, where, "rating", "correct or drop that row")
+    low = -np.inf if settings.lowest is None else settings.lowest
+    high = np.inf if settings.highest is None else settings.highest
+    if len(outside := np.flatnonzero((ratings < low) | (ratings > high))):
+        row = outside[0]
+        text = f"{where}: '{column.name}' of data row {row + 1} is {ratings[row]:g}, outside {low:g} … {high:g}"
+        raise DataError(text, "correct or drop that row, or widen the scale",
+                        "lowest" if ratings[row] < low else "highest")  # fmt: skip
+    return ratings
+
+
+def _coded(column: pd.Series, where: str, key: str) -> tuple[Rows, list[str]]:
+    """A code (N,) for every id, and the ids: in the order of numbers where all are, else of text."""
+    labels = labels_of(column)
+    check_complete(labels.where(labels != "", None), where, key)
+    ids = sorted(labels.unique())
+    if all(each.isascii() and each.isdigit() for each in ids):
+        ids.sort(key=int)
+    return pd.Index(ids).get_indexer(pd.Index(labels)).astype(np.int64), ids
+
+
+def _sides(
+    settings: Settings, folder: Path, columns: dict[str, str], ids: Sequence[Sequence[str]]
+) -> tuple[Side | None, Side | None]:
+    """What is known of users, and of items."""
+    dropped = listed(settings.drop)
+    paths, complete = {"users": settings.users, "items": settings.items}, settings.impute == "none"
+    users, items = (
+        None if path is None
+        else read_side(located(folder, path, key), key, of, columns[key[:-1]], dropped, complete=complete)
+        for (key, path), of in zip(paths.items(), ids, strict=True)
+    )  # fmt: skip
+    given = {column for side in (users, items) if side is not None for column in side.columns}
+    if absent := [column for column in dropped if column not in given]:
+        raise DataError(f"no side table has a column '{absent[0]}'", f"one of: {', '.join(sorted(given))}", "drop")
+    return users, items
+
+
+def _together(sides: Sequence[Side | None]) -> tuple[slice, ...]:
+    """The categories of all, where one stands behind the other."""
+    found, width = [], 0
+    for side in (each for each in sides if each is not None):
+        found += [slice(columns.start + width, columns.stop + width) for columns in side.categories]
+        width += side.numbers.values.shape[1]
+    return tuple(found)
+
+
+def _again(pairs: Rows) -> tuple[str, ...]:
+    """Pairs that are rated more than once."""
+    again = len(pairs) - len(np.unique(pairs[:, 0] * (pairs[:, 1].max() + 1) + pairs[:, 1]))
+    return (f"{again:,} of {len(pairs):,} ratings are of a user and item that have one already",) if again else ()

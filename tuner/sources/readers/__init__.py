@@ -1,0 +1,1 @@
+"""One kind of file per file: its bytes as tables or arrays."""

@@ -1,0 +1,82 @@
+"""Tables as recommenders' data sets have them: columns between tabs, `::`, `|` or commas, with a header or without."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tuner.errors import DataError
+from tuner.sources.readers.files import text_of
+from tuner.sources.readers.frames import TYPED, read_frame, typed
+from tuner.sources.readers.rows import check_rows
+
+SEPARATORS = ("::", "\t", ",", ";", "|")
+
+
+def read_plain(
+    path: Path, key: str, has_header: Callable[[Sequence[str]], bool], names: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """The columns of a table as text, or as a typed file has them; what separates them, the first line shows.
+
+    `has_header` tells it from the cells of the first line; columns without are called by `names`, else 1, 2, ….
+    Raises `DataError` with `key`, the setting that names the file."""
+    if path.suffix.lower() in TYPED:
+        return read_frame(path)
+    text = text_of(path, key)
+    separator = _separator(text, path, key)
+    quoting = csv.QUOTE_MINIMAL
+    if separator == "::":  # MovieLens' own, whose titles hold quote marks that mean nothing
+        text, separator, quoting = text.replace("\t", " ").replace("::", "\t"), "\t", csv.QUOTE_NONE
+    check_rows(io.BytesIO(text.encode()), separator, path.name, key, quoted=quoting != csv.QUOTE_NONE)
+    how: dict[str, Any] = {"sep": separator, "quoting": quoting, "dtype": str, "keep_default_na": False}
+    try:
+        frame: pd.DataFrame = pd.read_csv(io.StringIO(text), header=None, **how)
+    except (ValueError, csv.Error) as error:
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise DataError(f"{path.name} is not a readable table: {reason}", key=key) from error
+    first = [str(cell).strip() for cell in frame.iloc[0]]
+    if has_header(first):
+        if twice := next((name for name in first if first.count(name) > 1), None):
+            raise DataError(f"{path.name} has two columns called '{twice}'", "rename one of them", key)
+        if len(frame) == 1:
+            raise DataError(f"{path.name} has a header but no rows", key=key)
+        return frame[1:].reset_index(drop=True).set_axis(first, axis=1)
+    if names and len(first) > len(names):
+        text = f"{path.name} has no header and {len(first)} columns"
+        raise DataError(text, f"a first line that names them, or {', '.join(names)} only", key)
+    called = list(names) or [str(number) for number in range(1, len(first) + 1)]
+    return frame.set_axis(called[: len(first)], axis=1)
+
+
+def _separator(text: str, path: Path, key: str) -> str:
+    lines = (line for line in text.splitlines() if line.strip())
+    first = next(lines, None)
+    if first is None:
+        raise DataError(f"{path.name} is empty", key=key)
+    found = next((each for each in SEPARATORS if each in first), None)
+    if found is None:
+        raise DataError(f"{path.name} has one column", f"columns between {', '.join(map(repr, SEPARATORS))}", key)
+    return found
+
+
+def values_of(column: pd.Series) -> pd.Series:
+    """Text as numbers where every value is one; what is typed already stays as it is."""
+    if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
+        return column
+    return typed(column.astype(str).where(column.notna(), ""))
+
+
+def labels_of(column: pd.Series) -> pd.Series:
+    """Ids as text; a whole number as one, missing as empty."""
+
+    def label(value: object) -> str:
+        whole = isinstance(value, float) and value.is_integer()
+        return str(int(value)) if whole else str(value).strip()  # type: ignore[call-overload]
+
+    text = column.str.strip() if isinstance(column.dtype, pd.StringDtype) else column.astype(object).map(label)
+    return text.where(column.notna(), "")

@@ -1,0 +1,253 @@
+"""Sequences: `.ts` files of the UEA and UCR archive, or a long table with a row per step (CSV, TSV, Parquet)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows
+from tuner.data.levels import texts
+from tuner.data.precision import Narrowed, joined, narrow
+from tuner.data.targets import targets
+from tuner.errors import DataError
+from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
+from tuner.sources.columns.standing import unused_times
+from tuner.sources.readers.files import PathOrPaths, all_located
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.sources.readers.ts import read_cases
+
+OF_TABLES = ("id", "time", "target", "features", "drop", "groups", "separator")
+LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this share may be more than padding
+
+
+class Settings(NumberSettings):
+    reads: ClassVar = ("path",)
+    name: Literal["sequences"] = "sequences"
+    path: PathOrPaths = Field(description="the file, relative to the experiment file; or several that are put together")
+    id: str | None = Field(None, description="of a table: the column that names the sequence of a row")
+    time: str | None = Field(None, description="of a table: column that orders the steps; else they stand in order")
+    target: str | None = Field(None, description="of a table: the column to predict, one value in a sequence")
+    features: str | tuple[str, ...] = Field((), description="of a table: the channels; default: all other columns")
+    drop: str | tuple[str, ...] = Field((), description="of a table: columns to leave out")
+    groups: str | None = Field(None, description="of a table: column of what stays together in a fold, as patients")
+    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
+    task: Literal["auto", "classification", "regression", "tagging"] = Field(
+        "auto", description="tagging: the target of every step; auto: text, true/false or few whole numbers are classes"
+    )
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Sequences (N, T, D) with 0 after their ends; all `path`s are of one kind."""
+    paths = all_located(folder, settings.path)
+    kinds = {path.name.lower().removesuffix(".gz").endswith(".ts") for path in paths}
+    if len(kinds) > 1:
+        raise DataError(f"{paths[0].name} and others are of two kinds", "only .ts files, or only tables", "path")
+    return _archived(settings, paths) if kinds.pop() else _tabled(settings, paths)
+
+
+def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
+    where = paths[0].name
+    for key in OF_TABLES:
+        if getattr(settings, key):
+            raise DataError(f"{where} is a .ts file, which has no columns", f"leave {key} out", key)
+    if settings.task == "tagging":
+        raise DataError(f"{where} has one label for a sequence", "leave task out", "task")
+    cases = read_cases(paths)
+    values = _steps_target(cases.labels)
+    task, codes, classes = targets(values, cases.task if settings.task == "auto" else settings.task, where)
+    lengths = np.array([len(steps) for steps in cases.steps], dtype=np.int64)
+    found = narrow(np.concatenate(cases.steps))
+    channels = found.values.shape[1]
+    return Dataset(
+        name=_name(paths),
+        task=task,
+        features=_padded(found.values, lengths, where, np.float32(0)),
+        targets=codes,
+        feature_names=tuple(f"channel {number}" for number in range(1, channels + 1)),
+        target_names=("label",),
+        classes=classes,
+        scale=settings.scale,
+        impute=settings.impute,
+        lengths=_unequal(lengths),
+        offsets=found.offsets,
+        coarse=found.coarse,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The sequences of one table: D channels (ΣT,) and the targets (ΣT,), sequence by sequence; the lengths (N,), the
+    first row of each (N rows), its columns other than channels, the ids, and notes."""
+
+    channels: tuple[NDArray[Any], ...]
+    answers: pd.Series
+    lengths: Rows
+    heads: pd.DataFrame
+    columns: tuple[str, ...]
+    ids: frozenset[Any]
+    notes: tuple[str, ...]
+
+
+def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
+    """Rows sorted by sequence, as they first appear, and in each by time; an id belongs to its file."""
+    where, tagged = _name(paths), settings.task == "tagging"
+    parts: list[Part] = []
+    for path in paths:
+        parts.append(_part(settings, path))
+        if parts[-1].columns != parts[0].columns:
+            text = f"{path.name} has other columns than {paths[0].name}"
+            raise DataError(text, f"the columns {', '.join(parts[0].columns[:12])}", "path")
+    columns = _channels(settings, parts[0].columns)
+    lengths = np.concatenate([part.lengths for part in parts])
+    starts = np.cumsum(lengths) - lengths
+    asked = _steps_target(pd.concat([part.answers for part in parts], ignore_index=True))
+    wish = "classification" if settings.task == "tagging" else settings.task
+    task, codes, classes = targets(asked if tagged else asked[starts], wish, where)
+    heads = pd.concat([part.heads for part in parts], ignore_index=True)
+    channels = _joined([part.channels for part in parts])
+    return Dataset(
+        name=where,
+        task="tagging" if tagged else task,
+        features=_padded(channels.values, lengths, where, np.float32(0)),
+        targets=_padded(codes, lengths, where, np.int64(IGNORED)) if tagged else codes,
+        feature_names=tuple(columns),
+        target_names=(str(settings.target),),
+        classes=classes,
+        scale=settings.scale,
+        impute=settings.impute,
+        groups=group_codes(heads, settings.groups, where, "groups"),
+        hints=() if settings.groups else overlooked(heads, (), timed=False),
+        notes=(*next((part.notes for part in parts if part.notes), ()), *_again(parts, paths, str(settings.id))),
+        lengths=_unequal(lengths),
+        offsets=channels.offsets,
+        coarse=channels.coarse,
+    )
+
+
+def _joined(parts: Sequence[tuple[NDArray[Any], ...]]) -> Narrowed:
+    """The channels (ΣT, D) of all files, each with one offset."""
+    return joined([narrow(np.concatenate(several)[:, None]) for several in zip(*parts, strict=True)])
+
+
+def _part(settings: Settings, path: Path) -> Part:
+    """One table, in which errors name its own rows. What holds channels is never wider than they are."""
+    where = path.name
+    named = {key: getattr(settings, key) for key in ("id", "time", "target", "groups")}
+    roles = {column for column in named.values() if column is not None}
+    frame = read_frame(path, settings.separator, narrow=lambda name: name not in roles and not tells_a_role(name))
+    for key in ("id", "target"):
+        if named[key] is None:
+            text = f"{where} is a table, and nothing says which column is the {key}"
+            raise DataError(text, f"{key}: one of {', '.join(map(str, frame.columns[:12]))}", key)
+    wanted = [(key, column) for key, column in named.items() if column is not None]
+    more = [(key, column) for key in ("drop", "features") for column in listed(getattr(settings, key))]
+    check_columns(frame, [*wanted, *more], where)
+    columns = _channels(settings, tuple(map(str, frame.columns)))
+    if not columns:
+        raise DataError(f"{where}: no column is left as a channel")
+    order, lengths = _order(frame, named["id"], times(frame, settings.time, where), where)
+    channels = []
+    for column in columns:
+        ordering = "" if settings.time else f"; or time: {column}, if it orders the steps"
+        cure = f"leave it out with drop, or write it as numbers{ordering}"
+        channels.append(numbers_of(frame[column], where, "features", cure)[order])
+    if settings.task == "tagging":
+        check_complete(frame[named["target"]], where, "target")
+    for key in ("groups",) if settings.task == "tagging" else ("target", "groups"):
+        if named[key] is not None:
+            _check_constant(frame, order, lengths, named[key], key, named["id"], where)
+    starts = order[np.cumsum(lengths) - lengths]
+    known = [*([settings.groups] if settings.groups else []), *_constant(frame, order, lengths, roles)]
+    heads = frame[known].iloc[starts]
+    ids = frozenset(frame[named["id"]].iloc[starts])
+    unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
+    notes = () if settings.time else tuple(unused_times(frame, unused, order, lengths, where))
+    return Part(
+        tuple(channels), frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids, notes
+    )
+
+
+def _channels(settings: Settings, columns: tuple[str, ...]) -> list[str]:
+    taken = {settings.id, settings.time, settings.target, settings.groups, *listed(settings.drop)}
+    return listed(settings.features) or [column for column in columns if column not in taken]
+
+
+def _constant(frame: pd.DataFrame, order: Rows, lengths: Rows, roles: Collection[str]) -> list[str]:
+    """Columns whose names say that rows belong together, and that have one value in each sequence."""
+    first = np.repeat(order[np.cumsum(lengths) - lengths], lengths)
+    others = [str(column) for column in frame.columns if column not in roles and tells_a_role(str(column))]
+    codes = {column: pd.factorize(frame[column])[0] for column in others}
+    return [column for column, code in codes.items() if np.array_equal(code[order], code[first])]
+
+
+def _again(parts: Sequence[Part], paths: Sequence[Path], column: str) -> tuple[str, ...]:
+    """Ids that stand in several files."""
+    seen: dict[Any, str] = {}
+    for part, path in zip(parts, paths, strict=True):
+        both = sorted((str(each), each) for each in part.ids if each in seen)
+        if both:
+            text = f"{column} '{both[0][0]}' is in {seen[both[0][1]]} and in {path.name} ({len(both)} such)"
+            return (f"{text}: an id belongs to its file, so they are other sequences",)
+        seen |= dict.fromkeys(part.ids, path.name)
+    return ()
+
+
+def _name(paths: Sequence[Path]) -> str:
+    return paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+
+def _order(frame: pd.DataFrame, column: str, when: NDArray[np.float64] | None, where: str) -> tuple[Rows, Rows]:
+    """The rows (all of them) sequence by sequence in time, and the lengths (N,)."""
+    check_complete(frame[column], where, "id")
+    codes = pd.factorize(frame[column])[0]
+    if when is None:
+        return np.argsort(codes, kind="stable"), np.bincount(codes)
+    order = np.lexsort((when, codes))
+    same = np.flatnonzero((np.diff(codes[order]) == 0) & (np.diff(when[order]) == 0))
+    if len(same):
+        first, second = sorted(order[same[0] : same[0] + 2].tolist())
+        text = f"{where}: data rows {first + 1} and {second + 1} have the same {column} '{frame[column].iloc[first]}'"
+        raise DataError(f"{text} and the same time", "one row for each step", "time")
+    return order, np.bincount(codes)
+
+
+def _check_constant(
+    frame: pd.DataFrame, order: Rows, lengths: Rows, column: str, key: str, of: str, where: str
+) -> None:
+    """One value of the column in each sequence."""
+    check_complete(frame[column], where, key)
+    codes = pd.factorize(frame[column])[0][order]
+    first = np.repeat(codes[np.cumsum(lengths) - lengths], lengths)
+    if len(other := np.flatnonzero(codes != first)):
+        row = order[other[0]]
+        text = f"{where}: '{column}' of {of} '{frame[of].iloc[row]}' is not constant (data row {row + 1})"
+        raise DataError(
+            text, "task: tagging asks for every step" if key == "target" else "one value in a sequence", key
+        )
+
+
+def _steps_target(values: pd.Series) -> NDArray[Any]:
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return np.asarray(values)
+    return texts(values)
+
+
+def _padded(steps: NDArray[Any], lengths: Rows, where: str, rest: Any) -> NDArray[Any]:
+    """Steps (ΣT, …) of one sequence after another as (N, T, …), with `rest` after the ends."""
+    shape = (len(lengths), int(lengths.max()), *steps.shape[1:])
+    if np.prod(shape, dtype=float) > LARGEST and steps.size < SHARE * np.prod(shape, dtype=float):
+        text = f"{where}: sequence {int(lengths.argmax()) + 1} has {shape[1]:,} steps, and the others are far shorter: "
+        raise DataError(f"{text}padded alike they would take {np.prod(shape, dtype=float) * 4 / 2**30:,.0f} GiB",
+                        "cut or drop the long ones", "path")  # fmt: skip
+    padded = np.full(shape, rest, dtype=steps.dtype)
+    padded[np.arange(shape[1]) < lengths[:, None]] = steps
+    return padded
+
+
+def _unequal(lengths: Rows) -> Rows | None:
+    return None if (lengths == lengths[0]).all() else lengths

@@ -1,0 +1,134 @@
+"""A CSV, TSV, Parquet, Feather or Excel file: numbers, categories, dates, missing values, one or several targets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+from tuner.data.dataset import Dataset, NumberSettings, WeightsFor
+from tuner.data.levels import texts
+from tuner.data.targets import TaskChoice, targets
+from tuner.errors import DataError
+from tuner.sources.columns.encode import Categories, inputs
+from tuner.sources.columns.roles import WEIGHTS_FOR, group_codes, large_ids, overlooked, row_weights, times, weights_for
+from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.readers.files import located
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("at least one name")
+    return names
+
+
+Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
+CUTS = ("groups", "time", "split")
+
+
+class ColumnSettings(NumberSettings):
+    """What the columns of a table are, wherever it comes from; beside them every source has its `target`."""
+
+    features: Names | None = Field(None, description="the columns to learn from; default: all that nothing else names")
+    drop: str | tuple[str, ...] = Field((), description="columns to leave out")
+    groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
+    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
+    split: str | None = Field(None, description=f"column of {ROLE}; no feature")
+    weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
+    weights_for: WeightsFor = WEIGHTS_FOR
+    categories: Categories = Field("one_hot", description="one_hot: a column per level; embedded: codes, for mlp")
+    task: TaskChoice = Field(
+        "auto", description="auto: text, true/false or few whole numbers are classes; several columns of 0/1 are labels"
+    )
+
+
+class Settings(ColumnSettings):
+    reads: ClassVar = ("path",)
+    name: Literal["table"] = "table"
+    path: str = Field(description="the file, relative to the experiment file")
+    target: Names = Field(description="the column to predict, or a list of columns: numbers, or labels of 0/1")
+    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
+    sheet: int | str | None = Field(None, description="of an Excel file that has several: its name, or number from 1")
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """Read the file; a column is a feature unless it is a target, has a role or is dropped.
+
+    A date becomes three numbers, `NAME: days` since 1970-01-01, `NAME: month` and `NAME: weekday` (Monday is 0), a time
+    span its days. Embedded, a category that is missing is unknown, and numbers stand beside the codes."""
+    path = located(folder, settings.path)
+    taken = _taken(settings, settings.target)
+    frame = read_frame(path, settings.separator, settings.sheet, lambda name: name not in taken)
+    return of_frame(frame, settings, settings.target, path.name)
+
+
+def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str) -> Dataset:
+    """The rows of a frame; `name` is what errors call it."""
+    check_columns(frame, _named(settings, target), name)
+    taken, wanted = _taken(settings, target), listed(target)
+    index = [] if settings.features else _index(frame, taken)
+    notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
+    columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
+    split = read_split(frame, settings.split, name)
+    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name, wanted)
+    return Dataset(
+        name=name,
+        task=task,
+        targets=codes,
+        target_names=tuple(wanted),
+        classes=classes,
+        scale=settings.scale,
+        impute=settings.impute,
+        groups=group_codes(frame, settings.groups, name, "groups"),
+        order=times(frame, settings.time, name),
+        split=split.codes,
+        weights=row_weights(frame, settings.weights, name),
+        weights_for=weights_for(settings.weights_for, settings.weights, name),
+        hints=() if any(getattr(settings, key) for key in CUTS) else overlooked(frame, wanted),
+        notes=(*notes, *split.notes, *large_ids(frame, columns)),
+        **inputs(frame, columns, name, settings.categories),
+    )
+
+
+def _named(settings: ColumnSettings, target: Names) -> Iterator[tuple[str, str]]:
+    """Every (setting, column that it names)."""
+    yield from (("target", column) for column in listed(target))
+    for key in ("features", "drop", *CUTS, "weights"):
+        yield from ((key, column) for column in listed(getattr(settings, key)))
+
+
+def _taken(settings: ColumnSettings, target: Names) -> set[str]:
+    """The columns that are no features."""
+    return {column for key, column in _named(settings, target) if key != "features"}
+
+
+def _index(frame: pd.DataFrame, taken: set[str]) -> list[str]:
+    """The first column if it is but the index of a frame that was written with `to_csv`."""
+    first = frame.columns[0]
+    if first in taken or not (first == "Unnamed: 0" or str(first).strip() == ""):
+        return []
+    return [first] if np.array_equal(frame[first], np.arange(len(frame))) else []
+
+
+def _features(settings: ColumnSettings, others: list[str]) -> list[str]:
+    """The columns to learn from: those named, or all `others`."""
+    if settings.features is not None and settings.drop:
+        text = "features names the columns to learn from, so there is nothing to drop"
+        raise DataError(text, "leave drop out", "drop")
+    return others if settings.features is None else listed(settings.features)
+
+
+def target_of(frame: pd.DataFrame, wanted: list[str], where: str) -> NDArray[Any]:
+    """The columns (N,) or (N, M) as `targets` takes them; no value may be missing."""
+    for column in wanted:
+        check_complete(frame[column], where, "target")
+    if len(wanted) > 1:
+        return np.asarray(frame[wanted])
+    target = frame[wanted[0]]
+    if pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        return np.asarray(target)
+    return texts(target)
