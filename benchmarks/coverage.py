@@ -143,7 +143,7 @@ def told(seed: int, process: Process, repeats: int) -> Told:
     """The real pipe on one data set."""
     from tuner.report.results import load
     from tuner.search.driver import search
-    from tuner.search.plan import prepare
+    from tuner.search.prepare import prepare
     from tuner.search.wishes import Wishes
 
     with tempfile.TemporaryDirectory() as name:

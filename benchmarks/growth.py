@@ -22,7 +22,7 @@ from tuner.search.driver import search
 from tuner.search.events import Event, Finished
 from tuner.search.executors import Running
 from tuner.search.jobs import Job, Outcome, RefitJob
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.wishes import Wishes
 
 EPOCHS, MARKS = 20, (100, 1000, 5000)

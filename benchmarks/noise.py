@@ -131,7 +131,7 @@ def verdicts(seed: int, task: Task, cut: str) -> Found:
     """Of every metric of the task: what the report would say of one data set."""
     from tuner.report.results import load
     from tuner.search.driver import search
-    from tuner.search.plan import prepare
+    from tuner.search.prepare import prepare
     from tuner.search.wishes import Wishes
 
     found: Found = {}

@@ -13,7 +13,7 @@ from toys import CPU, SMALL, go_on, lanes_of, recipe
 
 from tuner import registry
 from tuner.errors import DataError
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.sources import arrays, images, table, texts
 from tuner.sources.loading import cache
 from tuner.training.lane_data import Table

@@ -5,7 +5,7 @@ from helpers import record, write_space
 
 from tuner.experiment.records import RefitRecord, failures_in_a_row
 from tuner.search.chain import Chain
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.store import StoredChain
 
 

@@ -26,7 +26,7 @@ from tuner.errors import LimitReached
 from tuner.report import load
 from tuner.report.failures import failures
 from tuner.search.executors import Inline, Processes
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.timing import first_job
 from tuner.training.stack import Stack
 

@@ -15,7 +15,7 @@ from tuner.experiment.sections import Median, NoPruner, Search
 from tuner.search.chain import Chain
 from tuner.search.group import Group, make_groups
 from tuner.search.jobs import RefitJob, TrialJob
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.samplers import Proposer
 from tuner.store import StoredChain
 

@@ -20,7 +20,7 @@ from tuner.models import mlp, rnn
 from tuner.search.executors import Inline, Processes
 from tuner.search.jobs import Work
 from tuner.search.machine import share_wanted
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.timing import first_job
 from tuner.search.trial import Runner
 from tuner.store import read

@@ -16,7 +16,7 @@ from tuner.models import _own
 from tuner.search.catalogue import model
 from tuner.search.executors import Processes
 from tuner.search.jobs import TrialJob
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 

@@ -7,7 +7,7 @@ from helpers import inside, search, write_space
 from own_data import DATA, space, written
 
 from tuner.search.catalogue import CodeHere, catalogue
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.sources.custom import loader as own
 
 

@@ -30,7 +30,7 @@ def test_it_fails_where_test_rows_are_trained_on(monkeypatch):
 
         return resampling.NestedPlan(tuple(open_(chain) for chain in honest(wish, dataset).chains))
 
-    monkeypatch.setattr("tuner.search.plan.plan", leaking)
+    monkeypatch.setattr("tuner.search.prepare.plan", leaking)
     monkeypatch.setattr("tuner.training.lanes.Lane.check", lambda lane: None)
     monkeypatch.setattr(selftest, "checks", lambda all_=selftest.checks: [dataclasses.replace(all_()[0], sets=1)])
     code, out, _ = inside("selftest")

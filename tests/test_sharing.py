@@ -16,7 +16,7 @@ from tuner.search.chain import Chain
 from tuner.search.events import Finished
 from tuner.search.group import Group, make_groups
 from tuner.search.jobs import TrialJob
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
 from tuner.search.trial import Runner

@@ -12,7 +12,7 @@ from tuner.experiment.header import SizeCurve
 from tuner.experiment.records import SizePoint
 from tuner.report import load
 from tuner.report.size_curve import Point, fit, outlook, points, verdict
-from tuner.search.plan import as_stored
+from tuner.search.header import as_stored
 from tuner.search.size_curve import SHARES, size_curve
 
 ROWS = [10, 20, 40, 80, 160]

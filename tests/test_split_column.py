@@ -14,7 +14,7 @@ from tuner.data.resampling import plan
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 from tuner.report import load
-from tuner.search.plan import load_data, prepare
+from tuner.search.prepare import load_data, prepare
 from tuner.sources.columns.split import read_split
 
 ROWS = 60

@@ -73,9 +73,9 @@ def test_the_reading_of_imports_sees_every_kind(tmp_path):
     file = tmp_path / "x.py"
     file.write_text(
         "import tuner.cli.app\nfrom tuner import store\nfrom tuner.report.tables import x\nimport os\n"
-        "if TYPE_CHECKING:\n    from tuner.search import plan\ndef f():\n    from tuner.models import mlp as m\n"
+        "if TYPE_CHECKING:\n    from tuner.search import prepare\ndef f():\n    from tuner.models import mlp as m\n"
     )
-    found = {"tuner.cli.app", "tuner.store", "tuner.report.tables", "tuner.search.plan", "tuner.models.mlp"}
+    found = {"tuner.cli.app", "tuner.store", "tuner.report.tables", "tuner.search.prepare", "tuner.models.mlp"}
     assert set(imported(file)) == found
 
 

@@ -11,7 +11,7 @@ from torture import survived
 from tuner.errors import UsageError
 from tuner.report import load
 from tuner.search.driver import search as run_search
-from tuner.search.plan import prepare
+from tuner.search.prepare import prepare
 from tuner.search.wishes import Wishes
 from tuner.store import FORMAT, read
 

@@ -25,7 +25,7 @@ from tuner.files import check_output
 if TYPE_CHECKING:
     from tuner.report.results import Results
     from tuner.search.events import Event
-    from tuner.search.plan import Prepared
+    from tuner.search.prepare import Prepared
     from tuner.search.wishes import Wishes
 
 LOG_BYTES, LOG_FILES = 5_000_000, 4  # a log is rotated at this size, and as many old ones are kept

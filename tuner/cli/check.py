@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from tuner.search.plan import Prepared
+    from tuner.search.prepare import Prepared
 
 
 def command(
@@ -22,8 +22,8 @@ def command(
     """
     from tuner.cli.console import clock, console
     from tuner.cli.spaces import find
-    from tuner.search.machine import room_of
-    from tuner.search.plan import devices, prepare
+    from tuner.search.machine import devices, room_of
+    from tuner.search.prepare import prepare
     from tuner.search.sizes import check_room
 
     prepared = prepare(find(file))

@@ -64,7 +64,8 @@ def _train(study: Path, name: str, device: str, trust: bool) -> None:
     from tuner.experiment.header import SizeCurve
     from tuner.lock import lock
     from tuner.report.results import load
-    from tuner.search.plan import as_stored, devices
+    from tuner.search.header import as_stored
+    from tuner.search.machine import devices
     from tuner.search.size_curve import size_curve
     from tuner.store import Store
 

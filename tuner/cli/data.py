@@ -61,7 +61,7 @@ def _is_space(what: str) -> bool:
 
 def _space(what: str) -> tuple[Dataset, list[str]]:
     from tuner.cli.spaces import find
-    from tuner.search.plan import load_data
+    from tuner.search.prepare import load_data
 
     path = find(what)
     dataset = load_data(path)
@@ -78,7 +78,7 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
 
     from tuner.errors import UsageError
     from tuner.search.catalogue import catalogue
-    from tuner.search.plan import loaded
+    from tuner.search.prepare import loaded
     from tuner.search.user_code import UserCode
     from tuner.sources.loading.guess import as_series, guess
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tuner.cli.audience import Begun, Ended
     from tuner.search.chain import Chain
     from tuner.search.events import Event, Finished
-    from tuner.search.plan import Prepared
+    from tuner.search.prepare import Prepared
 
 
 class Lines:

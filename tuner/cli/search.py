@@ -88,8 +88,8 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
             start_forkserver()
             empty = stack.enter_context(empty_storage()) if new else None
         from tuner.search.driver import search
-        from tuner.search.machine import room_of
-        from tuner.search.plan import devices, prepare
+        from tuner.search.machine import devices, room_of
+        from tuner.search.prepare import prepare
         from tuner.search.sizes import check_room
 
         prepared = prepare(path, wishes=wishes)

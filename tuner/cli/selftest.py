@@ -122,7 +122,7 @@ def _searched(check: Check, seed: int) -> tuple[float, float]:
 
     from tuner.report.results import load
     from tuner.search.driver import search
-    from tuner.search.plan import prepare
+    from tuner.search.prepare import prepare
     from tuner.search.wishes import Wishes
 
     data = check.data(np.random.default_rng(seed))

@@ -20,9 +20,10 @@ from tuner.search.chain import Chain
 from tuner.search.events import ChainDone, Finished, Listener, Note, Tick
 from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
+from tuner.search.header import changes, header
 from tuner.search.jobs import Job, Record, TrialJob
-from tuner.search.machine import cores, room_of
-from tuner.search.plan import Prepared, changes, devices, header
+from tuner.search.machine import cores, devices, room_of
+from tuner.search.prepare import Prepared
 from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.search.wishes import Wishes

@@ -11,6 +11,7 @@ import psutil
 import torch
 from rich.filesize import decimal
 
+from tuner.errors import UsageError
 from tuner.experiment.sections import Limits, size
 from tuner.memory import memory
 from tuner.training.fitting import Room
@@ -65,3 +66,19 @@ def _bytes(text: str) -> float:
     """The bytes that are written "2.00 GiB"."""
     number, unit = text.split()
     return float(number) * 1024.0 ** UNITS.index(unit)
+
+
+def devices(wish: str) -> list[str]:
+    """The devices that workers are spread over; asked for and absent is an error, never silently the CPU."""
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
+    kind, _, index = wish.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdigit())):
+        raise UsageError(f"unknown device '{wish}'", "one of: auto, cpu, cuda, cuda:0, mps")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if int(index or 0) >= count:
+        text = f"--device {wish}: this machine has {count} such device(s)"
+        raise UsageError(text, "--device cpu, or auto")
+    return [wish]

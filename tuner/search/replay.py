@@ -14,8 +14,8 @@ from tuner.experiment.sections import trial_time
 from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
-from tuner.search.machine import room_of
-from tuner.search.plan import as_stored, devices
+from tuner.search.header import as_stored
+from tuner.search.machine import devices, room_of
 from tuner.search.provenance import conditions, differences
 from tuner.store import StoredStudy
 

@@ -16,7 +16,7 @@ from tuner.experiment.records import SizePoint, TrialRecord
 from tuner.experiment.selection import refit_epochs
 from tuner.search.child import Child
 from tuner.search.machine import room_of
-from tuner.search.plan import Prepared
+from tuner.search.prepare import Prepared
 from tuner.search.trial import check_own, explain, recipe_of
 from tuner.search.workers import Task
 from tuner.seeds import seed_of

@@ -18,7 +18,7 @@ from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT
 
 if TYPE_CHECKING:
-    from tuner.search.plan import Prepared
+    from tuner.search.prepare import Prepared
 
 DRAWS = 32  # configurations
 

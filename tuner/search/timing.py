@@ -11,7 +11,7 @@ from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.jobs import TrialJob
-from tuner.search.plan import Prepared
+from tuner.search.prepare import Prepared
 from tuner.store import StoredChain
 
 

@@ -1,36 +1,24 @@
-"""From a file to everything that a search needs: experiment, data, splits, and the header that the study keeps."""
+"""From an experiment file to everything that a search needs: settings, data and splits, all checked."""
 
 from __future__ import annotations
 
-import hashlib
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from tuner import registry
 from tuner.data import precision
-from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset, check
-from tuner.data.resampling import ChainPlan, NestedPlan, plan
-from tuner.data.unseen import unseen
-from tuner.errors import DataError, ExperimentError, NoResultError, TunerError, UsageError
-from tuner.escapes import line
+from tuner.data.resampling import NestedPlan, plan
+from tuner.errors import DataError, ExperimentError, NoResultError, TunerError
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
 from tuner.experiment.own_code import Described, is_own
-from tuner.experiment.packing import pack
 from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
-from tuner.experiment.space import Range
 from tuner.experiment.yaml_file import at
 from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, reads
-from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts, split_unused
 from tuner.search.own import Tried, names_of_models, tried
@@ -41,7 +29,6 @@ from tuner.search.sharing import layout, together_in
 from tuner.search.user_code import UserCode
 from tuner.search.wishes import Wishes
 from tuner.sources.loading.cache import load, named
-from tuner.store import FORMAT, StoredStudy, is_ours
 from tuner.training.metrics import Metric
 
 
@@ -213,137 +200,13 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
         (
             *dataset.notes,
             *precision.warnings(dataset),
-            *_hints(experiment, dataset),
+            *hints(experiment, dataset),
             *split_unused(experiment, dataset),
         ),
     )
     return [experiment.document.render([at(node, each, warning=True)]) for each in said]
 
 
-def _hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
+def hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
     """What the data hints at, unless the file says how to cut."""
     return dataset.hints if experiment.resampling.kind == "auto" else ()
-
-
-def header(prepared: Prepared, name: str) -> StudyHeader:
-    """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
-    experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
-    files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
-    return StudyHeader(
-        schema=FORMAT,
-        name=name,
-        text=experiment.document.text,
-        sha256=hashlib.sha256(experiment.document.text.encode()).hexdigest(),
-        file=str(experiment.document.path.absolute()),
-        reads=tuple(str(path.absolute()) for path in prepared.reads),
-        identity={**experiment.identity(), "metric": metric.name, **files},
-        trials=prepared.trials(),
-        sampler=experiment.search.sampler,
-        default=prepared.default,
-        select=experiment.search.select,
-        cut=kind_of(experiment.resampling, dataset),
-        hints=_hints(experiment, dataset),
-        repeats=prepared.plan.repeats,
-        repeatable=prepared.plan.repeatable,
-        units=prepared.plan.units,
-        notes=(*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)),
-        task=dataset.task,
-        metric=metric.name,
-        maximize=metric.maximize,
-        bounds=metric.bounds,
-        by_row=metric.row_score(dataset) is not None,
-        weighted=dataset.score_weights is not None,
-        dataset=DatasetHeader(
-            dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target_names,
-            dataset.fingerprint(), dataset.truth(),
-        ),
-        splits=prepared.plan.digest(),
-        parameters=tuple(p.path for p in experiment.space.parameters),
-        ranges=_ranges(experiment),
-        chains=tuple(_chain_header(prepared, chain) for chain in prepared.plan.chains),
-    )  # fmt: skip
-
-
-def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
-    dataset, weights = prepared.dataset, prepared.dataset.score_weights
-    return ChainHeader(
-        name=chain.name,
-        rows=len(chain.rows),
-        test=len(chain.test),
-        folds=len(chain.folds),
-        trained=statistics.fmean(len(fold.train) for fold in chain.folds),
-        digest=chain.digest(),
-        share=chain.share,
-        dummy=dummy(dataset, prepared.metric, chain.rows, chain.test),
-        unseen=unseen(dataset, chain.rows, chain.test),
-        tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
-        weights=None if weights is None else pack(weights[chain.test]),
-        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.places else None,
-        validated=pack(_units(prepared, chain)) if chain.alone else None,
-    )
-
-
-def _ranges(experiment: Experiment) -> dict[str, SearchedRange]:
-    """Every range that is searched."""
-    ranges = ((p.path, p.domain) for p in experiment.space.parameters if isinstance(p.domain, Range))
-    return {path: SearchedRange(domain.low, domain.high, domain.log) for path, domain in ranges}
-
-
-def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
-    """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
-    rows = np.concatenate([fold.validation for fold in chain.folds])
-    kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.groups
-    return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
-
-
-def _small(targets: np.ndarray) -> np.ndarray:
-    """Class codes in as few bytes as they need."""
-    return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
-
-
-def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
-    """What differs between a study and the experiment that wants to go on with it, in words."""
-    old, new = stored.identity, now.identity
-    keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-    found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
-    if not found and stored.dataset.fingerprint != now.dataset.fingerprint:
-        found = ["the data itself: its content is not what the study was started with"]
-    if not found and stored.splits != now.splits:
-        found = ["the splits: the same rows are cut differently (another scikit-learn?)"]
-    return found
-
-
-def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
-    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed.
-
-    Code that it names runs if this user has made the study, or says that it is `trusted`."""
-    trusted = trusted or is_ours(study.header)
-    try:
-        prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)
-    except ExperimentError as error:
-        said = line(f"error: the experiment of '{study.name}' cannot be read any more:")
-        raise ExperimentError(f"{said}\n{error.message}") from error
-    if changed := changes(study.header, header(prepared, study.name)):
-        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put it back as it was")
-    return prepared
-
-
-def _short(value: Any) -> str:
-    text = "(absent)" if value is None else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def devices(wish: str) -> list[str]:
-    """The devices that workers are spread over; asked for and absent is an error, never silently the CPU."""
-    if wish == "auto":
-        if torch.cuda.is_available():
-            return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
-    kind, _, index = wish.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdigit())):
-        raise UsageError(f"unknown device '{wish}'", "one of: auto, cpu, cuda, cuda:0, mps")
-    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
-    if int(index or 0) >= count:
-        text = f"--device {wish}: this machine has {count} such device(s)"
-        raise UsageError(text, "--device cpu, or auto")
-    return [wish]

@@ -1,0 +1,131 @@
+"""What a study remembers of its experiment, and whether an experiment is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner.data.cuts import kind_of
+from tuner.data.resampling import ChainPlan
+from tuner.data.unseen import unseen
+from tuner.errors import ExperimentError, UsageError
+from tuner.escapes import line
+from tuner.experiment.experiment import Experiment
+from tuner.experiment.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
+from tuner.experiment.packing import pack
+from tuner.experiment.space import Range
+from tuner.search.dummy import dummy
+from tuner.search.prepare import Prepared, hints, prepare
+from tuner.store import FORMAT, StoredStudy, is_ours
+
+
+def header(prepared: Prepared, name: str) -> StudyHeader:
+    """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
+    experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
+    files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
+    return StudyHeader(
+        schema=FORMAT,
+        name=name,
+        text=experiment.document.text,
+        sha256=hashlib.sha256(experiment.document.text.encode()).hexdigest(),
+        file=str(experiment.document.path.absolute()),
+        reads=tuple(str(path.absolute()) for path in prepared.reads),
+        identity={**experiment.identity(), "metric": metric.name, **files},
+        trials=prepared.trials(),
+        sampler=experiment.search.sampler,
+        default=prepared.default,
+        select=experiment.search.select,
+        cut=kind_of(experiment.resampling, dataset),
+        hints=hints(experiment, dataset),
+        repeats=prepared.plan.repeats,
+        repeatable=prepared.plan.repeatable,
+        units=prepared.plan.units,
+        notes=(*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)),
+        task=dataset.task,
+        metric=metric.name,
+        maximize=metric.maximize,
+        bounds=metric.bounds,
+        by_row=metric.row_score(dataset) is not None,
+        weighted=dataset.score_weights is not None,
+        dataset=DatasetHeader(
+            dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target_names,
+            dataset.fingerprint(), dataset.truth(),
+        ),
+        splits=prepared.plan.digest(),
+        parameters=tuple(p.path for p in experiment.space.parameters),
+        ranges=_ranges(experiment),
+        chains=tuple(_chain_header(prepared, chain) for chain in prepared.plan.chains),
+    )  # fmt: skip
+
+
+def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
+    dataset, weights = prepared.dataset, prepared.dataset.score_weights
+    return ChainHeader(
+        name=chain.name,
+        rows=len(chain.rows),
+        test=len(chain.test),
+        folds=len(chain.folds),
+        trained=statistics.fmean(len(fold.train) for fold in chain.folds),
+        digest=chain.digest(),
+        share=chain.share,
+        dummy=dummy(dataset, prepared.metric, chain.rows, chain.test),
+        unseen=unseen(dataset, chain.rows, chain.test),
+        tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
+        weights=None if weights is None else pack(weights[chain.test]),
+        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.places else None,
+        validated=pack(_units(prepared, chain)) if chain.alone else None,
+    )
+
+
+def _ranges(experiment: Experiment) -> dict[str, SearchedRange]:
+    """Every range that is searched."""
+    ranges = ((p.path, p.domain) for p in experiment.space.parameters if isinstance(p.domain, Range))
+    return {path: SearchedRange(domain.low, domain.high, domain.log) for path, domain in ranges}
+
+
+def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
+    """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
+    rows = np.concatenate([fold.validation for fold in chain.folds])
+    kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.groups
+    return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
+
+
+def _small(targets: np.ndarray) -> np.ndarray:
+    """Class codes in as few bytes as they need."""
+    return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
+
+
+def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
+    """What differs between a study and the experiment that wants to go on with it, in words."""
+    old, new = stored.identity, now.identity
+    keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
+    if not found and stored.dataset.fingerprint != now.dataset.fingerprint:
+        found = ["the data itself: its content is not what the study was started with"]
+    if not found and stored.splits != now.splits:
+        found = ["the splits: the same rows are cut differently (another scikit-learn?)"]
+    return found
+
+
+def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
+    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed.
+
+    Code that it names runs if this user has made the study, or says that it is `trusted`."""
+    trusted = trusted or is_ours(study.header)
+    try:
+        prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)
+    except ExperimentError as error:
+        said = line(f"error: the experiment of '{study.name}' cannot be read any more:")
+        raise ExperimentError(f"{said}\n{error.message}") from error
+    if changed := changes(study.header, header(prepared, study.name)):
+        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put it back as it was")
+    return prepared
+
+
+def _short(value: Any) -> str:
+    text = "(absent)" if value is None else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
