@@ -15,6 +15,7 @@ from sklearn.model_selection import KFold
 
 from benchmarks.timing import table
 from tuner.data.dataset import Dataset, Task
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.diagnosis import SIGNS
 from tuner.experiment.records import TrialRecord
 from tuner.search.jobs import ChainView, TrialJob, Work
@@ -83,7 +84,7 @@ def records(each: Situation, trials: int = TRIALS, seed: int = 0) -> list[TrialR
             lanes.append(Lane(train + begin, (test + begin,), number))
     folds = np.arange(len(lanes)).reshape(trials, FOLDS)
     views = [ChainView(str(trial), tuple(own.tolist()), np.empty(0, np.int64)) for trial, own in enumerate(folds)]
-    configuration = {"model": {"name": "mlp", **each.model}, "training": each.training}
+    configuration = Configuration({"name": "mlp", **each.model}, each.training)
     runner = Runner(Work(_dataset(each, trials, seed), each.metric), "cpu")
     found = runner.run(TrialJob(0, {}, configuration, tuple(lanes), tuple(views)))
     return [record for record in found.values() if isinstance(record, TrialRecord)]

@@ -10,12 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tuner.cli.app import run
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import load
 from tuner.experiment.records import TrialRecord, from_checked_json, to_checked_json
 from tuner.search.catalogue import CodeHere, catalogue
@@ -141,12 +143,22 @@ def reworded(study, key, change):
         db.commit()
 
 
+NOTHING = Configuration({}, {})
+
+
+def changed(configuration, **model):
+    """A configuration with other settings of its model."""
+    return replace(configuration, model={**configuration.model, **model})
+
+
 def record(number, values, score=None, **more):
     """A finished trial made by hand; without a score it has failed."""
     if score is None:
-        return TrialRecord(number, "failed", values, {}, 0.1, reason="by hand")
+        return TrialRecord(number, "failed", values, NOTHING, 0.1, reason="by hand")
     epochs = more.pop("best_epochs", (1, 2))
-    return TrialRecord(number, "complete", values, {}, 0.1, score=score, best_epochs=epochs, means=(score,), **more)
+    return TrialRecord(
+        number, "complete", values, NOTHING, 0.1, score=score, best_epochs=epochs, means=(score,), **more
+    )
 
 
 def start(path, study, workers=2):

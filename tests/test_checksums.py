@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from torture import survived
 
 from tuner.errors import StorageError
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.packing import MOST, pack, unpack
 from tuner.experiment.records import FoldCurves, TrialRecord, to_json, trial_from_json
 from tuner.report import load
@@ -91,7 +92,7 @@ def test_what_has_moved_within_the_file_is_damage(finished, tmp_path, case):
 
 def test_a_record_may_have_settings_of_any_name():
     """Also those by which a record is cut where its curves begin."""
-    configuration = {"model": {"name": "x.py:Net", "curves": 3, "checksum": "y"}}
+    configuration = Configuration({"name": "x.py:Net", "curves": 3, "checksum": "y"}, {})
     told, curves = 'a text, "curves": {}, "checksum":"', FoldCurves(((0.5,),), ((0.5,),), ((0.25,),))
     made = TrialRecord(0, "complete", {"model.curves": 3}, configuration, 0.1, 0.5, details=told, curves=curves)
     assert trial_from_json(to_json(made, "final"), "final", 0) == made

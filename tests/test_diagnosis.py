@@ -9,6 +9,7 @@ from helpers import inside, search, slow, write_space
 from toys import classes, lanes_of, recipe
 
 from benchmarks.diagnosis import HEALTHY, ILL, rates, records
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.diagnosis import EXPLODED, SIGNS, FoldTraining, advice, diagnose
 from tuner.experiment.diagnosis import inside as signs_inside
 from tuner.models import mlp
@@ -111,23 +112,23 @@ def test_where_a_constant_makes_no_loss_the_losses_show_nothing():
 
 
 APPLIED = {  # a sign, settings that are among its remedies, and what is then no longer advised
-    "early stopping": ("overfitting", {"training": {"early_stopping": {"patience": 3}}}),
-    "gradient clipping": ("exploding gradients", {"training": {"clip_grad_value": 1.0}}),
-    "he initialization": ("dead ReLUs", {"model": {"initialization": {"name": "he"}}}),
-    "relu as activation": ("vanishing gradients", {"model": {"activation": "elu"}}),
-    "normalization": ("vanishing gradients", {"model": {"normalization": "batch"}}),
-    "residual blocks": ("vanishing gradients", {"model": {"block": "residual"}}),
+    "early stopping": ("overfitting", Configuration({}, {"early_stopping": {"patience": 3}})),
+    "gradient clipping": ("exploding gradients", Configuration({}, {"clip_grad_value": 1.0})),
+    "he initialization": ("dead ReLUs", Configuration({"initialization": {"name": "he"}}, {})),
+    "relu as activation": ("vanishing gradients", Configuration({"activation": "elu"}, {})),
+    "normalization": ("vanishing gradients", Configuration({"normalization": "batch"}, {})),
+    "residual blocks": ("vanishing gradients", Configuration({"block": "residual"}, {})),
 }
-NOT_APPLIED = {
-    "training": {"early_stopping": None, "clip_grad_norm": None},
-    "model": {"initialization": {"name": "torch"}, "activation": "tanh", "normalization": "none", "residual": False},
-}
+NOT_APPLIED = Configuration(
+    {"initialization": {"name": "torch"}, "activation": "tanh", "normalization": "none", "residual": False},
+    {"early_stopping": None, "clip_grad_norm": None},
+)
 
 
 @pytest.mark.parametrize("remedy", APPLIED)
 def test_nothing_is_advised_that_is_applied_already(remedy):
     sign, configuration = APPLIED[remedy]
-    assert remedy in advice(sign, [NOT_APPLIED]) and remedy in advice(sign, [{}])
+    assert remedy in advice(sign, [NOT_APPLIED]) and remedy in advice(sign, [Configuration({}, {})])
     assert remedy not in advice(sign, [configuration])
     assert remedy in advice(sign, [configuration, NOT_APPLIED])  # of several configurations, one lacks it
 

@@ -12,6 +12,7 @@ import pytest
 from helpers import (
     DIVERGING,
     all_gone,
+    changed,
     descendants,
     inside,
     read_trials,
@@ -217,7 +218,7 @@ def test_a_signal_saves_says_so_and_the_same_command_goes_on(tmp_path, number, c
 def test_no_memory_is_tried_once_more_with_all_of_it(endless, tmp_path):
     _, executor = endless
     job = first_job(prepare(write_space(tmp_path)))
-    large = {**job.configuration, "model": {**job.configuration["model"], "hidden_size": 8000, "num_layers": 3}}
+    large = changed(job.configuration, hidden_size=8000, num_layers=3)
     (child,) = multiprocessing.active_children()
     worker = psutil.Process(child.pid)
     until_ready(executor, job)
@@ -251,7 +252,7 @@ def test_what_fails_keeps_its_last_epoch_and_traceback(endless, monkeypatch):
 def test_memory_is_returned_between_trials(endless, tmp_path):
     _, executor = endless
     small = first_job(prepare(write_space(tmp_path)))
-    large = {**small.configuration, "model": {**small.configuration["model"], "hidden_size": 3000, "num_layers": 2}}
+    large = changed(small.configuration, hidden_size=3000, num_layers=2)
     process = psutil.Process(multiprocessing.active_children()[0].pid)
 
     def resident(job):

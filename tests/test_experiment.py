@@ -44,7 +44,7 @@ def test_what_is_left_out_has_a_default(reading):
 
 def test_a_configuration_is_a_whole_settings_tree(reading):
     space = reading(HEAD).space
-    tree = space.configuration(space.default())
+    tree = space.tree(space.default())
     assert tree["model"].items() >= {"name": "mlp", "hidden_size": 64, "activation": "relu", "dropout": 0.0}.items()
     assert tree["model"].keys() == CATALOGUE.models["mlp"].model_fields.keys()
     assert CATALOGUE.training.model_validate(tree["training"]) == CATALOGUE.training()
@@ -53,7 +53,7 @@ def test_a_configuration_is_a_whole_settings_tree(reading):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_space_makes_valid_settings(reading, name):
     experiment = reading(SHIPPED[name])
-    tree = experiment.space.configuration(experiment.space.default())
+    tree = experiment.space.tree(experiment.space.default())
     model = CATALOGUE.models[tree["model"]["name"]]
     assert flatten(model.model_validate(tree["model"]).model_dump()) == flatten(tree["model"])
     assert CATALOGUE.training.model_validate(tree["training"])
@@ -192,7 +192,7 @@ def test_a_when_is_walked_after_what_it_reads(reading):
     space = reading(text + "num_layers: [1, 2]}\nsearch: {sampler: grid}").space
     assert [p.path for p in space.parameters] == ["model.num_layers", "model.hidden_size"]
     assert grid.size(space) == 1 + 3
-    assert space.configuration({"model.num_layers": 1})["model"]["hidden_size"] == 64
+    assert space.configuration({"model.num_layers": 1}).model["hidden_size"] == 64
 
 
 def test_points_are_for_the_grid(reading):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import inside, search, tables, write_space
+from helpers import changed, inside, search, tables, write_space
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
 from tuner.experiment.sections import Limits
@@ -126,7 +126,7 @@ def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
     (expected,) = outcome_of(Inline(Work(*on), "cpu", Room(needed, most=needed)), [job])
     assert expected.state == "complete"
 
-    small = replace(job, configuration={**job.configuration, "model": {**job.configuration["model"], "hidden_size": 2}})
+    small = replace(job, configuration=changed(job.configuration, hidden_size=2))
     (expected_small,) = outcome_of(Inline(Work(*on), "cpu"), [small])
     for share in (1.0, 0.3):  # of what is needed, for each of three workers
         executor = Processes(Work(*on), ["cpu"], 3, Room(3 * share * needed))
@@ -141,9 +141,7 @@ def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
 def test_what_fits_nowhere_fails_beside_others_that_go_on(tmp_path):
     prepared = prepare(write_space(tmp_path))
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
-    huge = replace(
-        job, configuration={**job.configuration, "model": {**job.configuration["model"], "hidden_size": 900}}
-    )
+    huge = replace(job, configuration=changed(job.configuration, hidden_size=900))
     limit = 1.5 * need(on, job)
     executor = Processes(Work(*on), ["cpu"], 2, Room(limit, most=limit))
     try:

@@ -1,7 +1,7 @@
 """A setting that nothing would use is an error at its place, not ignored; so is a model that cannot answer."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from helpers import inside, write_space
@@ -151,7 +151,7 @@ def test_a_setting_of_another_branch_of_a_sibling_is_neither_searched_nor_report
         assert code == 0, err
         assert f" of {cells} cells" in out
         space = load(path, catalogue(CodeHere(tmp_path))).space
-        found = [json.dumps(space.configuration(cell), sort_keys=True) for cell in cells_of(space)]
+        found = [json.dumps(asdict(space.configuration(cell)), sort_keys=True) for cell in cells_of(space)]
         assert len(found) == len(set(found)) == cells
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from toys import CPU, classes
 
 from tuner.errors import UsageError
+from tuner.experiment.configuration import Configuration
 from tuner.models import _own
 from tuner.search.catalogue import model
 from tuner.search.executors import Processes
@@ -99,7 +100,7 @@ def test_a_worker_that_finds_another_file_refuses(folder):
     (folder / "helper_of_nets.py").write_text("WIDTH = 9\n")
     executor = Processes(work, ["cpu"], 1)
     lane = Lane(np.arange(30), (np.arange(30, 50),), 1)
-    job = TrialJob(0, {}, {"model": {"name": "my_nets.py:Plain"}, "training": {"epochs": 1}}, (lane,), ())
+    job = TrialJob(0, {}, Configuration({"name": "my_nets.py:Plain"}, {"epochs": 1}), (lane,), ())
     with closing(executor), pytest.raises(UsageError, match="Plain has changed since the search began"):
         executor.submit(job)
         while not executor.wait(1):

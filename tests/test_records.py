@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.records import (
     FoldCurves,
     RefitRecord,
@@ -17,18 +18,20 @@ from tuner.experiment.records import (
 )
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+NOTHING = Configuration({}, {})
+SETTINGS = st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=2)
 CURVES = st.lists(st.lists(FINITE | st.none(), max_size=3).map(tuple), max_size=3).map(tuple)
 
 
 def trial(number, score, state="complete", epochs=(3,)):
-    return TrialRecord(number, state, {}, {}, 0.1, score=score, best_epochs=tuple(epochs))
+    return TrialRecord(number, state, {}, NOTHING, 0.1, score=score, best_epochs=tuple(epochs))
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.builds(
     TrialRecord, number=st.integers(0), state=st.sampled_from(["complete", "pruned", "failed"]),
     values=st.dictionaries(st.text(), FINITE | st.text() | st.none() | st.booleans() | st.integers(), max_size=3),
-    configuration=st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers(), max_size=2), max_size=2),
+    configuration=st.builds(Configuration, SETTINGS, SETTINGS),
     seconds=FINITE, score=st.none() | FINITE, fold_scores=st.lists(FINITE).map(tuple),
     means=st.lists(FINITE).map(tuple), best_epochs=st.lists(st.integers()).map(tuple),
     curves=st.builds(FoldCurves, CURVES, CURVES, CURVES),

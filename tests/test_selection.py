@@ -10,13 +10,14 @@ from helpers import inside, report_json, search, slow, write_space
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.records import TrialRecord
 from tuner.experiment.selection import Selection, ranked, refit_epochs
 from tuner.report import load
 
 
 def trial(number, score, state="complete", epochs=(3,), **more):
-    return TrialRecord(number, state, {}, {}, 0.1, score=score, best_epochs=tuple(epochs), **more)
+    return TrialRecord(number, state, {}, Configuration({}, {}), 0.1, score=score, best_epochs=tuple(epochs), **more)
 
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6)

@@ -1,5 +1,6 @@
 """`tuner curve`: shares of the training rows, what is stored, and what the words rest on."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,8 +59,9 @@ def test_the_last_share_is_the_configuration_on_all_training_rows(curved):
     prepared, chosen = as_stored(results.study), results.deployed
     fold = prepared.plan.chains[-1].folds[0]
     lane = Lane(fold.train, (fold.validation,), seed_of(prepared.experiment.search.seed, chosen.number, fold.train))
-    configuration = {**chosen.configuration, "training": {**chosen.configuration["training"], "early_stopping": None}}
-    assert refit_epochs(chosen) < chosen.configuration["training"]["epochs"]  # which the schedule still counts on
+    training = {**chosen.configuration.training, "early_stopping": None}
+    configuration = replace(chosen.configuration, training=training)
+    assert refit_epochs(chosen) < chosen.configuration.epochs  # which the schedule still counts on
     job = RefitJob("final", chosen.number, configuration, lane, refit_epochs(chosen))
     (record,) = Runner(prepared.work, "cpu").run(job).values()
     assert SHARES[-1] == 1.0

@@ -83,7 +83,7 @@ def test_the_configuration_holds_every_target_once(space, data):
     for parameter in space.parameters:
         if parameter.path in values and not (parameter.selector and values[parameter.path] == RANGE_OPTION):
             wanted[parameter.target] = values[parameter.path]
-    assert leaves(space.configuration(values)) == wanted
+    assert leaves(space.tree(values)) == wanted
 
 
 def leaves(tree, path=()):
@@ -215,4 +215,4 @@ def test_a_constraint_on_another_branch_does_not_apply():
     assert space.admits({"o": "adam"})
     assert space.admits({"o": "sgd", "o.sgd.m": 0.4})
     assert not space.admits({"o": "sgd", "o.sgd.m": 0.6})
-    assert space.configuration({"o": "sgd", "o.sgd.m": 0.6}) == {"e": 3, "o": {"name": "sgd", "m": 0.6}}
+    assert space.tree({"o": "sgd", "o.sgd.m": 0.6}) == {"e": 3, "o": {"name": "sgd", "m": 0.6}}

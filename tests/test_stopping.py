@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 from toys import classes, lanes_of
 
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import load
 from tuner.experiment.records import TrialRecord
 from tuner.experiment.sections import Halving, Median, NoPruner, Percentile
@@ -27,7 +28,9 @@ HISTORY = st.lists(st.tuples(st.sampled_from(["complete", "complete", *STATES]),
 
 def trial(number, state, means):
     score = None if state == "failed" else means[-1]
-    return TrialRecord(number, state, {}, {}, 0.1, score=score, means=tuple(means), best_epochs=(len(means),))
+    return TrialRecord(
+        number, state, {}, Configuration({}, {}), 0.1, score=score, means=tuple(means), best_epochs=(len(means),)
+    )
 
 
 def decisions(pruner, history, curve, maximize):
@@ -166,10 +169,10 @@ def test_a_pruner_in_a_file(tmp_path, written, meant):
 
 
 EPOCHS, REACHED = 8, 3
-CONFIGURATION = {
-    "model": {"name": "mlp", "hidden_size": 6, "dropout": 0.3},
-    "training": {"epochs": EPOCHS, "batch_size": 8, "early_stopping": {"patience": EPOCHS}},
-}
+CONFIGURATION = Configuration(
+    {"name": "mlp", "hidden_size": 6, "dropout": 0.3},
+    {"epochs": EPOCHS, "batch_size": 8, "early_stopping": {"patience": EPOCHS}},
+)
 NOBODY = np.array([], dtype=np.int64)
 
 

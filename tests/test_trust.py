@@ -81,7 +81,7 @@ def test_a_record_that_names_code_of_its_own_runs_none(tmp_path, verb):
         for row, text, name, number in db.execute(query).fetchall():
             chain = name.removeprefix("tiny/")
             trial = trial_from_json(text, chain, number)
-            evil = replace(trial, configuration={**trial.configuration, "model": {"name": "evil.py:Net"}},
+            evil = replace(trial, configuration=replace(trial.configuration, model={"name": "evil.py:Net"}),
                            values={**trial.values, "model": "evil.py:Net"})  # fmt: skip
             db.execute("UPDATE trial_user_attributes SET value_json = ? WHERE rowid = ?", (to_json(evil, chain), row))
         db.execute("DELETE FROM study_user_attributes WHERE key LIKE 'tuner:refit%'")

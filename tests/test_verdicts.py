@@ -210,10 +210,8 @@ def test_one_length_of_training_everywhere(tmp_path):
     assert (deploy["trial"], deploy["epochs"], deploy["horizon"]) == (number, lengths[number], 12)
     assert not {"early_stopping", "epochs"} & {*deploy["training"]}
     assert "a learning-rate schedule is that of 12 epochs, cut there" in deploy["how"]
-    rest = {
-        k: v for k, v in results.deployed.configuration["training"].items() if k not in ("epochs", "early_stopping")
-    }
-    assert (deploy["model"], deploy["training"]) == (results.deployed.configuration["model"], rest)
+    rest = {k: v for k, v in results.deployed.configuration.training.items() if k not in ("epochs", "early_stopping")}
+    assert (deploy["model"], deploy["training"]) == (results.deployed.configuration.model, rest)
     length = f"{lengths[number]} epoch{'s' * (lengths[number] != 1)}"
     assert f"; train it for {length} (median best epoch of its inner folds)." in in_one_line(study)
     assert f"{length} ({results.deployed.epochs} trained)" in " ".join(said(study, "--trial", number).split())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.records import FoldCurve
 
 Floats = NDArray[np.float64]
@@ -41,9 +42,9 @@ class Remedy:
     text: str
     settings: Mapping[str, Collection[Any]] = field(default_factory=dict)
 
-    def applied(self, configuration: Mapping[str, Any]) -> bool:
+    def applied(self, configuration: Configuration) -> bool:
         """Whether a configuration has it already."""
-        found = ((_setting(configuration, path), values) for path, values in self.settings.items())
+        found = ((configuration.get(path), values) for path, values in self.settings.items())
         return any(each in values if values else each not in (None, "none") for each, values in found)
 
 
@@ -141,7 +142,7 @@ SIGNS = {
 CONSEQUENCES = {"exploding gradients", "dead ReLUs"}  # what else is worth saying of a training that diverged
 
 
-def advice(sign: str, configurations: Sequence[Mapping[str, Any]]) -> str:
+def advice(sign: str, configurations: Sequence[Configuration]) -> str:
     """What to try against a sign: all but what every one of these configurations has already."""
     wanted = [each.text for each in SIGNS[sign].remedies if not all(map(each.applied, configurations))]
     return ", ".join(wanted[:-1]) + (" or " if wanted[1:] else "") + wanted[-1]
@@ -278,11 +279,3 @@ class _Curves:
 def _rises(loss: Floats) -> float:
     """Root mean square of the rises of a loss from epoch to epoch."""
     return float(np.sqrt(np.mean(np.maximum(np.diff(loss), 0) ** 2)))
-
-
-def _setting(configuration: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
-    value: Any = configuration
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

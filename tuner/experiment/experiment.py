@@ -171,7 +171,7 @@ def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[
         reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, section, section)
     if reader.problems:
         return reader.problems
-    values = Space((), tuple(reader.fixed)).configuration({})
+    values = Space((), tuple(reader.fixed)).tree({})
     sections["dataset"] = catalogue.datasets[values["dataset"]["name"]]
     found: dict[str, Any] = {}
     for section, cls in sections.items():

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.errors import SAID
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.space import Values
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class TrialRecord:
     number: int
     state: State
     values: Values
-    configuration: dict[str, Any]
+    configuration: Configuration
     seconds: float
     score: float | None = None
     fold_scores: tuple[float, ...] = ()

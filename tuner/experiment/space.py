@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeGuard
 
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.expressions import Expression, parse
 
 Value = str | int | float | bool | None
@@ -239,7 +240,11 @@ class Space:
         """The default configuration: each parameter at the value of its domain nearest to the setting's default."""
         return self.walk(lambda parameter: parameter.domain.nearest(parameter.default, on_grid=on_grid))
 
-    def configuration(self, values: Mapping[str, Value]) -> dict[str, Any]:
+    def configuration(self, values: Mapping[str, Value]) -> Configuration:
+        """These values, and those that are not searched."""
+        return Configuration(**self.tree(values))
+
+    def tree(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """The settings tree with every leaf settled: {"model": {"name": "mlp", …}, "training": {…}}."""
         tree: dict[str, Any] = {}
         for fixed in self.fixed:

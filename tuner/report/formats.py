@@ -79,7 +79,7 @@ def deploy(results: Results) -> dict[str, Any] | None:
     chosen = results.deployed
     if chosen is None or (results.score is None and not results.flat):
         return None
-    training = {key: value for key, value in chosen.configuration["training"].items() if key != "early_stopping"}
+    training = {key: value for key, value in chosen.configuration.training.items() if key != "early_stopping"}
     horizon, epochs = training.pop("epochs"), refit_epochs(chosen)
     return {
         "trial": chosen.number,
@@ -88,7 +88,7 @@ def deploy(results: Results) -> dict[str, Any] | None:
         "horizon": horizon,
         "how": f"train on all rows for {epochs} epochs, the median best epoch of the inner folds, without early "
         f"stopping; a learning-rate schedule is that of {horizon} epochs, cut there",
-        **chosen.configuration,
+        "model": chosen.configuration.model,
         "training": training,
     }
 

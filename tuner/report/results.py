@@ -306,7 +306,7 @@ class Results:
     def pruned(self) -> tuple[int, float]:
         """(trials that were stopped early, share of all planned epochs that this saved at most)."""
         trials = [t for chain in self.chains.values() for t in chain.trials if t.state != "failed"]
-        planned = [int(t.configuration["training"]["epochs"]) for t in trials]
+        planned = [t.configuration.epochs for t in trials]
         stopped = [(all_, t.epochs) for all_, t in zip(planned, trials, strict=True) if t.state == "pruned"]
         return len(stopped), sum(all_ - done for all_, done in stopped) / max(sum(planned), 1)
 

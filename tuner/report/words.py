@@ -137,7 +137,7 @@ def deployed(results: Results) -> list[str]:
     what = f"{settings(chosen) or 'nothing was searched'}{why}"
     if not results.flat and results.score is None:
         return [f"The final chain leads with trial {chosen.number}: {what}. No outer score says yet how good it is."]
-    patient = chosen.configuration["training"]["early_stopping"] is not None
+    patient = chosen.configuration.patience is not None
     how = "median best epoch of its inner folds" if patient else "all that the file asks for"
     length = f"train it for {counted(refit_epochs(chosen), 'epoch')} ({how})"
     missing = not_shown(results)

@@ -96,9 +96,7 @@ class Group:
         """The trial of this number, with these values."""
         configuration = self._proposer.space.configuration(values)
         lanes = tuple(Lane(rows.train, rows.evaluations, self._seed(number, rows.train)) for rows in self._layout.lanes)
-        views = tuple(
-            self._view(chain, self._start(number), configuration["training"]["epochs"]) for chain in self.chains
-        )
+        views = tuple(self._view(chain, self._start(number), configuration.epochs) for chain in self.chains)
         return TrialJob(number, values, configuration, lanes, views, self._time_limit)
 
     def _view(self, chain: Chain, start: int, epochs: int) -> ChainView:

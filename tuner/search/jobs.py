@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tuner.data.dataset import Dataset, Rows
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.space import Values
 from tuner.search.stopping import Thresholds
@@ -48,7 +48,7 @@ class TrialJob:
 
     number: int
     values: Values
-    configuration: dict[str, Any]
+    configuration: Configuration
     lanes: tuple[Lane, ...]
     chains: tuple[ChainView, ...]
     time_limit: float | None = None
@@ -69,13 +69,12 @@ class TrialJob:
     @property
     def epochs(self) -> int:
         """Epochs to train at most."""
-        return int(self.configuration["training"]["epochs"])
+        return self.configuration.epochs
 
     @property
     def patience(self) -> int | None:
         """Of early stopping; None without."""
-        stopping = self.configuration["training"].get("early_stopping")
-        return stopping and int(stopping["patience"])
+        return self.configuration.patience
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ class RefitJob:
 
     chain: str
     number: int
-    configuration: dict[str, Any]
+    configuration: Configuration
     lane: Lane
     epochs: int
     time_limit: float | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import nn
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import Described, failed, is_own
 from tuner.experiment.space import Choice, Parameter, Space, Value
@@ -142,7 +143,7 @@ def _work(experiment: Experiment, dataset: Dataset) -> Work:
     return Work(dataset, DEFAULT[dataset.task], experiment.folder, own)
 
 
-def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[dict[str, Any], nn.Module]:
+def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configuration, nn.Module]:
     """The default configuration with this model, and the model without numbers. Raises `UsageError`."""
 
     def choose(parameter: Parameter) -> Value:
@@ -160,7 +161,7 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[dict[st
         raise UsageError(*failed(name, error)) from error
 
 
-def _misfit(name: str, configuration: dict[str, Any], work: Work) -> tuple[str, str] | None:
+def _misfit(name: str, configuration: Configuration, work: Work) -> tuple[str, str] | None:
     """What is wrong with the user's own model, and the cure: it is to read two rows."""
     recipe, dataset = recipe_of(configuration, work), work.dataset
     table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
@@ -198,7 +199,7 @@ def _cure(name: str, work: Work) -> str | None:
             'Annotated[int, "shape"], it is filled in from the data')  # fmt: skip
 
 
-def _first_epochs(configuration: dict[str, Any], work: Work, times: int) -> list[Epoch]:
+def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[Epoch]:
     """What an epoch on a part of the rows gives, trained so many times from the same seed; fewer where it takes long,
     and none where it fails."""
     dataset = work.dataset

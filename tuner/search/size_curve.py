@@ -75,7 +75,7 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
             for (_, validation), order in zip(folds, orders, strict=True):
                 rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
                 lanes.append(Lane(rows, (validation,), seed_of(seed, trial.number, rows), by_heart=True))
-            training = trial.configuration["training"]
+            training = trial.configuration.training
             planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
             recipe = recipe_of(trial.configuration, work, **planned, early_stopping=None)
             scores = train(recipe, lanes, table, _until(math.ceil(refit_epochs(trial) / share)), room).curves.score

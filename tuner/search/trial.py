@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
 from tuner.errors import LimitReached, NotTrusted, TunerError, UsageError, lacking
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.diagnosis import FoldTraining, diagnose
 from tuner.experiment.own_code import first_line, is_own
 from tuner.experiment.packing import pack
@@ -335,14 +336,14 @@ def check_own(work: Work) -> None:
             raise UsageError(f"the file of {name} has changed since the search began", "start it again")
 
 
-def recipe_of(configuration: Mapping[str, Any], work: Work, **training: Any) -> Recipe:
+def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
     """How to train and score a configuration, with other `training` settings where they are given."""
-    name = configuration["model"]["name"]
+    name = configuration.model["name"]
     if is_own(name) and name not in work.own:  # a stored trial, say, which somebody has changed
         raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
     module = model(name, work.folder)
-    settings = module.Settings.model_validate(configuration["model"])
-    how = TrainingSettings.model_validate({**configuration["training"], **training})
+    settings = module.Settings.model_validate(configuration.model)
+    how = TrainingSettings.model_validate({**configuration.training, **training})
     return Recipe(
         lambda shapes, lanes: module.build(settings, shapes, lanes), how, METRICS[work.metric], work.tune_threshold
     )
