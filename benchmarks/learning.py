@@ -16,9 +16,10 @@ from sklearn.model_selection import KFold
 
 from tuner import registry
 from tuner.data.dataset import Dataset, check
+from tuner.experiment.configuration import Configuration
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
-from tuner.search.trial import recipe_of
+from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import Curves, train
@@ -83,7 +84,7 @@ def _row(task: Task) -> str:
     dataset = check(module.load(module.Settings(**task.data), Path()))
     adam = {"name": "adam", "learning_rate": task.learning_rate}
     training = {"epochs": task.epochs, "batch_size": 32, "optimizer": adam, **task.more}
-    recipe = recipe_of({"model": task.model, "training": training}, Work(dataset, task.metric))
+    recipe = recipe_of(Configuration(task.model, training), Work(dataset, task.metric))
     start = time.perf_counter()
     trained = train(recipe, _lanes(dataset), Table(dataset, torch.device("cpu")), _everything)
     seconds, score = time.perf_counter() - start, float(trained.curves.score[:, -1].mean())

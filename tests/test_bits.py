@@ -9,9 +9,10 @@ from toys import CPU, classes, go_on
 
 from tuner import registry
 from tuner.data.dataset import check
+from tuner.experiment.configuration import Configuration
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
-from tuner.search.trial import recipe_of
+from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
@@ -65,7 +66,7 @@ CASES = {
 
 def losses(table, model, lanes, batch_size):
     how = recipe_of(
-        {"model": model, "training": {"epochs": 2, "batch_size": batch_size}},
+        Configuration(model, {"epochs": 2, "batch_size": batch_size}),
         Work(table.dataset, DEFAULT[table.dataset.task], own={model["name"]: ""}),
     )
     curves = train(how, lanes, table, go_on).curves

@@ -10,8 +10,7 @@ from torch import nn
 from twins import CLOSE, EACH, LENGTHS, Pooled, Theirs, assert_equal, made, numbers
 
 from tuner.models import cnn, recommender, transformer, unet
-from tuner.models.layers import Default, Lanes, Outline, Shapes
-from tuner.models.layers.initialization import He
+from tuner.models.layers import Lanes, Outline, Shapes
 from tuner.registry import load, names
 
 
@@ -252,14 +251,6 @@ def test_who_was_never_seen_gets_at_the_start_the_mean_and_the_bias_of_the_other
     out = net(torch.tensor([[[code, 5], [4, code]]] * 2))[..., 0]
     users, items = (bias.weight.detach()[..., 0] for bias in net.biases)
     torch.testing.assert_close(out, 3.5 + torch.stack([items[:, 5], users[:, 4]], dim=1))
-
-
-def test_side_numbers_that_are_only_weighed_begin_alike_whatever_the_network_would():
-    """Of `dot`, for which no `initialization` can be set."""
-    shapes = Shapes((2,), 1, vocabularies=(6, 9), side=3)
-    plain, he = (recommender.build(recommender.Settings(initialization=how), shapes, Lanes((1,))).side.weight
-                 for how in (Default(), He()))  # fmt: skip
-    assert torch.equal(plain, he)
 
 
 EXAMPLES = {

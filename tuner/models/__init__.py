@@ -1,1 +1,1 @@
-"""One model family per file: `Settings`, `LAYOUTS`, and `build(settings, shapes, lanes)`."""
+"""One model family per file: `Settings`, `LAYOUTS`, `TASKS`, and `build(settings, shapes, lanes)`."""

@@ -167,5 +167,4 @@ class CNN(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     return CNN(settings, shapes, lanes)

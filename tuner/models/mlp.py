@@ -105,7 +105,6 @@ class Embedded(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     layers: list[nn.Module] = []
     size = math.prod(shapes.inputs)
     if shapes.vocabularies:

@@ -87,5 +87,4 @@ class Recommender(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization if settings.interaction == "mlp" else Default()
     return Recommender(settings, shapes, lanes)

@@ -106,5 +106,4 @@ class RNN(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     return RNN(settings, shapes, lanes)

@@ -165,5 +165,4 @@ def _rows(values: Tensor, rows: Tensor) -> Tensor:
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     return Seq2Seq(settings, shapes, lanes)

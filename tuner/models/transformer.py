@@ -118,5 +118,4 @@ class Transformer(nn.Module):
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     return Transformer(settings, shapes, lanes, causal=shapes.causal)

@@ -91,5 +91,4 @@ def _resized(how, x: Tensor, *size, **more) -> Tensor:  # type: ignore[no-untype
 
 def build(settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes."""
-    lanes.initialization = settings.initialization
     return UNet(settings, shapes, lanes)

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Protocol
 
 from tuner import registry
+from tuner.errors import UsageError
 from tuner.experiment.experiment import Catalogue
 from tuner.experiment.own_code import Described, is_own
 from tuner.experiment.settings import Settings
@@ -17,6 +18,7 @@ from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 
 MODELS, SOURCES = "tuner.models", "tuner.sources"
+PARTS = {MODELS: ("Settings", "LAYOUTS", "TASKS", "build"), SOURCES: ("Settings", "load")}
 
 
 class Code(Protocol):
@@ -41,12 +43,20 @@ class CodeHere:
         return loaders.load(name, self._folder)
 
 
+def member(package: str, name: str) -> ModuleType:
+    """A model or source. Raises `UsageError` if its file lacks a part that every one has."""
+    module = registry.load(package, name)
+    if lacks := [part for part in PARTS[package] if not hasattr(module, part)]:
+        raise UsageError(f"{package}.{name} has no {' and no '.join(lacks)}", f"define {', '.join(PARTS[package])}")
+    return module
+
+
 class Members(Mapping[str, type[Settings]]):
     """The settings of every member of a package by name; those of the user's own, as `own` finds, are not listed."""
 
     def __init__(self, package: str, own: Callable[[str], Described]) -> None:
         self._own = own
-        self._settings = {name: registry.load(package, name).Settings for name in registry.names(package)}
+        self._settings = {name: member(package, name).Settings for name in registry.names(package)}
 
     def __getitem__(self, name: str) -> type[Settings]:
         return self._own(name).Settings if is_own(name) else self._settings[name]
@@ -65,10 +75,10 @@ def catalogue(code: Code) -> Catalogue:
 
 def model(name: str, folder: Path) -> ModuleType | models.Own:
     """The module of a model, or the user's own, whose code runs here."""
-    return models.load(name, folder) if is_own(name) else registry.load(MODELS, name)
+    return models.load(name, folder) if is_own(name) else member(MODELS, name)
 
 
 def reads(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The layouts and the tasks of a model."""
-    of = models if is_own(name) else registry.load(MODELS, name)
+    of = models if is_own(name) else member(MODELS, name)
     return of.LAYOUTS, of.TASKS

@@ -29,8 +29,8 @@ from tuner.models.layers import Lanes, Outline
 from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
+from tuner.search.recipe import recipe_of
 from tuner.search.sizes import Sizes, sizes
-from tuner.search.trial import recipe_of
 from tuner.search.user_code import UserCode
 from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of

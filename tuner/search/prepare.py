@@ -18,7 +18,7 @@ from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
 from tuner.search.budget import Budget
-from tuner.search.catalogue import MODELS, SOURCES, catalogue, reads
+from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
 from tuner.search.jobs import Work
 from tuner.search.misfits import check_used, doubts, split_unused
 from tuner.search.own import Tried, names_of_models, tried
@@ -138,7 +138,7 @@ def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
     name: str = settings.name  # type: ignore[attr-defined]  # every source's settings have one
     if is_own(name):
         return code.load(name, settings)
-    return load(registry.load(SOURCES, name), settings, folder)
+    return load(member(SOURCES, name), settings, folder)
 
 
 def _load(experiment: Experiment, code: UserCode, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
@@ -188,7 +188,7 @@ def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tr
 
 def _others(dataset: Dataset, what: str) -> str:
     """The models that could do it."""
-    modules = {name: registry.load(MODELS, name) for name in registry.names(MODELS)}
+    modules = {name: member(MODELS, name) for name in registry.names(MODELS)}
     fitting = [n for n, m in modules.items() if dataset.layout in m.LAYOUTS and dataset.task in m.TASKS]
     return f"{', '.join([*fitting, 'or one of your own'])}; or another {what} of the data"
 

@@ -17,7 +17,8 @@ from tuner.experiment.selection import refit_epochs
 from tuner.search.child import Child
 from tuner.search.machine import room_of
 from tuner.search.prepare import Prepared
-from tuner.search.trial import check_own, explain, recipe_of
+from tuner.search.recipe import check_own, recipe_of
+from tuner.search.trial import explain
 from tuner.search.workers import Task
 from tuner.seeds import seed_of
 from tuner.training.fitting import DoesNotFit, Room

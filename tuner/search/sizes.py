@@ -12,7 +12,7 @@ from tuner.experiment.space import Choice, Parameter, Space, Value, Values
 from tuner.models.layers import Outline
 from tuner.search.jobs import Work
 from tuner.search.machine import too_much
-from tuner.search.trial import recipe_of
+from tuner.search.recipe import recipe_of
 from tuner.training.fitting import FEWEST, LEAST, Room
 from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT

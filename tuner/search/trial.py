@@ -9,30 +9,26 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Rows, disjoint
-from tuner.errors import LimitReached, NotTrusted, TunerError, UsageError, lacking
-from tuner.experiment.configuration import Configuration
+from tuner.errors import LimitReached, TunerError, lacking
 from tuner.experiment.diagnosis import FoldTraining, diagnose
-from tuner.experiment.own_code import first_line, is_own
+from tuner.experiment.own_code import first_line
 from tuner.experiment.packing import pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
-from tuner.models._own import load
 from tuner.search.answers import confusion, examples
-from tuner.search.catalogue import model
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
+from tuner.search.recipe import check_own, recipe_of
 from tuner.training.fitting import ENDLESS, DoesNotFit, Room
 from tuner.training.lane_data import Table
 from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind
 from tuner.training.metrics import METRICS
-from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 from tuner.training.threshold import decided
 from tuner.training.threshold import tuned as threshold_of
@@ -327,23 +323,3 @@ def _short(norm: float) -> float | None:
 
 def _rows(curves: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(None if np.isnan(v) else plain(v) for v in row) for row in curves)
-
-
-def check_own(work: Work) -> None:
-    """Refuse code of the user's own that is not what the search was begun with. Raises `UsageError`."""
-    for name, digest in work.own.items():
-        if load(name, work.folder).code.digest != digest:
-            raise UsageError(f"the file of {name} has changed since the search began", "start it again")
-
-
-def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
-    """How to train and score a configuration, with other `training` settings where they are given."""
-    name = configuration.model["name"]
-    if is_own(name) and name not in work.own:  # a stored trial, say, which somebody has changed
-        raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
-    module = model(name, work.folder)
-    settings = module.Settings.model_validate(configuration.model)
-    how = TrainingSettings.model_validate({**configuration.training, **training})
-    return Recipe(
-        lambda shapes, lanes: module.build(settings, shapes, lanes), how, METRICS[work.metric], work.tune_threshold
-    )
