@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import annotated_types
 from pydantic import Field, create_model
@@ -100,11 +100,18 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
     return meant, tuple(files), _digest(files)
 
 
-def failed(name: str, error: BaseException, on: str = "") -> tuple[str, str]:
-    """What the user's code raised, and the cure. Raises `LimitReached` where the machine is at fault."""
+class Fault(NamedTuple):
+    """What is wrong with the user's code, and the cure."""
+
+    text: str
+    cure: str
+
+
+def failed(name: str, error: BaseException, on: str = "") -> Fault:
+    """What the user's code raised. Raises `LimitReached` where the machine is at fault."""
     if lack := lacking(error):
         raise LimitReached(f"{name} cannot run{on}: {lack}") from error
-    return f"{name} fails{on}: {first_line(error)}", "fix it; --debug shows where"
+    return Fault(f"{name} fails{on}: {first_line(error)}", "fix it; --debug shows where")
 
 
 def first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,17 @@ from tuner.training.settings import TrainingSettings
 Entry = Parameter | Fixed
 
 
+class Misuse(NamedTuple):
+    """A setting that cannot be used: its path in the file, why, and the cure."""
+
+    path: str
+    text: str
+    cure: str
+
+
 def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -> None:
     """Raise with every setting of the file that cannot be used, at its place."""
-    found = [experiment.error(path, text, hint).message for path, text, hint in _unused(experiment, dataset, models)]
+    found = [experiment.error(*each).message for each in _unused(experiment, dataset, models)]
     if found:
         raise ExperimentError("\n".join(dict.fromkeys(found)))
 
@@ -59,8 +67,8 @@ def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[st
     return [experiment.document.render([each]) for each in found]
 
 
-def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[tuple[str, str, str]]:
-    """Each as (path, what is wrong, the cure)."""
+def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[Misuse]:
+    """Each setting that the data, the model or another setting leaves without use."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
@@ -70,7 +78,8 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
                 given = about.get(other) or _named(entry, f"{above}.{other}", entries)
                 if not any(value == RANGE_OPTION or meets(value, used) for value in given):
                     text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
-                    yield entry.path, text, "leave it out" + (f", or change {other}" if other not in about else "")
+                    cure = "leave it out" + (f", or change {other}" if other not in about else "")
+                    yield Misuse(entry.path, text, cure)
     yield from _too_slow(entries)
     yield from _too_far(entries, dataset)
     losses = BY_TASK[dataset.task]
@@ -78,10 +87,10 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
         for loss in _values(entry):
             if loss is not None and loss not in losses:
                 text = f"{loss} is no loss of {dataset.task}"
-                yield entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}"
+                yield Misuse(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
 
 
-def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
+def _too_slow(entries: list[Entry]) -> Iterator[Misuse]:
     """A warm-up that no training outlasts."""
     ends = {
         name: [end for each in entries if each.target == f"training.{name}" for end in extremes(each)]
@@ -89,15 +98,16 @@ def _too_slow(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
     }
     if min(ends["warmup"]) >= max(ends["epochs"]):
         text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
-        yield "training.warmup", text, "fewer of it, or more epochs"
+        yield Misuse("training.warmup", text, "fewer of it, or more epochs")
 
 
-def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[tuple[str, str, str]]:
+def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[Misuse]:
     """A shift that leaves nothing of an image."""
     least = min(dataset.features.shape[2:], default=0)
     furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
     if dataset.layout == "image" and furthest >= least:
-        yield "training.shift", f"a shift of {furthest} pixels leaves nothing of images of {least}", "fewer pixels"
+        text = f"a shift of {furthest} pixels leaves nothing of images of {least}"
+        yield Misuse("training.shift", text, "fewer pixels")
 
 
 def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:

@@ -21,7 +21,7 @@ from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.own_code import Described, failed, is_own
+from tuner.experiment.own_code import Described, Fault, failed, is_own
 from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.models._own import filled as filled_in
 from tuner.models._own import kept, load
@@ -161,8 +161,8 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
         raise UsageError(*failed(name, error)) from error
 
 
-def _misfit(name: str, configuration: Configuration, work: Work) -> tuple[str, str] | None:
-    """What is wrong with the user's own model, and the cure: it is to read two rows."""
+def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None:
+    """What is wrong with the user's own model: it is to read two rows."""
     recipe, dataset = recipe_of(configuration, work), work.dataset
     table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
@@ -173,19 +173,20 @@ def _misfit(name: str, configuration: Configuration, work: Work) -> tuple[str, s
     try:
         model = recipe.build(table.shapes, Lanes((0,)))
         if not any(True for _ in model.parameters()):
-            return f"{name} has no weights to train", "register its layers in its constructor"
+            return Fault(f"{name} has no weights to train", "register its layers in its constructor")
         if others := {str(p.dtype) for p in model.parameters()} - {"torch.float32"}:
-            return f"{name} has weights of {', '.join(sorted(others))}", "float32, which lanes train in"
+            return Fault(f"{name} has weights of {', '.join(sorted(others))}", "float32, which lanes train in")
         out = model(*inputs)
         out.sum().backward()
         if tuple(out.shape[1:]) != wanted:
             said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
-            return f"{name} makes of {shown} a tensor {said}, not {due}", _cure(name, work) or "correct its forward"
+            text = f"{name} makes of {shown} a tensor {said}, not {due}"
+            return Fault(text, _cure(name, work) or "correct its forward")
     except TunerError as error:
-        return error.message, error.hint or ""
+        return Fault(error.message, error.hint or "")
     except BaseException as error:  # KeyboardInterrupt is the model's own: nobody else sends it to this process
-        text, hint = failed(name, error, f" on {shown}")
-        return text, _cure(name, work) or hint
+        fault = failed(name, error, f" on {shown}")
+        return fault._replace(cure=_cure(name, work) or fault.cure)
     return None
 
 
