@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,10 @@ def test_what_a_library_makes_of_an_interruption_is_one():
             os.kill(os.getpid(), signal.SIGTERM)
         except BaseException:
             raise StorageError("the disk is full") from None
+
+
+def test_it_says_its_version():
+    assert inside("--version") == (0, f"tuner {version('tuner')}\n", "")
 
 
 def test_an_error_is_printed_in_one_line_with_its_hint_below():
