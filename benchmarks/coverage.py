@@ -143,15 +143,15 @@ def told(seed: int, process: Process, repeats: int) -> Told:
     """The real pipe on one data set."""
     from tuner.report.results import load
     from tuner.search.driver import search
+    from tuner.search.options import SearchOptions
     from tuner.search.prepare import prepare
-    from tuner.search.wishes import Wishes
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays = process.draw(np.random.default_rng(seed))
         np.savez(folder / "data.npz", **arrays)
         (folder / "e.yaml").write_text(process.text(repeats, arrays))
-        search(prepare(folder / "e.yaml"), Wishes(folder / "study.db", workers=0), lambda event: None, empty)
+        search(prepare(folder / "e.yaml"), SearchOptions(folder / "study.db", workers=0), lambda event: None, empty)
         results, theirs = load(folder / "study.db"), _bates(folder / "study.db")
     ours, best = results.score, results.inner_best
     assert ours and best is not None

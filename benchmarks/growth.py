@@ -22,8 +22,8 @@ from tuner.search.driver import search
 from tuner.search.events import Event, Finished
 from tuner.search.executors import Running
 from tuner.search.jobs import Job, Outcome, RefitJob
+from tuner.search.options import SearchOptions
 from tuner.search.prepare import prepare
-from tuner.search.wishes import Wishes
 
 EPOCHS, MARKS = 20, (100, 1000, 5000)
 ROOT = str(Path(__file__).parent.parent)
@@ -97,7 +97,7 @@ def grow(folder: str, total: int) -> None:
                 start = time.perf_counter()
 
     with mock.patch("tuner.search.driver._executor", lambda *_: Fake()):
-        search(prepare(shipped()["regression"]), Wishes(path, trials=total), hear)
+        search(prepare(shipped()["regression"]), SearchOptions(path, trials=total), hear)
     print(json.dumps(rows))
 
 

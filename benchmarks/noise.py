@@ -131,14 +131,14 @@ def verdicts(seed: int, task: Task, cut: str) -> Found:
     """Of every metric of the task: what the report would say of one data set."""
     from tuner.report.results import load
     from tuner.search.driver import search
+    from tuner.search.options import SearchOptions
     from tuner.search.prepare import prepare
-    from tuner.search.wishes import Wishes
 
     found: Found = {}
     for tuning in task.tunings:
         with tempfile.TemporaryDirectory() as name:
             prepared = prepare(write(Path(name), task, cut, tuning, seed))
-            search(prepared, Wishes(Path(name) / "study.db", workers=0), lambda event: None, empty)
+            search(prepared, SearchOptions(Path(name) / "study.db", workers=0), lambda event: None, empty)
             results = load(Path(name) / "study.db")
         others = {each for other in task.tunings if other is not tuning for each in other.scored}
         for metric in _metrics(prepared, tuning, others):

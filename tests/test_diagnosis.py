@@ -193,7 +193,7 @@ def test_the_gauges_read_what_torch_says():
     (stack,) = build_stacks(how, lanes, table)
     stack.train_epoch()
     norms, dead = stack.gradient_norms(), stack.evaluate().dead
-    assert stack.gauges.layers == ("0", "2", "4") and stack.gauges.relus == ("1", "3")
+    assert stack.layer_monitor.layers == ("0", "2", "4") and stack.layer_monitor.relus == ("1", "3")
     for k, lane in enumerate(lanes):
         x, y = table.features[lane.train], table.targets[lane.train]
         mean, spread = x.mean(dim=0), x.std(dim=0, unbiased=False)

@@ -10,7 +10,7 @@ from torch import nn
 from twins import CLOSE, EACH, LENGTHS, Pooled, Theirs, assert_equal, made, numbers
 
 from tuner.models import cnn, recommender, transformer, unet
-from tuner.models.layers import Lanes, Outline, Shapes
+from tuner.models.layers import Lanes, MetaLanes, Shapes
 from tuner.registry import load, names
 
 
@@ -277,7 +277,7 @@ def example(family, lanes, wish):
 
 @FAMILY
 def test_a_familys_outline_has_the_sizes_of_one_lane_and_no_numbers(family):
-    (outline, _), (net, _) = example(family, Outline(), {}), example(family, Lanes((1,)), {})
+    (outline, _), (net, _) = example(family, MetaLanes(), {}), example(family, Lanes((1,)), {})
     assert all(each.is_meta for each in [*outline.parameters(), *outline.buffers()])
     sizes = [{name: p.shape for name, p in one.named_parameters()} for one in (outline, net)]
     assert sizes[0] == sizes[1]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tuner.models.layers import BatchNorm, Conv, Embedding, Lanes, Linear, Outline, Recurrent
+from tuner.models.layers import BatchNorm, Conv, Embedding, Lanes, Linear, MetaLanes, Recurrent
 from tuner.models.layers.initialization import He, Normal, Orthogonal, Xavier
 
 
@@ -53,7 +53,7 @@ def test_a_lanes_weights_do_not_depend_on_its_neighbours_however_they_begin(how)
 
 
 def test_an_outline_has_the_sizes_and_no_numbers():
-    outline = Outline()
+    outline = MetaLanes()
     outline.initialization = Orthogonal()
     for layer in (Linear(4, 3, outline), Embedding(9, 4, outline), Conv(4, 3, 3, outline), BatchNorm(3, outline)):
         assert all(p.is_meta for p in layer.parameters())

@@ -24,7 +24,7 @@ from tuner.search.prepare import prepare
 from tuner.search.timing import first_job
 from tuner.search.trial import Runner
 from tuner.store import read
-from tuner.training.fitting import DoesNotFit, Room, _parts, build_stacks, weight_bytes
+from tuner.training.fitting import DoesNotFit, MemoryBudget, _parts, build_stacks, weight_bytes
 from tuner.training.loop import train
 from tuner.training.settings import EarlyStopping
 
@@ -56,7 +56,7 @@ def test_a_cut_stack_changes_no_curve(model, shape, at_once):
     lanes = lanes_of(table, [24] * 7)
     held, step = needed(how, lanes, table)
     whole = train(how, lanes, table, go_on)
-    room = Room(held + at_once * step)
+    room = MemoryBudget(held + at_once * step)
     cut = train(how, lanes, table, go_on, room)
     sizes = [len(set(stack.positions)) for stack in build_stacks(how, lanes, table, room)]
     assert sizes == {5: [4, 3], 3: [3, 2, 2], 1: [2, 2, 2, 1]}[at_once]
@@ -103,7 +103,7 @@ def need(on, job):
     needed = 0
     while True:
         try:
-            Runner(Work(*on), "cpu").run(job, room=Room(needed, most=needed))
+            Runner(Work(*on), "cpu").run(job, room=MemoryBudget(needed, most=needed))
         except DoesNotFit as error:  # first for its weights alone, then for all
             needed = error.needed
         else:
@@ -123,13 +123,13 @@ def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
     prepared = prepare(write_space(tmp_path))
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
     needed = need(on, job)
-    (expected,) = outcome_of(Inline(Work(*on), "cpu", Room(needed, most=needed)), [job])
+    (expected,) = outcome_of(Inline(Work(*on), "cpu", MemoryBudget(needed, most=needed)), [job])
     assert expected.state == "complete"
 
     small = replace(job, configuration=changed(job.configuration, hidden_size=2))
     (expected_small,) = outcome_of(Inline(Work(*on), "cpu"), [small])
     for share in (1.0, 0.3):  # of what is needed, for each of three workers
-        executor = Processes(Work(*on), ["cpu"], 3, Room(3 * share * needed))
+        executor = Processes(Work(*on), ["cpu"], 3, MemoryBudget(3 * share * needed))
         try:
             done = outcome_of(executor, [replace(job), small, replace(job)])
             assert sorted(done, key=str) == sorted([expected, expected_small, expected], key=str)
@@ -143,7 +143,7 @@ def test_what_fits_nowhere_fails_beside_others_that_go_on(tmp_path):
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
     huge = replace(job, configuration=changed(job.configuration, hidden_size=900))
     limit = 1.5 * need(on, job)
-    executor = Processes(Work(*on), ["cpu"], 2, Room(limit, most=limit))
+    executor = Processes(Work(*on), ["cpu"], 2, MemoryBudget(limit, most=limit))
     try:
         done = outcome_of(executor, [huge, job])
         assert sorted(record.state for record in done) == ["complete", "failed"]
@@ -156,7 +156,7 @@ def test_a_model_too_large_to_be_built_is_refused_before_it_takes_anything():
     table = classes(40, (64,))
     how = recipe(mlp.Settings(hidden_size=65536, num_layers=8), "log_loss")  # 30 billion weights
     with pytest.raises(DoesNotFit) as caught:
-        build_stacks(how, lanes_of(table, [24] * 3), table, Room(1e9, most=1e9))
+        build_stacks(how, lanes_of(table, [24] * 3), table, MemoryBudget(1e9, most=1e9))
     weights = 64 * 65536 + 7 * 65536**2 + 65536 * 3 + 8 * 65536 + 3
     five = 5  # the weights, adam's two histories, the gradient that is kept and the one that is just being made
     assert caught.value.needed == 4 * five * 4 * weights  # lanes, copies, bytes

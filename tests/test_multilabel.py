@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from tuner.data.cuts import cut_of
+from tuner.data.cuts import splitter_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.targets import targets
 from tuner.errors import DataError
@@ -91,7 +91,7 @@ def test_every_fold_has_its_share_of_each_common_combination_of_labels(seed, lab
     random = np.random.default_rng(seed)
     y = (random.random((60, labels)) < random.uniform(0.1, 0.9, labels)).astype(float)
     dataset = Dataset("toy", "multilabel", np.zeros((60, 1), np.float32), y, (), tuple("abcde"[:labels]))
-    parts = cut_of(Resampling(), dataset).parts(np.arange(60), folds, 0)
+    parts = splitter_of(Resampling(), dataset).parts(np.arange(60), folds, 0)
     assert sorted(np.concatenate(parts)) == list(range(60))
     combinations, counts = np.unique(y, axis=0, return_counts=True)
     for combination, count in zip(combinations, counts, strict=True):

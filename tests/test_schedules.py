@@ -10,7 +10,15 @@ from toys import classes, lanes_of, recipe
 from tuner.models import mlp
 from tuner.training.fitting import build_stacks
 from tuner.training.optimizers import Sgd
-from tuner.training.schedules import Constant, Cosine, Exponential, OneCycle, Pace, ReduceOnPlateau, Step
+from tuner.training.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    LearningRateSchedule,
+    OneCycle,
+    ReduceOnPlateau,
+    Step,
+)
 
 STEPS, EPOCHS = 4, 12
 CPU = torch.device("cpu")
@@ -31,7 +39,7 @@ CASES = {
 
 def paced(schedule, warmup=0, epochs=EPOCHS, losses=None, lanes=1):
     """The factors of every step."""
-    pace, found = Pace(schedule, warmup, epochs, lanes, CPU), []
+    pace, found = LearningRateSchedule(schedule, warmup, epochs, lanes, CPU), []
     for epoch in range(epochs):
         found += [pace.factor(step, STEPS) for step in range(STEPS)]
         pace.ended(torch.zeros(lanes, dtype=torch.double) if losses is None else losses[epoch])
@@ -101,7 +109,7 @@ def test_a_plateau_is_torchs_in_every_lane_and_lanes_may_leave():
             assert ours[epoch * STEPS][lane].item() == pytest.approx(optimizer.param_groups[0]["lr"])
             schedule.step(losses[epoch, lane].item())
     assert len({factor[1].item() for factor in ours}) > 2, "the flat lane has dropped more than once"
-    pace = Pace(settings, 0, EPOCHS, 3, CPU)
+    pace = LearningRateSchedule(settings, 0, EPOCHS, 3, CPU)
     for epoch in range(EPOCHS):
         if epoch == 5:
             pace.select(torch.tensor([2, 1]))

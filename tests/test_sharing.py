@@ -16,11 +16,11 @@ from tuner.search.chain import Chain
 from tuner.search.events import Finished
 from tuner.search.group import Group, make_groups
 from tuner.search.jobs import TrialJob
+from tuner.search.options import SearchOptions
 from tuner.search.prepare import prepare
 from tuner.search.samplers import Proposer
 from tuner.search.sharing import layout, sharing
 from tuner.search.trial import Runner
-from tuner.search.wishes import Wishes
 from tuner.store import StoredChain, read
 
 RANDOM = {"search": {"sampler": "random", "trials": 12}}
@@ -209,7 +209,7 @@ def killed_after(writes):
 
 
 def search(prepared, study, listener=lambda event: None):
-    driver.search(prepared, Wishes(study, workers=0), listener)
+    driver.search(prepared, SearchOptions(study, workers=0), listener)
 
 
 def written(study):

@@ -11,8 +11,8 @@ from torture import survived
 from tuner.errors import UsageError
 from tuner.report import load
 from tuner.search.driver import search as run_search
+from tuner.search.options import SearchOptions
 from tuner.search.prepare import prepare
-from tuner.search.wishes import Wishes
 from tuner.store import FORMAT, read
 
 
@@ -107,7 +107,7 @@ def test_no_more_is_deleted_than_was_agreed_to(two):
     before = study.read_bytes()
     prepared = prepare(path)
     with pytest.raises(UsageError, match="has 8 trials by now, and 3 were to be deleted"):
-        run_search(prepared, Wishes(study, "one", workers=0, fresh=True, agreed=3), lambda event: None)
+        run_search(prepared, SearchOptions(study, "one", workers=0, fresh=True, agreed=3), lambda event: None)
     assert study.read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from tuner.experiment.records import TrialRecord
 from tuner.experiment.selection import refit_epochs
 
 if TYPE_CHECKING:
-    from tuner.cli.audience import Begun, Ended
+    from tuner.cli.reporters import Begun, Ended
     from tuner.search.events import Event, Finished
 
 
@@ -28,13 +28,13 @@ class JsonLines:
 
     def begin(self, begun: Begun) -> None:
         """`started`."""
-        prepared, wishes = begun.prepared, begun.wishes
+        prepared, options = begun.prepared, begun.options
         self._say(
             "started",
             name=begun.name,
-            study=str(wishes.study),
+            study=str(options.study),
             metric=prepared.metric.name,
-            trials=prepared.trials(wishes.trials),
+            trials=prepared.trials(options.trials),
             chains=[chain.name for chain in prepared.plan.chains],
             warnings=list(prepared.warnings),
         )

@@ -9,7 +9,7 @@ from tuner.experiment.records import TrialRecord
 from tuner.report.tables import counted
 
 if TYPE_CHECKING:
-    from tuner.cli.audience import Begun, Ended
+    from tuner.cli.reporters import Begun, Ended
     from tuner.search.chain import Chain
     from tuner.search.events import Event, Finished
     from tuner.search.prepare import Prepared
@@ -47,12 +47,12 @@ class Lines:
 
 def opening(begun: Begun) -> str:
     """One line: what is about to happen."""
-    prepared, wishes = begun.prepared, begun.wishes
+    prepared, options = begun.prepared, begun.options
     experiment, chains = prepared.experiment, prepared.plan.chains
-    trials, outer = prepared.trials(wishes.trials), len(chains) - 1
+    trials, outer = prepared.trials(options.trials), len(chains) - 1
     nested = f"{outer} outer folds and the final chain" if outer else "one flat chain (optimistic score)"
     return (
-        f"{wishes.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
+        f"{options.name or experiment.name}: {prepared.dataset.name}, {len(prepared.dataset):,} rows, "
         f"{prepared.metric.name}; {experiment.search.sampler}, {counted(trials, 'trial')} for {nested}: "
         f"{work(prepared, trials)}"
     )

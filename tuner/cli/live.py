@@ -12,7 +12,7 @@ from tuner.experiment.records import TrialRecord
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
-    from tuner.cli.audience import Begun, Ended
+    from tuner.cli.reporters import Begun, Ended
     from tuner.search.events import Event, Tick
 
 

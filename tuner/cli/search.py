@@ -12,8 +12,8 @@ from tuner.cli.options import DEVICE
 from tuner.errors import StorageError, StudyBusy, TimeIsOver, UsageError
 
 if TYPE_CHECKING:
-    from tuner.cli.audience import Audience
-    from tuner.search.wishes import Wishes
+    from tuner.cli.reporters import Reporters
+    from tuner.search.options import SearchOptions
 
 
 def command(
@@ -43,28 +43,28 @@ def command(
       tuner search my.yaml --study night.db --trials 60
       tuner search my.yaml --until 07:00 --quiet --log night.log
     """
-    from tuner.cli.audience import Audience
+    from tuner.cli.reporters import Reporters
     from tuner.cli.spaces import find
     from tuner.files import resolve_link
     from tuner.lock import files_of
-    from tuner.search.wishes import Wishes
+    from tuner.search.options import SearchOptions
 
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait, name=name)
     study = resolve_link(study)
-    wishes = Wishes(study, name, trials, workers, device, fresh, timeout, until, wait, quiet=quiet)
+    options = SearchOptions(study, name, trials, workers, device, fresh, timeout, until, wait, quiet=quiet)
     try:
         kept = (*files_of(study), Path(file))
-        with Audience(quiet=quiet, json=json, log=log, kept=kept) as audience:
-            _search(find(file), wishes, audience, sure=yes or not fresh)
+        with Reporters(quiet=quiet, json=json, log=log, kept=kept) as reporters:
+            _search(find(file), options, reporters, sure=yes or not fresh)
     except TimeIsOver as error:
         if quiet:  # that a night ends is nothing wrong; the exit code tells it
             raise typer.Exit(error.exit_code) from None
         raise
 
 
-def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
+def _search(path: Path, options: SearchOptions, reporters: Reporters, sure: bool) -> None:
     from contextlib import ExitStack, suppress
     from dataclasses import replace
 
@@ -72,19 +72,19 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
     from tuner.search.forkserver import empty_storage, start_forkserver
     from tuner.store import check_file, holds_something
 
-    if not os.path.isdir(wishes.study.parent):
+    if not os.path.isdir(options.study.parent):
         raise StorageError(
-            f"{wishes.study}: there is no folder {wishes.study.parent}", "make it, or name another --study"
+            f"{options.study}: there is no folder {options.study.parent}", "make it, or name another --study"
         )
-    new = not holds_something(wishes.study)
+    new = not holds_something(options.study)
     if not new:
         with suppress(StudyBusy):  # the search waits for whoever holds the file
-            check_file(wishes.study)  # report a bad file before the slow import of torch
-        if not wishes.wait:
-            check_free(wishes.study)
+            check_file(options.study)  # report a bad file before the slow import of torch
+        if not options.wait:
+            check_free(options.study)
     with ExitStack() as stack:
         empty = None
-        if wishes.workers != 0:
+        if options.workers != 0:
             start_forkserver()
             empty = stack.enter_context(empty_storage()) if new else None
         from tuner.search.driver import search
@@ -92,23 +92,23 @@ def _search(path: Path, wishes: Wishes, audience: Audience, sure: bool) -> None:
         from tuner.search.prepare import prepare
         from tuner.search.sizes import check_room
 
-        prepared = prepare(path, wishes=wishes)
-        prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(wishes.device)))
+        prepared = prepare(path, options=options)
+        prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(options.device)))
         if not sure:
-            wishes = replace(wishes, agreed=_agreed(wishes, wishes.name or prepared.experiment.name))
-        audience.begin(prepared, wishes)
-        search(prepared, wishes, audience.hear, empty)
+            options = replace(options, agreed=_agreed(options, options.name or prepared.experiment.name))
+        reporters.begin(prepared, options)
+        search(prepared, options, reporters.hear, empty)
 
 
-def _agreed(wishes: Wishes, name: str) -> int:
+def _agreed(options: SearchOptions, name: str) -> int:
     """How many trials may be deleted, by the user's own word. Raises `UsageError` without a yes."""
     from tuner.cli.studies import confirm
     from tuner.store import holds_something, read
 
-    found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
+    found = read(options.study, curves=False).get(name) if holds_something(options.study) else None
     if found is None:
         return 0
-    confirm(found, wishes.study, "--name OTHER keeps both")
+    confirm(found, options.study, "--name OTHER keeps both")
     return found.trials
 
 

@@ -122,8 +122,8 @@ def _searched(check: Check, seed: int) -> tuple[float, float]:
 
     from tuner.report.results import load
     from tuner.search.driver import search
+    from tuner.search.options import SearchOptions
     from tuner.search.prepare import prepare
-    from tuner.search.wishes import Wishes
 
     data = check.data(np.random.default_rng(seed))
     with tempfile.TemporaryDirectory(prefix="tuner-") as name:
@@ -131,7 +131,7 @@ def _searched(check: Check, seed: int) -> tuple[float, float]:
         np.savez(folder / "data.npz", **data)  # type: ignore[arg-type]  # its stub takes them for allow_pickle
         groups = ", groups: group" if "group" in data else ""
         (folder / "selftest.yaml").write_text(SPACE.format(groups=groups), encoding="utf-8")
-        search(prepare(folder / "selftest.yaml"), Wishes(folder / "study.db", workers=0), lambda event: None)
+        search(prepare(folder / "selftest.yaml"), SearchOptions(folder / "study.db", workers=0), lambda event: None)
         results = load(folder / "study.db")
     assert results.score is not None and results.inner_best is not None
     return results.score.mean, results.inner_best

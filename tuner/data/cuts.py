@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 
 from tuner.data.dataset import NEVER_TESTED, Dataset, Pair, Rows
-from tuner.data.forward import Forward
+from tuner.data.forward import TimeSeriesSplit
 from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
@@ -30,7 +30,7 @@ ENDLESS = 10**6  # splits: more than anybody asks for
 MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for
 
 
-class Cut(Protocol):
+class Splitter(Protocol):
     """A way to cut. `spare` outer parts come before the first that is tested, `lead` inner ones before the first that
     validates. `units` of rows: how many sets of them are never parted; `words` for them. `possible`: how many
     partitions into so many parts exist, `possible_outer` into outer folds; None: unknown. `holdouts`: splits
@@ -51,7 +51,7 @@ class Cut(Protocol):
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]: ...
 
 
-def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
+def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
     """The cut that the settings ask for."""
     kind = kind_of(resampling, dataset)
     if resampling.gap and kind != "time":
@@ -59,7 +59,12 @@ def cut_of(resampling: Resampling, dataset: Dataset) -> Cut:
     if dataset.until is not None and kind != "time":
         text = f"windows of a series overlap: cut by {kind}, values that a test row asks for stand in rows that train"
         raise DataError(text, "leave resampling.kind out: the default is time")
-    cuts: dict[str, type[Cut]] = {"split": Named, "time": Forward, "random": Shuffled, "groups": Grouped}
+    cuts: dict[str, type[Splitter]] = {
+        "split": PredefinedSplit,
+        "time": TimeSeriesSplit,
+        "random": RandomSplit,
+        "groups": GroupSplit,
+    }
     return cuts[kind](resampling, dataset)
 
 
@@ -75,7 +80,7 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
     return given[0] if given else "random"
 
 
-class Shuffled:
+class RandomSplit:
     """Rows at random; by `stratify` with the same share of every class in each part (scikit-learn's K-folds)."""
 
     spare = lead = 0
@@ -152,7 +157,7 @@ class Shuffled:
                 raise DataError(text, "fewer folds, merge rare classes, or stratify: false")
 
 
-class Grouped(Shuffled):
+class GroupSplit(RandomSplit):
     """The rows of a group stay together; by `stratify` with class shares as equal as whole groups allow."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
@@ -199,7 +204,7 @@ class Grouped(Shuffled):
             raise DataError(f"inner holdout {share}: {error}", "take a larger share, or folds") from error
 
 
-class Named(Shuffled):
+class PredefinedSplit(RandomSplit):
     """The outer parts are named, one per value of `split`; inner folds that share nothing are cut at random, or in
     whole groups where the data has groups.
 
@@ -209,7 +214,7 @@ class Named(Shuffled):
         super().__init__(resampling, dataset)
         self._split = _present(dataset.split, "split", "dataset.split names the column")
         self.spare = int((self._split == NEVER_TESTED).any())
-        self._inner = Grouped(resampling, dataset) if dataset.groups is not None else None
+        self._inner = GroupSplit(resampling, dataset) if dataset.groups is not None else None
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """As of rows at random, or of whole groups."""

@@ -12,7 +12,7 @@ from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 
 
-class Forward:
+class TimeSeriesSplit:
     """Every part is tested by what was trained on the parts before it, less rows whose targets reach into it, less the
     `gap` rows just before.
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tuner.data.cuts import Named, cut_of
+from tuner.data.cuts import PredefinedSplit, splitter_of
 from tuner.data.dataset import Dataset, Rows, disjoint
 from tuner.errors import DataError
 from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
@@ -101,7 +101,7 @@ class _Cutter:
     """Outer and inner folds by one way to cut; `number` 0 is the first cut of all rows."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
-        self.cut, self.rows = cut_of(resampling, dataset), np.arange(len(dataset))
+        self.cut, self.rows = splitter_of(resampling, dataset), np.arange(len(dataset))
         outer = resampling.outer
         self.repeats = outer.repeats if isinstance(outer, OuterFolds) else 1
         self.nested = outer != "none"
@@ -113,7 +113,7 @@ class _Cutter:
 
         A split column of one or two parts leaves none to share, and then the inner folds are cut at random."""
         if resampling.inner == "shared":
-            alone = isinstance(self.cut, Named) and self.folds + self.cut.spare < 3
+            alone = isinstance(self.cut, PredefinedSplit) and self.folds + self.cut.spare < 3
             return InnerFolds(folds=5) if alone else None
         return InnerFolds(folds=resampling.inner) if isinstance(resampling.inner, int) else resampling.inner
 

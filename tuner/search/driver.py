@@ -23,10 +23,10 @@ from tuner.search.group import Group, make_groups
 from tuner.search.header import changes, header
 from tuner.search.jobs import Job, Record, TrialJob
 from tuner.search.machine import cores, devices, room_of
+from tuner.search.options import SearchOptions
 from tuner.search.prepare import Prepared
 from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
-from tuner.search.wishes import Wishes
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
@@ -35,26 +35,28 @@ T = TypeVar("T")
 TICK = 0.25  # seconds between two looks at the clock
 
 
-def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callable[[], Path] | None = None) -> None:
+def search(
+    prepared: Prepared, options: SearchOptions, listener: Listener, empty: Callable[[], Path] | None = None
+) -> None:
     """Search to the total, going on from what the study holds; a new one begins as the storage `empty` tells of.
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
     torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
-    where, name = devices(wishes.device), wishes.name or prepared.experiment.name
-    limits = wishes.limits(prepared.experiment.limits)
-    with lock(wishes.study, seconds(wishes.wait) if wishes.wait else 0.0) as held, ExitStack() as stack:
-        budget = Budget(limits, wishes.begun)
-        found, now = _patiently(lambda: _stored(prepared, wishes, name), budget, listener)
+    where, name = devices(options.device), options.name or prepared.experiment.name
+    limits = options.limits(prepared.experiment.limits)
+    with lock(options.study, seconds(options.wait) if options.wait else 0.0) as held, ExitStack() as stack:
+        budget = Budget(limits, options.begun)
+        found, now = _patiently(lambda: _stored(prepared, options, name), budget, listener)
         found, again = _without_outside_failures(found)
         chains = _chains(prepared, now, found)
         driver = _Driver(prepared, chains, budget, limits, listener)
         executor = None
         if not driver.done:
-            executor = stack.enter_context(closing(_executor(prepared, wishes, where)))
+            executor = stack.enter_context(closing(_executor(prepared, options, where)))
             driver.give_out(executor)  # the workers begin while the study's tables are made
-        store = stack.enter_context(closing(Store(wishes.study, empty, held, driver.busy)))
-        _register(store, wishes, found, now, prepared)
+        store = stack.enter_context(closing(Store(options.study, empty, held, driver.busy)))
+        _register(store, options, found, now, prepared)
         for chain, numbers in again.items():
             store.forget(name, chain, *numbers)
             listener(Note(f"{chain}: trained again, as the machine was at fault: {_numbers(*numbers)}"))
@@ -63,7 +65,7 @@ def search(prepared: Prepared, wishes: Wishes, listener: Listener, empty: Callab
             if changed := [each for run in runs[-1:] for each in differences(run, here)]:
                 listener(Note(f"since the last run: {', '.join(changed)}; last digits of new trials may differ"))
             finished = sum(len(chain.trials) for chain in chains)
-            run = begun(here, wishes.workers, finished, driver.seconds_left)
+            run = begun(here, options.workers, finished, driver.seconds_left)
             with recorded(store, name, runs, run):
                 driver.run(executor, store, name)
     _check_result(chains)
@@ -108,30 +110,32 @@ def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
         told = True
 
 
-def _stored(prepared: Prepared, wishes: Wishes, name: str) -> tuple[StoredStudy | None, StudyHeader]:
+def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[StoredStudy | None, StudyHeader]:
     """The study as it is, if it is the same experiment, and its header with the total of this run."""
-    roll_back(wishes.study)
-    now = replace(header(prepared, name), trials=prepared.trials(wishes.trials))
-    found = read(wishes.study, curves=False).get(name) if holds_something(wishes.study) else None
+    roll_back(options.study)
+    now = replace(header(prepared, name), trials=prepared.trials(options.trials))
+    found = read(options.study, curves=False).get(name) if holds_something(options.study) else None
     if found is None:
         return None, now
-    if wishes.fresh:
-        if wishes.agreed is not None and found.trials > wishes.agreed:
-            text = f"the study '{name}' has {found.trials} trials by now, and {wishes.agreed} were to be deleted"
+    if options.fresh:
+        if options.agreed is not None and found.trials > options.agreed:
+            text = f"the study '{name}' has {found.trials} trials by now, and {options.agreed} were to be deleted"
             raise UsageError(text, "run it again, to be asked again")
         return None, now
     if changed := changes(found.header, now):
         raise UsageError(
-            f"the study '{name}' in {wishes.study} was started with another experiment: " + "; ".join(changed[:8]),
+            f"the study '{name}' in {options.study} was started with another experiment: " + "; ".join(changed[:8]),
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
     # a total below what is finished cannot be had any more
     return found, replace(now, trials=max(now.trials, *(len(chain.trials) for chain in found.chains.values())))
 
 
-def _register(store: Store, wishes: Wishes, found: StoredStudy | None, now: StudyHeader, prepared: Prepared) -> None:
+def _register(
+    store: Store, options: SearchOptions, found: StoredStudy | None, now: StudyHeader, prepared: Prepared
+) -> None:
     """Make the study in the file, or its new total known there."""
-    if wishes.fresh:
+    if options.fresh:
         store.delete(now.name)
     if found is None:
         store.create(now)
@@ -157,12 +161,12 @@ def _check_result(chains: list[Chain]) -> None:
         raise NoResultError(text, f"{cure}; tuner report shows the details")
 
 
-def _executor(prepared: Prepared, wishes: Wishes, where: list[str]) -> Executor:
+def _executor(prepared: Prepared, options: SearchOptions, where: list[str]) -> Executor:
     room, work = room_of(prepared.experiment.limits, where), prepared.work
-    if wishes.workers == 0 and not work.own:
+    if options.workers == 0 and not work.own:
         return Inline(work, where[0], room)
     default = cores() if where == ["cpu"] else len(where)
-    workers = default if wishes.workers is None else max(1, wishes.workers)  # the user's own code never runs here
+    workers = default if options.workers is None else max(1, options.workers)  # the user's own code never runs here
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
     return Processes(work, where, min(workers, useful), room)

@@ -18,7 +18,7 @@ from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
 from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worker
-from tuner.training.fitting import ENDLESS, DoesNotFit, Room
+from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 
 PATIENCE = 0.25  # seconds between two looks at the clock
 GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop by itself is killed
@@ -49,7 +49,7 @@ class Executor(Protocol):
 class Inline:
     """One job at a time in this process, of models that come with tuner; for tests, debugging and small machines."""
 
-    def __init__(self, work: Work, device: str, room: Room = ENDLESS) -> None:
+    def __init__(self, work: Work, device: str, room: MemoryBudget = ENDLESS) -> None:
         self._runner, self._room = Runner(work, device), room
         self._job: Job | None = None
 
@@ -99,7 +99,7 @@ class Processes:
     worker, which inherits none of its state: globals, random states, modes of torch, environment, working directory.
     """
 
-    def __init__(self, work: Work, devices: Sequence[str], workers: int, room: Room = ENDLESS) -> None:
+    def __init__(self, work: Work, devices: Sequence[str], workers: int, room: MemoryBudget = ENDLESS) -> None:
         self._task, self._room = Task.share(work), room
         self._renewed = bool(work.own)
         self._each = -(-workers // len(devices))  # workers of one device
@@ -131,7 +131,7 @@ class Processes:
         if not worker.child.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
         share = self._room.size / at_once
-        worker.give(job, Room(share, self._room.most if at_once == 1 else share))
+        worker.give(job, MemoryBudget(share, self._room.most if at_once == 1 else share))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """What has finished, waiting up to `timeout` seconds for something to."""
@@ -265,7 +265,7 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
     return found
 
 
-def too_large(job: Job, needed: float, room: Room) -> Outcome:
+def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
     """What becomes of a job that takes more than all the room there is. Raises `LimitReached` where it would fit if
     other programs held less: what else runs on a machine decides nothing about a trial."""
     if needed <= room.whole:

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from tuner.errors import UsageError
 from tuner.experiment.sections import Limits, size
 from tuner.memory import memory
-from tuner.training.fitting import Room
+from tuner.training.fitting import MemoryBudget
 
 UNITS = ("bytes", "KiB", "MiB", "GiB")
 SIZE = rf"([\d.]+ (?:{'|'.join(UNITS)}))"
@@ -28,15 +28,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def room_of(limits: Limits, where: Sequence[str]) -> Room:
+def room_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
     """What the stacks on one device may take together: `limits.memory`; else half of what is free, at most all."""
     if limits.memory:
-        return Room(size(limits.memory), most=size(limits.memory))
+        return MemoryBudget(size(limits.memory), most=size(limits.memory))
     if where[0].startswith("cuda"):
         free, whole = (min(each) for each in zip(*map(torch.cuda.mem_get_info, where), strict=True))
     else:
         free, whole = memory()
-    return Room(free / 2, most=free, whole=whole)
+    return MemoryBudget(free / 2, most=free, whole=whole)
 
 
 def too_much(needed: float, most: float) -> str:

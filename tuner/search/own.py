@@ -25,7 +25,7 @@ from tuner.experiment.own_code import Described, Fault, failed, is_own
 from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.models._own import filled as filled_in
 from tuner.models._own import kept, load
-from tuner.models.layers import Lanes, Outline
+from tuner.models.layers import Lanes, MetaLanes
 from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import Work
 from tuner.search.machine import room_of, too_much
@@ -152,7 +152,7 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
     configuration = experiment.space.configuration(experiment.space.walk(choose))
     try:
         recipe = recipe_of(configuration, work)
-        return configuration, recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), Outline())
+        return configuration, recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), MetaLanes())
     except TunerError as error:
         raise UsageError(error.message, error.hint) from error
     except BaseException as error:

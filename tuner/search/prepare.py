@@ -20,14 +20,14 @@ from tuner.experiment.yaml_file import at
 from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
 from tuner.search.jobs import Work
-from tuner.search.misfits import check_used, doubts, split_unused
+from tuner.search.options import SearchOptions
 from tuner.search.own import Tried, names_of_models, tried
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
+from tuner.search.unused_settings import check_used, doubts, split_unused
 from tuner.search.user_code import UserCode
-from tuner.search.wishes import Wishes
 from tuner.sources.loading.cache import load, named
 from tuner.training.metrics import Metric
 
@@ -81,15 +81,17 @@ class Prepared:
         return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
 
-def prepare(path: Path, text: str | None = None, wishes: Wishes | None = None, *, trusted: bool = True) -> Prepared:
+def prepare(
+    path: Path, text: str | None = None, options: SearchOptions | None = None, *, trusted: bool = True
+) -> Prepared:
     """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen.
 
     Unless `trusted`, it may not name the user's own code."""
-    quiet, budget = (wishes.quiet, Budget(wishes.limits(Limits()), wishes.begun)) if wishes else (False, None)
+    quiet, budget = (options.quiet, Budget(options.limits(Limits()), options.begun)) if options else (False, None)
     with UserCode(path.parent, budget, quiet=quiet, trusted=trusted) as code:
         experiment = attempt(path, catalogue(code), text)
-        if wishes:
-            code.budget = Budget(wishes.limits(experiment.limits), wishes.begun)
+        if options:
+            code.budget = Budget(options.limits(experiment.limits), options.begun)
         return _prepared(experiment, code)
 
 

@@ -12,7 +12,7 @@ from tuner.errors import did_you_mean
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.yaml_file import at
 from tuner.search.dummy import needed
-from tuner.search.misfits import Entry, extremes
+from tuner.search.unused_settings import Entry, extremes
 from tuner.training.metrics import DEFAULT, METRICS, Metric
 from tuner.training.metrics.guesses import Seen
 from tuner.training.metrics.numbers import LEVELS

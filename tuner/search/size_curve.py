@@ -21,10 +21,10 @@ from tuner.search.recipe import check_own, recipe_of
 from tuner.search.trial import explain
 from tuner.search.workers import Task
 from tuner.seeds import seed_of
-from tuner.training.fitting import DoesNotFit, Room
+from tuner.training.fitting import DoesNotFit, MemoryBudget
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.loop import Judge, train
+from tuner.training.loop import StoppingRule, train
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FEWEST = 2  # rows to train on
@@ -64,7 +64,7 @@ def size_curve(
 
 
 def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial: TrialRecord, device: str,
-           room: Room) -> None:  # fmt: skip
+           room: MemoryBudget) -> None:  # fmt: skip
     """In the child: send a point for each share; or why there is none."""
     try:
         work = task.whole
@@ -91,6 +91,6 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
         pipe.send(LimitReached(lack) if (lack := lacking(error)) else explain(error))
 
 
-def _until(last: int) -> Judge:
+def _until(last: int) -> StoppingRule:
     """Everything is wanted up to an epoch."""
     return lambda epoch, curves: np.full(len(curves.lanes), epoch < last)

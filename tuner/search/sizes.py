@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import LimitReached
 from tuner.experiment.space import Choice, Parameter, Space, Value, Values
-from tuner.models.layers import Outline
+from tuner.models.layers import MetaLanes
 from tuner.search.jobs import Work
 from tuner.search.machine import too_much
 from tuner.search.recipe import recipe_of
-from tuner.training.fitting import FEWEST, LEAST, Room
+from tuner.training.fitting import FEWEST, LEAST, MemoryBudget
 from tuner.training.lane_data import as_read, shapes_of
 from tuner.training.stack import FLOAT
 
@@ -52,7 +52,7 @@ def sizes(space: Space, work: Work) -> Sizes | None:
     return Sizes(min(counts), default, max(counts)) if counts else None
 
 
-def check_room(prepared: Prepared, room: Room) -> Prepared:
+def check_room(prepared: Prepared, room: MemoryBudget) -> Prepared:
     """Refuse a space of which no model can be trained in the `room`; warn where its largest cannot."""
     found, folds = prepared.tried.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
@@ -106,7 +106,7 @@ def _count(space: Space, work: Work, values: Values) -> int | None:
     """None where the user's own model cannot be built so: that is for the trial to tell."""
     recipe = recipe_of(space.configuration(values), work)
     try:
-        model = recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), Outline())
+        model = recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), MetaLanes())
     except (Exception, SystemExit):
         return None
     return sum(parameter.numel() for parameter in model.parameters())

@@ -25,7 +25,7 @@ from tuner.search.answers import confusion, examples
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
 from tuner.search.recipe import check_own, recipe_of
-from tuner.training.fitting import ENDLESS, DoesNotFit, Room
+from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 from tuner.training.lane_data import Table
 from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind
 from tuner.training.metrics import METRICS
@@ -62,7 +62,7 @@ class Runner:
         self._table = Table(dataset, torch.device(device))
         check_own(work)
 
-    def run(self, job: Job, heard: Heard = lambda epoch: None, room: Room = ENDLESS) -> Outcome:
+    def run(self, job: Job, heard: Heard = lambda epoch: None, room: MemoryBudget = ENDLESS) -> Outcome:
         """Run one job; `heard` is told every epoch.
 
         Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` and `OutOfMemory` are raised, as
@@ -97,7 +97,7 @@ class Runner:
             if self._table.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, room: Room, start: float) -> Outcome:
+    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
         _check_held_out(job)
         watches = [_Watch(view, job.epochs, self._metric.maximize) for view in job.chains]
 
@@ -158,7 +158,7 @@ class Runner:
         dataset = self._table.dataset
         return torch.from_numpy(dataset.targets[rows]), torch.from_numpy(dataset.counts(rows))
 
-    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: Room, start: float) -> Outcome:
+    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
         found = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
         record = self._refitted(job.number, found, job.lane.evaluations[0], job.threshold)
         return {job.chain: replace(record, seconds=time.perf_counter() - start)}

@@ -16,7 +16,7 @@ from tuner.search.child import Child, received
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.shared import Memory, Placed, place, placed
 from tuner.search.trial import OutOfMemory, Runner, explain, failure
-from tuner.training.fitting import DoesNotFit, Room
+from tuner.training.fitting import DoesNotFit, MemoryBudget
 
 STARTED = 600.0  # seconds to import, and to read the data
 NOT_BEGUN = -1  # in the place of an epoch
@@ -109,7 +109,7 @@ class Worker:
         """This end of its pipe."""
         return self.child.pipe
 
-    def give(self, job: Job, room: Room) -> None:
+    def give(self, job: Job, room: MemoryBudget) -> None:
         """Begin the job."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
         self.starting, self.number = self.number == 0, self.number + 1

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tuner.models.layers import Outline
+from tuner.models.layers import MetaLanes
 from tuner.training.lane_data import Table
-from tuner.training.lanes import Lane, twinned
+from tuner.training.lanes import Lane, padded_to_pair
 from tuner.training.row_sets import stacks_of
 from tuner.training.schedules import ReduceOnPlateau
 from tuner.training.stack import FLOAT, Recipe, Stack
@@ -21,7 +21,7 @@ FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 
 @dataclass(frozen=True)
-class Room:
+class MemoryBudget:
     """Bytes that the stacks of a trial may take: they are cut to fit into `size`, if they can, and not trained at all
     where even so they take more than `most`; `whole` is how many there would be if no other program had any."""
 
@@ -30,7 +30,7 @@ class Room:
     whole: float = 0.0
 
 
-ENDLESS = Room()
+ENDLESS = MemoryBudget()
 
 
 class DoesNotFit(Exception):
@@ -41,7 +41,7 @@ class DoesNotFit(Exception):
         self.needed = needed
 
 
-def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room = ENDLESS) -> list[Stack]:
+def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: MemoryBudget = ENDLESS) -> list[Stack]:
     """The lanes in as few stacks as can go in lockstep, and whose steps, one after another, fit into `room`."""
     for lane in lanes:
         lane.check()
@@ -54,7 +54,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
     # cutting may leave a lane alone, and then it has a twin
     held = weight_bytes(recipe, table) * sum(len(group) + len(group) % FEWEST for group in groups)
     _refuse(held, room)  # before any of it is taken
-    whole = [stack(twinned(group)) for group in groups]
+    whole = [stack(padded_to_pair(group)) for group in groups]
     held += sum(each.index_bytes for each in whole) + max(each.gather_bytes for each in whole)
     _refuse(held + FEWEST * max(each.step_bytes for each in whole), room)
     stacks = []
@@ -63,7 +63,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
         parts = _parts(group, (room.size - held) / fitting.step_bytes)
         if len(parts) > 1:
             del fitting  # before its parts are made
-            stacks += [stack(twinned(part)) for part in parts]
+            stacks += [stack(padded_to_pair(part)) for part in parts]
         else:
             stacks.append(fitting)
     return stacks
@@ -71,14 +71,14 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Room
 
 def weight_bytes(recipe: Recipe, table: Table) -> int:
     """What the weights of one lane take, with all that an optimizer adds."""
-    model, settings = recipe.build(table.shapes, Outline()), recipe.settings
+    model, settings = recipe.build(table.shapes, MetaLanes()), recipe.settings
     histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
     scaled = isinstance(settings.schedule, ReduceOnPlateau)  # a factor per lane needs the weights as they were
     copies = LEAST + histories + scaled
     return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 
 
-def _refuse(needed: float, room: Room) -> None:
+def _refuse(needed: float, room: MemoryBudget) -> None:
     if needed > room.most:
         raise DoesNotFit(needed)
 

@@ -60,7 +60,7 @@ def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
     return BatchPlan(steps, math.ceil(math.ceil(rows / steps) / WHOLE) * WHOLE)
 
 
-def twinned(lanes: list[int]) -> list[int]:
+def padded_to_pair(lanes: list[int]) -> list[int]:
     """The same lanes, a lone one twice: BLAS rounds a single product otherwise than one of several.
 
     A twin costs little where lanes share calls (a fifth of a step of the mlp) and a second training where they do not

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.training.early_stopping import progress
-from tuner.training.fitting import ENDLESS, Room, build_stacks
-from tuner.training.gauges import Floats, Gauges, Reading, Readings
+from tuner.training.fitting import ENDLESS, MemoryBudget, build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
+from tuner.training.layer_monitor import Floats, LayerMonitor, Reading, Readings
 from tuner.training.stack import Evaluation, Recipe, Stack
 from tuner.training.uninformed import Uninformed
 
@@ -45,7 +45,7 @@ class Curves:
         return np.take_along_axis(self.score, self.best[:, None] - 1, axis=1)[:, 0]
 
 
-Judge = Callable[[int, Curves], Mask]
+StoppingRule = Callable[[int, Curves], Mask]
 
 
 class Diverged(Exception):
@@ -54,7 +54,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, what the gauges read, the outputs
+    """What training leaves: the curves, how many weights and biases a lane has, what the layer monitor read, the outputs
     (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts; and the losses
     of a constant prediction.
 
@@ -71,7 +71,7 @@ class Trained:
 @dataclass(frozen=True, eq=False)
 class Refitted:
     """What a refit leaves: the training loss per epoch (E,), and of its rows after the last epoch the score, what the
-    gauges read, and the outputs (V, …)."""
+    monitor read, and the outputs (V, …)."""
 
     train_loss: Curve
     score: float
@@ -83,8 +83,8 @@ def train(
     recipe: Recipe,
     lanes: Sequence[Lane],
     table: Table,
-    judge: Judge,
-    room: Room = ENDLESS,
+    judge: StoppingRule,
+    room: MemoryBudget = ENDLESS,
     keep: Collection[int] = (),
     keep_counting: Collection[int] = (),
 ) -> Trained:
@@ -96,7 +96,7 @@ def train(
     `keep_counting` the outputs of the epoch that counts. Raises `DoesNotFit`.
     """
     stacks = build_stacks(recipe, lanes, table, room)
-    diary = _Diary(recipe, lanes, keep, keep_counting)
+    diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
     uninformed = _uninformed(stacks, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
@@ -106,7 +106,7 @@ def train(
         diary.running &= judge(diary.epoch, curves)
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
-    readings = diary.readings(stacks[0].gauges)
+    readings = diary.readings(stacks[0].layer_monitor)
     return Trained(
         diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs, uninformed
     )
@@ -125,14 +125,14 @@ def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
 
 
 def train_blind(
-    recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: Room = ENDLESS
+    recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
 ) -> Refitted:
     """Train one lane for exactly `epochs` epochs and only then score its rows, once: the refit.
 
     Raises `Diverged`, `DoesNotFit`.
     """
     (stack,) = build_stacks(recipe, [lane], table, room)
-    losses, norms = np.empty(epochs), np.empty((epochs, len(stack.gauges.layers)))
+    losses, norms = np.empty(epochs), np.empty((epochs, len(stack.layer_monitor.layers)))
     for epoch in range(epochs):
         losses[epoch] = stack.train_epoch()[0].item()
         norms[epoch] = stack.gradient_norms()[0]
@@ -144,7 +144,7 @@ def train_blind(
     for what, value in (("test loss", loss), ("test score", score)):
         if not np.isfinite(value):
             raise Diverged(not_finite(what, epochs))
-    reading = Reading(stack.gauges.layers, stack.gauges.relus, norms, found.dead[0, 0])
+    reading = Reading(stack.layer_monitor.layers, stack.layer_monitor.relus, norms, found.dead[0, 0])
     return Refitted(losses, score, reading, found.outputs[0][0, : len(lane.evaluations[0])].numpy())
 
 
@@ -153,7 +153,7 @@ def not_finite(what: str, epoch: int) -> str:
     return f"the {what} is not a finite number in epoch {epoch}"
 
 
-class _Diary:
+class _CurveRecorder:
     """Writes the curves of all views, epoch by epoch, and knows which still run."""
 
     def __init__(
@@ -202,9 +202,11 @@ class _Diary:
         self._norms[-1][positions] = norms
         self._dead[-1][views] = found.dead.reshape(len(views), -1)
 
-    def readings(self, gauges: Gauges) -> Readings:
-        """All that the gauges read."""
-        return Readings(gauges.layers, gauges.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1))
+    def readings(self, layer_monitor: LayerMonitor) -> Readings:
+        """All that the layer monitor read."""
+        return Readings(
+            layer_monitor.layers, layer_monitor.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1)
+        )
 
     def close_epoch(self) -> Curves:
         """Find which views broke, and which have patience left."""

@@ -107,7 +107,7 @@ class ReduceOnPlateau(Settings):
 Schedule = Constant | Step | Exponential | Cosine | OneCycle | ReduceOnPlateau
 
 
-class Pace:
+class LearningRateSchedule:
     """The factor on the learning rate of K lanes, step after step: warm-up, then the schedule over what is left."""
 
     def __init__(self, schedule: Schedule, warmup: int, epochs: int, lanes: int, device: torch.device) -> None:

@@ -13,14 +13,14 @@ from tuner.models.layers import BatchNorm, Copies, Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
 from tuner.training.flat import FlatWeights
-from tuner.training.gauges import Floats, Gauges
 from tuner.training.lane_data import Inputs, LaneData, Table
-from tuner.training.lanes import Batches, Lane, twinned
+from tuner.training.lanes import Batches, Lane, padded_to_pair
+from tuner.training.layer_monitor import Floats, LayerMonitor
 from tuner.training.losses import BY_TASK, asked, by_row
 from tuner.training.metrics import Metric
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
-from tuner.training.schedules import Pace
+from tuner.training.schedules import LearningRateSchedule
 from tuner.training.settings import TrainingSettings
 from tuner.training.threshold import best_scores
 from tuner.training.uninformed import uninformed_losses
@@ -75,10 +75,10 @@ class Stack:
         self._decodes = hasattr(self.model, "decode")  # it says its answer step by step, and is taught with the truth
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
-        self.gauges = Gauges(self.model)
+        self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, BatchNorm | Copies)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
-        self._pace = Pace(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
+        self._pace = LearningRateSchedule(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
         self._augmented = Augmentation(settings, random)
         self._batches = Batches(lanes, settings.batch_size, table.device)
         self._data = LaneData(table, lanes, settings.class_weight)
@@ -136,7 +136,7 @@ class Stack:
         """One step of the optimizer."""
         settings, weights, gradients = self._settings, self._flat.weights, self._flat.gradients
         if number == steps - 1:
-            self._norms = self.gauges.norms(self._flat.last_gradients)  # as they are, before anything is cut off
+            self._norms = self.layer_monitor.norms(self._flat.last_gradients)  # as they are, before anything is cut off
         if settings.l1:
             add_l1(gradients, weights, settings.l1)
         if settings.clip_grad_norm:
@@ -155,7 +155,7 @@ class Stack:
     def evaluate(self) -> Evaluation:
         """Score each lane on each of its row sets."""
         self.model.eval()
-        with self.gauges.listening():
+        with self.layer_monitor.listening():
             found = [self._evaluate(each) for each in self._sets]
         loss, score, outputs, dead = zip(*found, strict=True)
         return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
@@ -188,14 +188,14 @@ class Stack:
             score = best_scores(whole, labels, weights, self._metric)
         else:
             score = self._metric.score(whole, labels, weights, self._data.needed(self._metric.needs, on.rows))
-        return loss, score, whole, self.gauges.dead(len(on.rows))
+        return loss, score, whole, self.layer_monitor.dead(len(on.rows))
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
         """Let the lanes leave that run (K,) no more, once a quarter of the stack can: moving weights costs too."""
         if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
             return
-        index = torch.tensor(twinned(torch.nonzero(running)[:, 0].tolist()))
+        index = torch.tensor(padded_to_pair(torch.nonzero(running)[:, 0].tolist()))
         here = index.to(self._flat.weights.device)
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)

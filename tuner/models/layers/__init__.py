@@ -11,7 +11,7 @@ from tuner.models.layers.copies import Copies
 from tuner.models.layers.dropout import Dropout, kept
 from tuner.models.layers.embedding import Embedding, Head, steps
 from tuner.models.layers.initialization import Default, Initialization
-from tuner.models.layers.lanes import Lanes, Outline, Shapes
+from tuner.models.layers.lanes import Lanes, MetaLanes, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
 from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, steps_of
@@ -33,8 +33,8 @@ __all__ = [
     "LayerNorm",
     "Lengths",
     "Linear",
+    "MetaLanes",
     "Normalization",
-    "Outline",
     "Pool",
     "Pooling",
     "Recurrent",

@@ -25,5 +25,5 @@ assert tuple(ACTIVATIONS) == get_args(Activation)
 def activation(name: Activation, *, channels: bool = False) -> nn.Module:
     """One more of them; `channels`: its units are the channels of (K, B, C, …), not the last dimension."""
     module = ACTIVATIONS[name]()
-    module.units = 2 if channels else -1  # type: ignore[assignment]  # for the gauges
+    module.units = 2 if channels else -1  # type: ignore[assignment]  # for the layer monitor
     return module

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
-from tuner.models.layers.lanes import Lanes, Outline
+from tuner.models.layers.lanes import Lanes, MetaLanes
 
 # What makes of each row something of its own, draws nothing and keeps nothing: torch.vmap may run it for all lanes,
 # 1.1 to 6.4 times as fast as one by one (`python -m benchmarks layers`). Convolutions are faster on images of 8×8 only
@@ -45,7 +45,7 @@ class Copies(nn.Module):
     ) -> None:
         super().__init__()
         self._process = os.getpid()
-        if isinstance(lanes, Outline):
+        if isinstance(lanes, MetaLanes):
             models = [_without_numbers(make)]
         else:
             models = [_seeded(make, seed) for seed in lanes.generators("weights", "cpu")]

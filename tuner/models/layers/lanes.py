@@ -86,7 +86,7 @@ class Lanes:
         return lanes.to(self.device)
 
 
-class Outline(Lanes):
+class MetaLanes(Lanes):
     """One lane of which only the sizes matter: weights without numbers, which take no memory."""
 
     def __init__(self) -> None:

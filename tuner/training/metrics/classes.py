@@ -53,7 +53,7 @@ def hit(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(dim=-1) == targets).double()
 
 
-def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
+def negative_log_likelihood(outputs: Tensor, targets: Tensor) -> Tensor:
     """−log probability of the true class; of labels, that of what is true of each, averaged."""
     if targets.is_floating_point():
         return F.binary_cross_entropy_with_logits(outputs.double(), targets, reduction="none").mean(-1)
@@ -200,7 +200,8 @@ METRICS = (
            undefined=one_class),
     Metric("average_precision", LABELS, True, _of_each_class(average_precision),
            f"area under the precision-recall curve, {AREA}", (0, 1), random_order, undefined=one_class),
-    mean_of(surprise, "log_loss", LABELS, False, "mean −log probability of the true class, or of each label", (0, None),
+    mean_of(negative_log_likelihood, "log_loss", LABELS, False,
+            "mean −log probability of the true class, or of each label", (0, None),
             shares),
     mean_of(brier, "brier", LABELS, False,
             "squared error of the probabilities, summed over classes; half of it of two, the mean over labels", (0, 2),

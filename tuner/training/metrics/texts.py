@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tuner.data.dataset import END, IGNORED
-from tuner.training.metrics.classes import surprise
+from tuner.training.metrics.classes import negative_log_likelihood
 from tuner.training.metrics.guesses import commonest_answer, commonest_tokens, shares
 from tuner.training.metrics.metric import Metric, average, mean_of
 
@@ -21,12 +21,12 @@ LONGEST = 4  # words of BLEU's n-grams
 
 def perplexity(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """exp of the mean −log probability of the tokens: among how many, on average, the model still hesitates."""
-    return average(surprise(outputs, targets), weights).exp()
+    return average(negative_log_likelihood(outputs, targets), weights).exp()
 
 
 def bits(outputs: Tensor, targets: Tensor) -> Tensor:
     """−log₂ probability of the true token."""
-    return surprise(outputs, targets) / math.log(2)
+    return negative_log_likelihood(outputs, targets) / math.log(2)
 
 
 def _said(outputs: Tensor, targets: Tensor) -> Tensor:

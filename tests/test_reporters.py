@@ -84,7 +84,7 @@ def test_a_log_is_appended_and_holds_errors_too(tmp_path):
 
 
 def test_a_log_is_rotated_by_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.cli.audience.LOG_BYTES", 300)
+    monkeypatch.setattr("tuner.cli.reporters.LOG_BYTES", 300)
     log = tmp_path / "night.log"
     inside("search", write_space(tmp_path, **SHORT), "--study", tmp_path / "s.db", "--workers", 0, "--log", log)
     assert (tmp_path / "night.log.1").exists()

@@ -25,8 +25,8 @@ from tuner.files import check_output
 if TYPE_CHECKING:
     from tuner.report.results import Results
     from tuner.search.events import Event
+    from tuner.search.options import SearchOptions
     from tuner.search.prepare import Prepared
-    from tuner.search.wishes import Wishes
 
 LOG_BYTES, LOG_FILES = 5_000_000, 4  # a log is rotated at this size, and as many old ones are kept
 
@@ -36,12 +36,12 @@ class Begun:
     """A search is about to begin."""
 
     prepared: Prepared
-    wishes: Wishes
+    options: SearchOptions
 
     @property
     def name(self) -> str:
         """Of the study."""
-        return self.wishes.name or self.prepared.experiment.name
+        return self.options.name or self.prepared.experiment.name
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class Ended:
     results: Results | None
 
 
-class Listening(Protocol):
-    """What every audience does."""
+class Reporter(Protocol):
+    """Who is told of a search."""
 
     def begin(self, begun: Begun) -> None: ...
     def hear(self, event: Event) -> None: ...
     def end(self, ended: Ended) -> None: ...
 
 
-class Audience:
+class Reporters:
     """All that listen to one search; they hear of its end, however it comes."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
@@ -79,8 +79,8 @@ class Audience:
         self._aside = redirect_stdout(prints)  # what a model prints is neither a JSON line nor a mail
         self._begun: Begun | None = None
 
-    def _listeners(self, quiet: bool, json: bool) -> list[Listening]:
-        found: list[Listening] = [Lines(self._log.info)] if self._log else []
+    def _listeners(self, quiet: bool, json: bool) -> list[Reporter]:
+        found: list[Reporter] = [Lines(self._log.info)] if self._log else []
         if json:
             found.append(JsonLines(self._output.say))
         elif not quiet:
@@ -93,15 +93,15 @@ class Audience:
                 found.append(Lines(self._output.say))
         return found
 
-    def __enter__(self) -> Audience:
+    def __enter__(self) -> Reporters:
         self._aside.__enter__()
         return self
 
-    def begin(self, prepared: Prepared, wishes: Wishes) -> None:
+    def begin(self, prepared: Prepared, options: SearchOptions) -> None:
         """Tell what is about to happen."""
         if self._path:
             self._check_log(self._path, prepared)
-        self._begun = Begun(prepared, wishes)
+        self._begun = Begun(prepared, options)
         for each in self._listening:
             each.begin(self._begun)
 
@@ -147,12 +147,12 @@ def _ended(begun: Begun, error: BaseException | None) -> Ended:
     from tuner.report.words import summary
 
     try:
-        results: Results | None = load(begun.wishes.study, begun.name)
+        results: Results | None = load(begun.options.study, begun.name)
     except TunerError:
         results = None
     result = summary(results) if results else f"{begun.name}: nothing is saved"
     if error is None:
-        return Ended(0, None, f"{result}; tuner report {quote(str(begun.wishes.study))}", results)
+        return Ended(0, None, f"{result}; tuner report {quote(str(begun.options.study))}", results)
     reason = error.message if isinstance(error, TunerError) else str(error)
     return Ended(exit_code(error), reason, f"{result} ({reason})", results)
 

@@ -41,7 +41,7 @@ class Readings:
         return Reading(self.layers, self.relus, self.norms[lane, :epochs], self.dead[view, epochs - 1])
 
 
-class Gauges:
+class LayerMonitor:
     """Reads a stack's model. A layer is a module with parameters of its own: the norm is that of all of them."""
 
     def __init__(self, model: nn.Module) -> None:

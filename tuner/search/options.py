@@ -10,7 +10,7 @@ from tuner.experiment.sections import Limits
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SearchOptions:
     """What the command line adds to an experiment."""
 
     study: Path
