@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers import execute, inside
+from helpers import execute, inside, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -43,6 +43,35 @@ def flipped(study, table, key, place, byte):
 @cache
 def unchanged(study):
     return inside("report", study, "--format", "json")[1]
+
+
+INDEXES = {  # an index, and a text in it of which a byte is changed
+    "names of studies": ("ix_studies_study_name", b"tiny/outer-1"),
+    "records of trials": ("sqlite_autoindex_trial_user_attributes_1", b"tuner:record"),
+}
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("what", INDEXES)
+def test_a_changed_byte_of_an_index_is_told(finished, tmp_path, what):
+    """By which rows are found: some would be missing without a word."""
+    index, text = INDEXES[what]
+    study = tmp_path / "study.db"
+    shutil.copy(finished, study)
+    with closing(sqlite3.connect(study)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (index,)).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    raw = bytearray(study.read_bytes())
+    place = raw.find(text, (page - 1) * size)
+    raw[place] ^= 32
+    study.write_bytes(raw)
+    for verb in ("report", "status", "studies"):
+        err = survived(*inside(verb, study), expected=4)
+        assert "is damaged, or cannot be read: " in err and "restore it from a copy" in err
+    before = study.read_bytes()
+    path = write_space(tmp_path)
+    survived(*inside("search", path, "--study", study, "--workers", 0), expected=4)
+    assert study.read_bytes() == before
 
 
 @pytest.mark.torture

@@ -64,10 +64,10 @@ def test_trials_that_optuna_was_told_of_do_not_count_and_are_told(tmp_path):
     theirs.enqueue_trial({"model.hidden_size": 4})
     theirs.tell(theirs.ask(), 0.99)
     theirs.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.COMPLETE, value=0.5))
-    assert "Warning: 2 of the file's trials are another program's, and do not count." in inside("report", study)[1]
+    assert "Warning: the file has 2 trials that tuner has not written; they do not count." in inside("report", study)[1]
     for each in (study, whole):
         search(path, each, "--trials", 6)
-    said = "\"2 of the file's trials are another program's, and do not count\""
+    said = '"the file has 2 trials that tuner has not written; they do not count"'
     assert said in report_json(study)
     first = [table.replace(said, "") for table in tables(study)]
     assert ["".join(each.split()) for each in first] == ["".join(each.split()) for each in tables(whole)]

@@ -327,6 +327,14 @@ def test_an_exit_code_like_that_of_a_lost_server_is_the_fault_of_the_model(tmp_p
     assert code == 5 and "exit code 255" in err
 
 
+@pytest.mark.parametrize(
+    "top", ["import builtins; builtins.len = lambda x: 3", "import builtins; builtins.isinstance = lambda a, b: True"]
+)
+def test_replaced_parts_of_python_print_no_traceback(tmp_path, top):
+    code, out, err = inside("check", with_net(tmp_path, top=top))
+    assert code in (0, 2) and "Traceback" not in out + err
+
+
 FORKS = {
     "a copy that goes on": "os.fork()",
     "a copy that ends": "os.fork() or os._exit(0)",

@@ -34,11 +34,11 @@ def command(
     from tuner.store import check_file
 
     check_file(study)
-    if rename and remove:
+    if rename is not None and remove is not None:
         raise UsageError("--rename and --remove exclude each other", "one after the other")
     if rename:
         _rename(study, *rename)
-    elif remove:
+    elif remove is not None:
         _remove(study, remove, yes)
     else:
         for results in every(study):

@@ -193,7 +193,9 @@ class Results:
             for number in chain.doubled
         ]
         foreign = sum(chain.foreign for chain in self.chains.values())
-        return said + ([f"{foreign} of the file's trials are another program's, and do not count"] if foreign else [])
+        return said + (
+            [f"the file has {foreign} trials that tuner has not written; they do not count"] if foreign else []
+        )
 
     @cached_property
     def inner_best(self) -> float | None:

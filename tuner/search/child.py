@@ -28,7 +28,7 @@ RESTART = 0.5  # seconds
 LAST = 1.0  # seconds that a process whose pipe has ended may take to end
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 UNHEARD_OF = 255  # the exit code that Python makes up where the fork server, which would tell, has died
-UNKNOWN = "with its fork server"
+UNKNOWN = "and its fork server too"
 UNHEARD = "closed or wrote to the pipe that tuner uses"  # it runs, and its pipe has ended
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
@@ -136,7 +136,10 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
         Path("/proc/self/oom_score_adj").write_text("500")
     torch.set_num_threads(1)  # results depend on the number of threads; processes are the parallelism
-    target(_out_of_the_way(pipe), *arguments)
+    try:
+        target(_out_of_the_way(pipe), *arguments)
+    except BaseException:  # in code of ours, where the user's code has replaced a part of Python: no traceback
+        os._exit(1)
 
 
 def _out_of_the_way(pipe: Connection) -> Connection:

@@ -29,6 +29,11 @@ from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
+CURES = {  # for failed trials, by words of their reasons
+    "out of memory": "smaller models, or a larger limits.memory",
+    "is not a finite number": "smaller learning rates or models",
+    "Error: ": "fix the code of the model",
+}
 FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
 HELD = "another program holds the study file: waiting for it"
 T = TypeVar("T")
@@ -156,9 +161,8 @@ def _check_result(chains: list[Chain]) -> None:
     if failed:
         reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
         text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
-        memory = any(str(reason).startswith("out of memory") for reason in reasons)
-        cure = "smaller models, or a larger limits.memory" if memory else "smaller learning rates or models"
-        raise NoResultError(text, f"{cure}; tuner report shows the details")
+        cures = {cure for reason in reasons for words, cure in CURES.items() if words in str(reason)}
+        raise NoResultError(text, "; ".join([*sorted(cures), "tuner report shows the details"]))
 
 
 def _executor(prepared: Prepared, options: SearchOptions, where: list[str]) -> Executor:

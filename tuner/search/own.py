@@ -89,7 +89,8 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
         if len(found) == TIMES:
             with _errors_at(experiment, "model.name"):
                 found += code.with_data(name, dataset, _trained_there, path, text, name) or [FAILED]
-    counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
+    with _errors_at(experiment, "model.name"):
+        counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
     doubts = (_unrepeated(name, found) for name, found in epochs.items())
     return Tried(counted, tuple(doubt for doubt in doubts if doubt))
 

@@ -28,7 +28,7 @@ from tuner.sources.custom import loader as loaders
 
 T = TypeVar("T")
 PLAIN = "use plain numbers and texts"
-ENDED = "it may call os._exit, or crash in compiled code"
+ENDED = "it may call os._exit, crash in compiled code, or replace a part of Python"
 IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
 LONGEST_LINE = 2**16  # characters

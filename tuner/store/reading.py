@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuner.errors import StorageError, StudyBusy, TunerError
+from tuner.errors import NoStudyYet, StorageError, StudyBusy, TunerError
 from tuner.experiment.header import Run, Runs, SizeCurve, StudyHeader
 from tuner.experiment.records import (
     CHECKSUM,
@@ -231,7 +231,7 @@ def holds_something(path: Path) -> bool:
 
 
 def check_file(path: Path) -> None:
-    """Raise `StorageError` unless the file is an Optuna storage of ours (or an empty one); it is not touched."""
+    """Raise `StorageError` unless the file is an Optuna storage of ours, and all of it sound; it is not touched."""
     if regular_file(path) is None:
         raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
@@ -239,11 +239,16 @@ def check_file(path: Path) -> None:
             start = file.read(len(SQLITE))
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+    if not start:
+        raise NoStudyYet(
+            f"{path} is empty: nothing has been written to it yet", "tuner search FILE makes a study in it"
+        )
     if start != SQLITE:
         raise StorageError(f"{path} is not a study: not an SQLite file", "name another file")
     other = "name another file"
     try:
         with _reading(path) as db:
+            _check_sound(db)
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables >= TABLES:
                 raise StorageError(f"{path} is an SQLite file of something else", other)
@@ -254,6 +259,13 @@ def check_file(path: Path) -> None:
         raise _unreadable(path, error) from error
     if studies and not ours:
         raise StorageError(f"{path} holds Optuna studies, but none of tuner's", other)
+
+
+def _check_sound(db: sqlite3.Connection) -> None:
+    """Records have checksums; the indexes that they are found by have none. Takes 0.1 s for 60 MB."""
+    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise ValueError(found)
 
 
 @contextmanager

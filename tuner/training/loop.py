@@ -54,9 +54,9 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, what the layer monitor read, the outputs
-    (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts; and the losses
-    of a constant prediction.
+    """What training leaves: the curves, how many weights and biases a lane has, what the layer monitor read, the
+    outputs (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts; and
+    the losses of a constant prediction.
 
     No weights: what is chosen is trained again on more rows."""
 
