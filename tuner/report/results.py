@@ -199,7 +199,7 @@ class Results:
 
     @cached_property
     def inner_best(self) -> float | None:
-        """Mean over the scored outer folds of the score that each search itself saw."""
+        """Mean over the scored outer folds of the inner score of the trial that each chose."""
         seen = [fold.winner.score for fold in self.scored if fold.winner and fold.winner.score is not None]
         return sum(seen) / len(seen) if seen else None
 

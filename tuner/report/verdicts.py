@@ -72,9 +72,9 @@ def optimism(results: Results) -> list[str]:
     (off,) = differences([results.inner_best], [results.score.mean])
     off *= 1 if results.maximize else -1
     flatters = "more than the outer folds kept" if off >= 0 else "less than the outer folds gave"
-    best = "inner best" if results.header.select == "best" else "inner score of what the rule chose"
+    best = "best trials" if results.header.select == "best" else "trials that the rule chose"
     return [
-        f"The search itself saw {results.inner_best:.4g} ({best}): {abs(off):.2g} {flatters} "
+        f"The {best} scored {results.inner_best:.4g} on their inner folds: {abs(off):.2g} {flatters} "
         f"(outer mean {results.score.mean:.4g}).",
         *_of_size(results),
     ]
