@@ -18,8 +18,8 @@ from tuner.training.losses import (
     Mae,
     Mse,
     Quantile,
-    asked,
     by_row,
+    label_mask,
 )
 from tuner.training.optimizers import Adagrad, Adam, AdamW, NAdam, RMSprop, Sgd
 
@@ -105,7 +105,7 @@ def test_a_rows_loss_and_its_gradient_are_that_rows_alone(task, loss):
         targets = abs(targets)
     targets = torch.from_numpy(targets)
     outputs = torch.from_numpy(random.normal(size=(2, 6, *places, 4))).requires_grad_()
-    asks = None if task == "regression" else asked(targets)
+    asks = None if task == "regression" else label_mask(targets)
     losses = by_row(loss(outputs, targets), asks)
     assert losses.shape == (2, 6)
     losses[1, 3].backward()

@@ -53,8 +53,8 @@ def heard() -> Iterator[None]:
             raise interrupted
 
     # what is ignored stays ignored: nohup, and shells that put a job in the background
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    watched = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in handled if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, hear) for number in (*watched, signal.SIGALRM)}
     try:
         yield

@@ -40,7 +40,7 @@ class Splitter(Protocol):
     lead: int
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None: ...
-    def count(self, asked: int | None) -> int: ...
+    def count(self, wanted: int | None) -> int: ...
     def units(self, rows: Rows) -> int: ...
     def words(self, rows: Rows) -> str: ...
     def possible(self, rows: Rows, folds: int) -> int | None: ...
@@ -93,9 +93,9 @@ class RandomSplit:
             text = f"resampling.stratify needs classes or labels, and {dataset.name} is a {dataset.task} task"
             raise DataError(text, "leave stratify out")
 
-    def count(self, asked: int | None) -> int:
+    def count(self, wanted: int | None) -> int:
         """Parts to test."""
-        return 5 if asked is None else asked
+        return 5 if wanted is None else wanted
 
     def units(self, rows: Rows) -> int:
         """Each row is one."""
@@ -228,13 +228,15 @@ class PredefinedSplit(RandomSplit):
         """As of rows at random, or of whole groups."""
         return self._inner.possible(rows, folds) if self._inner else super().possible(rows, folds)
 
-    def count(self, asked: int | None) -> int:
+    def count(self, wanted: int | None) -> int:
         found = len(np.unique(self._split)) - self.spare
         if found + self.spare < 2:
             text = "the split column has the same value in every row, so that no row can train for another"
             raise DataError(text, "name at least two parts, or leave dataset.split out")
-        if asked not in (None, found):
-            text = f"the split column names {found} outer fold{'' if found == 1 else 's'}, and resampling.outer {asked}"
+        if wanted not in (None, found):
+            text = (
+                f"the split column names {found} outer fold{'' if found == 1 else 's'}, and resampling.outer {wanted}"
+            )
             raise DataError(text, "leave resampling.outer out", "outer")
         return found
 

@@ -33,9 +33,9 @@ class TimeSeriesSplit:
         if resampling.stratify is True:
             raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
 
-    def count(self, asked: int | None) -> int:
+    def count(self, wanted: int | None) -> int:
         """Parts to test."""
-        return 5 if asked is None else asked
+        return 5 if wanted is None else wanted
 
     def units(self, rows: Rows) -> int:
         """Each time is one."""

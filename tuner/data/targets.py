@@ -92,11 +92,11 @@ def tags(
     if wrong.size:
         text = f"{where} holds {wrong[0] if numeric else values.dtype}, which is no class"
         raise DataError(text, "whole numbers from 0 up, or -1 where nothing is asked", "target")
-    asked = values >= 0
+    label_mask = values >= 0
     if lengths is not None:
-        asked &= np.arange(values.shape[1]) < lengths[:, None]
-    shown = np.unique(values[asked])
-    codes = np.where(asked, np.searchsorted(shown, values), IGNORED)
+        label_mask &= np.arange(values.shape[1]) < lengths[:, None]
+    shown = np.unique(values[label_mask])
+    codes = np.where(label_mask, np.searchsorted(shown, values), IGNORED)
     return codes.astype(np.int64), tuple(str(int(code)) for code in shown)
 
 

@@ -40,11 +40,11 @@ def cells(space: Space) -> Iterator[Values]:
             yield {p.path: values[p.path] for p in space.parameters if p.path in values}
             return
         parameter, *others = rest
-        asked = [c for c in space.constraints if _reads(c, parameter) and not any(_reads(c, p) for p in others)]
+        decided = [c for c in space.constraints if _reads(c, parameter) and not any(_reads(c, p) for p in others)]
         for index in range(parameter.domain.size()):
             looked += 1
             here = {**values, parameter.path: parameter.domain.cell(index)}
-            if not asked or space.admits(here, asked):
+            if not decided or space.admits(here, decided):
                 yield from decide(here, others)
 
     for decided, rest in _branches(space):

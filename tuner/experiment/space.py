@@ -233,8 +233,8 @@ class Space:
     def admits(self, values: Mapping[str, Value], constraints: Iterable[Expression] | None = None) -> bool:
         """Whether all constraints hold, or these; one that names a setting of another branch does not apply."""
         scope = self.scope(values)
-        asked = self.constraints if constraints is None else constraints
-        return all(constraint.holds(scope, absent=True) for constraint in asked)
+        checked = self.constraints if constraints is None else constraints
+        return all(constraint.holds(scope, absent=True) for constraint in checked)
 
     def default(self, *, on_grid: bool = False) -> Values:
         """The default configuration: each parameter at the value of its domain nearest to the setting's default."""

@@ -90,9 +90,9 @@ class Own(Described):
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         """K copies of it."""
         given, name = filled(self, shapes), self.code.name
-        for asked, value in given.items():
+        for argument, value in given.items():
             if value is None:
-                text = f"{name} asks for {asked}, which this data does not have"
+                text = f"{name} asks for {argument}, which this data does not have"
                 has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
                 raise UsageError(text, f"give it a default, if it is a setting; it has {', '.join(has)}")
         make = partial(self.make, **given, **settings.model_dump(exclude={"name"}))

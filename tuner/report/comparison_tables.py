@@ -26,8 +26,8 @@ def partial(found: Comparison) -> list[str]:
     lines = []
     for rival in found.rivals:
         if not rival.results.complete:
-            asked = rival.results.total * len(rival.results.chains)
-            lines.append(f"PARTIAL: {rival.label} has {rival.results.finished():,} of {asked:,} trials")
+            total = rival.results.total * len(rival.results.chains)
+            lines.append(f"PARTIAL: {rival.label} has {rival.results.finished():,} of {total:,} trials")
     if found.folds < found.planned:
         lines.append(f"PARTIAL: {found.folds} of {found.planned} outer folds are scored in all of them")
     return lines

@@ -20,11 +20,11 @@ def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[flo
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
         return None
     truth = dataset.targets[rows]
-    asked = truth != IGNORED
+    label_mask = truth != IGNORED
     kind = np.int64 if dataset.score_weights is None else np.float64
     counts = np.zeros((dataset.outputs, dataset.outputs), dtype=kind)
     weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.places)), truth.shape)
-    np.add.at(counts, (truth[asked], outputs.argmax(axis=-1)[asked]), weights[asked].astype(kind))
+    np.add.at(counts, (truth[label_mask], outputs.argmax(axis=-1)[label_mask]), weights[label_mask].astype(kind))
     return tuple(tuple(row) for row in counts.tolist())
 
 

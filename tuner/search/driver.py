@@ -241,7 +241,7 @@ class _Driver:
         """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
         waiting = list(self._groups)
         while executor.free and waiting:
-            group = min(waiting, key=lambda g: (not g.winner_waits, not g.searched, g.asked))
+            group = min(waiting, key=lambda g: (not g.winner_waits, not g.searched, g.proposed))
             job = group.next_job()
             if job is None:
                 waiting.remove(group)

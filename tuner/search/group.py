@@ -55,7 +55,7 @@ class Group:
         return self.chains[0].total
 
     @property
-    def asked(self) -> int:
+    def proposed(self) -> int:
         """How many trials have been given out or are finished."""
         return self._asked
 

@@ -42,8 +42,8 @@ def room_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
 def too_much(needed: float, most: float) -> str:
     """ "4.1 GB, and it may take 4.0 GB", with as many digits as tell them apart."""
     texts = [[decimal(int(size), precision=digits) for size in (needed, most)] for digits in (1, 2, 3, 6)]
-    asked, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
-    return f"{asked}, and it may take {allowed}"
+    requested, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
+    return f"{requested}, and it may take {allowed}"
 
 
 def share_wanted(error: BaseException) -> float:
@@ -52,8 +52,8 @@ def share_wanted(error: BaseException) -> float:
     if found := re.search(r"tried to allocate (\d+) bytes", str(error)):  # as torch says of the machine's own memory
         return share_of_memory(psutil.Process().memory_info().rss + float(found[1]))
     if found := GPU_FULL.search(str(error)):
-        asked, whole, held, kept = (_bytes(text) for text in found.groups())
-        return (asked + held + kept) / whole
+        requested, whole, held, kept = (_bytes(text) for text in found.groups())
+        return (requested + held + kept) / whole
     return math.inf
 
 

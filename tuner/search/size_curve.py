@@ -75,7 +75,7 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
             lanes = []
             for (_, validation), order in zip(folds, orders, strict=True):
                 rows = np.sort(order[: max(FEWEST, round(share * len(order)))])
-                lanes.append(Lane(rows, (validation,), seed_of(seed, trial.number, rows), by_heart=True))
+                lanes.append(Lane(rows, (validation,), seed_of(seed, trial.number, rows), score_training_rows=True))
             training = trial.configuration.training
             planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
             recipe = recipe_of(trial.configuration, work, **planned, early_stopping=None)

@@ -45,8 +45,8 @@ def thresholds(pruner: Pruner, trials: Sequence[TrialRecord], epochs: int, maxim
     for row, means in zip(table, complete, strict=True):
         row[: len(means)] = means
     limits = np.nanpercentile(table, share, axis=0).tolist()
-    asked = [limit if epoch > pruner.warmup_epochs else None for epoch, limit in enumerate(limits, start=1)]
-    return Thresholds((*asked, *[None] * (epochs - longest)), True)
+    checked = [limit if epoch > pruner.warmup_epochs else None for epoch, limit in enumerate(limits, start=1)]
+    return Thresholds((*checked, *[None] * (epochs - longest)), True)
 
 
 def _rung(pruner: Halving, trials: Sequence[TrialRecord], epoch: int, maximize: bool) -> float | None:

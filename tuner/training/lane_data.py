@@ -14,7 +14,7 @@ from tuner.data.dataset import IGNORED, Dataset
 from tuner.data.preprocess import fit
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
-from tuner.training.losses import TINY, asked, by_row
+from tuner.training.losses import TINY, by_row, label_mask
 from tuner.training.metrics.metric import Need
 from tuner.training.metrics.numbers import naive_error
 from tuner.training.settings import TrainingSettings
@@ -121,7 +121,7 @@ class LaneData:
         `weights` (K, B), 0 for padding, sum to 1 per lane; `row_weights` (K, B) are those of `weights_of`. The sum is
         divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch, so they
         matter in batches of any size."""
-        places, counted = asked(targets), weights
+        places, counted = label_mask(targets), weights
         if places is not None:
             counted = weights * places.flatten(2).sum(dim=2)
         shares = counted if places is None else counted / counted.sum(dim=1, keepdim=True).clamp(min=TINY)
@@ -217,7 +217,7 @@ def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None
 def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:
     """rows / (classes · rows of the class) in each lane's training rows (K, C), as scikit-learn's "balanced"."""
     classes = table.dataset.outputs
-    asked = [codes[codes != IGNORED] for codes in (table.dataset.targets[lane.train] for lane in lanes)]
-    counts = np.stack([np.bincount(codes, minlength=classes) for codes in asked])
+    labelled = [codes[codes != IGNORED] for codes in (table.dataset.targets[lane.train] for lane in lanes)]
+    counts = np.stack([np.bincount(codes, minlength=classes) for codes in labelled])
     weight = counts.sum(axis=1, keepdims=True) / (classes * np.maximum(counts, 1))
     return torch.from_numpy(weight.astype(np.float32)).to(table.device)

@@ -23,17 +23,17 @@ WHOLE = 16
 class Lane:
     """One independent training: its rows, the row sets that it is evaluated on, its seed.
 
-    `by_heart`: a last row set is the training rows themselves, to tell what was learned by heart."""
+    `score_training_rows`: a last row set is the training rows themselves, to measure overfitting."""
 
     train: Rows
     held_out: tuple[Rows, ...]
     seed: int
-    by_heart: bool = False
+    score_training_rows: bool = False
 
     @property
     def evaluations(self) -> tuple[Rows, ...]:
         """Every row set that it is evaluated on."""
-        return (*self.held_out, self.train) if self.by_heart else self.held_out
+        return (*self.held_out, self.train) if self.score_training_rows else self.held_out
 
     def check(self) -> None:
         """No row both trains and evaluates; row sets of several chains may overlap."""

@@ -82,7 +82,7 @@ class DiceCrossEntropy(Settings):
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of logits and codes, row by row: (K, B)."""
-        return Dice()(outputs, targets) + by_row(CrossEntropy()(outputs, targets), asked(targets))
+        return Dice()(outputs, targets) + by_row(CrossEntropy()(outputs, targets), label_mask(targets))
 
 
 class Mse(Settings):
@@ -128,7 +128,7 @@ class Quantile(Settings):
         return torch.maximum(self.quantile * missing, (self.quantile - 1) * missing).mean(dim=-1)
 
 
-def asked(targets: Tensor) -> Tensor | None:
+def label_mask(targets: Tensor) -> Tensor | None:
     """1 at every place (K, B, …) that asks something, else 0; None where a row asks once, or for numbers."""
     if targets.ndim == 2 or targets.is_floating_point():
         return None

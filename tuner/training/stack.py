@@ -16,7 +16,7 @@ from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import Inputs, LaneData, Table
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
-from tuner.training.losses import BY_TASK, asked, by_row
+from tuner.training.losses import BY_TASK, by_row, label_mask
 from tuner.training.metrics import Metric
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
@@ -100,7 +100,7 @@ class Stack:
             inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
             for step in zip(inputs, targets, weights[chunk], self._data.weights_of(rows[chunk]), strict=True):
                 losses.append(self._step(len(losses), *step))
-                if (places := asked(step[1])) is not None:
+                if (places := label_mask(step[1])) is not None:
                     asks.append(places.flatten(2).sum(dim=2))
         shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
         if asks:
@@ -130,7 +130,7 @@ class Stack:
         self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
         if number == first + count - 1:
             self._move(number, steps)
-        return by_row(at_places.detach(), asked(y)) if self._settings.class_weight != "none" else losses.detach()
+        return by_row(at_places.detach(), label_mask(y)) if self._settings.class_weight != "none" else losses.detach()
 
     def _move(self, number: int, steps: int) -> None:
         """One step of the optimizer."""
@@ -175,7 +175,7 @@ class Stack:
         for rows in torch.split(on.rows, on.width, dim=1):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
             out = self._answer(inputs, y)
-            places = asked(y)
+            places = label_mask(y)
             losses.append(by_row(self._loss(out, y), places))
             asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
             said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]

@@ -67,8 +67,8 @@ def _scores(margin: Floats, codes: NDArray[np.int64], weights: Floats, candidate
     places = np.searchsorted(margin[order], candidates, side="right")  # rows up to here get the first class
     below = [np.append(0.0, np.cumsum(np.where(codes[order] == c, weights[order], 0.0)))[places] for c in (0, 1)]
     totals = [float(weights[codes == c].sum()) for c in (0, 1)]
-    hit = np.stack([below[0], totals[1] - below[1]], axis=1)
+    correct = np.stack([below[0], totals[1] - below[1]], axis=1)
     first = below[0] + below[1]
     predicted = np.stack([first, sum(totals) - first], axis=1)
-    true = np.broadcast_to(totals, hit.shape).copy()
-    return np.asarray(metric.counted(*(torch.from_numpy(each) for each in (hit, predicted, true))).numpy())
+    true = np.broadcast_to(totals, correct.shape).copy()
+    return np.asarray(metric.counted(*(torch.from_numpy(each) for each in (correct, predicted, true))).numpy())

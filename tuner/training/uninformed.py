@@ -18,7 +18,7 @@ from torch import Tensor
 from tuner.data.dataset import IGNORED
 from tuner.training.lane_data import LaneData
 from tuner.training.lanes import Lane
-from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, asked, by_row
+from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, by_row, label_mask
 from tuner.training.row_sets import RowSet, row_set
 
 MOST_ROWS = 4096  # training rows, evenly spaced, that the constant is fitted to
@@ -70,7 +70,7 @@ def _mean_loss(loss: Loss, constant: Tensor, data: LaneData, on: RowSet, weights
     losses, asks = [], []
     for rows in torch.split(on.rows, on.width, dim=1):
         targets = data.targets(rows)
-        places = asked(targets)
+        places = label_mask(targets)
         losses.append(by_row(loss(_everywhere(constant, targets), targets), places))
         asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
     shares = torch.cat(asks, dim=1).cpu().double() * weights

@@ -29,8 +29,8 @@ def _counts(outputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, 
         return weighted[0].sum(-2), weighted[1].sum(-2), weighted[2].sum(-2)
     predicted = outputs.argmax(dim=-1)
     none = weights.new_zeros((*weights.shape[:-1], outputs.shape[-1]))
-    hit = none.scatter_add(-1, targets, weights * (predicted == targets))
-    return hit, none.scatter_add(-1, predicted, weights), none.scatter_add(-1, targets, weights)
+    correct = none.scatter_add(-1, targets, weights * (predicted == targets))
+    return correct, none.scatter_add(-1, predicted, weights), none.scatter_add(-1, targets, weights)
 
 
 def counted(
@@ -46,7 +46,7 @@ def counted(
                   counted=score)  # fmt: skip
 
 
-def hit(outputs: Tensor, targets: Tensor) -> Tensor:
+def correct(outputs: Tensor, targets: Tensor) -> Tensor:
     """1 where the highest logit is the true class, or every label is predicted right, else 0."""
     if targets.is_floating_point():
         return ((outputs > 0) == (targets > 0)).all(-1).double()
@@ -69,25 +69,25 @@ def brier(outputs: Tensor, targets: Tensor) -> Tensor:
     return errors.square().sum(-1) * (0.5 if outputs.shape[-1] == 2 else 1.0)
 
 
-def balanced_accuracy(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+def balanced_accuracy(correct: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
     """Recall per class, averaged over the classes that are true in the set."""
-    return _divided(hit, true).sum(-1) / (true > 0).sum(-1)
+    return _divided(correct, true).sum(-1) / (true > 0).sum(-1)
 
 
-def correlation(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+def correlation(correct: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
     """Matthews' correlation coefficient of several classes (Gorodkin 2004); 0 where all rows have or get one class."""
     rows = true.sum(-1)
-    both = hit.sum(-1) * rows - (true * predicted).sum(-1)
+    both = correct.sum(-1) * rows - (true * predicted).sum(-1)
     spreads = [rows.square() - each.square().sum(-1) for each in (predicted, true)]
     varied = ((predicted > 0).sum(-1) > 1) & ((true > 0).sum(-1) > 1)
     product = (spreads[0] * spreads[1]).where(varied, 1.0)
     return (both / product.sqrt()).where(varied, 0.0)
 
 
-def kappa(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+def kappa(correct: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
     """Cohen's kappa (1960): agreement beyond chance; nan where all rows have and get one and the same class."""
     rows = true.sum(-1)
-    agreed, chance = hit.sum(-1) / rows, (true * predicted).sum(-1) / rows.square()
+    agreed, chance = correct.sum(-1) / rows, (true * predicted).sum(-1) / rows.square()
     varied = ((true + predicted) > 0).sum(-1) > 1
     return ((agreed - chance) / (1 - chance).where(varied, 1.0)).where(varied, torch.nan)
 
@@ -128,8 +128,8 @@ def _divided(part: Tensor, whole: Tensor) -> Tensor:
     return part / whole.where(whole > 0, 1.0)
 
 
-def _f(beta: float, hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
-    return _divided((1 + beta**2) * hit, predicted + beta**2 * true)
+def _f(beta: float, correct: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    return _divided((1 + beta**2) * correct, predicted + beta**2 * true)
 
 
 RATIOS: dict[str, tuple[str, Ratio]] = {  # of what is hit, predicted, true
@@ -146,19 +146,19 @@ RATIOS: dict[str, tuple[str, Ratio]] = {  # of what is hit, predicted, true
 
 
 def _macro(ratio: Ratio) -> Counted:
-    def score(hit: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    def score(correct: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
         present = (predicted + true) > 0
-        return (ratio(hit, predicted, true) * present).sum(-1) / present.sum(-1)
+        return (ratio(correct, predicted, true) * present).sum(-1) / present.sum(-1)
 
     return score
 
 
 def _micro(ratio: Ratio) -> Counted:
-    return lambda hit, predicted, true: ratio(*(count.sum(-1) for count in (hit, predicted, true)))
+    return lambda correct, predicted, true: ratio(*(count.sum(-1) for count in (correct, predicted, true)))
 
 
 def _weighted(ratio: Ratio) -> Counted:
-    return lambda hit, predicted, true: (ratio(hit, predicted, true) * true).sum(-1) / true.sum(-1)
+    return lambda correct, predicted, true: (ratio(correct, predicted, true) * true).sum(-1) / true.sum(-1)
 
 
 AVERAGES: dict[str, tuple[str, Callable[[Ratio], Counted]]] = {
@@ -172,9 +172,9 @@ def _foreground(ratio: Ratio) -> Counted:
     """Averaged over the classes but the first, the ground, that are true or predicted; 1 where none is."""
 
     def score(*counts: Tensor) -> Tensor:
-        hit, predicted, true = (count[..., 1:] for count in counts)
+        correct, predicted, true = (count[..., 1:] for count in counts)
         present = (predicted + true) > 0
-        mean = (ratio(hit, predicted, true) * present).sum(-1) / present.sum(-1).clamp(min=1)
+        mean = (ratio(correct, predicted, true) * present).sum(-1) / present.sum(-1).clamp(min=1)
         return mean.where(present.any(-1), 1.0)
 
     return score
@@ -183,9 +183,9 @@ def _foreground(ratio: Ratio) -> Counted:
 SEGMENTS = ("segmentation",)
 AREA = "of each class against the rest"
 METRICS = (
-    replace(mean_of(hit, "accuracy", LABELS, True,
+    replace(mean_of(correct, "accuracy", LABELS, True,
                     "share of rows, steps or pixels with the right class, or all labels right", (0, 1), commonest),
-            counted=lambda hit, predicted, true: hit.sum(-1) / true.sum(-1)),
+            counted=lambda correct, predicted, true: correct.sum(-1) / true.sum(-1)),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
         counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}", tasks=LABELS)

@@ -32,10 +32,10 @@ class Seen:
     @property
     def counts(self) -> Floats:
         """The summed weights (C,) of each class, over all rows, steps and pixels that ask for one."""
-        asked = self.targets != IGNORED
+        label_mask = self.targets != IGNORED
         weights = np.broadcast_to(self.weights.reshape(-1, *[1] * (self.targets.ndim - 1)), self.targets.shape)
-        codes = self.targets[asked].astype(np.int64)
-        return np.bincount(codes, weights[asked], len(self.classes)).astype(np.float64)
+        codes = self.targets[label_mask].astype(np.int64)
+        return np.bincount(codes, weights[label_mask], len(self.classes)).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,11 +54,11 @@ class Metric:
         the metric reads them together. With all weights 1 the score is, to the bit, the unweighted one."""
         if targets.ndim > weights.ndim and not targets.is_floating_point() and not self.whole:
             sets = weights.ndim - 1
-            asked = (targets != IGNORED) * weights.view(*weights.shape, *[1] * (targets.ndim - weights.ndim))
+            label_mask = (targets != IGNORED) * weights.view(*weights.shape, *[1] * (targets.ndim - weights.ndim))
             outputs, targets, weights = (
                 outputs.flatten(sets, -2),
                 targets.clamp(min=0).flatten(sets),
-                asked.flatten(sets),
+                label_mask.flatten(sets),
             )
         more = () if self.needs is None else (needed,)
         return self.function(outputs, targets, weights, *more)

@@ -36,9 +36,9 @@ def _said(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def token_accuracy(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Share of the true tokens that are said, each at its place."""
-    asked = (targets != IGNORED) * weights[..., None]
-    right = (_said(outputs, targets) == targets) * asked
-    return right.flatten(-2).sum(-1) / asked.flatten(-2).sum(-1)
+    label_mask = (targets != IGNORED) * weights[..., None]
+    right = (_said(outputs, targets) == targets) * label_mask
+    return right.flatten(-2).sum(-1) / label_mask.flatten(-2).sum(-1)
 
 
 def exact(outputs: Tensor, targets: Tensor) -> Tensor:
