@@ -198,16 +198,16 @@ WRONG = {
         "  = targets (N, T); layout: sequence or tokens"),
     "a tag of -2": (
         {"task": "tagging"}, {"X": SEQUENCE, "y": TAGS - 2},
-        "a.npz: 'y' holds -2, which is no class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
+        "a.npz: 'y' holds -2, which is not a class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
     "half a tag": (
         {"task": "tagging"}, {"X": SEQUENCE, "y": TAGS + 0.5},
-        "a.npz: 'y' holds 0.5, which is no class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
+        "a.npz: 'y' holds 0.5, which is not a class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
     "an infinite tag": (
         {"task": "tagging"}, {"X": SEQUENCE, "y": np.where(TAGS, TAGS, np.inf)},
-        "a.npz: 'y' holds inf, which is no class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
+        "a.npz: 'y' holds inf, which is not a class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
     "tags of text": (
         {"task": "tagging"}, {"X": SEQUENCE, "y": TAGS.astype(str)},
-        "a.npz: 'y' holds <U21, which is no class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
+        "a.npz: 'y' holds <U21, which is not a class\n  = whole numbers from 0 up, or -1 where nothing is asked"),
     "a negative token": (
         {"layout": "tokens"}, {"X": TAGS - 1, "y": Y},
         "a.npz: 'X' is -1 at row 1, column 1\n  = tokens are whole numbers from 0 up"),
@@ -269,7 +269,7 @@ def test_what_stands_beside_a_single_array_is_a_file(tmp_path):
     message = refused(tmp_path, {"features": "Z"}, "npy", X=FLAT, y=Y)
     assert message == "error: X.npy holds one array, which are the features\n  = leave features out"
     np.savez(tmp_path / "z.npz", y=Y)
-    assert "z.npz is no NPY file, as X.npy is" in refused(tmp_path, {"target": "z.npz"}, "npy", X=FLAT)
+    assert "z.npz is not an NPY file, as X.npy is" in refused(tmp_path, {"target": "z.npz"}, "npy", X=FLAT)
 
 
 def test_a_safetensors_file_without_the_array_or_of_another_type_is_told(tmp_path):

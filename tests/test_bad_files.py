@@ -63,7 +63,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     (HEAD + "metric: f1", (3, 9), "unknown metric 'f1'", "f1", "did you mean 'macro_f1'?"),
     (model("widths: [64]"), (2, 29), 'model.widths must be one text such as "64-32-16", or "16", not 64', "64", None),
     ("dataset: iris\nmodel: {choose: [{name: mlp}, rnn]}", (2, 18),
-     "model: a choice is among names, and a mapping is none",
+     "model: a choice is among names, and a mapping is not a name",
      "{name: mlp}", "with settings of their own: model: {choose: {NAME: {setting: …}, …}}"),
     (model("hiden_size: 3"), (2, 20), "unknown key 'hiden_size' in model", "hiden_size", "did you mean 'hidden_size'?"),
     (model("hidden_size: {low: 1, hgih: 9, high: 9}"), (2, 42), "unknown key 'hgih' in model.hidden_size", "hgih",

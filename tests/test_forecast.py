@@ -167,7 +167,7 @@ def test_steps_that_are_not_equal_are_told_with_both_rows(tmp_path, case):
 REFUSED = {
     "a missing target": ([*ROWS[:4], ("1949-05", "", 0), *ROWS[5:]], {}, "'sales' of data row 5 is missing"),
     "text": ([*ROWS[:4], ("1949-05", "many", 0), *ROWS[5:]], {},
-             "column 'sales' of data row 5 holds 'many', no number"),
+             "column 'sales' of data row 5 holds 'many', which is not a number"),
     "too short": (ROWS[:4], {"history": 3, "horizon": 2},
                   "f.csv has 4 steps, and history 3 and horizon 2 need 5\n  = history: 2 or less"),
     "much too short": (ROWS[:4], {"horizon": 9}, "need 12\n  = history: 1 and horizon: 3 or less"),
@@ -180,7 +180,7 @@ REFUSED = {
     "twice named": (ROWS, {"features": "sales"}, "column 'sales' is named twice, by target and by features"),
     "lags and history": (ROWS, {"lags": (1, 2)}, "lags are in the place of history, and both are given"),
     "no lag": (ROWS, {"lags": (0, 2), "history": None}, "lags are steps back from 1 up, each once, not [0, 2]"),
-    "lags in steps": (ROWS, {"lags": (1, 2), "history": None, "layout": "sequence"}, "lags are no sequence"),
+    "lags in steps": (ROWS, {"lags": (1, 2), "history": None, "layout": "sequence"}, "lags are not a sequence"),
     "series without time": (ROWS, {"series": "rain", "time": None}, "only time tells\n  = time: "),
 }  # fmt: skip
 

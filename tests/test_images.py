@@ -78,7 +78,7 @@ BROKEN = {
     "truncated": (GOOD[:-7], "says that it holds 12×4×5 values, 240 bytes, and 233 follow\n  = fetch it again"),
     "too long": (GOOD + b"\0", "240 bytes, and 241 follow"),
     "a huge claim": (b"\0\0\x08\x03" + b"\xff" * 12, "says that it holds 4294967295×4294967295×4294967295 values"),
-    "no type": (b"\0\0\x07" + GOOD[3:], "is no IDX file: it begins with 00 00 07 03"),
+    "no type": (b"\0\0\x07" + GOOD[3:], "is not an IDX file: it begins with 00 00 07 03"),
     "half a header": (GOOD[:9], "ends in its header of 3 sizes"),
     "half a gzip": (gzip.compress(GOOD)[:40], "cannot be read: Compressed file ended"),
     "no images": (idx(pixels(0, 4, 5)), "holds 0 images, and there are 12 labels"),
@@ -192,7 +192,7 @@ def test_folders_that_are_no_classes(tmp_path):
     for name in ("data/train/a", "data/test/a"):
         (tmp_path / name).mkdir(parents=True)
     assert refused(tmp_path, "data") == (
-        "error: data has the folders test and train, which are no classes\n"
+        "error: data has the folders test and train, which are not classes\n"
         "  = dataset.path: data/train, as tuner cuts folds itself"
     )
     assert "flowers/lonely.png is one image" in refused(tmp_path, "flowers/lonely.png")
@@ -214,13 +214,13 @@ def test_images_that_cannot_be_read_are_named(tmp_path, monkeypatch):
     place = tmp_path / "flowers" / "rose" / "2.png"
     good = place.read_bytes()
     for content, reason in (
-        (good[:60], "is no image that can be read: "),
+        (good[:60], "cannot be read as an image: "),
         (b"", "it is empty"),
         (b"<html>", "identify"),
     ):
         place.write_bytes(content)
         said = refused(tmp_path, "flowers")
-        assert "flowers/rose/2.png is no image that can be read: " in said and reason in said
+        assert "flowers/rose/2.png cannot be read as an image: " in said and reason in said
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8)
     for content in ((5, 3), (5, 4)):  # a warning, and an error, of Pillow's
         save(place, pixels(*content))

@@ -97,7 +97,7 @@ REFUSED = {
     "no id": (PLAIN, {"id": None}, "nothing says which column is the id\n  = id: one of who, day, x, z, mood"),
     "no target": (PLAIN, {"target": None}, "nothing says which column is the target"),
     "a near miss": (PLAIN, {"id": "whom"}, "t.csv has no column 'whom'\n  = did you mean 'who'?"),
-    "text": (PLAIN, {"target": "x", "time": "day"}, "column 'mood' of data row 1 holds 'up', no number"),
+    "text": (PLAIN, {"target": "x", "time": "day"}, "column 'mood' of data row 1 holds 'up', which is not a number"),
     "the same step twice": (PLAIN.replace("b,1,3", "b,2,3"), {},
                             "t.csv: data rows 1 and 3 have the same who 'b' and the same time"),
     "a channel that is the id": (PLAIN, {"features": ("x", "who")}, "column 'who' is named twice, by id and by feat"),
@@ -130,7 +130,7 @@ def both(folder, first, second, **wish):
 
 
 WRONG = {
-    "a channel": ("a,2,5,9", "a,2,many,9", "b.csv: column 'x' of data row 5 holds 'many', no number"),
+    "a channel": ("a,2,5,9", "a,2,many,9", "b.csv: column 'x' of data row 5 holds 'many', which is not a number"),
     "an id": ("a,1,2", ",1,2", "b.csv: 'who' of data row 2 is missing"),
     "a time": ("c,1,", "c,NA,", "b.csv: 'day' of data row 6 is missing"),
     "a target": ("9,down", "9,up", "b.csv: 'mood' of who 'a' is not constant (data row 5)"),

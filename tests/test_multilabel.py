@@ -82,7 +82,7 @@ def test_a_loss_of_another_task_is_an_error_at_its_place(tmp_path):
     data = {"name": "table", "path": "d.csv", "target": ["l0", "l1", "l2"]}
     path = write_space(tmp_path, dataset=data, training={"loss": "mse"})
     code, _, err = inside("check", path)
-    assert code == 2 and "mse is no loss of multilabel" in err
+    assert code == 2 and "mse is not a loss for multilabel" in err
 
 
 @settings(max_examples=30)

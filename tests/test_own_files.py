@@ -27,10 +27,10 @@ from tuner.training.lanes import Lane
     [
         ({"name": "my_nets.py:Plan"}, "my_nets.py has no class 'Plan'", "did you mean 'Plain'?"),
         ({"name": "my_net.py:Plain"}, "my_net.py: no such file in", "FILE.py:CLASS beside the experiment file"),
-        ({"name": "my_nets.py:Function"}, "Function of my_nets.py is no torch.nn.Module", None),
+        ({"name": "my_nets.py:Function"}, "Function of my_nets.py is not a torch.nn.Module", None),
         ({"name": "my_nets.py:Plain", "hiden": 3}, "unknown key 'hiden' in model", "did you mean 'hidden'?"),
         ({"name": "my_nets.py:Plain", "hidden": "big"}, "model.hidden must be a whole number, not 'big'", None),
-        ({"name": "my_nets.py:Unclear"}, "its argument 'in_featurs' is no shape, and has neither", "'in_features'"),
+        ({"name": "my_nets.py:Unclear"}, "its argument 'in_featurs' is not a shape, and has neither", "'in_features'"),
         ({"name": "my_nets.py:Wrong"}, "makes of 2 rows of 4 a tensor (2, 1), not (2, 3)", "correct its forward"),
         ({"name": "my_nets.py:Pair"}, "the forward of my_nets.py:Pair gives a tuple, not a tensor", "one tensor"),
         ({"name": "my_nets.py:Sized"}, "model.input_size is missing", "handed in by the names input_shape, in_feat"),

@@ -147,16 +147,19 @@ def refused(folder, function, file="my_data.py", **wish):
 
 REFUSED = {
     "ragged": ("x of row 7 has the shape (1, 4, 5), that of row 1 (1, 4, 4)", "one shape for all; resize or pad them"),
-    "endless": ("returns an Endless, whose number of rows nobody knows", "list(itertools.islice(it, 10000))"),
+    "endless": ("returns an Endless, whose number of rows is not known", "list(itertools.islice(it, 10000))"),
     "typo": ("returns a dict with 'targets'", "did you mean 'target'?"),
-    "nothing": ("returns a NoneType, which is no data", "return (X, y) or (X, y, groups); a dict of arrays called"),
+    "nothing": (
+        "returned a value of type NoneType, not data",
+        "return (X, y) or (X, y, groups); a dict of arrays called",
+    ),
     "short": ("36 rows of features but 35 of target", None),
     "texts": ("its features are <U", "numbers of shape (N, D), (N, T, D) or (N, C, H, W)"),
     "long": ("'lengths' of row 3 is 4, and a sequence has 3 steps", "whole numbers from 1 to 3"),
     "heavy": ("'weights' of data row 1 is -1", "a weight is a number from 0 up"),
     "weightless": ("'weights' is 0 in every row", "some row must count"),
-    "odd_masks": ("its target holds -5, which is no class", "or -1 where nothing is asked"),
-    "uneven": ("its features are no array", "rows of one shape"),
+    "odd_masks": ("its target holds -5, which is not a class", "or -1 where nothing is asked"),
+    "uneven": ("its features cannot be made an array", "rows of one shape"),
     "raises": ("my_data.py:raises fails: ValueError: no such patient\n", "fix it; --debug shows where"),
     "leaves": ("my_data.py:leaves fails: SystemExit: 3", "fix it"),
     "frame": ("returns a table, and nothing says which column is the target", "dataset.target: one of a, kind, when"),

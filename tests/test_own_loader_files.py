@@ -53,7 +53,7 @@ def test_workers_need_the_arrays_only(folder):
     [
         ({"name": "my_data.py:lod"}, "my_data.py has no function 'lod'", "did you mean 'load'?"),
         ({"name": "my_dta.py:load"}, "my_dta.py: no such file in", "dataset.name is FILE.py:FUNCTION beside the"),
-        ({"name": "my_data.py:FRAME"}, "FRAME of my_data.py is no function", None),
+        ({"name": "my_data.py:FRAME"}, "FRAME of my_data.py is not a function", None),
         ({"name": "my_data.py"}, "'my_data.py' names no function", "name: my_data.py:load"),
         ({"name": "my_data.py:load", "rowz": 3}, "unknown key 'rowz' in dataset", "did you mean 'rows'?"),
         ({"name": "my_data.py:load", "rows": "all"}, "dataset.rows must be a whole number, not 'all'", None),

@@ -217,7 +217,7 @@ def test_a_loader_and_its_pairs_keep_their_digits(tmp_path):
         "def whole():\n    return X, y\n"
         "def pairs():\n    return [(torch.from_numpy(x), float(v)) for x, v in zip(X, y)]\n"
     )
-    from tuner.data import own
+    from tuner.sources.custom import loader as own
 
     x = 1.6e9 + np.random.default_rng(0).normal(size=(90, 3))
     for name in ("whole", "pairs"):

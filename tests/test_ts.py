@@ -66,20 +66,20 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path):
 
 
 REFUSED = {
-    "no data": ("@classLabel true\n", "s1.ts has no line @data, so it is no .ts file of the UEA and UCR archive"),
+    "no data": ("@classLabel true\n", "s1.ts has no line @data, so it is not a .ts file of the UEA and UCR archive"),
     "no header": ("x,y\n1,2\n", "s1.ts, line 1: no header line such as @classLabel"),
     "no sequences": (HEAD, "s1.ts has no sequences after @data"),
     "empty": ("", "s1.ts has no line @data"),
     "nothing to predict": (PLAIN.replace("true", "false"), "s1.ts says neither @classLabel true nor @targetLabel true"),
     "times": (PLAIN.replace("Stamps false", "Stamps true"), "s1.ts says @timeStamps true"),
     "times unsaid": (HEAD + "(0,1),(1,2):(0,1),(1,2):a\n", "s1.ts, line 7, channel 1: values with their times"),
-    "text": (HEAD + "1,x:3,4:a\n", "s1.ts, line 7, channel 1, step 2: 'x' is no number"),
+    "text": (HEAD + "1,x:3,4:a\n", "s1.ts, line 7, channel 1, step 2: 'x' is not a number"),
     "channels": (HEAD + "1,2:3,4:a\n1,2:a\n", "s1.ts, line 8: 1 channels, and @dimensions says 2"),
     "channels unsaid": (HEAD.replace("@dimensions 2\n", "") + "1:3:a\n1,2:a\n",
                         "s1.ts, line 7: 1 channels, and the first sequence of s1.ts has 2"),
     "steps": (HEAD + "1,2:3:a\n", "s1.ts, line 7: channel 2 has 1 steps, and channel 1 has 2"),
     "no steps": (HEAD + "::a\n", "s1.ts, line 7, channel 1: no steps"),
-    "an unknown label": (HEAD + "1:2:c\n", "s1.ts, line 7: label 'c' is none of @classLabel's\n  = one of: b a"),
+    "an unknown label": (HEAD + "1:2:c\n", "s1.ts, line 7: label 'c' is not in @classLabel\n  = one of: b a"),
     "no label": (HEAD + "1:2:\n", "s1.ts, line 7: the label is missing"),
     "a label alone": (HEAD + "a\n", "s1.ts, line 7: no ':' before the label"),
     "bytes": (b"\xff\xfe\x00", "s1.ts is not UTF-8 (byte 0, line 1)"),

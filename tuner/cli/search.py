@@ -74,7 +74,7 @@ def _search(path: Path, options: SearchOptions, reporters: Reporters, sure: bool
 
     if not os.path.isdir(options.study.parent):
         raise StorageError(
-            f"{options.study}: there is no folder {options.study.parent}", "make it, or name another --study"
+            f"{options.study}: there is not a folder {options.study.parent}", "make it, or name another --study"
         )
     new = not holds_something(options.study)
     if not new:

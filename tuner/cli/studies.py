@@ -51,7 +51,7 @@ def confirm(found: StoredStudy, study: Path, way_out: str) -> None:
 
     text = visible(f"{counted(found.trials, 'trial')} of '{found.name}' in {study}")
     if not sys.stdin.isatty():
-        raise UsageError(f"this deletes {text}, and nobody can be asked here", f"--yes; {way_out}")
+        raise UsageError(f"this deletes {text}, and there is no terminal to ask on", f"--yes; {way_out}")
     if not typer.confirm(f"Delete {text}?", err=True):
         raise UsageError(f"nothing was deleted of '{found.name}'", way_out)
 

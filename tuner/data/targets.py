@@ -90,7 +90,7 @@ def tags(
     numeric = values.dtype.kind in "biuf"
     wrong = values[~np.isfinite(values) | (values != np.round(values)) | (values < IGNORED)] if numeric else values
     if wrong.size:
-        text = f"{where} holds {wrong[0] if numeric else values.dtype}, which is no class"
+        text = f"{where} holds {wrong[0] if numeric else values.dtype}, which is not a class"
         raise DataError(text, "whole numbers from 0 up, or -1 where nothing is asked", "target")
     label_mask = values >= 0
     if lengths is not None:

@@ -169,7 +169,7 @@ def inside(norms: Floats, dead: Floats) -> set[str]:
     """The signs of a training's gradients (E, layers) and of its dead units (ReLUs,)."""
     found = set()
     with np.errstate(invalid="ignore", over="ignore"):
-        if not (np.linalg.norm(norms, axis=1) <= EXPLODED).all():  # also where it is no number
+        if not (np.linalg.norm(norms, axis=1) <= EXPLODED).all():  # also where it is not a number
             found.add("exploding gradients")
         least, most = norms.min(axis=1), norms.max(axis=1)
     if np.median(least < VANISHED * most) == 1:

@@ -93,7 +93,7 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
     if not kind.fits(meant):
         fitting = [n for n, v in vars(module).items() if kind.fits(v)]
         noun = kind.word.lower()
-        text = f"{where} has no {noun} '{called}'" if meant is None else f"{called} of {where} is no {kind.what}"
+        text = f"{where} has no {noun} '{called}'" if meant is None else f"{called} of {where} is not a {kind.what}"
         if not called:
             raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
         raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
@@ -152,7 +152,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     if not where.isprintable():
         raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
     if not where.endswith(".py") and where.partition(".")[0] in sys.stdlib_module_names:
-        text = f"{where} is of Python's standard library, which is no place for a {kind.what}"
+        text = f"{where} belongs to Python's standard library and cannot provide a {kind.what}"
         raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")
     path = (folder / where).resolve() if where.endswith(".py") else None
     if path is not None and not (os.path.isfile(path) and path.is_relative_to(folder)):

@@ -89,7 +89,7 @@ class Reader:
         for item in items:
             if not isinstance(item.value, str):
                 hint = f"with settings of their own: {path}: {{choose: {{NAME: {{setting: …}}, …}}}}"
-                self.wrong(item, f"{path}: a choice is among names, and {item.text()} is none", hint)
+                self.wrong(item, f"{path}: a choice is among names, and {item.text()} is not a name", hint)
                 continue
             if str(item.plain()) in options:
                 self.wrong(item, f"{path} offers {item.text()} twice")

@@ -76,7 +76,7 @@ MODEL = Kind(
     fits=lambda meant: isinstance(meant, type) and issubclass(meant, nn.Module),
     handed_in=tuple(SHAPES),
     required=f"give it in the file; shapes are handed in by the names {', '.join(SHAPES)}",
-    unclear="is no shape, and has neither an annotation nor a default",
+    unclear="is not a shape, and has neither an annotation nor a default",
 )
 LAYOUTS, TASKS = get_args(Layout), tuple(task for task in get_args(Task) if task != "translation")
 

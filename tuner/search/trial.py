@@ -317,7 +317,7 @@ def plain(value: float) -> float:
 
 
 def _short(norm: float) -> float | None:
-    """Four digits tell a norm; one that is no number is None, as JSON knows none."""
+    """Four digits tell a norm; one that is not a number is None, as JSON knows none."""
     return float(f"{norm:.4g}") if np.isfinite(norm) else None
 
 

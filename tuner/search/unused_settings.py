@@ -86,7 +86,7 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
         for loss in _values(entry):
             if loss is not None and loss not in losses:
-                text = f"{loss} is no loss of {dataset.task}"
+                text = f"{loss} is not a loss for {dataset.task}"
                 yield Misuse(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
 
 

@@ -129,7 +129,7 @@ def _lags(settings: Settings, where: str) -> list[int]:
     if settings.history is not None:
         raise DataError("lags are in the place of history, and both are given", "leave one of them out", "lags")
     if settings.layout == "sequence":
-        raise DataError("lags are no sequence of equal steps", "layout: flat, or history", "lags")
+        raise DataError("lags are not a sequence of equal steps", "layout: flat, or history", "lags")
     return lags
 
 

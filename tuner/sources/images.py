@@ -134,7 +134,7 @@ def _way(settings: Settings, path: Path) -> Callable[[Settings, Path, Path], Loa
         raise DataError(text, "a CSV of paths is called .csv", "path")
     for key, whose in ONLY.items():
         if whose not in of and getattr(settings, key) != Settings.model_fields[key].default:
-            raise DataError(f"dataset.{key} is of {whose}, and {path.name} is none", "leave it out", key)
+            raise DataError(f"dataset.{key} applies only to {whose}, not to {path.name}", "leave it out", key)
     return way
 
 
@@ -198,7 +198,7 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
         hint = "dataset.masks: FOLDER for masks, or dataset.path: a CSV of paths with labels"
         raise DataError(text, f"{path.name}/CLASS/image.png; or {hint}", "path")
     if {name.lower() for name in names} <= PARTS:
-        text = f"{path} has the folders {' and '.join(names)}, which are no classes"
+        text = f"{path} has the folders {' and '.join(names)}, which are not classes"
         first = next((name for name in names if name.lower().startswith("train")), names[0])
         raise DataError(text, f"dataset.path: {settings.path.rstrip('/')}/{first}, as tuner cuts folds itself", "path")
     if masks := [name for name in names if name.lower() in MASKS]:
@@ -224,7 +224,7 @@ def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
     assert settings.masks is not None
     beside = located(folder, settings.masks, "masks")
     if not beside.is_dir():
-        raise DataError(f"{beside} is no folder", "dataset.masks is the folder of masks", "masks")
+        raise DataError(f"{beside} is not a folder", "dataset.masks is the folder of masks", "masks")
     images, others = _stems(path)
     of, rest = _stems(beside)
     if not images:

@@ -110,7 +110,7 @@ def _fasttext(lines: pd.Series, path: Path) -> pd.DataFrame:
 
 
 def _headed(frame: pd.DataFrame, *, named: bool) -> pd.DataFrame:
-    """Without a first row that names the columns, as the only one that is no number in one of them shows."""
+    """Without a first row that names the columns, as the only one that is not a number in one of them shows."""
     if frame.columns[0] != "1" or len(frame) < 3:
         return frame
     first = [cell.strip() for cell in frame.iloc[0]]

@@ -159,7 +159,7 @@ def _named_arrays(returned: Any, name: str) -> dict[str, NDArray[Any]]:
     if isinstance(returned, TensorDataset):
         returned = returned.tensors
     if isinstance(returned, IterableDataset):
-        text = f"{name} returns an {type(returned).__name__}, whose number of rows nobody knows"
+        text = f"{name} returns an {type(returned).__name__}, whose number of rows is not known"
         raise DataError(text, "return list(itertools.islice(it, 10000)), say")
     if isinstance(returned, TorchDataset | list):
         return _stacked(returned, name)
@@ -174,7 +174,7 @@ def _named_arrays(returned: Any, name: str) -> dict[str, NDArray[Any]]:
     if isinstance(returned, tuple) and len(returned) in (2, 3):
         return {key: _array(value, key, name) for key, value in zip(ARRAYS, returned, strict=False)}
     of = f" of {len(returned)}" if isinstance(returned, tuple) else ""
-    raise DataError(f"{name} returns a {type(returned).__name__}{of}, which is no data", MAY)
+    raise DataError(f"{name} returned a value of type {type(returned).__name__}{of}, not data", MAY)
 
 
 def _array(values: Any, key: str, name: str) -> NDArray[Any]:
@@ -193,7 +193,7 @@ def _array(values: Any, key: str, name: str) -> NDArray[Any]:
             array = np.asarray(array.tolist())
     except (ValueError, TypeError, RuntimeError, MemoryError) as error:
         hint = "rows of one shape; sequences of several lengths are padded, with lengths in a dict"
-        raise DataError(f"{name}: its {key} are no array: {error}", hint) from error
+        raise DataError(f"{name}: its {key} cannot be made an array: {error}", hint) from error
     return array
 
 
@@ -210,7 +210,7 @@ def _check_known(values: NDArray[Any], key: str, name: str) -> None:
 def _stacked(rows: Any, name: str) -> dict[str, NDArray[Any]]:
     """The pairs (x, y) of a map-style Dataset, or of a list, as two arrays."""
     if not hasattr(rows, "__len__"):
-        text = f"{name} returns a {type(rows).__name__} without __len__, so nobody knows its number of rows"
+        text = f"{name} returns a {type(rows).__name__} without __len__, so its number of rows is not known"
         raise DataError(text, "give it one")
     if len(rows) == 0:
         raise DataError(f"{name} returns no rows")

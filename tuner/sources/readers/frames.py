@@ -44,9 +44,9 @@ def read_frame(
     Raises `DataError`."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if sheet is not None and suffix not in excel.SUFFIXES:
-        raise DataError(f"{path.name} is no Excel file, and has no sheets", "leave sheet out", "sheet")
+        raise DataError(f"{path.name} is not an Excel file, so it has no sheets", "leave sheet out", "sheet")
     if separator is not None and suffix in TYPED:
-        raise DataError(f"{path.name} is no CSV file, and has no separator", "leave separator out", "separator")
+        raise DataError(f"{path.name} is not a CSV file, so it has no separator", "leave separator out", "separator")
     if suffix not in columnar.FORMATS:
         check_file(path)
     try:
@@ -95,7 +95,7 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
 
 def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[Any]:
     """The column (N,) as float64, or as the float32 that it is; NaN where it is missing. Raises `DataError` naming the
-    first value that is no number."""
+    first value that is not a number."""
     if column.dtype == np.float32:
         return column.to_numpy()
     if pd.api.types.is_numeric_dtype(column):
@@ -103,7 +103,8 @@ def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDA
     wrong = next((place for place, value in enumerate(column) if not _is_number(value)), None)
     if wrong is None:  # as decimals in a Parquet file
         return np.asarray(pd.to_numeric(column.astype(str), errors="coerce"), dtype=np.float64)
-    text = f"{where}: column '{column.name}' of data row {wrong + 1} holds {str(column.iloc[wrong])!r}, no number"
+    held = f"holds {str(column.iloc[wrong])!r}, which is not a number"
+    text = f"{where}: column '{column.name}' of data row {wrong + 1} {held}"
     raise DataError(text, cure, key)
 
 

@@ -28,7 +28,7 @@ def read_idx(path: Path, key: str = "path") -> NDArray[Any]:
     """The array of a file. Raises `DataError`."""
     raw = bytes_of(path, key)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in TYPES or raw[3] == 0:
-        text = f"{path} is no IDX file: it begins with {raw[:4].hex(' ') or 'nothing'}"
+        text = f"{path} is not an IDX file: it begins with {raw[:4].hex(' ') or 'nothing'}"
         raise DataError(text, "MNIST's begin with 00 00 08 and the number of dimensions", key)
     kind, dimensions = np.dtype(TYPES[raw[2]]), raw[3]
     start = 4 + 4 * dimensions

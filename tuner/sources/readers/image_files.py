@@ -157,7 +157,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is too large an image: {error}", "make it smaller", "path") from error
     except Exception as error:  # its decoders raise whatever goes wrong inside
         reason = "it is empty" if path.is_file() and path.stat().st_size == 0 else " ".join(str(error).split())
-        raise DataError(f"{path} is no image that can be read: {reason}", "fix it, or take it out", "path") from error
+        raise DataError(f"{path} cannot be read as an image: {reason}", "fix it, or take it out", "path") from error
 
 
 def _by(shape: Sequence[int]) -> str:

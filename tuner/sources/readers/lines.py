@@ -29,8 +29,8 @@ def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[st
 def text_frame(
     path: Path, separator: str | None, headers: Collection[str], wanted: Sequence[str], first: int | None = None
 ) -> pd.DataFrame:
-    """The columns, every value a text. The first line is the header where a `wanted` column is no number, or, without
-    any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …
+    """The columns, every value a text. The first line is the header where a `wanted` column is not a number, or,
+    without any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …
 
     first: look at so many lines only, whole as far as quotes tell."""
     if path.suffix.lower() in TYPED:

@@ -102,7 +102,7 @@ def _beside(folder: Path, whole: Path, name: str, key: str) -> Path:
         raise DataError(text, f"{key}: y.npy" if key == "target" else None, key)
     path = located(folder, name, key)
     if _kind(path) != "NPY":
-        raise DataError(f"{path.name} is no NPY file, as {whole.name} is", WRITE["NPY"], key)
+        raise DataError(f"{path.name} is not an NPY file, as {whole.name} is", WRITE["NPY"], key)
     return path
 
 

@@ -68,7 +68,8 @@ def _split(path: Path) -> tuple[dict[str, list[str]], Iterator[tuple[str, str]]]
                 raise DataError(f"{path.name} has no sequences after @data", key="path")
             return header, iter(found)
         header[name] = words[1:]
-    raise DataError(f"{path.name} has no line @data, so it is no .ts file of the UEA and UCR archive", _LOOKS, "path")
+    text = f"{path.name} has no line @data, so it is not a .ts file of the UEA and UCR archive"
+    raise DataError(text, _LOOKS, "path")
 
 
 _LOOKS = "@-lines of a header, @data, then one sequence a line: 1,2,3:4,5,6:label"
@@ -99,7 +100,7 @@ def _case(line: str, where: str, header: dict[str, list[str]]) -> tuple[Steps, s
     if label == "" or label == "?":
         raise DataError(f"{where}: the label is missing", "drop that line", "path")
     if labels and label not in labels:
-        raise DataError(f"{where}: label {label!r} is none of @classLabel's", f"one of: {' '.join(labels)}", "path")
+        raise DataError(f"{where}: label {label!r} is not in @classLabel", f"one of: {' '.join(labels)}", "path")
     wanted = header.get("dimensions", header.get("dimension", []))
     if wanted and wanted != [str(len(channels))]:
         text = f"{where}: {len(channels)} channels, and @dimensions says {' '.join(wanted)}"
@@ -131,4 +132,4 @@ def _value(word: str, where: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise DataError(f"{where}: {word[:40]!r} is no number", "? says that a value is missing", "path") from None
+        raise DataError(f"{where}: {word[:40]!r} is not a number", "? says that a value is missing", "path") from None
