@@ -87,7 +87,7 @@ def check_output(path: Path, option: str, *taken: Path) -> None:
         there = Path(os.path.realpath(other))
         if place == there or place.is_relative_to(there) or _same(place, there):
             inside = f", as {path} lies in it" if place != there and there.is_dir() else ""
-            text = f"{option} would change {other}, which the study needs{inside}"
+            text = f"{option} would change {other}, which the search reads{inside}"
             raise StorageError(text, f"name another {option}")
     with suppress(OSError):
         if place.is_file():

@@ -35,7 +35,7 @@ def command(
 
     results, to = load(study, name), console()
     if results.deployed is None:
-        raise UsageError("the final chain has chosen nothing yet", "let the search go on")
+        raise UsageError("no trial of the final chain has a score", "let the search go on, or see tuner report")
     stored = results.study.curve
     if again or stored is None or stored.trial != results.deployed.number:
         _train(study, results.name, device, trust)

@@ -78,7 +78,7 @@ def command(
     if format is None:
         format = SUFFIXES.get(output.suffix.lower(), Format.table) if output else Format.table
     if rows and format is not Format.csv:
-        raise UsageError("--predictions are many rows", "add --format csv")
+        raise UsageError("--predictions is only for CSV", "add --format csv")
     results = load(study, name, kind=interval.value)
     if results.flat and interval is Kind.bates:
         raise UsageError(f"--interval bates: {results.name} is a flat search, which has no outer score", "leave it out")

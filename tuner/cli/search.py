@@ -112,6 +112,9 @@ def _agreed(options: SearchOptions, name: str) -> int:
     return found.trials
 
 
+EXAMPLES = {"until": "such as 07:00", "name": "such as night-1"}
+
+
 def _check(**options: str | None) -> None:
     """Raise `UsageError` for a duration, a time of day or a name that is none."""
     for option, text in options.items():
@@ -122,4 +125,6 @@ def _check(**options: str | None) -> None:
         try:
             {"until": time_of_day, "name": study_name}.get(option, duration)(text)
         except ValueError as error:
-            raise UsageError(f"--{option} must be {error}, not {text!r}") from error
+            raise UsageError(
+                f"--{option} must be {error}, not {text!r}", EXAMPLES.get(option, "such as 90m")
+            ) from error

@@ -34,6 +34,8 @@ def command(
     from tuner.store import check_file
 
     check_file(study)
+    if yes and remove is None:
+        raise UsageError("--yes is used only with --remove", "leave it out")
     if rename is not None and remove is not None:
         raise UsageError("--rename and --remove exclude each other", "one after the other")
     if rename:
@@ -66,7 +68,7 @@ def _rename(study: Path, old: str, new: str) -> None:
     try:
         study_name(new)
     except ValueError as error:
-        raise UsageError(f"a study's name must be {error}, not {new!r}") from error
+        raise UsageError(f"a study's name must be {error}, not {new!r}", "a name such as night-1") from error
     with lock(study) as held:
         there = read(study, curves=False)
         _check_known(old, there, study)

@@ -211,7 +211,7 @@ def check(dataset: Dataset) -> Dataset:
     if dataset.lengths is not None and (empty := np.flatnonzero(dataset.lengths < 1)).size:
         raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
     if dataset.classes and len(dataset.classes) < 2:
-        raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}; nothing to learn")
+        raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}", "another target")
     if dataset.task == "regression":
         _check_amounts(dataset)
     if dataset.task == "multilabel":
@@ -236,7 +236,7 @@ def _check_labels(dataset: Dataset) -> None:
     """Refuse a label that every row or no row has."""
     for name, values in zip(dataset.target_names, dataset.targets.T, strict=True):
         if (values == values[0]).all():
-            text = f"{dataset.name}: label '{name}' is {values[0]:g} in every row; nothing to learn"
+            text = f"{dataset.name}: label '{name}' is {values[0]:g} in every row"
             raise DataError(text, "leave it out of the targets")
 
 

@@ -293,7 +293,7 @@ class Results:
         found = next((trial for trial in trials if trial.number == number), None)
         if found is None:
             last = max((trial.number for trial in trials), default=None)
-            hint = "no trial is finished" if last is None else f"trials 0 … {last} are finished, or running in between"
+            hint = "no trial is finished" if last is None else f"tuner report --chain {chain} lists those up to {last}"
             raise UsageError(f"{chain} has no finished trial {number}", hint)
         return found
 

@@ -129,7 +129,8 @@ def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[Stor
         return None, now
     if changed := changes(found.header, now):
         raise UsageError(
-            f"the study '{name}' in {options.study} was started with another experiment: " + "; ".join(changed[:8]),
+            f"the study '{name}' in {options.study} was started with other settings, data or code: "
+            + "; ".join(changed[:8]),
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
     # a total below what is finished cannot be had any more

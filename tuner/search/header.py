@@ -122,7 +122,8 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
         said = line(f"error: the experiment of '{study.name}' cannot be read any more:")
         raise ExperimentError(f"{said}\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):
-        raise UsageError(f"nothing can be trained again: {'; '.join(changed)}", "put it back as it was")
+        text = f"trials of '{study.name}' cannot be trained again, as these have changed: {'; '.join(changed)}"
+        raise UsageError(text, "restore them as they were")
     return prepared
 
 
