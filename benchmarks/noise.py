@@ -153,7 +153,7 @@ def _metrics(prepared: Any, tuning: Tuning, others: set[str]) -> Iterator[Any]:
 
     for metric in METRICS.values():
         mine = metric.name in tuning.scored if tuning.scored else metric.name not in others
-        if mine and fits(prepared.dataset, metric) and (metric.name == tuning.metric or not prepared.dataset.places):
+        if mine and fits(prepared.dataset, metric) and (metric.name == tuning.metric or not prepared.dataset.positions):
             yield metric
 
 
@@ -168,7 +168,7 @@ def _verdict(prepared: Any, results: Any, metric: Any) -> str:
         if metric.why_undefined(dataset.targets[chain.test], counts, besides):
             return "undefined"
         score = fold.score
-        if not dataset.places:
+        if not dataset.positions:
             given = unpack(fold.refit.predictions), dataset.targets[chain.test], counts, besides
             score = metric.score(*(None if each is None else torch.from_numpy(each) for each in given)).item()
         gains.append(sign * (score - dummy(dataset, metric, chain.rows, chain.test).score))

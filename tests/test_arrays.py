@@ -159,7 +159,7 @@ def test_tags_are_codes_at_every_step_that_counts(tmp_path, layout):
     expected = [[0, 2, 0, -1], [-1, 1, 1, 1], [2, -1, -1, -1]]
     for given in (tags, tags.astype(float), tags[:, :, None]):
         dataset = check(load(tmp_path, wish=wish, X=x, y=given, n=np.array([3, 4, 1])))
-        assert (dataset.task, dataset.classes, dataset.places) == ("tagging", ("10", "20", "30"), (4,))
+        assert (dataset.task, dataset.classes, dataset.positions) == ("tagging", ("10", "20", "30"), (4,))
         assert dataset.targets.tolist() == expected and IGNORED == -1
 
 
@@ -169,7 +169,7 @@ def test_masks_are_codes_at_every_pixel(tmp_path, shape, grey):
     mask = np.random.default_rng(1).choice([0, 255], (ROWS, 4, 5)).astype(np.uint8)
     wish = {"task": "segmentation", **({"layout": "image"} if grey else {})}
     dataset = check(load(tmp_path, wish=wish, X=numbers(*(() if grey else (3,)), 4, 5), y=mask.reshape(shape)))
-    assert (dataset.task, dataset.classes, dataset.places) == ("segmentation", ("0", "255"), (4, 5))
+    assert (dataset.task, dataset.classes, dataset.positions) == ("segmentation", ("0", "255"), (4, 5))
     np.testing.assert_array_equal(dataset.targets, mask // 255)
 
 

@@ -66,8 +66,8 @@ def test_the_target_groups_and_rows_are_told(tmp_path):
 
 
 SUSPECT = {
-    "the target again": (lambda d: {"copy": d["y"].str.upper()}, "column 'copy' tells the target of every row"),
-    "the target as a number": (lambda d: {"code": (d["y"] == "yes") * 7 + 1}, "column 'code' tells the target"),
+    "the target again": (lambda d: {"copy": d["y"].str.upper()}, "column 'copy' determines the target in every row"),
+    "the target as a number": (lambda d: {"code": (d["y"] == "yes") * 7 + 1}, "column 'code' determines the target"),
     "a name of each row": (
         lambda d: {"who": [f"p{i}" for i in range(ROWS)]},
         "column 'who' has another value in",
@@ -97,7 +97,7 @@ def test_a_scaled_target_is_suspected_in_a_regression(tmp_path):
     data = frame(y=np.random.default_rng(1).normal(size=ROWS))
     data["celsius"] = data["y"] * 5 / 9 - 32
     (text,) = described(tmp_path, data).suspicions
-    assert text.startswith("column 'celsius' tells the target")
+    assert text.startswith("column 'celsius' determines the target")
 
 
 @pytest.mark.parametrize("name", sorted({*TINY} - {"pairs"}))

@@ -200,7 +200,7 @@ class TheirUNet(Theirs):
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_unet_equals_torchs_convolutions_also_where_sizes_are_odd(size, depth, norm):
-    net = made(unet, {"channels": 2, "depth": depth, "normalization": norm}, Shapes((2, *size), 3, places=size))
+    net = made(unet, {"channels": 2, "depth": depth, "normalization": norm}, Shapes((2, *size), 3, positions=size))
     x = numbers(2, *size)
     assert net.eval()(x).shape == (2, 3, *size, 3)
     assert_equal(net.train(), lambda: TheirUNet(depth, norm), x)
@@ -260,7 +260,7 @@ EXAMPLES = {
     "rnn": TOKENS,
     "seq2seq": Shapes((5,), 6, (7,), (4,)),
     "transformer": TOKENS,
-    "unet": Shapes((2, 5, 4), 3, places=(5, 4)),
+    "unet": Shapes((2, 5, 4), 3, positions=(5, 4)),
 }
 FAMILY = pytest.mark.parametrize("family", names("tuner.models"))
 
@@ -271,7 +271,7 @@ def example(family, lanes, wish):
     net = module.build(module.Settings(**wish), shapes, lanes)
     x = torch.randint(0, 7, (3, 4, *shapes.inputs)) if shapes.vocabularies else torch.randn(3, 4, *shapes.inputs)
     rest = [torch.randn(3, 4, shapes.side)] if shapes.side else []
-    more = {"targets": torch.randint(0, 6, (3, 4, *shapes.places))} if family == "seq2seq" else {}
+    more = {"targets": torch.randint(0, 6, (3, 4, *shapes.positions))} if family == "seq2seq" else {}
     return net, lambda net, at: net(x[at], *(r[at] for r in rest), **{name: each[at] for name, each in more.items()})
 
 

@@ -78,7 +78,7 @@ def test_masks_beside_images(tmp_path):
     found = masked(tmp_path)
     dataset = load(tmp_path, "images", masks="masks")
     np.testing.assert_array_equal(np.array([0, 7, 255])[dataset.targets], found)
-    assert (dataset.task, dataset.classes, dataset.places) == ("segmentation", ("0", "7", "255"), (4, 6))
+    assert (dataset.task, dataset.classes, dataset.positions) == ("segmentation", ("0", "7", "255"), (4, 6))
     some = load(tmp_path, "images", masks="masks", ignore=255, classes=("ground", "stroke"))
     np.testing.assert_array_equal(np.where(found == 255, -1, found == 7), some.targets)
     assert some.classes == ("ground", "stroke")

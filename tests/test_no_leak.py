@@ -62,7 +62,7 @@ def spoiled(dataset, rows, seed):
             sizes = [len(words) for words in dataset.vocabularies]
             array[rows] = random.integers(0, sizes[0] if len(sizes) == 1 else sizes, array[rows].shape)
         elif name == "targets":
-            array[rows] = random.integers(IGNORED if dataset.places else 0, dataset.outputs, array[rows].shape)
+            array[rows] = random.integers(IGNORED if dataset.positions else 0, dataset.outputs, array[rows].shape)
         else:
             array[rows] = random.integers(1, array.max() + 1, array[rows].shape)
     return replace(dataset, **changed)
@@ -87,7 +87,7 @@ def test_nothing_that_a_lane_sees_depends_on_rows_that_score_it(name, tmp_path):
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
     def holds(fold, seed, knobs):
         train, others = folds[fold]
-        knobs = knobs if dataset.layout == "tokens" and not dataset.places else {}
+        knobs = knobs if dataset.layout == "tokens" and not dataset.positions else {}
         clean, other = (seen(each, train, knobs) for each in (dataset, spoiled(dataset, others, seed)))
         for one, two in zip(clean, other, strict=True):
             np.testing.assert_array_equal(one, two)

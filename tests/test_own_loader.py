@@ -69,7 +69,7 @@ def test_pairs_of_torch_are_stacked_and_pixels_may_have_classes(folder):
     assert dataset.features.shape == (36, 1, 4, 4) and dataset.targets.tolist() == [0, 1, 2] * 12
     assert dataset.features[:, 0, 0, 0].tolist() == list(range(36))
     masks = load(folder, "masks")
-    assert (masks.task, masks.classes, masks.places) == ("segmentation", ("0", "4"), (2, 2))
+    assert (masks.task, masks.classes, masks.positions) == ("segmentation", ("0", "4"), (2, 2))
     assert masks.targets[:2].tolist() == [[[-1, 1], [0, 0]], [[-1, 1], [0, 1]]]
 
 

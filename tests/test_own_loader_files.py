@@ -60,7 +60,7 @@ def test_workers_need_the_arrays_only(folder):
         ({"name": "my_data.py:load", "rows": [1, 2]}, "dataset.rows is not searched, so it must be one value", None),
         ({"name": "my_data.py:required"}, "dataset.rows is missing", "an argument of the function without a default"),
         ({"name": "my_data.py:unclear"}, "its argument 'rws' has neither an annotation nor a", "write rws: int, say"),
-        ({"name": "my_data.py:taken"}, "'target' is taken: it is a setting of every dataset", "rename it"),
+        ({"name": "my_data.py:taken"}, "'target' is reserved: it is a setting of every dataset", "rename it"),
         ({"name": "my_data.py:raises"}, "my_data.py:raises fails: ValueError: no such patient", "--debug shows where"),
         ({"name": "my_data.py:frame", "target": "z"}, "my_data.py:frame has no column 'z'", "one of: a, kind, when, y"),
         ({"name": "my_data.py:frame", "target": []}, "dataset.target must be text or at least one name", None),

@@ -78,7 +78,7 @@ def test_time_cuts_forward_only_where_it_is_named(tmp_path):
 
 def test_a_pair_that_is_rated_again_is_hinted_at(tmp_path):
     (hint,) = load(tmp_path, WRITTEN["short.csv"] + "\n9,2,1").notes
-    assert hint == "1 of 5 ratings are of a user and item that have one already"
+    assert hint == "1 of 5 (user, item) pairs occur more than once"
 
 
 REFUSED = {

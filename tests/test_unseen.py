@@ -54,4 +54,4 @@ def test_check_and_report_tell(tmp_path):
     assert f"unseen    {counts}\n" in inside("check", path)[1]
     search(path, tmp_path / "study.db")
     said = " ".join(inside("report", tmp_path / "study.db")[1].split())
-    assert f"Test rows show what no training row of their fold does: {counts}." in said
+    assert f"Unseen in training: {counts}." in said

@@ -31,10 +31,11 @@ MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no mo
 
 
 class Splitter(Protocol):
-    """A way to cut. `spare` outer parts come before the first that is tested, `lead` inner ones before the first that
-    validates. `units` of rows: how many sets of them are never parted; `words` for them. `possible`: how many
-    partitions into so many parts exist, `possible_outer` into outer folds; None: unknown. `holdouts`: splits
-    without end, but for those that exist once."""
+    """Splits rows into outer and inner folds.
+
+    `spare`: leading outer parts that are only trained on; `lead`: the same of inner parts. `units`: how many sets of
+    rows are kept together, and `words` for them. `possible`: how many partitions into so many parts exist,
+    `possible_outer` into outer folds; None if unknown. `holdouts`: endless random splits, or the only one there is."""
 
     spare: int
     lead: int
@@ -52,12 +53,12 @@ class Splitter(Protocol):
 
 
 def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
-    """The cut that the settings ask for."""
+    """The splitter of these settings. Raises `DataError` where the data cannot be split so."""
     kind = kind_of(resampling, dataset)
     if resampling.gap and kind != "time":
-        raise DataError(f"resampling.gap is of cuts forward in time, and these are by {kind}", "kind: time, or no gap")
+        raise DataError(f"resampling.gap applies to kind: time only; this one is {kind}", "kind: time, or no gap")
     if dataset.until is not None and kind != "time":
-        text = f"windows of a series overlap: cut by {kind}, values that a test row asks for stand in rows that train"
+        text = f"forecast windows overlap, so a {kind} split would leak targets of test windows into training windows"
         raise DataError(text, "leave resampling.kind out: the default is time")
     cuts: dict[str, type[Splitter]] = {
         "split": PredefinedSplit,

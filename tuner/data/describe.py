@@ -168,7 +168,7 @@ Read = list[tuple[Column, NDArray[np.floating] | None]]
 
 def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
     """Features that are the target under another name."""
-    if dataset.places or (not dataset.classes and dataset.targets.shape[1] > 1):
+    if dataset.positions or (not dataset.classes and dataset.targets.shape[1] > 1):
         return
     target = dataset.targets.reshape(len(dataset)).astype(np.float64)
     for column, values in read:
@@ -183,7 +183,8 @@ def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
             varied = known.sum() > 2 and values[known].std() > 0 and target[known].std() > 0
             told = varied and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - 1e-9
         if told:
-            yield f"column '{column.name}' tells the target of every row; drop it if it is not known beforehand"
+            text = f"column '{column.name}' determines the target in every row (a leak?)"
+            yield f"{text}; drop it if it is not known beforehand"
 
 
 def _alike(dataset: Dataset) -> Iterator[str]:

@@ -290,7 +290,7 @@ def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings
         given = argument.default is not argument.empty
         if argument.name == "name" or argument.name in base.model_fields:
             means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
-            raise UsageError(f"{name}: its argument '{argument.name}' is taken: it {means}", "rename it")
+            raise UsageError(f"{name}: argument '{argument.name}' is reserved: it {means}", "rename it")
         marked = SHAPE in getattr(hints.get(argument.name), "__metadata__", ())
         if marked and argument.name not in kind.handed_in:
             text = f"{name}: its argument '{argument.name}' is annotated as a shape, and no shape has this name"

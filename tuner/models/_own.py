@@ -100,10 +100,10 @@ class Own(Described):
 
 
 def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
-    """What a copy says of N rows as a lane's answer: (N, outputs), or (N, *places, outputs)."""
+    """What a copy says of N rows as a lane's answer: (N, outputs), or (N, *positions, outputs)."""
     if not isinstance(out, Tensor):
         raise UsageError(f"the forward of {name} gives a {type(out).__name__}, not a tensor", "return one tensor")
-    if len(shapes.places) == 2 and out.ndim == 4:
+    if len(shapes.positions) == 2 and out.ndim == 4:
         return out.movedim(1, -1)
     return out[:, None] if shapes.outputs == 1 and out.ndim == 1 else out
 

@@ -84,11 +84,11 @@ class RNN(nn.Module):
         for layer in range(settings.num_layers):
             both, forget = settings.bidirectional, settings.forget_bias
             self.layers.append(Directions(settings.cell, size, hidden, lanes, forget, bidirectional=both))
-            one_answer = layer + 1 == settings.num_layers and not shapes.places
+            one_answer = layer + 1 == settings.num_layers and not shapes.positions
             self.dropouts.append(Dropout(settings.dropout, lanes, shared=None if one_answer else TIME))
             size = 2 * hidden if settings.bidirectional else hidden
-        self.every_step = bool(shapes.places)
-        pooled = not shapes.places and settings.readout != "last"
+        self.every_step = bool(shapes.positions)
+        pooled = not shapes.positions and settings.readout != "last"
         self.pool = Pool(settings.readout, size, lanes) if pooled else None  # type: ignore[arg-type]
         self.head = Head(size, shapes.outputs, lanes, self.embedding if settings.tied else None)  # type: ignore[arg-type]
 

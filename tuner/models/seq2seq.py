@@ -65,7 +65,7 @@ class Seq2Seq(nn.Module):
     def __init__(self, settings: Settings, shapes: Shapes, lanes: Lanes) -> None:
         super().__init__()
         size, hidden = settings.embedding_size, settings.hidden_size
-        self.steps, self.beam = shapes.places[0], settings.beam
+        self.steps, self.beam = shapes.positions[0], settings.beam
         self.source = Embedding(shapes.vocabularies[0], size, lanes)
         cell, layers, forget = settings.cell, range(settings.num_layers), settings.forget_bias
         self.encoders, self.begin, read = nn.ModuleList(), nn.ModuleList(), size

@@ -104,7 +104,7 @@ class Transformer(nn.Module):
         self.dropout = Dropout(settings.dropout, lanes)
         self.layers = nn.ModuleList(Layer(settings, size, lanes, causal) for _ in range(settings.num_layers))
         self.norm = LayerNorm(size, lanes) if settings.norm == "pre" else nn.Identity()
-        self.pool = None if shapes.places else Pool(settings.readout, size, lanes)
+        self.pool = None if shapes.positions else Pool(settings.readout, size, lanes)
         self.head = Head(size, shapes.outputs, lanes, self.entry if settings.tied else None)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -44,7 +44,7 @@ def headline(results: Results) -> list[str]:
     lines += [f"Warning: {hint}." for hint in (*results.header.hints, *results.storage_warnings)]
     lines += [f"Note: {note}." for note in results.header.notes]
     new = in_words({chain.name: chain.unseen for chain in results.header.chains})
-    lines += [] if new is None else [f"Test rows show what no training row of their fold does: {new}."]
+    lines += [] if new is None else [f"Unseen in training: {new}."]
     lines += [*deployed(results), *edges(results), *insides(results)]
     pruned, saved = results.pruned()
     if pruned:

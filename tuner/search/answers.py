@@ -23,7 +23,7 @@ def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[flo
     label_mask = truth != IGNORED
     kind = np.int64 if dataset.score_weights is None else np.float64
     counts = np.zeros((dataset.outputs, dataset.outputs), dtype=kind)
-    weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.places)), truth.shape)
+    weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.positions)), truth.shape)
     np.add.at(counts, (truth[label_mask], outputs.argmax(axis=-1)[label_mask]), weights[label_mask].astype(kind))
     return tuple(tuple(row) for row in counts.tolist())
 

@@ -88,12 +88,12 @@ def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str
 
 def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Tensor]:
     """The same for every row, step and pixel; or the same tokens for every row."""
-    return [torch.from_numpy(guess.outputs).expand(1, len(on), *(() if guess.tokens else dataset.places), -1)]
+    return [torch.from_numpy(guess.outputs).expand(1, len(on), *(() if guess.tokens else dataset.positions), -1)]
 
 
 def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Tensor]:
     """Logits that are drawn for every row, step and pixel, some draws at a time."""
-    rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.places), len(guess.outputs)
+    rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.positions), len(guess.outputs)
     size = math.prod(shape)
     left, at_once = min(MOST_DRAWS, max(FEWEST_DRAWS, DRAWN // size)), max(1, AT_ONCE // (size * classes))
     while left > 0:

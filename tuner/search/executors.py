@@ -79,7 +79,7 @@ class Inline:
         return []
 
     def notes(self) -> list[str]:
-        """Nothing dies but all."""
+        """None: there are no worker processes."""
         return []
 
     def abandon(self, job: Job) -> None:

@@ -76,7 +76,7 @@ def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
         unseen=unseen(dataset, chain.rows, chain.test),
         tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
         weights=None if weights is None else pack(weights[chain.test]),
-        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.places else None,
+        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.positions else None,
         validated=pack(_units(prepared, chain)) if chain.alone else None,
     )
 

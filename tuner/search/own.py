@@ -168,8 +168,8 @@ def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None
     table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
     inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
-    wanted = (len(rows), *dataset.places, dataset.outputs)
-    pixels = len(dataset.places) == 2
+    wanted = (len(rows), *dataset.positions, dataset.outputs)
+    pixels = len(dataset.positions) == 2
     shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
     try:
         model = recipe.build(table.shapes, Lanes((0,)))

@@ -176,7 +176,7 @@ class Runner:
             0.0,
             score,
             tuple(plain(loss) for loss in found.train_loss),
-            predictions=None if dataset.places else pack(found.outputs),
+            predictions=None if dataset.positions else pack(found.outputs),
             confusion=confusion(found.outputs, dataset, test),
             examples=examples(found.outputs, dataset, test),
             threshold=threshold,

@@ -1,4 +1,4 @@
-"""Settings that nothing would use: of another cell, another task, another loss. An error, not ignored; and doubts."""
+"""Rejects settings that the chosen model, task or loss never reads, and warns about likely mistakes."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ Name = Literal["california_housing", "covtype", "kddcup99", "lfw_people", "olive
 
 class Settings(NumberSettings):
     name: Literal["fetch"] = "fetch"
-    set: Name = Field(description="which")
+    set: Name = Field(description="name of the scikit-learn data set")
     faces: int | None = Field(None, ge=0, le=1000, description="of lfw_people: people with so many images; default 70")
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
     """Fetch it, or read it from scikit-learn's cache."""
     if settings.faces is not None and settings.set != "lfw_people":
-        raise DataError(f"faces is of lfw_people, and {settings.set} is another", "leave it out", "faces")
+        raise DataError("dataset.faces applies only to set: lfw_people", "leave it out", "faces")
     return {
         "california_housing": _table,
         "covtype": _table,

@@ -165,4 +165,4 @@ def _together(sides: Sequence[Side | None]) -> tuple[slice, ...]:
 def _again(pairs: Rows) -> tuple[str, ...]:
     """Pairs that are rated more than once."""
     again = len(pairs) - len(np.unique(pairs[:, 0] * (pairs[:, 1].max() + 1) + pairs[:, 1]))
-    return (f"{again:,} of {len(pairs):,} ratings are of a user and item that have one already",) if again else ()
+    return (f"{again:,} of {len(pairs):,} (user, item) pairs occur more than once",) if again else ()

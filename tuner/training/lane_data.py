@@ -59,7 +59,7 @@ class Table:
     @property
     def answers(self) -> int:
         """Numbers that a model gives for a row."""
-        return self.dataset.outputs * int(np.prod(self.dataset.places))
+        return self.dataset.outputs * int(np.prod(self.dataset.positions))
 
 
 def as_read(dataset: Dataset, settings: TrainingSettings) -> Dataset:
@@ -75,7 +75,7 @@ def shapes_of(dataset: Dataset) -> Shapes:
     """What a model of this data is built for."""
     side = 0 if dataset.side is None else dataset.side.shape[1]
     return Shapes(
-        dataset.features.shape[1:], dataset.outputs, dataset.sizes, dataset.places, side, dataset.task == "language"
+        dataset.features.shape[1:], dataset.outputs, dataset.sizes, dataset.positions, side, dataset.task == "language"
     )  # fmt: skip
 
 
@@ -121,16 +121,16 @@ class LaneData:
         `weights` (K, B), 0 for padding, sum to 1 per lane; `row_weights` (K, B) are those of `weights_of`. The sum is
         divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch, so they
         matter in batches of any size."""
-        places, counted = label_mask(targets), weights
-        if places is not None:
-            counted = weights * places.flatten(2).sum(dim=2)
-        shares = counted if places is None else counted / counted.sum(dim=1, keepdim=True).clamp(min=TINY)
+        mask, counted = label_mask(targets), weights
+        if mask is not None:
+            counted = weights * mask.flatten(2).sum(dim=2)
+        shares = counted if mask is None else counted / counted.sum(dim=1, keepdim=True).clamp(min=TINY)
         if self._class_weight is not None:
             of_class = self._class_weight.gather(1, targets.clamp(min=0).flatten(1)).view_as(targets)
-            positions = of_class if places is None else places * of_class
-            mean = positions if places is None else by_row(of_class, places)
-            shares, places = shares * mean, positions
-        return shares * row_weights, places
+            positions = of_class if mask is None else mask * of_class
+            mean = positions if mask is None else by_row(of_class, mask)
+            shares, mask = shares * mean, positions
+        return shares * row_weights, mask
 
     def weights_of(self, rows: Tensor) -> Tensor:
         """Weights (…, K, B) of rows in training, scaled to a mean of 1 over the labelled positions of each lane."""
@@ -155,7 +155,7 @@ class LaneData:
         return (x - self._shift).mul_(self._scale)
 
     def labels(self, rows: Tensor) -> Tensor:
-        """Targets in their own units: codes (…, K, B, *places) or float64 numbers (…, K, B, M)."""
+        """Targets in their own units: codes (…, K, B, *positions) or float64 numbers (…, K, B, M)."""
         return _taken(self._table.targets, rows)
 
     def score_weights(self, rows: Tensor, counts: Tensor) -> Tensor:

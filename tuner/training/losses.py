@@ -1,6 +1,6 @@
 """Losses row by row, or place by place: the mean over a batch is the stack's affair.
 
-Classes: logits (K, B, *places, C) and codes (K, B, *places) → (K, B, *places); what counts there, `by_row` knows.
+Classes: logits (K, B, *positions, C) and codes (K, B, *positions) → (K, B, *positions), which `by_row` averages.
 Numbers, and labels of 0 and 1: both (K, B, M) → (K, B).
 """
 
@@ -129,17 +129,17 @@ class Quantile(Settings):
 
 
 def label_mask(targets: Tensor) -> Tensor | None:
-    """1 at every place (K, B, …) that asks something, else 0; None where a row asks once, or for numbers."""
+    """1 at every labelled position (K, B, …), 0 where the label is `IGNORED`; None for one label a row or numbers."""
     if targets.ndim == 2 or targets.is_floating_point():
         return None
     return (targets != IGNORED).float()
 
 
-def by_row(losses: Tensor, places: Tensor | None) -> Tensor:
-    """Losses (K, B, *places) as the mean over each row's places (K, B), by what each counts; (K, B) as they are."""
-    if losses.ndim == 2 or places is None:
+def by_row(losses: Tensor, mask: Tensor | None) -> Tensor:
+    """Losses (K, B, *positions) as row means (K, B) over positions, weighted by `mask`; (K, B) as they are."""
+    if losses.ndim == 2 or mask is None:
         return losses
-    return (losses * places).flatten(2).sum(dim=2) / places.flatten(2).sum(dim=2).clamp(min=TINY)
+    return (losses * mask).flatten(2).sum(dim=2) / mask.flatten(2).sum(dim=2).clamp(min=TINY)
 
 
 def _one_hot(targets: Tensor, outputs: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class Stack:
         self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         self.model = recipe.build(table.shapes, random).to(table.device)
-        self._decodes = hasattr(self.model, "decode")  # it says its answer step by step, and is taught with the truth
+        self._decodes = hasattr(self.model, "decode")  # autoregressive, trained with teacher forcing
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.layer_monitor = LayerMonitor(self.model)
@@ -94,20 +94,20 @@ class Stack:
         rows, weights = self._batches.epoch(), self._batches.weights
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._row_size))
         losses: list[Tensor] = []
-        asks: list[Tensor] = []  # of how many places each row asks, if of several
+        label_counts: list[Tensor] = []  # labelled positions of each row, where it can have several
         for start in range(0, len(rows), at_once):
             chunk = slice(start, start + at_once)
             inputs, targets = zip(*self._data.inputs(rows[chunk]), strict=True), self._data.targets(rows[chunk])
             for step in zip(inputs, targets, weights[chunk], self._data.weights_of(rows[chunk]), strict=True):
                 losses.append(self._step(len(losses), *step))
-                if (places := label_mask(step[1])) is not None:
-                    asks.append(places.flatten(2).sum(dim=2))
+                if (mask := label_mask(step[1])) is not None:
+                    label_counts.append(mask.flatten(2).sum(dim=2))
         shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
-        if asks:
-            shares = torch.stack(asks).cpu() * (shares > 0)
+        if label_counts:
+            shares = torch.stack(label_counts).cpu() * (shares > 0)
         if self._data.row_weights is not None:
             shares = shares * self._data.row_weights[rows.to(self._data.row_weights.device)].cpu()
-        if asks or self._data.row_weights is not None:
+        if label_counts or self._data.row_weights is not None:
             shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
         parts = torch.stack(losses).cpu().double() * shares
         mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others
@@ -123,14 +123,16 @@ class Stack:
         for module in self._counting:
             module.counts = weights > 0
         inputs, y = self._augmented(inputs, y)
-        shares, places = self._data.shares(y, weights, row_weights)
-        at_places = self._loss(self._answer(inputs, y), y)
-        losses = by_row(at_places, places)
+        shares, mask = self._data.shares(y, weights, row_weights)
+        at_positions = self._loss(self._answer(inputs, y), y)
+        losses = by_row(at_positions, mask)
         # lanes share no parameter: each gets those of its own mean loss
         self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
         if number == first + count - 1:
             self._move(number, steps)
-        return by_row(at_places.detach(), label_mask(y)) if self._settings.class_weight != "none" else losses.detach()
+        return (
+            by_row(at_positions.detach(), label_mask(y)) if self._settings.class_weight != "none" else losses.detach()
+        )
 
     def _move(self, number: int, steps: int) -> None:
         """One step of the optimizer."""
@@ -171,17 +173,17 @@ class Stack:
         return self._norms
 
     def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
-        outputs, losses, asks = [], [], []
+        outputs, losses, label_counts = [], [], []
         for rows in torch.split(on.rows, on.width, dim=1):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
             out = self._answer(inputs, y)
-            places = label_mask(y)
-            losses.append(by_row(self._loss(out, y), places))
-            asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
+            mask = label_mask(y)
+            losses.append(by_row(self._loss(out, y), mask))
+            label_counts.append(torch.ones_like(losses[-1]) if mask is None else mask.flatten(2).sum(dim=2))
             said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]
             outputs.append(said)
         weights = self._data.score_weights(on.rows, on.counts)
-        shares = torch.cat(asks, dim=1).cpu().double() * weights
+        shares = torch.cat(label_counts, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
         labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
         if self._tune:

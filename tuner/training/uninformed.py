@@ -67,18 +67,18 @@ def _spread(lanes: Sequence[Lane], like: RowSet, outputs: int, data: LaneData) -
 
 def _mean_loss(loss: Loss, constant: Tensor, data: LaneData, on: RowSet, weights: Tensor) -> Tensor:
     """The mean (K,) over the rows (K, V) by their weights, of every place that counts; in float64, on the CPU."""
-    losses, asks = [], []
+    losses, label_counts = [], []
     for rows in torch.split(on.rows, on.width, dim=1):
         targets = data.targets(rows)
-        places = label_mask(targets)
-        losses.append(by_row(loss(_everywhere(constant, targets), targets), places))
-        asks.append(torch.ones_like(losses[-1]) if places is None else places.flatten(2).sum(dim=2))
-    shares = torch.cat(asks, dim=1).cpu().double() * weights
+        mask = label_mask(targets)
+        losses.append(by_row(loss(_everywhere(constant, targets), targets), mask))
+        label_counts.append(torch.ones_like(losses[-1]) if mask is None else mask.flatten(2).sum(dim=2))
+    shares = torch.cat(label_counts, dim=1).cpu().double() * weights
     return (torch.cat(losses, dim=1).cpu().double() * shares).sum(dim=1) / shares.sum(dim=1).clamp(min=TINY)
 
 
 def _everywhere(constant: Tensor, targets: Tensor) -> Tensor:
-    """The constant (K, C) as the prediction for targets (K, B, *places), or (K, M) for (K, B, M)."""
+    """The constant (K, C) as the prediction for targets (K, B, *positions), or (K, M) for (K, B, M)."""
     if targets.is_floating_point():
         return constant[:, None].expand_as(targets)
     return constant.view(len(constant), *[1] * (targets.ndim - 1), -1).expand(*targets.shape, -1)

@@ -16,13 +16,13 @@ from tuner.seeds import seed_of
 class Shapes:
     """One row of the data: `inputs` (D,), (T, D) or (C, H, W); or codes (T,), (F,) of `vocabularies` of these sizes.
 
-    The model gives `outputs` numbers, at each of `places` (T,) or (H, W) if there are any; a `causal` one must not read
-    ahead. `side` numbers stand beside ids."""
+    The model gives `outputs` numbers, at each of `positions` (T,) or (H, W) if there are any; a `causal` one must not
+    read ahead. `side` numbers stand beside ids."""
 
     inputs: tuple[int, ...]
     outputs: int
     vocabularies: tuple[int, ...] = ()
-    places: tuple[int, ...] = ()
+    positions: tuple[int, ...] = ()
     side: int = 0
     causal: bool = False
 

@@ -63,8 +63,8 @@ def check_rows(file: BufferedIOBase, separator: str, where: str, key: str = "pat
 
 
 def _unquoted(codes: Codes, cuts: Places, ends: Places) -> tuple[Places, Places]:
-    """The separators outside of quotes, and the lines in which that is no matter of every second mark: those with an
-    open mark, or with one inside a cell."""
+    """Positions of the separators outside of quotes, and the lines that need the slow parser: those with an open quote
+    mark, or with one inside a cell."""
     passed = np.cumsum(codes == QUOTE, dtype=np.int32)
     marks, first = np.flatnonzero(codes == QUOTE), np.append(0, passed[ends[:-1]])
     counts = passed[ends] - first

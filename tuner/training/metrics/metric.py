@@ -49,9 +49,11 @@ class Metric:
     counted: Counted | None = None
 
     def score(self, outputs: Tensor, targets: Tensor, weights: Tensor, needed: Tensor | None = None) -> Tensor:
-        """Of sets (…): outputs (…, V, *places, C), targets (…, V, *places) or numbers (…, V, M), and weights (…, V) in
-        float64: 0 for padding and for rows that do not count. Each place that asks something counts like a row, unless
-        the metric reads them together. With all weights 1 the score is, to the bit, the unweighted one."""
+        """The score (…) of sets of rows.
+
+        outputs (…, V, *positions, C); targets (…, V, *positions) or numbers (…, V, M); weights (…, V) in float64, 0 for
+        padding and for rows that do not count. Each labelled position counts like a row, unless the metric reads them
+        together. With all weights 1 the score is, to the bit, the unweighted one."""
         if targets.ndim > weights.ndim and not targets.is_floating_point() and not self.whole:
             sets = weights.ndim - 1
             label_mask = (targets != IGNORED) * weights.view(*weights.shape, *[1] * (targets.ndim - weights.ndim))
@@ -65,7 +67,7 @@ class Metric:
 
     def row_score(self, dataset: Dataset) -> ByRow | None:
         """The scores of single rows, where the plain mean of a set's is its score; else None."""
-        return None if dataset.places or dataset.score_weights is not None else self.by_row
+        return None if dataset.positions or dataset.score_weights is not None else self.by_row
 
     def why_undefined(self, targets: NDArray[Any], weights: NDArray[np.float64], needed: NDArray[Any] | None) -> str:
         """Why no score can be given of the rows with these targets (V, …) and weights (V,); empty where one can."""
