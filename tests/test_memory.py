@@ -210,7 +210,7 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 from toys import classes, go_on, lanes_of, peak, recipe
 from tuner.models import mlp, rnn
-from tuner.training.fitting import Room, build_stacks
+from tuner.training.fitting import MemoryBudget, build_stacks
 from tuner.training.loop import train
 from tuner.search.jobs import Work
 CASES = {  # rows, their shape, classes, training rows, batch size, model
@@ -219,7 +219,7 @@ CASES = {  # rows, their shape, classes, training rows, batch size, model
     "many classes": (60000, (4,), 100, 400, 32, mlp.Settings(hidden_size=16)),
 }
 rows, shape, count, trained, batch, model = CASES[sys.argv[3]]
-how, room = recipe(model, "log_loss", epochs=1, batch_size=batch), Room(float(sys.argv[2]))
+how, room = recipe(model, "log_loss", epochs=1, batch_size=batch), MemoryBudget(float(sys.argv[2]))
 small = classes(40, shape)
 train(how, lanes_of(small, [24] * 2), small, go_on)  # loads what every training needs
 table = classes(rows, shape, count)
@@ -260,7 +260,7 @@ from toys import classes, go_on, lanes_of, peak, recipe
 from dataclasses import replace
 from tuner.models import mlp
 from tuner.models.layers import Copies
-from tuner.training.fitting import DoesNotFit, Room, build_stacks
+from tuner.training.fitting import DoesNotFit, MemoryBudget, build_stacks
 from tuner.training.loop import train
 from tuner.training.optimizers import RMSprop
 from tuner.training.schedules import ReduceOnPlateau
@@ -275,7 +275,7 @@ table = classes(60, (8,))
 lanes = lanes_of(table, [24] * 6)
 train(case(8), lanes, table, go_on)  # loads what every training needs
 try:
-    build_stacks(case(1500), lanes, table, Room(1.0, most=1.0))
+    build_stacks(case(1500), lanes, table, MemoryBudget(1.0, most=1.0))
 except DoesNotFit as error:
     needed = error.needed
 before = peak()

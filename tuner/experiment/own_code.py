@@ -85,8 +85,16 @@ def is_own(name: str) -> bool:
     return ":" in name or name.endswith(".py")
 
 
+def check_name(name: str, kind: Kind) -> None:
+    """Raise `UsageError` for what cannot name a file or a module; runs nothing."""
+    where = name.partition(":")[0]
+    if not where.isprintable() or not (where.endswith(".py") or all(map(str.isidentifier, where.split(".")))):
+        raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
+
+
 def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], str]:
     """What `name` means, from `folder` or the installed packages; its files, and their hash. Raises `UsageError`."""
+    check_name(name, kind)
     where, _, called = name.partition(":")
     module, files = _imported(where, folder, kind)
     meant = getattr(module, called, None)
@@ -149,8 +157,6 @@ def root_of(name: str, folder: Path) -> Path:
 
 def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Path]]:
     """The module, and its file with those that it imported from beside it."""
-    if not where.isprintable():
-        raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
     if not where.endswith(".py") and where.partition(".")[0] in sys.stdlib_module_names:
         text = f"{where} belongs to Python's standard library and cannot provide a {kind.what}"
         raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
 from tuner.escapes import visible
-from tuner.experiment.own_code import Code, Described, described, first_line
+from tuner.experiment.own_code import Code, Described, check_name, described, first_line
 from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget
@@ -63,10 +63,12 @@ class UserCode:
 
     def model(self, name: str) -> Described:
         """The model that `name` means. Raises `UsageError`."""
+        check_name(name, models.MODEL)
         return self._described(_model, name, Settings)
 
     def loader(self, name: str) -> Described:
         """The loader that `name` means. Raises `UsageError`."""
+        check_name(name, loaders.LOADER)
         return self._described(_loader, name, loaders.LoaderSettings)
 
     def _described(self, read: Callable[[_Data, str, Path], Code], name: str, base: type[Settings]) -> Described:
