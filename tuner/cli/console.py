@@ -136,9 +136,8 @@ def draw(to: Console, table: Table) -> None:
         i < len(table.columns) and column != "configuration" and _numbers(row[i] for row in table.rows)
         for i, column in enumerate(columns)
     ]
-    to.print(
-        Text(line(table.title), style="bold"), soft_wrap=not to.is_terminal
-    )  # above, as rich would wrap it to the table
+    # above the table, to whose width rich would wrap it
+    to.print(Text(line(table.title), style="bold"), soft_wrap=not to.is_terminal)
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, right in zip(columns, numeric, strict=True):
         rich.add_column(escape(line(column)), justify="right" if right else "left", no_wrap=column not in table.long)

@@ -73,7 +73,7 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     if by_name:
         from tuner.search.forkserver import start_forkserver
 
-        start_forkserver()
+        start_forkserver()  # loads torch while this process imports the rest
     from pydantic import ValidationError
 
     from tuner.errors import UsageError

@@ -55,7 +55,7 @@ class Ended:
 
 
 class Reporter(Protocol):
-    """Who is told of a search."""
+    """Reports the events of a search somewhere."""
 
     def begin(self, begun: Begun) -> None: ...
     def hear(self, event: Event) -> None: ...

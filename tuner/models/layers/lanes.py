@@ -16,8 +16,8 @@ from tuner.seeds import seed_of
 class Shapes:
     """One row of the data: `inputs` (D,), (T, D) or (C, H, W); or codes (T,), (F,) of `vocabularies` of these sizes.
 
-    The model gives `outputs` numbers, at each of `positions` (T,) or (H, W) if there are any; a `causal` one must not
-    read ahead. `side` numbers stand beside ids."""
+    The model gives `outputs` numbers, at each of `positions` (T,) or (H, W) if there are any. A `causal` model
+    must not read later steps. `side`: how many numbers each row has in addition to its ids."""
 
     inputs: tuple[int, ...]
     outputs: int
