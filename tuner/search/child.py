@@ -39,7 +39,7 @@ class Child:
 
     process: ForkServerProcess
     pipe: Connection
-    server: int | None  # that has forked it
+    server: int | None  # that has forked it, if it is known
 
     @classmethod
     def start(cls, target: Callable[..., None], *arguments: Any) -> Child:
@@ -49,6 +49,7 @@ class Child:
         here, there = context.Pipe()
         for pause in (RESTART, None):
             process = context.Process(target=_run, args=(dict(os.environ), target, there, *arguments), daemon=True)
+            server = running_server()
             try:
                 process.start()
                 break
@@ -59,7 +60,7 @@ class Child:
                     raise LimitReached(f"no worker process can be started ({_words(error)}): {NO_ROOM}") from error
                 time.sleep(pause)  # the server that forks may have been killed: then the next start makes another
         there.close()
-        return cls(process, here, running_server())
+        return cls(process, here, server if running_server() == server else None)
 
     def answer(self, timeout: float | None = None) -> Any:
         """The next thing that it sends. Raises `TimeoutError`; and `EOFError` if it has ended, even where a process
@@ -80,9 +81,18 @@ class Child:
         code = self.process.exitcode or 0
         if unheard:
             return UNHEARD
-        if code == UNHEARD_OF and (self.server is None or running_server() != self.server):
+        if code == UNHEARD_OF and self._server_died():
             return UNKNOWN
         return _signal(-code) if code < 0 else f"exit code {code}"
+
+    def _server_died(self) -> bool:
+        """Whether the server that forked it has died, or is about to: its files are closed before it is gone."""
+        deadline = time.monotonic() + LAST
+        while self.server is not None and running_server() == self.server:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def died(self, when: str) -> LimitReached:
         """The error that it has died, by no fault of its work."""
