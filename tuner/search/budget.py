@@ -6,11 +6,14 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tuner.errors import NoResultError
 from tuner.experiment.records import failures_in_a_row
 from tuner.experiment.sections import Failures, Limits, seconds
-from tuner.search.chain import Chain
+
+if TYPE_CHECKING:  # it needs the storage, which takes a second to import, in every process that runs the user's code
+    from tuner.search.chain import Chain
 
 LAST_SHARE = 0.25  # of a run's time, at most: for the refits that give the winners so far an outer score
 MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and beginning it seconds: workers are made anew

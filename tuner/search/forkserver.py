@@ -26,7 +26,7 @@ LATE = "torch.fx.experimental.symbolic_shapes"  # torch imports it in the first 
 def start_forkserver() -> None:
     """Begin loading torch and the models there; fork after torch has used threads would hang, this cannot."""
     models = [f"tuner.models.{name}" for name in registry.names("tuner.models")]
-    preload = ["tuner.search.forked", "tuner.search.trial", *models, LATE]
+    preload = ["tuner.search.forked", "tuner.search.own", "tuner.search.workers", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
     os.environ.setdefault("PYTHONHASHSEED", "0")  # else the order of a set would be drawn anew

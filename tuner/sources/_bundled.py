@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import sklearn.datasets
 
 from tuner.data.dataset import Dataset, NumberSettings
 from tuner.data.precision import narrow
@@ -11,6 +10,8 @@ from tuner.data.precision import narrow
 
 def bundled(name: str, settings: NumberSettings, shape: tuple[int, ...] | None = None) -> Dataset:
     """scikit-learn's `load_NAME`; `shape` is one row's shape where it is not flat."""
+    import sklearn.datasets  # takes a second: not for the settings alone
+
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     found = narrow(bunch.data)
     features = found.values

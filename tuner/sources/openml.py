@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from sklearn.datasets import fetch_openml
 
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError
@@ -26,6 +25,8 @@ class Settings(ColumnSettings):
 
 def load(settings: Settings, folder: Path) -> Dataset:
     """Fetch it, or read it from the cache; its columns are those of a table."""
+    from sklearn.datasets import fetch_openml  # takes a second: not for the settings alone
+
     if (settings.id is None) == (settings.data is None):
         raise DataError("openml names a data set by its id or by its name", "id: 31, or data: credit-g", "name")
     if settings.version is not None and settings.data is None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import sklearn.datasets
 from pydantic import Field
 
 from tuner.data.dataset import Dataset, NumberSettings, as_float32
@@ -25,6 +24,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
     On most images no threshold finds the strokes: the ground is darker on one side than strokes are on the other.
     """
+    import sklearn.datasets  # takes a second: not for the settings alone
+
     random = np.random.default_rng(settings.seed)
     rows, size = settings.rows, settings.size
     digits = sklearn.datasets.load_digits().images[random.permutation(1797)[:rows]]

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any, TypeVar
 
-import sklearn.datasets
-
 from tuner.errors import DataError
 
 Fetched = TypeVar("Fetched")
@@ -39,6 +37,8 @@ def fetched(fetch: Callable[[], Fetched], what: str, cache: str, cure: str, key:
 
 def bunch_of(name: str, **how: Any) -> Any:
     """What scikit-learn's `fetch_NAME` gives."""
+    import sklearn.datasets  # takes a second: not for the settings alone
+
     fetch = getattr(sklearn.datasets, f"fetch_{name}")
     bunch, _ = fetched(
         lambda: fetch(**how, n_retries=1, delay=0.1),
