@@ -296,6 +296,7 @@ def test_the_old_name_of_the_source_is_told(tmp_path):
     assert "did you mean 'arrays'?" in inside("check", path)[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "wish", "named"),
     [("rnn", {"task": "tagging"}, {"X": SEQUENCE, "y": TAGS}),

@@ -14,6 +14,7 @@ from tuner.sources import table
 pytestmark = pytest.mark.torture
 
 
+@pytest.mark.slow
 def test_a_cell_far_away_adds_a_column_and_no_width_to_all_rows(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(["x", "y"])
@@ -60,6 +61,7 @@ def test_dates_beyond_what_nanoseconds_count_are_read(tmp_path):
     assert inside("data", tmp_path / "far.csv")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("long", ["feature", "target"])
 def test_one_long_text_gives_no_other_row_its_room(tmp_path, long):
     """5,000 rows of 2 MB each would take 40 GB."""

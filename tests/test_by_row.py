@@ -88,6 +88,7 @@ def noise(sets, maximize):
         yield scores[:, order[::-1] if maximize else order]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maximize", [True, False])
 def test_on_noise_a_flat_correction_ends_at_a_half(maximize, monkeypatch):
     """The rows left out know nothing of the choice, so the expectation is a half; the first of those that tie gave

@@ -74,6 +74,7 @@ def test_a_changed_byte_of_an_index_is_told(finished, tmp_path, what):
     assert study.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.torture
 @settings(deadline=None, max_examples=150)
 @given(kept=st.sampled_from(KEPT), place=st.floats(0, 1, exclude_max=True), byte=st.integers(32, 126))
@@ -157,6 +158,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_no_packed_array_is_refused(case):
     with pytest.raises(StorageError, match="packed numbers in the study are damaged"):

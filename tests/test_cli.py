@@ -91,6 +91,7 @@ def test_check_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_check_can_time_a_trial(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = inside("check", write_space(tmp_path), "--time")

@@ -71,6 +71,7 @@ def two(tmp_path_factory):
     return study
 
 
+@pytest.mark.slow
 def test_the_better_one_is_told_with_its_odds(two):
     code, out, err = inside("compare", two)
     assert (code, err) == (0, "")
@@ -118,6 +119,7 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFERENT)
 def test_what_cannot_be_paired_is_refused(finished, tmp_path, case):
     other = tmp_path / "other.db"

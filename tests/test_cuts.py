@@ -205,6 +205,7 @@ def test_a_table_says_its_groups_and_they_are_no_feature(tmp_path):
     assert load(tmp_path / "study.db").complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [slow("random"), "tpe"])
 def test_a_search_forward_in_time_is_the_same_on_any_number_of_workers(tmp_path, sampler):
     dataset = {**table(tmp_path, day=DAYS), "time": "day"}

@@ -194,6 +194,7 @@ def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monke
     assert text in out and ("to forecast it" in out) == ("to forecast it" in text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
 def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
     monkeypatch.setattr("tuner.sources.loading.guess.LOOKED_AT", 200)

@@ -168,6 +168,7 @@ QUICK = ("classes by accuracy, patience 10", "three classes by log loss, patienc
 SITUATIONS = {each.what: each for each in (*HEALTHY, *ILL)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [name if name in QUICK else slow(name) for name in SITUATIONS])
 def test_real_trainings(what):
     """A small `python -m benchmarks diagnosis`, from another seed."""
@@ -246,6 +247,7 @@ def test_the_report_says_it_in_a_column_and_in_words(tmp_path):
     assert "diagnosis" in table[0] and "still improving" in table[1]
 
 
+@pytest.mark.slow
 def test_with_early_stopping_neither_it_nor_more_epochs_are_advised(tmp_path):
     """Of 7 studies in which patience ended every training, 5 said so."""
     dataset, model = {"name": "breast_cancer"}, {"hidden_size": [16, 32]}

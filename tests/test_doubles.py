@@ -55,6 +55,7 @@ def test_a_second_trial_of_a_number_is_not_written(finished, tmp_path):
     assert study.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_trials_that_optuna_was_told_of_do_not_count_and_are_told(tmp_path):
     path, study, whole = write_space(tmp_path, search={"trials": 3}), tmp_path / "study.db", tmp_path / "whole.db"
     search(path, study)

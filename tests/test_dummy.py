@@ -88,6 +88,7 @@ def test_no_class_and_no_draw_beats_the_one_of_classes(metric, shares, weighted)
     assert drawn(best, 2000) <= found + 0.01
 
 
+@pytest.mark.slow
 def test_a_draw_counts_with_its_expectation():
     """Macro F1 of guessing by class shares: scikit-learn's, over draws of another generator."""
     random = np.random.default_rng(0)

@@ -148,6 +148,7 @@ def test_a_trial_that_does_not_stop_by_itself_is_killed(endless):
     assert executor.free == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_search_whose_every_trial_fails_exits_5_with_the_reasons(tmp_path, workers):
     path, study = write_space(tmp_path, **DIVERGING, search={"trials": 2}), tmp_path / "study.db"

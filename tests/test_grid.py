@@ -86,12 +86,14 @@ def test_constraints_leave_out_whole_parts_of_a_grid():
     assert found == [each for each in some if each[0] * each[1] <= 10 and each[3] + each[1] < 5][:60]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constraint", ["p3 > 1000", "p0 + p1 + p2 + p3 > 4000"])
 def test_a_grid_that_constraints_leave_empty_is_refused_at_last(constraint):
     with pytest.raises(NoResultError, match="of 1,000,000,000,000 cells of the grid, the constraints leave out more"):
         next(grid.cells(Space(BIG, (), (parse(constraint),))))
 
 
+@pytest.mark.slow
 def test_a_grid_whose_conditions_read_too_many_values_is_refused(tmp_path):
     steps = {"low": 1, "high": 60000, "step": 1}
     model = {"hidden_size": steps, "dropout": {"low": 0, "high": 0.5, "step": 0.1, "when": "model.hidden_size > 9"}}
@@ -103,6 +105,7 @@ def test_a_grid_whose_conditions_read_too_many_values_is_refused(tmp_path):
     assert "= fewer values for model.hidden_size or training.epochs, or sampler: random" in err
 
 
+@pytest.mark.slow
 def test_many_points_and_a_constraint_are_counted_in_time(tmp_path):
     model = {"hidden_size": {"low": 1, "high": 1024, "step": 1}}
     training = {"optimizer": {"name": "adam", "learning_rate": {"low": 0.0001, "high": 1, "points": 10000}}}

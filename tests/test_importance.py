@@ -20,6 +20,7 @@ def searched(tmp_path_factory):
     return folder / "study.db"
 
 
+@pytest.mark.slow
 def test_what_decides_is_found(searched):
     before = searched.read_bytes()
     first, *rest = importances(load(searched), "final")

@@ -159,6 +159,7 @@ def imbalanced(weights=None):
     return Dataset("toy", "classification", x, y, (), ("y",), ("often", "rare"), weights=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 @pytest.mark.parametrize("how", ["class_weight", "row weights"])
 def test_weights_move_the_decision_as_far_in_batches_of_any_size(batch_size, how):

@@ -35,6 +35,7 @@ def dropping(model, **training):
     return recipe(model.model_copy(update={"dropout": 0.4}), "log_loss", **wish)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "shape", "optimizer"),
     [
@@ -73,6 +74,7 @@ def test_the_judge_can_make_lanes_leave_in_any_order(leaving):
         assert_same_view(leave, view, stay, view, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worth", [STAYING, AT_ONCE])
 @pytest.mark.parametrize(("model", "shape"), [(SMALL, (5,)), (GRU, (3, 4))], ids=["mlp", "gru"])
 def test_several_row_sets_of_a_lane_are_as_many_lanes_with_one_each(leaving, model, shape, worth):

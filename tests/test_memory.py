@@ -43,6 +43,7 @@ def needed(how, lanes, table):
     return held, stack.step_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "shape"),
     [(SMALL, (5,)), (GRU, (3, 4)), (LSTM, (3, 4)), pytest.param(WIDE, (40,), marks=pytest.mark.slow),
@@ -162,6 +163,7 @@ def test_a_model_too_large_to_be_built_is_refused_before_it_takes_anything():
     assert caught.value.needed == 4 * five * 4 * weights  # lanes, copies, bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_other_programs_hold_fails_no_trial(tmp_path, monkeypatch, workers):
     path, study = write_space(tmp_path), tmp_path / "study.db"
@@ -176,6 +178,7 @@ def test_what_other_programs_hold_fails_no_trial(tmp_path, monkeypatch, workers)
     assert tables(study) == tables(tmp_path / "whole.db")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_without_a_limit_what_is_free_is_the_limit(tmp_path, monkeypatch, workers):
     monkeypatch.setattr("tuner.search.machine.memory", lambda: (2000.0, 2000.0))
@@ -184,6 +187,7 @@ def test_without_a_limit_what_is_free_is_the_limit(tmp_path, monkeypatch, worker
     assert "and it may take 2.0 kB" in err and "limits.memory" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_fits_nowhere_is_a_failed_trial_that_says_so(tmp_path, workers):
     path = write_space(tmp_path, limits={"memory": "1kB"}, search={"trials": 2})

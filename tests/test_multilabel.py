@@ -150,6 +150,7 @@ def test_the_loss_is_torchs_own():
     assert torch.equal(BinaryCrossEntropy()(z, y), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["macro_f1", "micro_f1", "macro_recall", "accuracy", "log_loss", "brier"])
 def test_the_dummy_is_the_best_constant_answer(tmp_path, name):
     """Against every combination of labels, and for probabilities every one of a grid."""
@@ -164,6 +165,7 @@ def test_the_dummy_is_the_best_constant_answer(tmp_path, name):
     assert found == pytest.approx(float(best), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "rnn", "transformer", "cnn"])
 def test_a_search_learns_labels_and_its_report_is_scikit_learns(tmp_path, model):
     shaped = {

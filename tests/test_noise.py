@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from benchmarks.noise import TASKS, rates, simulate
 
-DATASETS, EPOCHS = 20, 3
+DATASETS, EPOCHS = 12, 3
 AT_MOST = binom.isf(1e-4, DATASETS, 0.025)  # gains of one metric, where 2.5 % are allowed
 
 

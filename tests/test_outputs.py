@@ -32,6 +32,7 @@ def contents(folder):
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
 
 
+@pytest.mark.slow
 def test_what_a_study_of_images_and_own_code_is_made_of_is_not_written_over(tmp_path):
     """The list of images, their folder, the model's file, and a module that it imports."""
     folder = tmp_path / "photos"

@@ -65,11 +65,13 @@ def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, c
     assert cure is None or cure in err
 
 
+@pytest.mark.slow
 def test_what_is_installed_is_found_by_its_package(folder):
     search(space(folder, trials=1, name="torch.nn:Linear"), folder / "study.db")
     assert model("torch.nn:Linear", folder).make is nn.Linear
 
 
+@pytest.mark.slow
 def test_a_package_beside_the_experiment_is_found_and_all_of_it_is_hashed(folder):
     package(folder)
     path = space(folder, name="package.nets:Plain")
@@ -80,6 +82,7 @@ def test_a_package_beside_the_experiment_is_found_and_all_of_it_is_hashed(folder
     assert code == 2 and "the file of package.nets:Plain: " in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["Pixels", "Number"])
 def test_it_may_answer_as_the_losses_of_torch_want_it(folder, net):
     data = {"name": "strokes", "rows": 30, "size": 16} if net == "Pixels" else "diabetes"
@@ -107,6 +110,7 @@ def test_a_worker_that_finds_another_file_refuses(folder):
             pass
 
 
+@pytest.mark.slow
 def test_another_file_is_another_experiment(folder):
     path = space(folder, trials=1, name="my_nets.py:Plain")
     search(path, folder / "study.db")

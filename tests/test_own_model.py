@@ -27,6 +27,7 @@ def recipe(folder, name, **settings):
     return Recipe(lambda s, k: module.build(wish, s, k), how, METRICS["log_loss"])
 
 
+@pytest.mark.slow
 def test_it_is_searched_and_reported_like_any_other(folder):
     path = space(folder, name="my_nets.py:Plain", hidden={"low": 2, "high": 9}, kind=["a", "b"])
     studies = [folder / "one.db", folder / "two.db"]
@@ -185,6 +186,7 @@ def wide(folder, more="", out="num_classes", **settings):
                        training={"epochs": 1}, search={"trials": 1}, **IMAGES)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_argument_with_a_default_is_a_setting_even_if_it_is_named_like_a_shape(tmp_path):
     """2 · 9 + 2 weights and biases of the convolution, 2 · 10 + 10 of the last layer."""
     code, out, _ = inside("check", wide(tmp_path))
@@ -224,6 +226,7 @@ def test_arguments_are_settings_and_shapes_are_given(folder):
     assert module.code.handed_in == ("in_features", "num_classes")
 
 
+@pytest.mark.slow
 def test_a_default_without_end_stays_with_the_code(tmp_path):
     """A study is JSON, which has no infinity: such an argument is no setting."""
     (tmp_path / "my_nets.py").write_text(

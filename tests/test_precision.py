@@ -238,6 +238,7 @@ def scored(folder, name, x, y, metric="rmse"):
     return load(folder / "study.db", name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["rmse", "r2", "mae"])
 def test_an_offset_of_features_and_targets_changes_no_score(tmp_path, metric):
     """The score is that of the same data with the offset removed; of the stored predictions, by scikit-learn."""

@@ -42,6 +42,7 @@ def test_the_area_under_the_curve_equals_sklearns(rows):
         assert found == pytest.approx(sklearn.metrics.roc_auc_score(truth, score))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SEARCHES)
 def test_the_outer_scores_follow_from_the_predictions(tmp_path, case):
     study = tmp_path / "study.db"
@@ -159,6 +160,7 @@ def test_residuals_of_a_regression(tmp_path):
     assert "residuals" in " ".join(inside("report", study)[1].split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["grid", "random"])
 def test_a_refit_that_another_chain_has_trained_predicts_as_one_of_its_own(tmp_path, case, monkeypatch):
     shared, own = tmp_path / "shared.db", tmp_path / "own.db"

@@ -163,6 +163,7 @@ def test_json_has_the_curves_of_the_trial_asked_for(finished):
     assert {key: found[key] for key in raw} == raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 80, 100, 140])
 def test_a_narrow_terminal_still_shows_every_searched_value(finished, columns):
     done = real("report", finished, cwd=finished.parent, COLUMNS=str(columns))
@@ -259,6 +260,7 @@ TERMINALS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("surroundings", TERMINALS[:1])
 def test_any_encoding_shows_every_format(finished, form, surroundings):
@@ -267,6 +269,7 @@ def test_any_encoding_shows_every_format(finished, form, surroundings):
     assert "accuracy" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surroundings", TERMINALS[1:])
 def test_any_terminal_shows_the_report(finished, surroundings):
     done = real("report", finished, cwd=finished.parent, **surroundings)

@@ -217,6 +217,7 @@ def ways(units, folds):
     return len({frozenset(frozenset(np.flatnonzero(np.array(cut) == fold)) for fold in range(folds)) for cut in cuts})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("units", "folds"), [(3, 3), (4, 2), (5, 2), (5, 3), (6, 3), (6, 5), (7, 4), (7, 7)])
 def test_the_number_of_partitions_by_trying_all(units, folds):
     assert partitions(units, folds) == ways(units, folds)

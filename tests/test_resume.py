@@ -57,6 +57,7 @@ def test_another_default_is_another_grid(tmp_path):
     assert "default configuration: {" in refused(write_space(tmp_path, **other), study)
 
 
+@pytest.mark.slow
 def test_the_total_of_the_file_can_be_raised_too(begun, tmp_path):
     _, study = begun
     search(write_space(tmp_path, search={"trials": 3}), study)
@@ -65,6 +66,7 @@ def test_the_total_of_the_file_can_be_raised_too(begun, tmp_path):
     assert [without_raise(each) for each in ours] == [without_raise(each) for each in theirs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [1, 2])
 def test_a_total_that_is_reached_trains_nothing_and_changes_no_report(begun, total):
     path, study = begun
@@ -106,6 +108,7 @@ def test_another_order_of_what_is_searched_is_a_change(tmp_path):
     assert "order of the searched settings" in refused(path, study)
 
 
+@pytest.mark.slow
 def test_fresh_takes_a_name_to_the_letter(begun):
     path, study = begun
     for name in ("my-run", "My_Run"):
@@ -116,6 +119,7 @@ def test_fresh_takes_a_name_to_the_letter(begun):
     report_json(study, "--name", "My_Run")
 
 
+@pytest.mark.slow
 def test_another_name_keeps_both(begun, tmp_path):
     _, study = begun
     before = report_json(study)
@@ -129,6 +133,7 @@ def test_another_name_keeps_both(begun, tmp_path):
     assert tables(study, "--name", "other") == tables(tmp_path / "alone.db")
 
 
+@pytest.mark.slow
 def test_fresh_deletes_that_study_only_and_equals_a_new_file(begun, tmp_path):
     path, study = begun
     search(path, study, "--name", "other")
@@ -151,6 +156,7 @@ def test_a_changed_data_file_is_refused(tmp_path):
     assert "data" in said and "--name" in said and "--fresh" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "before"),
     [
@@ -177,6 +183,7 @@ def test_other_defaults_do_not_go_on_with_an_old_study(tmp_path, key, before):
     assert f"{key}: {before} → " in refused(path, study)
 
 
+@pytest.mark.slow
 def test_a_default_may_be_written_out(begun):
     path, study = begun
     tree = json.loads(path.read_text())

@@ -41,6 +41,7 @@ def test_any_number_of_workers_gives_the_same_tables(tmp_path, sampler, counts):
     assert len({tuple(tables(tmp_path / f"{workers}.db")) for workers in counts}) == 1
 
 
+@pytest.mark.slow
 def test_batches_keep_the_tables_independent_of_workers(tmp_path):
     path = write_space(tmp_path, search={"trials": 4, "batch": 3})
     for workers in (0, 2):

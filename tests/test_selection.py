@@ -77,6 +77,7 @@ def test_one_fold_tells_no_error_and_so_the_best_is_chosen():
     assert {Selection(True, rule, 0.5).chosen(trials).number for rule in ("best", "one_se", "lower_bound")} == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [slow("random"), "tpe"])
 def test_the_smallest_model_within_one_error_is_refitted_shown_and_deployed(tmp_path, sampler):
     search_ = {"sampler": sampler, "trials": 8, "select": "one_se"}

@@ -86,6 +86,7 @@ def states(records):
     return Counter(trial.state for trials, _ in records.values() for trial in trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", [None, PRUNER], ids=["to the end", "median"])
 @pytest.mark.parametrize("stopping", [slow(None, "all epochs"), pytest.param(STOPPING, id="patience")])
 @pytest.mark.parametrize("sampler", ["grid", "random"])
@@ -112,6 +113,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [slow(k) if k in ("diverging", "dropout", "repeats", "rnn") else k for k in OTHERS])
 def test_whatever_is_trained_sharing_changes_nothing(tmp_path, kind):
     more = OTHERS[kind]
@@ -245,6 +247,7 @@ def test_killed_again_and_again_it_goes_on_identically(tmp_path):
     assert written(tmp_path / "killed.db") == written(tmp_path / "whole.db")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [{1, 2, 5}, {0, 1, 2, 3, 4, 5, 6, 7, 9, 11}], ids=["first round", "second round"])
 def test_trials_with_gaps_go_on_to_the_same_records(tmp_path, finished):
     """After a kill a trial may be there and one before it not: several workers finish in any order."""

@@ -31,6 +31,7 @@ def curved(tmp_path_factory):
     return folder / "study.db", out
 
 
+@pytest.mark.slow
 def test_it_is_stored_shown_and_not_trained_again(curved, monkeypatch):
     study, out = curved
     assert "Learning curve over training size" in out and "accuracy over training rows" in out
@@ -39,6 +40,7 @@ def test_it_is_stored_shown_and_not_trained_again(curved, monkeypatch):
     assert inside("curve", study)[1] == out
 
 
+@pytest.mark.slow
 def test_the_same_again_to_the_bit(curved):
     study, _ = curved
     stored = load(study).study

@@ -173,6 +173,7 @@ TOLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TOLD)
 def test_a_column_that_cuts_once_from_the_command_line(case, tmp_path):
     pd.DataFrame({"x": range(ROWS), "y": CLASSES, "part": TOLD[case]}).to_csv(tmp_path / "t.csv", index=False)

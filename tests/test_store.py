@@ -211,6 +211,7 @@ def test_a_folder_that_does_not_exist_is_not_made(tmp_path):
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.torture
 @pytest.mark.parametrize("odd", ["{a}", "what?", "50%41", "a#b", "two words", "a:b", "é"])
 def test_odd_characters_in_the_path(tmp_path, odd):

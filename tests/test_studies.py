@@ -51,6 +51,7 @@ def test_they_are_listed_with_their_scores(two):
     assert all(f"accuracy {load(study, 'one').score.mean:.4g}" in line for line in out[:2])
 
 
+@pytest.mark.slow
 def test_a_renamed_study_goes_on_as_the_same(two, tmp_path):
     path, study = two
     before = report_json(study, "--name", "one")
@@ -84,6 +85,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WRONG)
 def test_a_mistake_changes_nothing(two, case):
     _, study = two

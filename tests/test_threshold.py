@@ -32,6 +32,7 @@ def fold(seed, rows=20):
     return torch.from_numpy(logits), torch.from_numpy(y), torch.ones(rows, dtype=torch.double)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SK)
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
@@ -89,6 +90,7 @@ def rare(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_outer_test_rows_are_decided_at_the_threshold_of_the_inner_folds(rare):
     results = load(rare / "study.db", "tuned")
     found = predictions(results)
@@ -131,6 +133,7 @@ def test_the_report_says_from_which_probability_the_second_class_is_predicted(ra
     assert json.loads(out)["deploy"]["threshold"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["grid", "tpe"])
 def test_shared_refits_and_a_resumed_search_have_the_same_thresholds(tmp_path, sampler):
     how = {

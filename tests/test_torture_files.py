@@ -90,6 +90,7 @@ def test_a_folder_a_missing_file_and_a_file_that_never_ends(tmp_path):
         survived(*inside("check", place), expected=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>".replace("/", "|"), "[red]bold[/red]".replace("/", ""),
                                   "🚀 naïve 模型", "a" * 100, "%s {0} $HOME `ls`", "-rf"])  # fmt: skip
 def test_a_strange_name_is_shown_as_it_is(tmp_path, name):

@@ -66,6 +66,7 @@ def test_it_is_waited_for_as_long_as_the_time_of_the_run(tmp_path):
     assert tables(study) == tables(tmp_path / "whole.db")
 
 
+@pytest.mark.slow
 def test_readers_are_told_to_try_later_and_a_search_waits_from_its_start_on(tmp_path, finished, monkeypatch):
     monkeypatch.setattr(reading, "PATIENCE", 0.5)
     study, path = tmp_path / "study.db", write_space(tmp_path)

@@ -83,6 +83,7 @@ def test_links_that_lead_nowhere_or_to_themselves(tmp_path):
     assert link.is_symlink()
 
 
+@pytest.mark.slow
 def test_a_closed_folder_and_a_name_that_is_too_long_are_sentences(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o000)

@@ -68,6 +68,7 @@ def tried(folder, source, settings, expected):
     survived(*inside("search", path, "--study", folder / "study.db", "--workers", 0), expected=expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", but_slow(FILES, SLOW))
 def test_a_file(tmp_path, case):
     source, name, content, settings, expected = FILES[case]

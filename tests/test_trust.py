@@ -35,6 +35,7 @@ def with_loader(folder):
 VERBS = (("replay", "--trial", 0), ("curve",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [verb[0] for verb in VERBS])
 def test_a_study_from_another_place_asks_before_its_code_runs(tmp_path, monkeypatch, verb):
     verb = next(each for each in VERBS if each[0] == verb)
@@ -67,6 +68,7 @@ def test_one_whose_header_was_changed_is_not_ones_own(tmp_path):
     assert code == 2 and "not made by you" in err and not ran.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [("curve",), ("replay", "--trial", 0), ("search", "--trials", 2)])
 def test_a_record_that_names_code_of_its_own_runs_none(tmp_path, verb):
     """The experiment names a model of tuner's; a trial that somebody has changed names another."""
@@ -106,6 +108,7 @@ def test_going_on_makes_a_study_ones_own_but_not_its_words(tmp_path, monkeypatch
     assert not is_ours(read(study)["other"].header)
 
 
+@pytest.mark.slow
 def test_without_a_home_for_a_key_everything_else_works(tmp_path):
     (tmp_path / "file").write_text("no folder")
     path, _ = with_loader(tmp_path)
@@ -114,6 +117,7 @@ def test_without_a_home_for_a_key_everything_else_works(tmp_path):
     assert not is_ours(read(tmp_path / "study.db")["tiny"].header)
 
 
+@pytest.mark.slow
 def test_the_key_is_for_nobody_else(tmp_path):
     path, _ = with_loader(tmp_path)
     assert tuner("search", path, "--workers", 0, cwd=tmp_path, XDG_DATA_HOME=str(tmp_path)).returncode == 0
@@ -132,6 +136,7 @@ def test_no_function_that_is_merely_installed_is_a_loader(tmp_path, name):
     )
 
 
+@pytest.mark.slow
 def test_a_function_of_the_standard_library_is_not_called(tmp_path):
     mark = tmp_path / "ran"
     setup = {"stmt": f"open({str(mark)!r}, 'w')", "setup": f"open({str(mark)!r}, 'w')"}

@@ -96,6 +96,7 @@ def test_so_is_a_loader(tmp_path, statement, said):
         assert said in survived(*inside(verb, path), expected=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [with_net, slow(with_loader)])
 def test_a_time_limit_holds_for_what_does_not_end(tmp_path, make):
     begun, statement = time.monotonic(), "while True: time.sleep(1)"
@@ -123,12 +124,14 @@ def test_a_loader_may_start_processes_and_end_them(tmp_path, body):
     assert code == 0, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["top", "init"])
 def test_a_fork_while_it_is_imported_or_built_trains_on(tmp_path, place):
     path = with_net(tmp_path, **{place: "os.fork()"})
     search(path, tmp_path / "study.db", workers=1)
 
 
+@pytest.mark.slow
 def test_what_draws_while_it_is_imported_draws_the_same(tmp_path):
     path = with_net(tmp_path, top="scale = random.random() + float(torch.rand(1)) + np.random.rand()",
                     forward="x = x * scale")  # fmt: skip
@@ -144,6 +147,7 @@ def test_a_model_that_remembers_its_last_call_is_no_proxy(tmp_path):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_with_closed_output_it_is_tried_and_trained_all_the_same(tmp_path):
     real("search", with_net(tmp_path), cwd=tmp_path, before=lambda: os.close(1), stdout=None)
 
@@ -153,6 +157,7 @@ def test_what_closes_all_descriptors_is_a_fault_of_the_code(tmp_path):
     assert code == 2 and ("nets.py:Net ended its process (" in err or "closed or wrote to the pipe" in err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["os.close(n)", "os.write(n, b'!' * 9)"])
 def test_what_closes_or_writes_into_low_descriptors_does_not_meet_those_of_tuner(tmp_path, statement):
     ours = f"[{statement} for n in range(3, 99) if 'socket' in os.path.realpath(f'/proc/self/fd/{{n}}')]"
@@ -164,6 +169,7 @@ DEFAULTS = (
 )
 
 
+@pytest.mark.slow
 def test_odd_defaults_are_settings_or_stay_with_the_code(tmp_path):
     net = NET.format(top="", init="pass", forward="pass").replace("hidden: int = 4", f"hidden: int = 4, {DEFAULTS}")
     (tmp_path / "nets.py").write_text(net)
@@ -194,6 +200,7 @@ def test_a_mask_is_not_lost(tmp_path):
     assert code == 2 and "its features are a masked array" in err
 
 
+@pytest.mark.slow
 def test_the_end_of_the_server_that_forks_is_no_fault_of_the_model(tmp_path):
     mark = tmp_path / "killed"
     end = f"if not os.path.exists({str(mark)!r}): open({str(mark)!r}, 'x'), os.kill(os.getppid(), 9), time.sleep(2)"
@@ -210,6 +217,7 @@ def test_importing_is_no_time_of_a_trial(tmp_path, monkeypatch):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_what_does_not_end_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.search.user_code.IMPORTED", 3.0)
     err = survived(*inside("check", with_net(tmp_path, forward="while True: pass")), expected=2)
@@ -297,6 +305,7 @@ def test_the_order_of_a_set_is_the_same_in_every_run(tmp_path):
     assert tables(tmp_path / "one.db") == tables(tmp_path / "other.db")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_repeated_is_told(tmp_path):
     path = with_net(tmp_path, forward="x = x + int.from_bytes(os.urandom(1), 'big') / 1000")
     code, out, _ = inside("check", path)
@@ -313,16 +322,20 @@ def test_what_differs_from_process_to_process_is_told(tmp_path):
     assert "nets.py:Net is not reproducible" in inside("check", path)[1]
 
 
+@pytest.mark.slow
 def test_a_copy_that_leaves_while_it_is_imported_is_not_the_process(tmp_path):
     path = with_net(tmp_path, top="os.fork() or sys.exit(0)")
     code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", 1)
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_an_exit_code_like_that_of_a_lost_server_is_the_fault_of_the_model(tmp_path):
     late = "x.sum().item() < 1e9 and globals().update(CALLS=CALLS + 1); CALLS > 100 and os._exit(255)"  # not when tried
     training = {"epochs": 40, "batch_size": 16, "early_stopping": None}
-    path = with_net(tmp_path, top="CALLS = 0", forward=late, training=training, search={"trials": 1})
+    path = with_net(
+        tmp_path, top="CALLS = 0", forward=late, training=training, search={"trials": 1}, resampling={"outer": 2}
+    )
     code, _, err = inside("search", path, "--study", tmp_path / "study.db", "--workers", 1)
     assert code == 5 and "exit code 255" in err
 
@@ -342,6 +355,7 @@ FORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forks", [slow(forks) if forks != "a copy that goes on" else forks for forks in FORKS])
 def test_a_model_that_forks_gives_one_answer(tmp_path, forks):
     once = f"global COUNT; COUNT += 1; COUNT == 1 and [{FORKS[forks]}]"
@@ -358,6 +372,7 @@ def test_a_model_that_forks_gives_one_answer(tmp_path, forks):
     assert found[0]["ranking"] and found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_a_model_that_forks_at_every_call_does_not_fill_the_machine(tmp_path):
     """A copy ends when the call that made it returns: else there would be twice as many at every step."""
     path = with_net(tmp_path, forward="os.fork()", training={"epochs": 8, "batch_size": 16})
@@ -367,6 +382,7 @@ def test_a_model_that_forks_at_every_call_does_not_fill_the_machine(tmp_path):
     assert time.monotonic() - begun < 60
 
 
+@pytest.mark.slow
 def test_a_failing_trial_keeps_no_more_than_a_page_of_its_words(tmp_path):
     """Five megabytes in an exception are not kept for every chain."""
     message = "global COUNT; COUNT += 1\n        if COUNT > 40: raise ValueError('x' * 5_000_000)"

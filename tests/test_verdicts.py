@@ -194,6 +194,7 @@ def test_a_partial_comparison_says_so_first(finished, tmp_path):
     assert inside("compare", finished, cut)[1].splitlines()[0].startswith("PARTIAL: ")
 
 
+@pytest.mark.slow
 def test_one_length_of_training_everywhere(tmp_path):
     """The median best epoch of the inner folds, rounded up: in both tables, in what deploys, and in what is trained."""
     training = {"epochs": 12, "early_stopping": {"patience": 2}, "schedule": "cosine"}
@@ -217,6 +218,7 @@ def test_one_length_of_training_everywhere(tmp_path):
     assert f"{length} ({results.deployed.epochs} trained)" in " ".join(said(study, "--trial", number).split())
 
 
+@pytest.mark.slow
 def test_a_total_raised_when_it_was_complete_is_told(tmp_path):
     study = tmp_path / "study.db"
     path = write_space(tmp_path, search={"sampler": "random", "trials": 2})
@@ -246,6 +248,7 @@ def test_optimism_says_on_how_many_rows_each_score_was_trained(finished):
     )
 
 
+@pytest.mark.slow
 def test_a_curve_over_training_size_takes_its_part_off_the_optimism(finished, tmp_path):
     study = tmp_path / "study.db"
     shutil.copy(finished, study)
@@ -292,6 +295,7 @@ def backwards(tree):
     return tree[::-1] if isinstance(tree, list) else tree
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search_", [{"sampler": "grid", "trials": 7}, {"sampler": "tpe", "trials": 1}])
 def test_lists_written_backwards_change_nothing(tmp_path, search_):
     """Neither the default configuration nor, of a grid, any cell."""
@@ -320,6 +324,7 @@ def test_a_default_that_the_file_states_is_trial_0_and_named(tmp_path):
     assert code == 2 and "search.default.training.optimizer: sgd → (absent)" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e-12, 1e9])
 def test_gains_and_optimism_are_told_in_any_unit(tmp_path, unit):
     """Targets in units of 1e-12 gain what the same targets gain in others: nothing is rounded to 0."""

@@ -63,6 +63,7 @@ def oracle(metric, rows, weights):
     return score(rows["truth"], rows["prediction"], sample_weight=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["both", "training", "scores"])
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "log_loss", "rmse"])
 def test_outer_scores_are_scikit_learns_of_the_printed_predictions(tmp_path, metric, where):
@@ -78,6 +79,7 @@ def test_outer_scores_are_scikit_learns_of_the_printed_predictions(tmp_path, met
         assert fold.score == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_that_weigh_nothing_do_not_spoil_the_score(tmp_path):
     """Half of the rows have random labels and weigh 0: what counts is learned, and the score says so."""
     for where in ("both", "training"):
@@ -149,6 +151,7 @@ def test_steps_are_counted_by_the_weight_of_their_row(tmp_path):
         assert np.trace(counts) / counts.sum() == pytest.approx(fold.score)
 
 
+@pytest.mark.slow
 def test_what_takes_rows_to_count_alike_is_left_out(tmp_path):
     study(tmp_path, "accuracy")
     code, _, err = inside("report", tmp_path / "study.db", "--interval", "bates")
@@ -227,6 +230,7 @@ def test_a_rank_has_no_weight(tmp_path):
     assert "weights_for: training" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e-60, 1e60])
 def test_a_common_factor_of_the_weights_changes_nothing(tmp_path, unit):
     rng = np.random.default_rng(4)

@@ -21,6 +21,7 @@ def report(study):
     return " ".join(inside("report", study)[1].split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("low", "high", "side"), [(1e-4, 1e-2, "upper"), (0.3, 30.0, "lower")])
 def test_a_winner_at_the_edge_of_its_range_is_told(tmp_path, low, high, side):
     """All learning rates of one range are too small, of the other too large: the best is at an edge."""
@@ -107,6 +108,7 @@ def rows_of(folder, count, groups=None, noise=None):
 TWICE = {"outer": {"folds": 3, "repeats": 2}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "counted"), [(12, 3), (60, 6), (None, 6)])
 def test_repeats_of_few_groups_are_counted_as_one_cut(tmp_path, groups, counted):
     dataset = rows_of(tmp_path, 120, groups)
@@ -120,6 +122,7 @@ def test_repeats_of_few_groups_are_counted_as_one_cut(tmp_path, groups, counted)
     assert (few in report(tmp_path / "study.db")) == (groups == 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "groups", "said"),
     [(60, 3, "The 3 groups can be cut in one way only"), (60, 12, "Of 12 groups, fewer than 50"),
@@ -152,6 +155,7 @@ def test_a_score_forward_in_time_is_said_to_be_of_the_past_and_getting_worse(tmp
     assert "averaged over data sets like this one" not in said and "If nothing drifts" not in said
 
 
+@pytest.mark.slow
 def test_periods_without_a_trend_say_what_one_more_would_score(tmp_path):
     said, scores = forward(tmp_path, np.tile(np.repeat([1.0, 4.0], 20), 4)[:140])
     half = scipy.stats.t.ppf(0.975, 4) * np.std(scores, ddof=1) * np.sqrt(1.2)
@@ -174,6 +178,7 @@ def test_an_interval_of_bates_that_corrects_nothing_says_so():
     assert not bates([Held(each, 1.5) for each in rows], 5, 20).independent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "nothing"), [(60, False), (90, True)])
 def test_the_report_says_where_bates_corrects_nothing(tmp_path, rows, nothing):
     changes = {"dataset": rows_of(tmp_path, rows), "training": {"epochs": 12}, "search": {"trials": 2}}
