@@ -1,4 +1,4 @@
-"""A search as JSON, one object per event and line; README's section "Overnight" documents the keys."""
+"""A search as JSON, one object per event and line; docs/reference/running.md documents the keys."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuner.experiment.settings import Settings
+    from tuner.search.listing import Component, Setting
 
 
 class What(enum.StrEnum):
@@ -38,15 +37,15 @@ def command(
     from tuner.cli.console import console
 
     to = console()
-    {"models": _models, "datasets": _datasets, "settings": _general, "samplers": _samplers,
+    {"models": _models, "datasets": _datasets, "settings": _sections, "samplers": _samplers,
      "metrics": _metrics, "spaces": _spaces}[what](to)  # fmt: skip
 
 
 def _models(to: Console) -> None:
     from tuner.models._own import SHAPES
-    from tuner.search.catalogue import MODELS
+    from tuner.search.listing import models
 
-    _members(to, MODELS)
+    _components(to, models())
     to.print(
         "[bold]FILE.py:CLASS, package.module:CLASS[/bold]  your own torch.nn.Module, beside the experiment file or "
         "installed. Its arguments, annotated or with a default, are its settings; these are handed in:"
@@ -55,84 +54,42 @@ def _models(to: Console) -> None:
 
 
 def _datasets(to: Console) -> None:
-    from tuner.search.catalogue import SOURCES
+    from tuner.search.listing import settings_of, sources
     from tuner.sources.custom.loader import LoaderSettings
     from tuner.sources.custom.returned import MAY
 
-    _members(to, SOURCES)
+    _components(to, sources())
     to.print(
         "[bold]FILE.py:FUNCTION, package.module:FUNCTION[/bold]  your own loader, beside the experiment file or "
         f"installed. Its arguments, annotated or with a default, are its settings beside these. It may {MAY}."
     )
-    _settings(to, LoaderSettings)
+    _settings(to, settings_of(LoaderSettings))
 
 
-def _members(to: Console, package: str) -> None:
-    from tuner import registry
+def _sections(to: Console) -> None:
+    from tuner.search.listing import sections
 
-    for name in registry.names(package):
-        _component(to, name, registry.summary(package, name), registry.load(package, name).Settings)
-
-
-def _general(to: Console) -> None:
-    from tuner.experiment.sections import Limits, Resampling, Search
-    from tuner.training.settings import TrainingSettings
-
-    sections: dict[str, type[Settings]] = {
-        "training": TrainingSettings,
-        "resampling": Resampling,
-        "search": Search,
-        "limits": Limits,
-    }
-    for name, settings in sections.items():
-        _component(to, name, _first_line(settings), settings)
+    _components(to, sections())
 
 
-def _component(to: Console, name: str, summary: str, settings: type[Settings]) -> None:
-    from tuner.experiment.settings import alternatives, subsettings
-
-    to.print(f"[bold]{name}[/bold]  {summary}")
-    _settings(to, settings)
-    for key, field in settings.model_fields.items():
-        inner = subsettings(field)
-        for word, cls in (alternatives(field) or ({"": inner} if inner else {})).items():
-            path = f"{key}.{word}" if word else key
-            to.print(f"[bold]{name}.{path}[/bold]  {_first_line(cls)}")
-            _settings(to, cls)
+def _components(to: Console, components: Iterable[Component]) -> None:
+    for name, summary, settings in components:
+        to.print(f"[bold]{name}[/bold]  {summary}")
+        _settings(to, settings)
 
 
-def _first_line(settings: type[Settings]) -> str:
-    return (settings.__doc__ or "").strip().partition("\n")[0]
-
-
-def _settings(to: Console, settings: type[Settings]) -> None:
+def _settings(to: Console, settings: Iterable[Setting]) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from tuner.experiment.settings import describe, either, name_of, needs
 
     table = Table(box=None, padding=(0, 2, 0, 2))
     for column in ("setting", "type", "bounds", "default", "meaning"):
         table.add_column(column, style="cyan" if column == "setting" else "")
-    for key, field in settings.model_fields.items():
-        if key == "name" and name_of(settings):
-            continue
-        kind, bounds = describe(field)
-        where = "; ".join(f"only with {other} {either(values)}" for other, values in needs(field).items())
-        meaning = "; ".join(text for text in (field.description, where) if text)
-        table.add_row(*map(escape, (key, kind, bounds, _default(field.get_default()), meaning)))
+    for setting in settings:
+        table.add_row(*map(escape, setting))
     if table.row_count:
         to.print(table)
     to.print()
-
-
-def _default(value: object) -> str:
-    from pydantic_core import PydanticUndefined
-
-    if value is PydanticUndefined:
-        return "required"
-    named = getattr(value, "name", value)
-    return json.dumps(named).strip('"') if named != () else "none"
 
 
 def _samplers(to: Console) -> None:
