@@ -33,9 +33,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    for mark in "\\`*_<|[":
+    for mark in "\\`*_|[":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return text.replace("<", "&lt;")
 
 
 def _components(title: str, about: str, components: Iterable[Component]) -> Iterator[str]:
