@@ -9,6 +9,7 @@ from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
 from tuner.cli.app import app
+from tuner.escapes import markdown
 from tuner.search.listing import Component, models, sections, sources
 from tuner.training.metrics import METRICS
 
@@ -24,7 +25,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     head = list(head)
     yield _row(head)
     yield _row("---" for _ in head)
-    yield from (_row(_cell(text) for text in row) for row in rows)
+    yield from (_row(map(markdown, row)) for row in rows)
     yield ""
 
 
@@ -32,16 +33,10 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(text: str) -> str:
-    for mark in "\\`*_|[":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("<", "&lt;")
-
-
 def _components(title: str, about: str, components: Iterable[Component]) -> Iterator[str]:
     yield from (f"# {title}", "", about, "")
     for name, summary, settings in components:
-        yield from (f"{'##' if '.' not in name else '###'} `{name}`", "", _cell(summary), "")
+        yield from (f"{'##' if '.' not in name else '###'} `{name}`", "", markdown(summary), "")
         if settings:
             yield from _table(("setting", "type", "bounds", "default", "meaning"), settings)
 
@@ -66,7 +61,7 @@ def _commands() -> Iterator[str]:
 def _paragraphs(text: str) -> Iterator[str]:
     """A help text, its examples as code."""
     words, _, examples = text.partition("\b")
-    yield _cell(" ".join(words.split()))
+    yield markdown(" ".join(words.split()))
     if examples.strip():
         yield from ("", "```text", *(line.strip() for line in examples.strip().splitlines()), "```")
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +22,13 @@ from tuner.search.catalogue import MODELS, SOURCES
 ROOT = Path(tuner.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {
-    "errors": 0, "escapes": 0, "registry": 0, "seeds": 0, "ranking": 0,
+    "errors": 0, "escapes": 0, "process": 0, "registry": 0, "seeds": 0, "ranking": 0,
     "files": 1, "memory": 1, "experiment": 1,
     "data": 2, "store": 2, "lock": 2,
     "models": 3, "sources": 3,
     "training": 4,
     "search": 5, "report": 5,
-    "cli": 6, "__main__": 6, "__init__": 0,
+    "cli": 6, "__main__": 6, "__init__": 1,
 }  # fmt: skip
 
 
@@ -79,6 +80,17 @@ def test_the_reading_of_imports_sees_every_kind(tmp_path):
     )
     found = {"tuner.cli.app", "tuner.store", "tuner.report.tables", "tuner.search.prepare", "tuner.models.mlp"}
     assert set(imported(file)) == found
+
+
+SET = (
+    r"os\.environ\[[^]]+\] =|environ\.(?:setdefault|update)|field_size_limit|set_num_threads\(|set_verbosity\(|gc\.set_"
+)
+ELSEWHERE = {"tuner/process.py", "tuner/search/child.py"}  # a child takes over the driver's environment
+
+
+def test_the_state_of_the_process_is_set_in_one_file():
+    setting = {str(path.relative_to(ROOT.parent)) for path in FILES if re.search(SET, path.read_text("utf-8"))}
+    assert setting == ELSEWHERE
 
 
 def test_files_and_functions_stay_small():

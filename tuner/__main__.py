@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
 from contextlib import suppress
 
+from tuner.process import set_up_command
+
 
 def main() -> None:
     """Run the command line and exit with its code; at once, for torch needs most of a second to take itself apart."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # results depend on their number; and a machine may allow few
-    gc.set_threshold(100_000, 20, 20)  # imports make half a million objects to keep: looking for garbage takes 0.3 s
+    set_up_command()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` hears it: no traceback from an import
     _ready_streams()

@@ -12,6 +12,7 @@ HIDDEN = re.compile(
     "\\ud800-\\udfff\\ufeff]"
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula for a spreadsheet
+LONGEST = 200
 MARKDOWN = re.compile(r"([\\`*\[\]|])")
 
 
@@ -23,6 +24,11 @@ def visible(text: str) -> str:
 def line(text: str) -> str:
     """Visible text in one line: a line break is written as \\n, so that no name from data begins a line."""
     return visible(text).replace("\n", "\\n")
+
+
+def shortened(name: str) -> str:
+    """A name for an error, which may be anything: not more than `LONGEST` letters of it."""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
 
 
 def cell(value: object) -> object:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from tuner.errors import UsageError, did_you_mean
-
-LONGEST = 200  # letters of a word in an error
+from tuner.escapes import shortened
 
 
 def shipped() -> dict[str, Path]:
@@ -23,7 +22,7 @@ def find(word: str) -> Path:
     if os.path.exists(path):
         return path
     if word not in shipped():
-        word = word if len(word) <= LONGEST else f"{word[:LONGEST]}…"
+        word = shortened(word)
         raise UsageError(f"{word}: no such file, and no shipped space of that name", did_you_mean(word, shipped()))
     return shipped()[word]
 

@@ -1,1 +1,1 @@
-"""Values only: the one `Dataset` type, its targets, preparation per lane, and splits."""
+"""Values only: the type `Dataset`, its targets, its preparation per lane, and its splits."""

@@ -1,4 +1,4 @@
-"""Ways to cut rows into parts that are tested one by one: shuffled, in whole groups, forward in time, as named."""
+"""Splitters, which cut rows into parts: at random, in whole groups, or as a column names them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Splitter(Protocol):
 
 
 def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
-    """The splitter of these settings. Raises `DataError` where the data cannot be split so."""
+    """The splitter that the settings ask for. Raises `DataError` if the data cannot be split in that way."""
     kind = kind_of(resampling, dataset)
     if resampling.gap and kind != "time":
         raise DataError(f"resampling.gap applies to kind: time only; this one is {kind}", "kind: time, or no gap")
@@ -70,7 +70,7 @@ def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
 
 
 def kind_of(resampling: Resampling, dataset: Dataset) -> str:
-    """How to cut: as the settings say, or by `auto` as the data calls for."""
+    """The kind of split: as the settings say, or with `auto` as the data suggests."""
     if resampling.kind != "auto":
         return resampling.kind
     columns = {"split": dataset.split, "time": dataset.order, "groups": dataset.groups}
@@ -82,7 +82,7 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
 
 
 class RandomSplit:
-    """Rows at random; by `stratify` with the same share of every class in each part (scikit-learn's K-folds)."""
+    """Splits rows at random; with `stratify`, each part has the same share of every class (scikit-learn's K-folds)."""
 
     spare = lead = 0
 
@@ -95,15 +95,15 @@ class RandomSplit:
             raise DataError(text, "leave stratify out")
 
     def count(self, wanted: int | None) -> int:
-        """Parts to test."""
+        """How many parts are tested."""
         return 5 if wanted is None else wanted
 
     def units(self, rows: Rows) -> int:
-        """Each row is one."""
+        """The number of rows."""
         return len(rows)
 
     def words(self, rows: Rows) -> str:
-        """As "61 rows"."""
+        """The units in words, such as "61 rows"."""
         return f"{len(rows):,} rows"
 
     def possible(self, rows: Rows, folds: int) -> int | None:
@@ -112,26 +112,26 @@ class RandomSplit:
         return None if self._stratify and units > folds else partitions(units, folds)
 
     def possible_outer(self, rows: Rows, folds: int) -> int | None:
-        """The same: outer folds are parts like others."""
+        """The same as for inner folds."""
         return self.possible(rows, folds)
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """All rows in the parts that outer folds test."""
+        """All rows, in the parts that the outer folds test."""
         return self.parts(rows, folds, seed)
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """The rows in `folds` parts, sorted inside each."""
+        """The rows in `folds` parts, each sorted."""
         self._check(rows, folds)
         kind = StratifiedKFold if self._stratify else KFold
         splitter = kind(folds, shuffle=True, random_state=self._state(seed))
         return [rows[test] for _, test in splitter.split(rows, self._strata(rows, folds))]
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
-        """The parts that may train where part `index` tests."""
+        """The parts that may be trained on if part `index` is tested."""
         return [part for place, part in enumerate(parts) if place != index]
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """Splits of the rows, with this share to score."""
+        """Splits of the rows, of which `share` is scored."""
         kind = StratifiedShuffleSplit if self._stratify else ShuffleSplit
         try:
             splitter = kind(ENDLESS, test_size=share, random_state=self._state(seed))
@@ -159,18 +159,18 @@ class RandomSplit:
 
 
 class GroupSplit(RandomSplit):
-    """The rows of a group stay together; by `stratify` with class shares as equal as whole groups allow."""
+    """Keeps the rows of a group together; with `stratify`, class shares are as equal as whole groups allow."""
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
         self._groups = _present(dataset.groups, "groups", "dataset.groups names the column")
 
     def units(self, rows: Rows) -> int:
-        """Each group is one."""
+        """The number of groups."""
         return len(np.unique(self._groups[rows]))
 
     def words(self, rows: Rows) -> str:
-        """As "5 groups"."""
+        """The units in words, such as "5 groups"."""
         return f"{self.units(rows):,} groups"
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
@@ -218,15 +218,15 @@ class PredefinedSplit(RandomSplit):
         self._inner = GroupSplit(resampling, dataset) if dataset.groups is not None else None
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """As of rows at random, or of whole groups."""
+        """As for a random split, or one by groups."""
         return self._inner.parts(rows, folds, seed) if self._inner else super().parts(rows, folds, seed)
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """As of rows at random, or of whole groups."""
+        """As for a random split, or one by groups."""
         return self._inner.holdouts(rows, share, seed) if self._inner else super().holdouts(rows, share, seed)
 
     def possible(self, rows: Rows, folds: int) -> int | None:
-        """As of rows at random, or of whole groups."""
+        """As for a random split, or one by groups."""
         return self._inner.possible(rows, folds) if self._inner else super().possible(rows, folds)
 
     def count(self, wanted: int | None) -> int:
@@ -242,11 +242,11 @@ class PredefinedSplit(RandomSplit):
         return found
 
     def words(self, rows: Rows) -> str:
-        """As rows."""
+        """The units in words, such as "61 rows"."""
         return f"{len(rows):,} rows with a split column"
 
     def possible_outer(self, rows: Rows, folds: int) -> int | None:
-        """The one that the column names."""
+        """The split that the column names."""
         return 1
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:

@@ -1,4 +1,4 @@
-"""The one type that data has after loading: features, targets, and what is known about them."""
+"""The type that all data has after loading: features, targets, and what is known about rows and columns."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ END = 0  # in the target of a translation: nothing follows
 
 
 class DatasetSettings(Settings):
-    """What the settings of every source are. `reads` names those that are files or folders."""
+    """The base of the settings of every data source. `reads` names the settings that are files or folders."""
 
     reads: ClassVar[tuple[str, ...]] = ()
 
 
 class NumberSettings(DatasetSettings):
-    """What every source of numbers offers: how each lane prepares them from its own training rows."""
+    """Settings of every source of numbers: how each lane prepares them, with statistics of its own training rows."""
 
     scale: Scale = Field("standard", description="standard: zero mean, unit variance")
     impute: Impute = Field(
@@ -97,54 +97,54 @@ class Dataset:
 
     @property
     def layout(self) -> Layout:
-        """What a row is: numbers by the number of their dimensions, or codes by their vocabularies."""
+        """The kind of a row: numbers by the number of their dimensions, or codes by their vocabularies."""
         if self.vocabularies:
             return "tokens" if len(self.vocabularies) == 1 and self.side is None else "ids"
         return LAYOUTS[self.features.ndim]
 
     @property
     def numbers(self) -> NDArray[np.float32]:
-        """What is imputed and scaled: the features, or what stands beside codes."""
+        """The numbers, which are imputed and scaled: the features, or those in addition to codes."""
         if not self.vocabularies:
             return self.features  # type: ignore[return-value]
         return np.empty((len(self), 0), dtype=np.float32) if self.side is None else self.side
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """The shape of one row's target where it asks for a class at every step (T,) or pixel (H, W), else ()."""
+        """The shape of a row's target if it has a class at every step (T,) or pixel (H, W), else ()."""
         return self.targets.shape[1:] if self.classes else ()
 
     def names(self, column: int) -> str:
-        """What a column of numbers is called."""
+        """The name of a column of numbers."""
         column += len(self.vocabularies) if self.layout == "ids" else 0
         return self.called(column)
 
     def called(self, column: int) -> str:
-        """What a column is called, those of ids first."""
+        """The name of a column; columns of ids come first."""
         return self.feature_names[column] if column < len(self.feature_names) else str(column)
 
     @property
     def training_weights(self) -> NDArray[np.float64] | None:
-        """How much each row (N,) counts in training, if not all count alike."""
+        """The weight of each row (N,) in training; None if all count alike."""
         return None if self.weights_for == "scores" else self.weights
 
     @property
     def score_weights(self) -> NDArray[np.float64] | None:
-        """How much each row (N,) counts in scores, if not all count alike."""
+        """The weight of each row (N,) in scores; None if all count alike."""
         return None if self.weights_for == "training" else self.weights
 
     def counts(self, rows: Rows) -> NDArray[np.float64]:
-        """How much these rows (V,) count in a score."""
+        """The weights of these rows (V,) in a score."""
         return np.ones(len(rows)) if self.score_weights is None else self.score_weights[rows]
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model must give: C classes or M outputs."""
+        """How many numbers a model predicts: C classes or M outputs."""
         return len(self.classes) or self.targets.shape[1]
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Codes of each vocabulary that a lane can know."""
+        """The number of codes of each vocabulary that a lane can know."""
         sizes = (len(words) for words in self.vocabularies)
         return tuple(size if self.known is None else min(size, self.known) for size in sizes)
 
@@ -157,7 +157,7 @@ class Dataset:
         return self.layout == "ids" and self.feature_names[:1] == ("user",)
 
     def truth(self) -> str:
-        """A hash of the targets, and of what they count in scores: equal where two data sets ask the same of the same
+        """A hash of the targets and their weights in scores: equal if two data sets have the same targets in the same
         rows, whatever their features."""
         return _digest(self.targets, *(() if self.score_weights is None else (self.score_weights,))).hexdigest()
 
@@ -187,13 +187,13 @@ def disjoint(*groups: Rows) -> None:
 
 
 def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """The values in the precision of training; what is too large becomes infinite, which `check` refuses."""
+    """The values as float32; those that are too large become infinite, which `check` refuses."""
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)
 
 
 def check(dataset: Dataset) -> Dataset:
-    """Refuse what cannot be trained on; the message names the first offending place."""
+    """Refuse data that cannot be trained on; the message names the first offending place."""
     features = dataset.numbers
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
@@ -233,7 +233,7 @@ def _check_amounts(dataset: Dataset) -> None:
 
 
 def _check_labels(dataset: Dataset) -> None:
-    """Refuse a label that every row or no row has."""
+    """Refuse a label that every row has, or no row."""
     for name, values in zip(dataset.target_names, dataset.targets.T, strict=True):
         if (values == values[0]).all():
             text = f"{dataset.name}: label '{name}' is {values[0]:g} in every row"

@@ -1,4 +1,4 @@
-"""What was understood of data: its columns, classes, lengths and groups, and the leaks that it may have."""
+"""Describes a data set: its columns, classes, lengths and groups, and possible leaks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Histogram = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """A feature, channel or target: what kind of values, how many are missing, which there are, and how often: in ten
-    equal parts of their range, or of each category."""
+    """A feature, channel or target: its type, how many values are missing, which values there are, and a histogram over
+    ten equal parts of their range or over the categories."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Description:
-    """Facts as (what, how it is), the columns of features and of targets, and what to look at before a search."""
+    """Facts as (name, value), the columns of features and targets, and warnings to look at before a search."""
 
     facts: tuple[tuple[str, str], ...]
     features: tuple[Column, ...]
@@ -42,11 +42,11 @@ class Description:
 
 
 def describe(dataset: Dataset) -> Description:
-    """Describe a data set as it is, before any fold is cut."""
+    """Describe a data set, before it is split."""
     read = list(_features(dataset))
-    suspicions = (*_telling(dataset, read), *_alike(dataset), *_same(read))
+    suspicions = (*_target_leaks(dataset, read), *_similar_classes(dataset), *_constant_columns(read))
     if dataset.until is None:  # windows of a series count on, and overlap
-        suspicions += (*_counted_through(dataset, read), *_twice(dataset))
+        suspicions += (*_row_numbers(dataset, read), *_repeated_rows(dataset))
     columns, said = (
         tuple(column for column, _ in read),
         (*suspicions, *dataset.notes, *warnings(dataset), *dataset.hints),
@@ -77,7 +77,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
 
 
 def _split(split: Rows) -> str:
-    """Which rows test, and how often."""
+    """A split column in words: how many outer folds it names, and how many rows are never tested."""
     folds, never = len(np.unique(split[split != NEVER_TESTED])), int((split == NEVER_TESTED).sum())
     if folds == 1:
         return f"cut once: {len(split) - never:,} rows test, {never:,} train"
@@ -85,7 +85,7 @@ def _split(split: Rows) -> str:
 
 
 def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
-    """Every column, and its value in each row if it has one."""
+    """Every column with its value in each row, if it has one."""
     if dataset.layout == "tokens":
         lengths = (dataset.features > 0).sum(axis=1) if dataset.lengths is None else dataset.lengths
         codes, counts = np.unique(dataset.features[dataset.features >= SPECIAL], return_counts=True)
@@ -144,7 +144,7 @@ def _number(name: str, values: NDArray[np.float64]) -> Column:
 
 
 def _category(name: str, words: tuple[str, ...] | list[str], codes: NDArray[np.int64], missing: int) -> Column:
-    """The most frequent first; the histogram is in that order."""
+    """Categories, the most frequent first; the histogram has that order."""
     found, counts = np.unique(codes[codes >= 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     text = ", ".join(f"{_start(words[found[i]])} {counts[i]:,}" for i in order[:BINS])
@@ -156,7 +156,7 @@ def _start(word: str) -> str:
 
 
 def _bins(values: NDArray[Any]) -> Histogram:
-    """How many are in each of ten equal parts of the range; all in one where that is too narrow to be cut."""
+    """Counts in ten equal parts of the range; one part if the range is too narrow to be divided."""
     try:
         return tuple(int(count) for count in np.histogram(values, bins=BINS)[0])
     except ValueError:
@@ -166,8 +166,8 @@ def _bins(values: NDArray[Any]) -> Histogram:
 Read = list[tuple[Column, NDArray[np.floating] | None]]
 
 
-def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
-    """Features that are the target under another name."""
+def _target_leaks(dataset: Dataset, read: Read) -> Iterator[str]:
+    """Warnings about features that determine the target."""
     if dataset.positions or (not dataset.classes and dataset.targets.shape[1] > 1):
         return
     target = dataset.targets.reshape(len(dataset)).astype(np.float64)
@@ -187,8 +187,8 @@ def _telling(dataset: Dataset, read: Read) -> Iterator[str]:
             yield f"{text}; drop it if it is not known beforehand"
 
 
-def _alike(dataset: Dataset) -> Iterator[str]:
-    """Classes that are written differently and may be the same."""
+def _similar_classes(dataset: Dataset) -> Iterator[str]:
+    """Warnings about classes that may be the same, written differently."""
     first: dict[str, str] = {}
     for label in dataset.classes if dataset.task == "classification" else ():
         other = first.setdefault(label.casefold().strip(), label)
@@ -196,15 +196,15 @@ def _alike(dataset: Dataset) -> Iterator[str]:
             yield f"classes '{other}' and '{label}' differ only in capitals or spaces"
 
 
-def _same(read: Read) -> Iterator[str]:
-    """Columns that are the same in every row."""
+def _constant_columns(read: Read) -> Iterator[str]:
+    """Warnings about columns that are the same in every row."""
     for column, values in read:
         if values is not None and not column.missing and len(np.unique(values)) == 1:
             yield f"column '{column.name}' is the same in every row: it says nothing"
 
 
-def _counted_through(dataset: Dataset, read: Read) -> Iterator[str]:
-    """Columns that number or name the rows."""
+def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
+    """Warnings about columns that number or name the rows."""
     for column, values in read:
         if values is None or column.missing or len(values) <= BINS or len(distinct := np.unique(values)) < len(values):
             continue
@@ -214,8 +214,8 @@ def _counted_through(dataset: Dataset, read: Read) -> Iterator[str]:
             yield f"column '{column.name}' numbers the rows: an id says nothing of new rows; drop it"
 
 
-def _twice(dataset: Dataset) -> Iterator[str]:
-    """Rows that are equal in all features."""
+def _repeated_rows(dataset: Dataset) -> Iterator[str]:
+    """Warnings about rows that are equal in all features."""
     whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
     beside = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side)
     keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, beside), strict=True)))

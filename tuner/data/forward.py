@@ -1,4 +1,4 @@
-"""Cuts forward in time: every part is predicted by what was trained on the parts before it."""
+"""Splits forward in time: each part is tested by a model that was trained on the parts before it."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ class TimeSeriesSplit:
             raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
 
     def count(self, wanted: int | None) -> int:
-        """Parts to test."""
+        """How many parts are tested."""
         return 5 if wanted is None else wanted
 
     def units(self, rows: Rows) -> int:
-        """Each time is one."""
+        """The number of different times."""
         return len(np.unique(self._time[rows]))
 
     def words(self, rows: Rows) -> str:
-        """As rows."""
+        """The units in words, such as "61 rows"."""
         return f"{len(rows):,} rows in their order of time"
 
     def possible(self, rows: Rows, folds: int) -> int | None:
-        """Forward in time there is one."""
+        """One: time has one order."""
         return 1
 
     possible_outer = possible
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """All rows in parts, of which the spare ones are never tested."""
+        """All rows in parts; the spare ones are never tested."""
         return self.parts(rows, folds, seed)
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
@@ -67,7 +67,7 @@ class TimeSeriesSplit:
         return parts
 
     def _change(self, ordered: Rows, place: int) -> int:
-        """The first place from this one on where a later time begins."""
+        """The first position, from this one on, at which a later time begins."""
         times = self._time[ordered]
         later = np.flatnonzero(times[place:] != times[place - 1]) if place else np.zeros(1, dtype=np.int64)
         return place + int(later[0]) if len(later) else len(ordered)
@@ -87,7 +87,7 @@ class TimeSeriesSplit:
         return known[: max(0, len(known) - self._gap)]
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """The last share of the rows scores; there is one such split."""
+        """The only such split: the last share of the rows is scored."""
         order = self._in_time(rows)
         first = self._change(order, len(order) - max(1, round(share * len(order))))
         train = self._before(order[:first], order[first:]) if first < len(order) else order[:0]

@@ -18,6 +18,6 @@ def texts(values: Iterable[Any]) -> Texts:
 
 
 def levels(column: Texts) -> tuple[Texts, NDArray[np.int64]]:
-    """The different texts in alphabetical order, and the place of each row's (N,) among them: -1 for None."""
+    """The different texts in alphabetical order, and the index of each row's text (N,) among them: -1 for None."""
     codes, found = pd.factorize(column, sort=True)
     return found, codes.astype(np.int64)

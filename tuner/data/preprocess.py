@@ -35,7 +35,7 @@ class Preparation:
 
 
 def fit(dataset: Dataset, rows: Rows) -> Preparation:
-    """The statistics of these rows alone, those left out that do not weigh anything."""
+    """Fit the statistics on these rows, without rows of weight 0."""
     if dataset.training_weights is not None:
         rows = rows[dataset.training_weights[rows] > 0]
     channels = _channels(dataset, rows)
@@ -79,7 +79,7 @@ def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
 
 
 def _channels(dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
-    """The rows as one table (rows · steps or pixels, D): statistics are per feature or channel."""
+    """The rows as one table (rows · steps or pixels, D), for statistics per feature or channel."""
     features = dataset.numbers[rows].astype(np.float64)
     if dataset.layout == "image":
         features = np.moveaxis(features, 1, -1)

@@ -1,4 +1,4 @@
-"""Cuts the rows once: outer folds, each chain's inner folds, the final chain; hashed, and checked to be disjoint."""
+"""Plans all folds of an experiment: outer folds, each chain's inner folds, the final chain; checked and hashed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FINAL = "final"
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Training rows and the rows that score them."""
+    """Training rows, and the rows on which the model is scored."""
 
     train: Rows
     validation: Rows
@@ -30,7 +30,7 @@ class Fold:
 class ChainPlan:
     """The rows of one chain: its inner folds cut from `rows`, and its outer-test rows (none for `final`).
 
-    `alone`: there are no outer folds, so its validation rows tell all that will be known."""
+    `alone`: there are no outer folds, so only the validation rows give a score."""
 
     name: str
     rows: Rows
@@ -44,11 +44,11 @@ class ChainPlan:
         return sum(len(fold.validation) / len(fold.train) for fold in self.folds) / len(self.folds)
 
     def digest(self) -> str:
-        """A hash of its rows and its outer-test rows: equal where two studies can be paired fold by fold."""
+        """A hash of its rows and its outer-test rows, equal if two studies can be compared fold by fold."""
         return _digest((self.rows, self.test))
 
     def check(self) -> None:
-        """Train ∩ validation ∩ test = ∅, for every fold; anything else is a bug, and stops the search."""
+        """Check that train ∩ validation ∩ test = ∅ for every fold; anything else is a bug, and stops the search."""
         for fold in self.folds:
             disjoint(fold.train, fold.validation, self.test)
         disjoint(self.rows, self.test)
@@ -56,7 +56,7 @@ class ChainPlan:
 
 @dataclass(frozen=True, eq=False)
 class NestedPlan:
-    """Every chain, outer ones first and `final` last.
+    """All chains: those of the outer folds first, `final` last.
 
     `repeatable`: another seed cuts other outer folds; `units`: how many rows, or groups of them, are never parted."""
 
@@ -79,7 +79,7 @@ class NestedPlan:
 
 
 def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
-    """The whole plan of an experiment: same settings and data, same plan."""
+    """Plan all folds of an experiment; the same settings and data give the same plan."""
     cutter = _Cutter(resampling, dataset)
     chains, rows = [], cutter.rows
     for number, (parts, index) in enumerate(cutter.outer_folds(), start=1):
@@ -109,7 +109,7 @@ class _Cutter:
         self.inner_folds = self._inner_folds(resampling)
 
     def _inner_folds(self, resampling: Resampling) -> InnerFolds | None:
-        """What each chain cuts for itself; None: its inner folds are the parts of the outer cut.
+        """The inner folds that each chain cuts for itself; None if they are the parts of the outer split.
 
         A split column of one or two parts leaves none to share, and then the inner folds are cut at random."""
         if resampling.inner == "shared":
@@ -119,7 +119,7 @@ class _Cutter:
 
     @cached_property
     def outer_parts(self) -> list[list[Rows]]:
-        """All rows in parts, once for each repeat."""
+        """All rows in parts, once per repeat."""
         possible = self.cut.possible_outer(self.rows, self.folds)
         return self._different(self.rows, self._outer_draws(), self.repeats, "outer", possible)
 
@@ -188,7 +188,7 @@ class _Cutter:
 
 
 def _wanted(outer: int | str | OuterFolds | None) -> int | None:
-    """The number of outer folds, if the user wrote one."""
+    """The number of outer folds, if the experiment file has one."""
     if isinstance(outer, OuterFolds):
         return outer.folds if "folds" in outer.model_fields_set else None
     return outer if isinstance(outer, int) else None
@@ -211,7 +211,7 @@ def _distinct(draws: Iterable[list[Rows]], wanted: int) -> list[list[Rows]]:
 
 
 def _partition(parts: list[Rows]) -> frozenset[bytes]:
-    """The same for the same parts in any order."""
+    """A key that is equal for the same parts in any order."""
     return frozenset(np.sort(part).tobytes() for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Which rows a stratified split counts as alike: those of one class, or with the same labels."""
+"""Strata for stratified splits: rows of the same class, or with the same combination of labels."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
 def _of_labels(
     labels: NDArray[np.float64], wish: TaskChoice, where: str, names: Sequence[str]
 ) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
-    """What columns (N, L) of 0 and 1 mean: one class in each row, or labels."""
+    """Decide whether columns (N, L) of 0 and 1 are one class per row, or labels."""
     one_hot = (labels.sum(axis=1) == 1).all()
     if wish == "classification" and one_hot:
         return wish, labels.argmax(axis=1), tuple(names) or tuple(str(label) for label in range(labels.shape[1]))
@@ -101,7 +101,7 @@ def tags(
 
 
 def infer(values: NDArray[Any]) -> Task:
-    """The task that a target most plainly means."""
+    """The task that a target most likely means."""
     if values.dtype.kind in "UOSb":
         return "classification"
     whole = values.dtype.kind in "iu" or (np.isfinite(values).all() and (values == np.round(values)).all())

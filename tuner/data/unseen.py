@@ -1,4 +1,4 @@
-"""What test rows show and no training row does: users, items, classes and categories that a model cannot know."""
+"""Values that occur in test rows only: users, items, classes and categories that a model cannot know."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Counts = Mapping[str, tuple[int, int]]
 
 
 def unseen(dataset: Dataset, rows: Rows, test: Rows) -> dict[str, tuple[int, int]]:
-    """By kind: how many values the test rows alone show, and how many they show; nothing where that is none.
+    """By kind: how many values occur in the test rows only, and in the test rows at all; without kinds that have none.
 
     Columns of ids count each for itself, one-hot columns together; tokens not, as no text is without rare ones."""
     shown = {}

@@ -19,7 +19,7 @@ def controlling(space: Space) -> frozenset[str]:
 
 
 def size(space: Space) -> int:
-    """The number of active combinations, constraints aside."""
+    """The number of active combinations, before constraints."""
     return sum(math.prod(_sizes(rest)) for _, rest in _branches(space))
 
 
@@ -57,7 +57,7 @@ def _reads(constraint: Expression, parameter: Parameter) -> bool:
 
 
 def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
-    """Each way to decide the controlling parameters, with the other parameters that then exist. Raises `NoResultError`
+    """Each combination of the controlling parameters, with the other parameters that then exist. Raises `NoResultError`
     where there are more than `MOST`."""
     control, decided = controlling(space), 0
 

@@ -1,4 +1,4 @@
-"""What a study remembers of its experiment, and how its runs went, as frozen values with their JSON."""
+"""What a study stores about its experiment and its runs, as frozen values with their JSON."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SearchedRange(NamedTuple):
 
 @dataclass(frozen=True)
 class Dummy:
-    """What the best answer without features is, in words, and its score on the test rows, None where it has none; a
-    forecast from past values does not ignore the features."""
+    """The best prediction without features, in words, and its score on the test rows (None if it has none). A forecast
+    from past values does not ignore the features."""
 
     __pydantic_config__ = CLOSED
     what: str
@@ -78,7 +78,7 @@ class DatasetHeader:
 
 @dataclass(frozen=True)
 class StudyHeader:
-    """Enough to go on with a study, to refuse another experiment, and to report without torch.
+    """All that is needed to continue a study, to refuse another experiment, and to report without torch.
 
     `raised` are the totals of trials that had been reached when a run raised them."""
 
@@ -115,7 +115,7 @@ class StudyHeader:
     signature: str | None = None
 
     def unsigned(self) -> dict[str, Any]:
-        """Its JSON without the signature; `raised` is in it where there is something to tell."""
+        """Its JSON without the signature; with `raised` only if it is not empty."""
         raw = asdict(self)
         del raw["signature"]
         return raw if self.raised else {key: value for key, value in raw.items() if key != "raised"}
@@ -128,7 +128,7 @@ class StudyHeader:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Versions and machine: what results may depend on."""
+    """The versions and the machine, on which results may depend."""
 
     __pydantic_config__ = CLOSED
     versions: Mapping[str, str]
@@ -139,7 +139,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Run(Conditions):
-    """Under which conditions a run went, and how it ended, if it has; `seconds` is its limit."""
+    """The conditions of a run, and how it ended, if it has ended; `seconds` is its time limit."""
 
     workers: Whole | None
     finished: Count

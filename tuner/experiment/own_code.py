@@ -39,7 +39,7 @@ ANNOTATE = "annotate them as int, float, bool, str or Literal"
 
 @dataclass(frozen=True)
 class Kind:
-    """What the user's code is to be: the section that names it, the word for it, and how sentences speak of it.
+    """What kind of code is named: the section that names it, the word for it, and how messages speak of it.
 
     `handed_in`: names of arguments that are filled in; one with a default is a setting all the same, unless it is in
     `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default;
@@ -74,26 +74,27 @@ class Code:
 
 @dataclass(frozen=True)
 class Described:
-    """The user's code as a process knows it that does not run it."""
+    """The user's code, as known to a process that does not run it."""
 
     code: Code
     Settings: type[Settings]
 
 
 def is_own(name: str) -> bool:
-    """Whether a name means the user's own code."""
+    """Whether a name refers to the user's own code."""
     return ":" in name or name.endswith(".py")
 
 
 def check_name(name: str, kind: Kind) -> None:
-    """Raise `UsageError` for what cannot name a file or a module; runs nothing."""
+    """Raise `UsageError` if a name can be neither a file nor a module; runs nothing."""
     where = name.partition(":")[0]
     if not where.isprintable() or not (where.endswith(".py") or all(map(str.isidentifier, where.split(".")))):
         raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
 
 
 def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], str]:
-    """What `name` means, from `folder` or the installed packages; its files, and their hash. Raises `UsageError`."""
+    """The object that `name` refers to, in `folder` or an installed package; its files, and their hash. Raises
+    `UsageError`."""
     check_name(name, kind)
     where, _, called = name.partition(":")
     module, files = _imported(where, folder, kind)
@@ -109,22 +110,21 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
 
 
 class Fault(NamedTuple):
-    """What is wrong with the user's code, and the cure."""
+    """What is wrong with the user's code, and how to fix it."""
 
     text: str
     cure: str
 
 
 def failed(name: str, error: BaseException, on: str = "") -> Fault:
-    """What the user's code raised. Raises `LimitReached` where the machine is at fault."""
+    """An exception of the user's code, in words. Raises `LimitReached` if the machine is at fault."""
     if lack := lacking(error):
         raise LimitReached(f"{name} cannot run{on}: {lack}") from error
     return Fault(f"{name} fails{on}: {first_line(error)}", "fix it; --debug shows where")
 
 
 def first_line(error: BaseException) -> str:
-    """The kind of an exception and the first line of its text, at most 300 letters, whatever the user's code makes of
-    `str`."""
+    """The type of an exception and the first line of its text, at most 300 letters, even if its `str` fails."""
     try:
         text = str(error)
     except Exception:
@@ -138,7 +138,7 @@ _beside: set[str] = set()  # modules that the user's code last brought with it
 
 @contextmanager
 def reaching(root: Path) -> Iterator[None]:
-    """Imports find what lies in `root` or is installed."""
+    """Let imports find modules in `root` and installed ones."""
     elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # that is not installed
     paths = sys.path[:]
     sys.path[:] = [*(entry for entry in paths if entry not in elsewhere), str(root)]  # last: it hides no library
@@ -150,13 +150,13 @@ def reaching(root: Path) -> Iterator[None]:
 
 
 def root_of(name: str, folder: Path) -> Path:
-    """Where the imports of the user's code start."""
+    """The folder in which imports of the user's code are looked up."""
     where = name.partition(":")[0]
     return (folder / where).resolve().parent if where.endswith(".py") else folder
 
 
 def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Path]]:
-    """The module, and its file with those that it imported from beside it."""
+    """The module, and its file with those of the modules that it imports from the same folder."""
     if not where.endswith(".py") and where.partition(".")[0] in sys.stdlib_module_names:
         text = f"{where} belongs to Python's standard library and cannot provide a {kind.what}"
         raise UsageError(text, f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file")
@@ -192,8 +192,8 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
 
 
 def _may_name(where: str, root: Path) -> bool:
-    """Whether a module lies beside the experiment file, is not there at all, or is of a package that declares itself by
-    an entry point: else, a file could run any function that is installed."""
+    """Whether a module lies next to the experiment file, does not exist, or belongs to a package that declares an entry
+    point: otherwise an experiment file could run any installed function."""
     package = where.partition(".")[0]
     with reaching(root):
         spec = importlib.util.find_spec(package)
@@ -206,7 +206,7 @@ def _may_name(where: str, root: Path) -> bool:
 
 
 def _executed(path: Path) -> ModuleType:
-    """A file as a module of its own."""
+    """Import a file as a module."""
     spec = importlib.util.spec_from_file_location(f"tuner_own_{path.stem}_{seed_of(str(path)):x}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -216,7 +216,7 @@ def _executed(path: Path) -> ModuleType:
 
 
 def _file_beside(module: ModuleType, root: Path) -> str | None:
-    """The file of a module that lies in `root`, and is not installed there."""
+    """The file of a module in `root` that is not installed there."""
     place = getattr(module, "__file__", None)
     if place is None or "site-packages" in place or Path(place).is_relative_to(sys.prefix):
         return None
@@ -247,7 +247,7 @@ BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_
 
 
 def _plain(annotation: Any) -> bool:
-    """Whether a file can hold it: a number, text, true or false, one of several words, or nothing."""
+    """Whether an experiment file can hold values of this type: numbers, texts, true, false, words of a choice, null."""
     return all(map(_bound, getattr(annotation, "__metadata__", ()))) and all(
         member in PLAIN
         or (typing.get_origin(member) is Literal and {type(word) for word in typing.get_args(member)} <= {*PLAIN})
@@ -256,14 +256,14 @@ def _plain(annotation: Any) -> bool:
 
 
 def _bound(mark: Any) -> bool:
-    """Whether what `Annotated` adds is a bound or a text: a predicate would run the user's code in the driver."""
+    """Whether `Annotated` adds only bounds and texts: a predicate would run the user's code in the driver."""
     if isinstance(mark, FieldInfo):
         return mark.default_factory is None and all(map(_bound, mark.metadata))
     return isinstance(mark, (str, *BOUNDS))
 
 
 def _plain_default(default: Any) -> Any:
-    """A number or text of a class of its own, such as an `IntEnum`, as what it is."""
+    """A number or text of a subclass, such as `IntEnum`, as a plain one."""
     if type(default).__module__ == "numpy" and hasattr(default, "item") and not getattr(default, "shape", ()):
         default = default.item()
     if type(default) in PLAIN:
@@ -272,8 +272,8 @@ def _plain_default(default: Any) -> Any:
 
 
 def _unwritable(default: Any) -> bool:
-    """Whether a file cannot hold a default, as it is infinite, of very many digits, or no plain value: then it stays
-    with the code."""
+    """Whether an experiment file cannot hold a default: it is infinite, has too many digits, or is not a plain value.
+    Such an argument is not a setting."""
     if isinstance(default, float):
         return not math.isfinite(default)
     return type(default) not in PLAIN or (isinstance(default, int) and abs(default) > LARGEST)
@@ -281,7 +281,7 @@ def _unwritable(default: Any) -> bool:
 
 def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings], files: tuple[Path, ...],
             digest: str) -> Code:  # fmt: skip
-    """What a function or a constructor says of itself, for settings with those of `base`. Raises `UsageError`."""
+    """The arguments of a function or constructor as settings, beside those of `base`. Raises `UsageError`."""
     annotated: Any = made
     try:
         hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)
@@ -320,7 +320,7 @@ def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings
 
 
 def described(code: Code, base: type[Settings]) -> Described:
-    """The code with its settings, and those of `base`. Raises `UsageError`."""
+    """The code with its settings and those of `base`. Raises `UsageError`."""
     fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
     try:
         with warnings.catch_warnings():

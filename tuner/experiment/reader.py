@@ -38,7 +38,7 @@ EVERYWHERE = Condition()
 
 
 class Reader:
-    """Walks nodes and settings side by side; gathers `parameters`, `fixed` and `problems`."""
+    """Walks nodes and settings side by side, and collects `parameters`, `fixed` and `problems`."""
 
     def __init__(self) -> None:
         self.parameters: list[Parameter] = []
@@ -49,7 +49,7 @@ class Reader:
         self.searchable = True
 
     def wrong(self, node: Node, message: str, hint: str | None = None) -> None:
-        """Note a mistake at `node`."""
+        """Add a problem at `node`."""
         self.problems.append(at(node, message, hint))
 
     def component(
@@ -104,7 +104,7 @@ class Reader:
         self.settings(body, cls, path, target, condition)
 
     def _class(self, node: Node, name: str, among: Alternatives, path: str) -> type[Settings] | None:
-        """The settings that a name means; None once it is told that it means none."""
+        """The settings class that a name refers to; None, with a problem added, if there is none."""
         try:
             cls = among.get(name)
         except UsageError as error:
@@ -297,7 +297,7 @@ class Reader:
         return condition.given(expression)
 
     def expression(self, node: Node) -> Expression | None:
-        """Parse a text node, noting what is wrong with it."""
+        """Parse a text node as an expression; adds a problem if it is none."""
         if not isinstance(node.value, str):
             self.wrong(node, f"an expression is text, not {node.text()}", 'quote it: "model.num_layers > 1"')
             return None

@@ -1,4 +1,4 @@
-"""What came out: one record per trial and per refit, frozen, as JSON in the study."""
+"""The results of trials and refits as frozen records, stored as JSON in the study."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FoldCurves:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One configuration scored on all inner folds of its chain, or why it could not be.
+    """One configuration scored on all inner folds of its chain, or the reason why it failed.
 
     `score` is the mean of `fold_scores`, each at the epoch that counts (`best_epochs`). `means` is, per epoch, the
     mean over folds of the score that would have counted had training ended there.
@@ -64,13 +64,13 @@ class TrialRecord:
 
     @property
     def epochs(self) -> int:
-        """Epochs trained; `last_epoch` tells it of trials whose process told no means."""
+        """Epochs trained; taken from `last_epoch` for trials without means, whose process died."""
         return len(self.means) or self.last_epoch
 
 
 @dataclass(frozen=True)
 class RefitRecord:
-    """A configuration trained on all rows of a chain and scored once on its outer-test rows, or why not.
+    """A configuration trained on all rows of a chain and scored once on its outer-test rows, or the reason why not.
 
     `after` is how many trials the chain had finished when it was chosen. `gradients` are, per layer and epoch, the norm
     of the gradient in the last batch; `dead` is, per ReLU, the share of its units that no outer-test row made speak.
@@ -110,7 +110,7 @@ DAMAGED = "a record is damaged"
 
 
 def failed_outside(record: TrialRecord | RefitRecord) -> bool:
-    """Whether it failed for a reason outside of it."""
+    """Whether it failed because of the machine, not because of its configuration."""
     return record.reason is not None and OUTSIDE.match(record.reason) is not None
 
 
@@ -134,12 +134,12 @@ def trial_from_json(text: str, chain: str, number: int) -> TrialRecord:
 
 
 def place_of(chain: str, number: int) -> str:
-    """Where a record belongs, for its checksum."""
+    """The place of a record in the study, which is part of its checksum."""
     return f"{chain}/{number}"
 
 
 def to_checked_json(raw: Mapping[str, Any], place: str) -> str:
-    """Compact JSON of an object, with a checksum of it and of the `place` where it belongs as the last entry."""
+    """Compact JSON of an object; its last entry is a checksum of the object and of its `place` in the study."""
     text = json.dumps(raw, separators=(",", ":"), allow_nan=False)
     return f"{text[:-1]}{CHECKSUM}{_hash(text, place)}{END}"
 

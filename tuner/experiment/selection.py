@@ -1,4 +1,4 @@
-"""Which trial a chain chooses, by which rule, and how long its refit trains."""
+"""Rules that choose the winner of a chain, and the number of epochs of its refit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rule = Literal["best", "one_se", "lower_bound"]
 
 
 def ranked(trials: Iterable[TrialRecord], maximize: bool) -> list[TrialRecord]:
-    """The complete trials, best first; of equals, the earlier one."""
+    """The complete trials, best first; the earlier one of equals."""
     complete = [t for t in trials if t.state == "complete" and t.score is not None]
     sign = -1.0 if maximize else 1.0
     return sorted(complete, key=lambda t: (sign * (t.score or 0.0), t.number))
@@ -45,11 +45,11 @@ class Selection:
         return min(near, key=lambda trial: (trial.parameters or 0, trial.epochs))
 
     def bound(self, trial: TrialRecord) -> float:
-        """The score less its standard error, as a number that is better where it is larger."""
+        """The score minus its standard error, on a scale where larger is better."""
         return self._sign * (trial.score or 0.0) - self.error(trial)
 
     def error(self, trial: TrialRecord) -> float:
-        """The standard error of a trial's score; 0 where one fold tells nothing of it."""
+        """The standard error of a trial's score; 0 with a single fold."""
         return corrected_error(trial.fold_scores, self.share) if len(trial.fold_scores) > 1 else 0.0
 
     @property
@@ -57,7 +57,7 @@ class Selection:
         return 1 if self.maximize else -1
 
     def to_refit(self, trials: Sequence[TrialRecord], *, default: bool = True) -> tuple[TrialRecord, ...]:
-        """What a finished chain trains on all its rows: its winner, and trial 0 where that is the default."""
+        """The trials that a finished chain refits on all its rows: its winner, and trial 0 if that is the default."""
         winner = self.chosen(trials)
         order = ranked(trials, self.maximize)
         chosen = [*([winner] if winner else []), *(t for t in order if default and t.number == 0)]
@@ -74,5 +74,5 @@ def corrected_error(values: Sequence[float], test_share: float, most: int | None
 
 
 def refit_epochs(trial: TrialRecord) -> int:
-    """How long to refit: the median of the inner folds' best epochs, rounded up; the test rows choose nothing."""
+    """The epochs of a refit: the median of the inner folds' best epochs, rounded up; test rows have no influence."""
     return -int(-statistics.median(trial.best_epochs) // 1)

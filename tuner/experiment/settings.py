@@ -1,4 +1,4 @@
-"""The base of every typed setting, and what can be asked of one: its alternatives, its bounds, its default.
+"""The base class of all settings, and functions that read a field's alternatives, bounds and default.
 
 A settings class stands next to the model or trainer that uses it. It declares type, bounds, default and one line of
 help per setting; the experiment file, `tuner list` and the samplers all read them from here.
@@ -21,7 +21,7 @@ from tuner.errors import did_you_mean
 
 
 class Settings(BaseModel):
-    """Frozen, strict (no text for a number) and closed (no unknown key)."""
+    """Frozen, strict (a text is not a number) and closed (an unknown key is an error)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -39,23 +39,23 @@ def only(**values: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def meets(value: Any, wanted: tuple[Any, ...]) -> bool:
-    """Whether a value is one of those that `only` names."""
+    """Whether a value is among those that `only` allows."""
     return value > 0 if wanted == ABOVE_ZERO and isinstance(value, int | float) else value in wanted
 
 
 def comparison(value: Any) -> str:
-    """With one value that `only` names, as an expression writes it."""
+    """A condition that a setting has a value that `only` allows, written as an expression."""
     words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
     return words.get(value, f"== {value!r}")
 
 
 def either(values: Iterable[Any]) -> str:
-    """Values as a sentence names them: "gru or lstm"."""
+    """Values in words, such as "gru or lstm"."""
     return " or ".join("null" if value is None else str(value) for value in dict.fromkeys(values))
 
 
 def needs(field: FieldInfo) -> Mapping[str, tuple[Any, ...]]:
-    """What `only` says of a setting."""
+    """The values of other settings that `only` requires for a setting."""
     extra = field.json_schema_extra
     return extra.get("only", {}) if isinstance(extra, dict) else {}  # type: ignore[return-value]
 
@@ -107,7 +107,7 @@ def subsettings(field: FieldInfo) -> type[Settings] | None:
 
 
 def accepts(field: FieldInfo, kind: type) -> bool:
-    """Whether values of `kind` (int, float, list) are among those a field can hold."""
+    """Whether a field can hold values of `kind` (int, float, list)."""
     kinds = {typing.get_origin(m) or m for m in members(field.annotation)}
     return kind in kinds or (kind is list and tuple in kinds)
 
@@ -127,7 +127,7 @@ def _adapter(cls: type[Settings], name: str) -> TypeAdapter[Any]:
 
 
 def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
-    """What is wrong with `value` for the setting `name`, as "must be …", or None."""
+    """What is wrong with `value` for the setting `name`, in words ("must be …"); None if it is valid."""
     try:
         if isinstance(value, list):
             value = tuple(value)
@@ -141,7 +141,7 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
 
 
 def cure(cls: type[Settings], name: str, value: Any) -> str | None:
-    """What to write in the place of a value that does not fit."""
+    """A hint at what to write instead of an invalid value."""
     field = cls.model_fields[name]
     inner, words = subsettings(field), [str(word) for word in literals(field)]
     if inner is not None and isinstance(value, int | float) and not accepts(field, int):

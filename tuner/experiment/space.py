@@ -157,20 +157,20 @@ class Condition:
     when: Expression | None = None
 
     def given(self, expression: Expression) -> Condition:
-        """The condition that also wants this to hold."""
+        """The condition together with another one."""
         if self.when is None:
             return Condition(self.selected, expression)
         return Condition(self.selected, parse(f"({self.when.text}) and ({expression.text})"))
 
     def under(self, path: str, option: str) -> Condition:
-        """The condition of what stands inside `option` of the selector `path`."""
+        """The condition of settings inside `option` of the selector `path`."""
         return Condition((*self.selected, (path, option)), self.when)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """An open leaf: what can be chosen, where, and its default: as `search.default` states it, else the setting's own,
-    which need not be in the domain."""
+    """An open leaf: its domain, the condition under which it exists, and its default: that of `search.default`, else
+    the setting's own, which need not be in the domain."""
 
     path: str
     target: str
@@ -182,7 +182,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A settled leaf: given in the file, or a default."""
+    """A fixed leaf: given in the file, or a default."""
 
     path: str
     target: str
@@ -196,14 +196,14 @@ RANGE_OPTION = "range"  # what the selector of a range with `or:` says when the 
 
 @dataclass(frozen=True)
 class Space:
-    """All parameters in an order in which each stands after those that its condition reads."""
+    """All parameters, each after those that its condition reads."""
 
     parameters: tuple[Parameter, ...]
     fixed: tuple[Fixed, ...]
     constraints: tuple[Expression, ...] = ()
 
     def walk(self, choose: Callable[[Parameter], Value]) -> Values:
-        """Decide every parameter that exists, in order; `choose` is asked for those only."""
+        """Choose a value for every parameter that exists, in order; `choose` is called for those only."""
         values: Values = {}
         for parameter in self.parameters:
             if self.active(parameter.condition, values):
@@ -217,7 +217,7 @@ class Space:
         return condition.when is None or condition.when.holds(self.scope(values), absent=False)
 
     def scope(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """What expressions may read: each decided or fixed setting under its path and under its target."""
+        """The values that expressions may read: each chosen or fixed setting, by its path and by its target."""
         scope: dict[str, Any] = {}
         for fixed in self.fixed:
             if fixed.condition.when is None and self.active(fixed.condition, values):
@@ -231,7 +231,7 @@ class Space:
         return scope
 
     def admits(self, values: Mapping[str, Value], constraints: Iterable[Expression] | None = None) -> bool:
-        """Whether all constraints hold, or these; one that names a setting of another branch does not apply."""
+        """Whether the constraints hold (by default all); one that names a setting of another branch does not apply."""
         scope = self.scope(values)
         checked = self.constraints if constraints is None else constraints
         return all(constraint.holds(scope, absent=True) for constraint in checked)
@@ -241,11 +241,11 @@ class Space:
         return self.walk(lambda parameter: parameter.domain.nearest(parameter.default, on_grid=on_grid))
 
     def configuration(self, values: Mapping[str, Value]) -> Configuration:
-        """These values, and those that are not searched."""
+        """These values together with the fixed ones."""
         return Configuration(**self.tree(values))
 
     def tree(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """The settings tree with every leaf settled: {"model": {"name": "mlp", …}, "training": {…}}."""
+        """The settings tree with a value for every leaf: {"model": {"name": "mlp", …}, "training": {…}}."""
         tree: dict[str, Any] = {}
         for fixed in self.fixed:
             if self.active(fixed.condition, values):

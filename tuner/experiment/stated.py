@@ -38,7 +38,7 @@ def with_stated(
 def _values(
     parameters: Mapping[str, Parameter], path: str, node: Node, on_grid: bool
 ) -> tuple[Values, tuple[Problem, ...]]:
-    """What is stated of one setting; of a range with `or:`, also whether it takes the range."""
+    """The stated value of one setting; for a range with `or:`, also whether it is in the range."""
     value, domain, selector = node.plain(), parameters[path].domain, parameters.get(path + OR)
     either = selector.domain if selector else None
     others = [o for o in either.options if o != RANGE_OPTION] if isinstance(either, Choice) else []
@@ -72,7 +72,7 @@ def _cure(domain: Domain, value: object, on_grid: bool) -> str | None:
 def _not_searched(
     space: Space, parameters: Collection[str], path: str, node: Node, names: Collection[str]
 ) -> Problem | None:
-    """That the path is no searched setting; None where it is one whose own entry has a mistake."""
+    """A problem: the path is not a searched setting; None if it is one whose own entry has a mistake."""
     fixed = {each for setting in space.fixed for each in (setting.path, setting.target)}
     paths = [name for name in parameters if not name.endswith(OR)]
     in_branches = [each.path for each in space.parameters if each.target == path and each.path in paths]

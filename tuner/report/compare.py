@@ -1,4 +1,4 @@
-"""Studies against each other on the same outer folds: paired, corrected, and how sure one may be."""
+"""Compares studies on the same outer folds, with paired and corrected tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MARGIN = 0.01  # by default: of a metric with a largest and a smallest value, el
 
 @dataclass(frozen=True)
 class Rival:
-    """A study in the comparison, by the outer folds that all have scored."""
+    """A study in the comparison, on the outer folds that are scored in all studies."""
 
     label: str
     results: Results
@@ -32,7 +32,7 @@ class Rival:
 
     @property
     def mean(self) -> float:
-        """Over those folds."""
+        """The mean score over those folds."""
         return statistics.fmean(self.scores)
 
 

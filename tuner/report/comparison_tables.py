@@ -11,7 +11,7 @@ from tuner.report.tables import Table
 
 
 def ranking(found: Comparison) -> Table:
-    """The studies, best first, on the outer folds that all have scored."""
+    """The studies, best first, on the outer folds that are scored in all of them."""
     metric = found.rivals[0].results.metric
     rows = []
     for rank, rival in enumerate(found.rivals, start=1):
@@ -22,7 +22,7 @@ def ranking(found: Comparison) -> Table:
 
 
 def partial(found: Comparison) -> list[str]:
-    """What is still missing, to be said before anything else."""
+    """What is still missing; it comes first."""
     lines = []
     for rival in found.rivals:
         if not rival.results.complete:
@@ -34,7 +34,7 @@ def partial(found: Comparison) -> list[str]:
 
 
 def sentences(found: Comparison) -> list[str]:
-    """What each pair says, and under which conditions."""
+    """A sentence on each pair, and the conditions of the comparison."""
     lines = [sentence(match, found) for match in found.matches]
     if len(found.matches) > 1 and any(match.p is not None for match in found.matches):
         lines.append(f"p-values are adjusted for {len(found.matches)} pairs (Holm)")
@@ -62,7 +62,7 @@ def sentence(match: Match, found: Comparison) -> str:
 
 
 def as_json(found: Comparison) -> str:
-    """Everything for programs."""
+    """The whole comparison as JSON."""
     studies = [
         {"study": rival.label, "mean": rival.mean, "scores": rival.scores, "complete": rival.results.complete}
         for rival in found.rivals

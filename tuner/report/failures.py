@@ -1,4 +1,4 @@
-"""Why trials and refits failed."""
+"""The reasons why trials and refits failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures o
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason, how many trials and refits it ended, and the first of them, with what its curves said."""
+    """A reason, how many trials and refits it ended, and the first of them, with the diagnosis of its curves."""
 
     reason: str
     count: int

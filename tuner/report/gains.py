@@ -1,4 +1,4 @@
-"""What tuning gained over something else on the same outer folds, and whether that is shown."""
+"""The gain of the tuned model over another one on the same outer folds, and whether it is significant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Gain:
 
     @property
     def shown(self) -> bool:
-        """Whether tuning is better: significantly, or where no test is possible on every fold that there is."""
+        """Whether tuning is better: significantly, or on every fold if no test is possible."""
         return self.gain.mean > 0 and (self.distinguishable or self.adjusted is None)
 
 

@@ -12,7 +12,7 @@ MOST_CLASSES = 12  # that a confusion matrix shows
 
 
 def summaries(results: Results) -> list[Table]:
-    """What a reader wants of them: per class and confused with which, the residuals of each target, or examples."""
+    """Tables of predictions: per class with a confusion matrix, residuals per target, or examples."""
     repeats, task = results.header.repeats, results.header.task
     title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
     title, of = (f"{title}, counted by weight", "weight of ") if results.header.weighted else (title, "")
@@ -32,7 +32,7 @@ def summaries(results: Results) -> list[Table]:
 
 
 def _calibration(found: Predictions) -> str:
-    """The calibration error next to what chance alone makes of it."""
+    """The calibration error next to that of a perfectly calibrated model."""
     mean, spread = found.calibrated()
     return (f"calibration error {found.calibration_error:.3g} (a perfectly calibrated model shows {mean:.2g} ± "
             f"{spread:.1g} with {counted(len(set(found.rows[found.counts > 0].tolist())), 'row')})")  # fmt: skip
@@ -55,7 +55,7 @@ def _matrix(found: Confused) -> list[Table]:
 
 
 def _examples(results: Results) -> list[Table]:
-    """What the winners made of some texts."""
+    """Examples of the winners' translations."""
     columns = ("outer fold", "source", "truth", "said")
     rows = tuple((fold.name, *texts) for fold in results.folds if fold.refit for texts in fold.refit.examples)
     return [Table("Examples of outer-test rows", columns, rows, len(columns), long=columns[1:])]

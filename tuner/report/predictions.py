@@ -1,4 +1,4 @@
-"""What the winners said of rows that they had not seen: one set of predictions per outer fold, put together."""
+"""The winners' predictions of outer-test rows: one set of predictions per outer fold, put together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Confused:
-    """How often each class was taken for which: counts (C, C), true by predicted, or summed weights."""
+    """A confusion matrix (C, C), true by predicted: counts, or summed weights."""
 
     names: tuple[str, ...]
     counts: NDArray[Any]
@@ -39,8 +39,8 @@ class Confused:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of every scored outer fold: fold numbers from 1, row numbers, truth, outputs (probabilities of labels), and what
-    each row counts in scores, all (N, …)."""
+    """The rows of all scored outer folds: fold numbers from 1, row numbers, truth, outputs (probabilities for labels),
+    and weights in scores, all (N, …)."""
 
     folds: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -52,20 +52,20 @@ class Predictions:
 
     @cached_property
     def probabilities(self) -> Floats:
-        """Of classes (N, C): the outputs' softmax."""
+        """Probabilities of the classes (N, C), the softmax of the outputs."""
         shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
     @cached_property
     def said(self) -> NDArray[np.int64]:
-        """The most probable class (N,), or of two the one that the threshold decides for."""
+        """The most probable class (N,), or, of two classes, the one above the decision threshold."""
         if self.thresholds is not None:
             return np.asarray(self.outputs[:, 1] - self.outputs[:, 0] > self.thresholds, dtype=np.int64)
         return np.asarray(self.outputs.argmax(axis=1))
 
     @cached_property
     def confused(self) -> Confused:
-        """Which classes were taken for which."""
+        """The confusion matrix."""
         counts = np.zeros((len(self.names),) * 2, dtype=np.int64 if self.weights is None else np.float64)
         np.add.at(counts, (self.truth.astype(np.int64), self.said), 1 if self.weights is None else self.weights)
         return Confused(self.names, counts)
@@ -73,7 +73,7 @@ class Predictions:
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
 
-        Not of all rows at once: folds have models of their own, whose scores do not stand on one scale."""
+        Not of all rows at once: each fold has its own model, and their scores are not on one scale."""
         return self._area(self.truth == index, self.probabilities[:, index])
 
     def by_label(self) -> list[tuple[str, float | None, float | None, float | None, float | None, float]]:
@@ -99,7 +99,7 @@ class Predictions:
 
     @property
     def counts(self) -> Floats:
-        """What each row counts (N,)."""
+        """The weight of each row (N,)."""
         return np.ones(len(self.rows)) if self.weights is None else self.weights
 
     @property
@@ -142,8 +142,8 @@ class Predictions:
 
 
 def _calibration_errors(right: NDArray[np.bool_], confidence: Floats, counts: Floats) -> Floats:
-    """The expected calibration errors (D,) where D models of one confidence (N,) are right in these rows (D, N), of
-    which each counts so much (N,)."""
+    """The expected calibration errors (D,) of D models with the same confidences (N,), given the rows in which they are
+    right (D, N) and the weights of the rows (N,)."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     members = (bins[:, None] == np.arange(BINS)) * counts[:, None]
     gaps = np.abs(right @ members - confidence @ members)
@@ -151,7 +151,7 @@ def _calibration_errors(right: NDArray[np.bool_], confidence: Floats, counts: Fl
 
 
 def predictions(results: Results) -> Predictions | None:
-    """The predictions of the winners on the outer-test rows; None where none are stored."""
+    """The winners' predictions of the outer-test rows; None if none are stored."""
     found, chains = [], {chain.name: chain for chain in results.header.chains}
     for number, fold in enumerate(results.folds, start=1):
         if fold.refit is not None and fold.refit.predictions is not None:
@@ -173,7 +173,7 @@ def predictions(results: Results) -> Predictions | None:
 
 
 def confused(results: Results) -> Confused | None:
-    """Of steps or pixels, how often the winners took each class for which, over all outer-test rows."""
+    """The confusion matrix of steps or pixels over all outer-test rows."""
     counts = [fold.refit.confusion for fold in results.folds if fold.refit is not None and fold.refit.confusion]
     return Confused(results.header.dataset.classes, np.sum(counts, axis=0)) if counts else None
 

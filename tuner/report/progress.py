@@ -1,4 +1,4 @@
-"""How far a search is: whether it runs, what it has, and when it will be done."""
+"""The progress of a search: whether it is running, what is finished, and when it will be done."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Trials to go, over all chains."""
+        """The number of trials left over all chains."""
         return self.results.total * len(self.results.chains) - self.results.finished()
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of the present run."""
+        """The time left at the speed of the present run."""
         if self.holder is None or not self.runs:
             return None
         run = self.runs[-1]

@@ -1,4 +1,4 @@
-"""What a study says: the honest score, what was chosen where, and the ranking; as frozen values, without torch."""
+"""The results of a study as frozen values: the outer score, the winner of each fold, the ranking. Without torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FEW = 50  # rows or groups: with fewer, repeats are not counted as evidence (ben
 
 @dataclass(frozen=True)
 class OuterFold:
-    """One outer fold: its winner, and what winner, default and dummy score on its test rows."""
+    """One outer fold: its winner, and the scores of winner, default and dummy on its test rows."""
 
     name: str
     rows: int
@@ -83,7 +83,7 @@ class Results:
         )  # fmt: skip
 
     def _last_winner(self, chain: str, stored: StoredChain) -> TrialRecord | None:
-        """Of a chain that has not reached its total: who had won when it was last refitted; the default is not."""
+        """For a chain that has not reached its total: the last winner that was refitted."""
         for refit in sorted(stored.refits.values(), key=lambda refit: -refit.after):
             then = self.selections[chain].chosen(trial for trial in stored.trials if trial.number < refit.after)
             if then and then.number == refit.number:
@@ -97,7 +97,7 @@ class Results:
 
     @property
     def complete(self) -> bool:
-        """Whether every chain has its trials and every outer fold its score."""
+        """Whether every chain has all its trials, and every outer fold its score."""
         if any(len(chain.trials) < self.total for chain in self.chains.values()):
             return False
         return all(
@@ -108,7 +108,7 @@ class Results:
 
     @property
     def flat(self) -> bool:
-        """Whether there are no outer folds, so that the score is the search's own."""
+        """Whether there are no outer folds, so that the only score is the one that the search optimized."""
         return not self.folds
 
     @property
@@ -118,12 +118,12 @@ class Results:
 
     @cached_property
     def deployed(self) -> TrialRecord | None:
-        """What the final chain has chosen so far."""
+        """The winner of the final chain so far."""
         return self.selections["final"].chosen(self.final.trials)
 
     @cached_property
     def score(self) -> Interval | None:
-        """Mean outer-test score with its interval, of the kind that was asked for."""
+        """The mean outer-test score with an interval of the wanted kind."""
         if self.kind == "bates":
             found = self._bates() if self.scored else None
         else:
@@ -150,7 +150,7 @@ class Results:
 
     @property
     def half_with_repeats(self) -> float | None:
-        """The half width of the score's interval to expect of `REPEATS` cuts, where there is one."""
+        """The half width of the interval to expect with `REPEATS` repeats, if there is one now."""
         scores = [fold.score for fold in self.scored if fold.score is not None]
         once = self.header.repeats == 1 and self.header.repeatable and self.kind == "corrected"
         if len(scores) < 2 or not once or self.few:
@@ -164,7 +164,7 @@ class Results:
 
     @cached_property
     def corrected(self) -> float | None:
-        """The best score of a flat search less what choosing it flatters (Tibshirani & Tibshirani 2009); not nested."""
+        """The best score of a flat search minus its estimated bias (Tibshirani & Tibshirani 2009); not nested."""
         chosen, sign = self.deployed, -1 if self.maximize else 1
         if not self.flat or chosen is None or chosen.score is None or self.header.select != "best":
             return None
@@ -175,7 +175,7 @@ class Results:
 
     @cached_property
     def bootstrapped(self) -> Corrected | None:
-        """The best score of a flat search, by bootstrap bias-corrected cross-validation; where row scores were kept."""
+        """The best score of a flat search by bootstrap bias-corrected cross-validation, if row scores are stored."""
         kept = [trial.row_scores for trial in self.ranking()]
         best = self.header.select == "best" and self.header.cut != "time"  # of which rows cannot be drawn again
         validated = self.header.chains[0].validated
@@ -186,7 +186,7 @@ class Results:
 
     @property
     def storage_warnings(self) -> list[str]:
-        """What another program, or a second search at the same time, has written into the file, in sentences."""
+        """Warnings about records that another program, or a second search at the same time, wrote into the file."""
         said = [
             f"trial {number} of {name} is there twice, and the first counts"
             for name, chain in self.chains.items()
@@ -199,13 +199,13 @@ class Results:
 
     @cached_property
     def inner_best(self) -> float | None:
-        """Mean over the scored outer folds of the inner score of the trial that each chose."""
+        """The mean inner score of the winners of the scored outer folds."""
         seen = [fold.winner.score for fold in self.scored if fold.winner and fold.winner.score is not None]
         return sum(seen) / len(seen) if seen else None
 
     @cached_property
     def optimism(self) -> float | None:
-        """By how much the inner best flatters: positive where it promises more than the outer test keeps."""
+        """How much better the inner score is than the outer one: positive if it is optimistic."""
         if self.score is None or self.inner_best is None:
             return None
         return (self.inner_best - self.score.mean) * (1 if self.maximize else -1)
@@ -264,17 +264,17 @@ class Results:
 
     @property
     def few(self) -> bool:
-        """Whether so few rows or groups are cut that to cut them again is no further evidence."""
+        """Whether there are so few rows or groups that further repeats are no further evidence."""
         return bool(0 < self.header.units < FEW)
 
     @property
     def most(self) -> int | None:
-        """How many outer scores count as such in an interval: of few rows or groups, those of one cut."""
+        """How many outer scores count in an interval: with few rows or groups, those of one repeat."""
         return len(self.folds) // self.header.repeats if self.few else None
 
     @property
     def test_share(self) -> float:
-        """Test rows per training row of the outer folds."""
+        """The number of test rows per training row in the outer folds."""
         return sum(f.test / f.rows for f in self.folds) / len(self.folds)
 
     def ranking(self, chain: str = "final") -> list[TrialRecord]:
@@ -302,7 +302,7 @@ class Results:
         return read_trial(self.path, self.name, chain, trial.number)
 
     def unscored(self) -> list[str]:
-        """Why outer folds that are finished have no score."""
+        """The reasons why finished outer folds have no score."""
         return [f"{fold.name} ({fold.refit.reason})" for fold in self.folds if fold.refit and fold.refit.score is None]
 
     def pruned(self) -> tuple[int, float]:
@@ -313,7 +313,7 @@ class Results:
         return len(stopped), sum(all_ - done for all_, done in stopped) / max(sum(planned), 1)
 
     def finished(self) -> int:
-        """Trials finished over all chains."""
+        """The number of finished trials over all chains."""
         return sum(len(chain.trials) for chain in self.chains.values())
 
 

@@ -1,4 +1,4 @@
-"""The report as plain tables, and their values as a reader wants them. Terminal colours are the CLI's."""
+"""The report as plain tables, and values as text. Terminal colours belong to the CLI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Table:
     long: tuple[str, ...] = ("configuration",)
 
     def without(self, column: str) -> Table:
-        """The same without one of its fixed columns."""
+        """The table without one of its fixed columns."""
         place = self.columns.index(column)
         rows = tuple(row[:place] + row[place + 1 :] for row in self.rows)
         columns = self.columns[:place] + self.columns[place + 1 :]
@@ -77,7 +77,7 @@ def _deploys(results: Results) -> str:
 
 
 def outer_folds(results: Results) -> Table:
-    """What was chosen in each outer fold, and what it scored on rows that the search never saw."""
+    """The winner of each outer fold, and its score on rows that the search has not seen."""
     names = _searched(results, [fold.winner for fold in results.folds if fold.winner])
     fixed = ("outer fold", "trial", "inner", "outer test", "default", "dummy", "epochs")
     rows = tuple(
@@ -105,7 +105,7 @@ def spread(trial: TrialRecord) -> float | None:
 
 
 def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Each path by its last word, or by as many as tell it from the others and from the columns `taken`."""
+    """Each path by its last words: as few as make it different from the others and from the columns `taken`."""
 
     def tail(path: str, words: int) -> str:
         return ".".join(path.split(".")[-words:])
@@ -122,13 +122,13 @@ def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, .
 
 
 def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
-    """The settings that these trials decided, in the file's order; a range with `or:` is one setting."""
+    """The searched settings of these trials, in the order of the file; a range with `or:` is one setting."""
     paths = dict.fromkeys(path.removesuffix(OR) for path in results.header.parameters)
     return [path for path in (*paths, THRESHOLD) if any(path in decided(trial) for trial in trials)]
 
 
 def decided(trial: TrialRecord) -> Values:
-    """What a trial decided, by setting: of a range with `or:`, the number that it took; nothing, if chosen, is null."""
+    """The searched values of a trial, by setting; for a range with `or:`, the value that was used."""
     either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
     paths = dict.fromkeys(p.removesuffix(OR) for p in trial.values)
     values: Values = {path: "null" if either[path] is None else either[path] for path in paths}
@@ -141,7 +141,7 @@ def probability(log_odds: float) -> float:
 
 
 def settings(trial: TrialRecord) -> str:
-    """What a trial had decided, as "hidden_size=8 activation=relu"."""
+    """The searched values of a trial as text: "hidden_size=8 activation=relu"."""
     values = decided(trial)
     names = short_names(list(values))
     return " ".join(f"{name}={text(value)}" for name, value in zip(names, values.values(), strict=True))
@@ -157,13 +157,13 @@ def counted(number: int, word: str) -> str:
 
 
 def cells(table: Table) -> list[list[str]]:
-    """The values as a reader wants them: four significant digits, measured ones aligned, a dash for nothing."""
+    """Values as text: four significant digits, measured values aligned, a dash for None."""
     measured = [c != "seconds" and i < table.fixed for i, c in enumerate(table.columns)]
     return [[text(cell, aligned) for cell, aligned in zip(row, measured, strict=True)] for row in table.rows]
 
 
 def text(cell: Cell, aligned: bool = False) -> str:
-    """A value as a reader wants it; `aligned`: with all its digits."""
+    """A value as text; with `aligned`, trailing zeros are kept."""
     if cell is None:
         return "–"
     if isinstance(cell, bool):

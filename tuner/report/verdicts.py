@@ -1,4 +1,4 @@
-"""What may be concluded from a study, in sentences: which gains are shown, and what flatters its score."""
+"""What can be concluded from a study, in sentences: which gains are shown, and how optimistic its scores are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.report.tables import counted, settings
 
 
 def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
-    """Each comparison of the report: the gain, over whom, and what to add in brackets about whom."""
+    """Each comparison of the report: the gain, the other model, and a remark on it."""
     if results.against_default is not None:
         decided = settings(results.default) if results.default else ""
         yield results.against_default, "the default configuration", f"trial 0: {decided}" if decided else "trial 0"
@@ -22,7 +22,7 @@ def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
 
 
 def dummy(results: Results) -> tuple[str, str]:
-    """What predicted without a model in the scored outer folds, and a remark on what it predicted."""
+    """The predictors without a model in the scored outer folds, and a remark on what they predicted."""
     found = sorted({fold.dummy.what for fold in results.scored if fold.dummy.what})
     if all(fold.dummy.ignores_features for fold in results.scored):
         return "a dummy that ignores the features", " or ".join(found)
@@ -30,7 +30,7 @@ def dummy(results: Results) -> tuple[str, str]:
 
 
 def comparisons(results: Results) -> list[str]:
-    """Tuned against default and dummy, a sentence each; and that their p-values are adjusted."""
+    """A sentence on the tuned model against each of default and dummy, and one on the adjusted p-values."""
     found = list(others(results))
     tests = sum(gain.p is not None for gain, *_ in found)
     adjusted = [f"These p-values are adjusted for {tests} comparisons (Holm)."] if tests > 1 else []
@@ -53,7 +53,7 @@ def verdict(gain: Gain, other: str, about: str = "") -> str:
 
 
 def no_gain(gain: Gain, other: str) -> str:
-    """That no gain over the other is shown: it did as well or better, or the gain is within chance."""
+    """A sentence that no gain over the other is shown: it did as well or better, or the gain can be chance."""
     better, worse, count = sum(each < 0 for each in gain.gains), sum(each > 0 for each in gain.gains), len(gain.gains)
     folds = "the only outer fold" if count == 1 else f"all {count} outer folds"
     if gain.gain.mean > 0:
@@ -66,7 +66,7 @@ def no_gain(gain: Gain, other: str) -> str:
 
 
 def optimism(results: Results) -> list[str]:
-    """By how much the inner score of the winners differs from the outer one, and what part training size has in it."""
+    """How much the winners' inner score differs from the outer one, and how much of that is due to training size."""
     if results.inner_best is None or results.optimism is None or results.score is None:
         return []
     (off,) = differences([results.inner_best], [results.score.mean])
@@ -81,7 +81,7 @@ def optimism(results: Results) -> list[str]:
 
 
 def _of_size(results: Results) -> list[str]:
-    """That the two scores are of trainings on different numbers of rows; by how much, where a curve tells."""
+    """A sentence that both scores are of trainings on different numbers of rows, with the difference if it is known."""
     chains, rows = results.header.outer, results.header.dataset.rows
     inner, outer = statistics.fmean(c.trained for c in chains), statistics.fmean(c.rows for c in chains)
     if f"{inner / rows:.0%}" == f"{outer / rows:.0%}":
@@ -98,12 +98,12 @@ def _of_size(results: Results) -> list[str]:
 
 
 def caveats(results: Results) -> list[str]:
-    """What a reader of the outer score should know of how it came about."""
+    """Caveats that a reader of the outer score should know."""
     return [*_raised(results), *_unequal(results)]
 
 
 def _raised(results: Results) -> list[str]:
-    """That the total was raised when the study was complete, and its score could be seen."""
+    """A caveat that the total was raised after the study was complete and its score could be seen."""
     totals = results.header.raised
     if not totals:
         return []
@@ -113,7 +113,7 @@ def _raised(results: Results) -> list[str]:
 
 
 def _unequal(results: Results) -> list[str]:
-    """That the score is a mean over folds, where a mean over rows would be another."""
+    """A caveat that the score is a mean over folds if a mean over rows would differ."""
     tests = [fold.test for fold in results.scored]
     if not tests or max(tests) - min(tests) <= 1:
         return []

@@ -1,4 +1,4 @@
-"""The report in sentences: the score to quote, what to think of it, and what to do next."""
+"""The report in sentences: the score to quote, how far it can be trusted, and what to do next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
 def title(results: Results) -> list[str]:
-    """What was searched, in a line."""
+    """What was searched, in one line."""
     header = results.header
     data, better = header.dataset, "higher" if results.maximize else "lower"
     shape = "×".join(str(n) for n in data.shape)
@@ -38,7 +38,7 @@ def title(results: Results) -> list[str]:
 
 
 def headline(results: Results) -> list[str]:
-    """What a careful colleague would say of the search: the score to quote first, one sentence a line."""
+    """The report in sentences, one per line; the score to quote comes first."""
     lines = [] if results.complete else [f"PARTIAL: {_progress(results)}; the same search command goes on."]
     lines += _flat(results) if results.flat else _nested(results)
     lines += [f"Warning: {hint}." for hint in (*results.header.hints, *results.storage_warnings)]
@@ -57,7 +57,7 @@ def headline(results: Results) -> list[str]:
 
 
 def _flat(results: Results) -> list[str]:
-    """Of a search without outer folds: the score that chose, and what is left of it."""
+    """A search without outer folds: its best score, and that score corrected."""
     chosen = results.deployed
     if chosen is None or chosen.score is None:
         return ["No trial is complete yet."]
@@ -77,7 +77,7 @@ def _flat(results: Results) -> list[str]:
 
 
 def _nested(results: Results) -> list[str]:
-    """The outer score, what it is a score of, and how it compares."""
+    """The outer score, what it estimates, and how it compares."""
     if results.score is None:
         failed = results.finished() and not any(results.ranking(name) for name in results.chains)
         return ["No outer fold has a score: every trial failed." if failed else "No outer fold has been scored yet."]
@@ -88,7 +88,7 @@ def _nested(results: Results) -> list[str]:
 
 
 def _estimand(results: Results) -> str:
-    """What the score is the score of."""
+    """What the score estimates."""
     what = f"what tuning and training on {_shares(results)} of the rows gives"
     if results.header.cut == "time":
         return f"{what}, averaged over past periods, each predicted from what came before it; not of the future"
@@ -99,7 +99,7 @@ def _estimand(results: Results) -> str:
 
 
 def _certainty(results: Results) -> list[str]:
-    """How far the interval can be trusted, and what would narrow it."""
+    """How far the interval can be trusted, and what would make it narrower."""
     score, header = results.score, results.header
     assert score is not None
     lines = periods(results) if header.cut == "time" else []
@@ -129,7 +129,7 @@ def _shares(results: Results) -> str:
 
 
 def deployed(results: Results) -> list[str]:
-    """What to deploy, chosen by which rule, and what its curves say."""
+    """The configuration to deploy, the rule that chose it, and the diagnosis of its curves."""
     chosen, rule = results.deployed, results.selections["final"]
     if chosen is None or chosen.score is None:
         return []

@@ -1,4 +1,4 @@
-"""A chain: the search of one outer fold, as a state. What it has finished, what it still has to train, who leads."""
+"""The state of a chain, the search of one outer fold: finished trials, missing refits, the best trial so far."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from tuner.store import StoredChain
 
 
 class Chain:
-    """Trials in order of number, without a gap; those `early` that wait for one before them (they are written at
-    once, and found again after a restart); refits by number.
+    """Finished trials in the order of their numbers, without a gap; `early` ones, which wait for one before them (they
+    are stored at once, and read again after a restart); and refits by trial number.
 
-    `default` says whether trial 0 is the default configuration, and not a draw because that breaks a constraint.
+    `default` is True if trial 0 is the default configuration, and False if that breaks a constraint, so that trial 0
+    was drawn.
     """
 
     def __init__(
@@ -46,33 +47,33 @@ class Chain:
 
     @property
     def done(self) -> bool:
-        """Whether the trials and the refits that they call for are finished."""
+        """Whether all trials and the refits that they need are finished."""
         return self.searched and not self.missing_refits()
 
     @property
     def finished(self) -> list[TrialRecord]:
-        """All that are finished, also those that wait for one before them."""
+        """All finished trials, including the early ones."""
         return [*self.trials, *self.early.values()]
 
     @property
     def winner(self) -> TrialRecord | None:
-        """Whom the rule chooses so far."""
+        """The trial that the selection rule chooses so far."""
         return self.selection.chosen(self.trials)
 
     def leads(self, number: int) -> bool:
-        """Whether the rule would choose this trial so far."""
+        """Whether the selection rule chooses this trial so far."""
         leader = self.best if self.selection.rule == "best" else self.winner  # the former is known without a search
         return leader is not None and leader.number == number
 
     def missing_refits(self) -> list[TrialRecord]:
-        """What a chain that has been searched must still train on all its rows; nothing for `final`."""
+        """Trials that must still be refitted on all rows of the chain; none for `final`."""
         if not len(self.plan.test):
             return []
         wanted = self.selection.to_refit(self.trials, default=self.default)
         return [trial for trial in wanted if trial.number not in self.refits]
 
     def add(self, trial: TrialRecord) -> None:
-        """The trial of the next number is finished."""
+        """Add the finished trial of the next number."""
         self.trials.append(trial)
         order = ranked([trial] if self.best is None else [self.best, trial], self.maximize)
         self.best = next(iter(order), None)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from tuner.errors import LimitReached
+from tuner.process import use_one_thread
 from tuner.search.forkserver import running_server, start_forkserver
 
 FIRST = 200  # descriptor of its end of the pipe: code that closes or writes to some low numbers does not meet it
@@ -145,7 +146,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     threading.Thread(target=_end_with_driver, daemon=True).start()
     with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
         Path("/proc/self/oom_score_adj").write_text("500")
-    torch.set_num_threads(1)  # results depend on the number of threads; processes are the parallelism
+    use_one_thread()
     try:
         target(_out_of_the_way(pipe), *arguments)
     except BaseException:  # in code of ours, where the user's code has replaced a part of Python: no traceback

@@ -1,4 +1,4 @@
-"""The driver: gives chains' jobs to an executor, breadth first, and writes what comes back. One per study."""
+"""The driver: hands the jobs of all chains to an executor, breadth first, and writes the results. One per study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from tuner.errors import NoResultError, StudyBusy, TimeIsOver, UsageError
 from tuner.experiment.header import StudyHeader
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.sections import Limits, seconds, trial_time
 from tuner.lock import lock
+from tuner.process import use_one_thread
 from tuner.search.budget import Budget
 from tuner.search.chain import Chain
 from tuner.search.events import ChainDone, Finished, Listener, Note, Tick
@@ -47,7 +46,7 @@ def search(
 
     Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
     """
-    torch.set_num_threads(1)  # the GP sampler's results depend on it, as trainings do
+    use_one_thread()  # also for the GP sampler
     where, name = devices(options.device), options.name or prepared.experiment.name
     limits = options.limits(prepared.experiment.limits)
     with lock(options.study, seconds(options.wait) if options.wait else 0.0) as held, ExitStack() as stack:
@@ -80,7 +79,7 @@ Numbers = tuple[list[int], list[int]]  # of trials and of refits
 
 
 def _without_outside_failures(found: StoredStudy | None) -> tuple[StoredStudy | None, dict[str, Numbers]]:
-    """The study without what failed for a reason outside of it, and what that is, by chain."""
+    """The study without the trials that failed because of the machine, and the numbers of those trials by chain."""
     if found is None:
         return None, {}
     again = {name: chain.failed_outside for name, chain in found.chains.items() if any(chain.failed_outside)}
@@ -102,7 +101,7 @@ def _chains(prepared: Prepared, now: StudyHeader, found: StoredStudy | None) -> 
 
 
 def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
-    """What is read, waiting while another program holds the file, as long as there is time."""
+    """The value that `read` returns, waiting while another program locks the file, as long as there is time."""
     told = False
     while True:
         try:
@@ -116,7 +115,7 @@ def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
 
 
 def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[StoredStudy | None, StudyHeader]:
-    """The study as it is, if it is the same experiment, and its header with the total of this run."""
+    """The stored study, if it is of the same experiment, and the header with the total of this run."""
     roll_back(options.study)
     now = replace(header(prepared, name), trials=prepared.trials(options.trials))
     found = read(options.study, curves=False).get(name) if holds_something(options.study) else None
@@ -140,7 +139,7 @@ def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[Stor
 def _register(
     store: Store, options: SearchOptions, found: StoredStudy | None, now: StudyHeader, prepared: Prepared
 ) -> None:
-    """Make the study in the file, or its new total known there."""
+    """Create the study in the file, or store its new total."""
     if options.fresh:
         store.delete(now.name)
     if found is None:
@@ -178,7 +177,7 @@ def _executor(prepared: Prepared, options: SearchOptions, where: list[str]) -> E
 
 
 class _Driver:
-    """Gives out jobs, takes them back, writes what came of them, and tells the listener."""
+    """Hands out jobs, takes in their results, writes these, and reports events to the listener."""
 
     def __init__(
         self, prepared: Prepared, chains: list[Chain], budget: Budget, limits: Limits, listener: Listener
@@ -199,7 +198,7 @@ class _Driver:
 
     @property
     def seconds_left(self) -> float | None:
-        """That the run may take, or None without a limit."""
+        """Seconds that the run may still take, or None without a limit."""
         return self._budget.left
 
     def busy(self, seconds: float) -> None:
@@ -212,7 +211,7 @@ class _Driver:
         self._waiting = seconds > FIRST_WORD
 
     def run(self, executor: Executor, store: Store, name: str) -> None:
-        """Until nothing is left, or a limit is reached."""
+        """Run until no work is left or a limit is reached."""
         try:
             self._run(executor, store, name)
         finally:

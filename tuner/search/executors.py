@@ -1,5 +1,5 @@
-"""Where jobs run: in this process, or in worker processes that the driver can kill. An executor never chooses
-what is run, only when there is room for it."""
+"""Runs jobs in this process, or in worker processes that the driver can kill. An executor never chooses what is run,
+only when there is memory for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRACE = 5.0  # seconds beyond its limit after which a trial that does not stop b
 
 @dataclass(frozen=True)
 class Running:
-    """What a worker is doing now."""
+    """The job that a worker is running."""
 
     job: Job
     epoch: int
@@ -34,7 +34,7 @@ class Running:
 
 
 class Executor(Protocol):
-    """Takes jobs while `free` is above 0, and gives back what is finished."""
+    """Accepts a job while `free` is above 0, and returns jobs that are finished with their outcomes."""
 
     @property
     def free(self) -> int: ...
@@ -47,7 +47,7 @@ class Executor(Protocol):
 
 
 class Inline:
-    """One job at a time in this process, of models that come with tuner; for tests, debugging and small machines."""
+    """Runs one job at a time in this process, for tests, debugging and small machines. Own models never run here."""
 
     def __init__(self, work: Work, device: str, room: MemoryBudget = ENDLESS) -> None:
         self._runner, self._room = Runner(work, device), room
@@ -55,7 +55,7 @@ class Inline:
 
     @property
     def free(self) -> int:
-        """1 if nothing waits."""
+        """1 if no job is waiting."""
         return int(self._job is None)
 
     def submit(self, job: Job) -> None:
@@ -63,7 +63,7 @@ class Inline:
         self._job = job
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
-        """Run it."""
+        """Run the waiting job."""
         job, self._job = self._job, None
         if job is None:
             return []
@@ -75,15 +75,15 @@ class Inline:
             return [(job, _own_fault(job, Outside(error.outcome, error.share)))]
 
     def running(self) -> list[Running]:
-        """Nothing runs between two calls."""
+        """No job: none runs between two calls."""
         return []
 
     def notes(self) -> list[str]:
-        """None: there are no worker processes."""
+        """No notes: there are no worker processes."""
         return []
 
     def abandon(self, job: Job) -> None:
-        """Forget the job that waits."""
+        """Forget the waiting job."""
         self._job = None
 
     def close(self) -> None:
@@ -127,14 +127,14 @@ class Processes:
         self._give(next(w for w in self._workers if w.job is None), job, self._each)
 
     def _give(self, worker: Worker, job: Job, at_once: int) -> None:
-        """Begin the job, with the room of one of `at_once` workers of its device."""
+        """Start the job with the memory budget of one of `at_once` workers of its device."""
         if not worker.child.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
         share = self._room.size / at_once
         worker.give(job, MemoryBudget(share, self._room.most if at_once == 1 else share))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
-        """What has finished, waiting up to `timeout` seconds for something to."""
+        """Finished jobs with their outcomes; waits up to `timeout` seconds for the first one."""
         if self._trouble is not None:
             raise self._trouble
         busy = {w.pipe: w for w in self._workers if w.job is not None}
@@ -165,7 +165,7 @@ class Processes:
         return done
 
     def _taken(self, job: Job, answer: Outcome | TooLarge | Outside | None) -> list[tuple[Job, Outcome]]:
-        """The job's outcome, unless there is none yet, or it is to be tried with more room."""
+        """The outcome of the job, or nothing if it is not finished or will be tried again with more memory."""
         if answer is None:
             return []
         if isinstance(answer, TooLarge):
@@ -182,7 +182,7 @@ class Processes:
         return [(job, answer)]
 
     def _make_room(self) -> list[tuple[Job, Outcome]]:
-        """Nothing runs: give out the jobs that were too large, as many at once as there is room for."""
+        """When no job is running, start the jobs that were too large: as many at once as fit into memory."""
         waiting, self._waiting = self._waiting, []
         room, failed = self._room, []
         for job, needed in waiting:
@@ -199,16 +199,16 @@ class Processes:
         return failed
 
     def running(self) -> list[Running]:
-        """What each busy worker is doing."""
+        """The running jobs."""
         return [Running(w.job, w.reached, w.seconds) for w in self._workers if w.job is not None]
 
     def notes(self) -> list[str]:
-        """What the user should know since the last call: workers that died, and jobs that are tried once more."""
+        """Notes for the user since the last call: workers that died, and jobs that are tried once more."""
         notes, self._notes = self._notes, []
         return notes
 
     def abandon(self, job: Job) -> None:
-        """Stop the job, or forget it where it waits."""
+        """Stop the job if it is running, or forget it if it is waiting."""
         self._waiting = [each for each in self._waiting if each[0] is not job]
         for worker in self._workers:
             if worker.job is job:
@@ -216,7 +216,7 @@ class Processes:
         self._spacious = self._spacious and any(worker.job for worker in self._workers)
 
     def close(self) -> None:
-        """Kill every worker: what they were at is simply not finished."""
+        """Kill every worker; running jobs count as not finished."""
         for worker in self._workers:
             worker.child.process.kill()
         for worker in self._workers:
@@ -224,7 +224,7 @@ class Processes:
         self._workers = []
 
     def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside | None:
-        """What came of the job; None if it is still under way."""
+        """The outcome of the job; None if it is still running."""
         answer: Answer | None
         try:
             answer = worker.answer()
@@ -266,8 +266,8 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 
 def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
-    """What becomes of a job that takes more than all the room there is. Raises `LimitReached` where it would fit if
-    other programs held less: what else runs on a machine decides nothing about a trial."""
+    """The outcome of a job that needs more memory than there is. Raises `LimitReached` if it would fit while other
+    programs held less: they must not decide whether a trial fails."""
     if needed <= room.whole:
         text = f"{job} takes at least {too_much(needed, room.most)}, as other programs hold the rest"
         raise LimitReached(f"{text}: end them, or set limits.memory, and trials that take more of it fail")
@@ -275,7 +275,7 @@ def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
 
 
 def _died(worker: Worker, job: Job, how: str) -> Outside:
-    """What is known of a job whose worker died."""
+    """The answer of a job whose worker has died."""
     if how == "SIGKILL":
         held = decimal(int(worker.largest))
         reason = f"the worker process was killed ({how}) when it held {held} of memory"
@@ -286,8 +286,8 @@ def _died(worker: Worker, job: Job, how: str) -> Outside:
 
 
 def _own_fault(job: Job, found: Outside) -> Outcome:
-    """What becomes of a job that failed with all the room that there is. Raises `LimitReached` where it took less than
-    half of all memory: then it was not the job that used it up."""
+    """The outcome of a job that failed although it had all memory. Raises `LimitReached` if it used less than half of
+    the memory: then something else used it up."""
     if found.share < 0.5:
         (record, *_) = found.outcome.values()
         text = f"{job} failed ({record.reason}) though it took less than half of the memory of the machine or GPU"

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from tuner import registry, store
+from tuner.process import set_up_fork_server
 
 PLACE = "TUNER_FORKSERVER"  # tells the server who started it, and in which folder: "PID:FOLDER"
 _made: list[Path] = []  # the folder, once there is one
@@ -28,9 +29,7 @@ def start_forkserver() -> None:
     models = [f"tuner.models.{name}" for name in registry.names("tuner.models")]
     preload = ["tuner.search.forked", "tuner.search.own", "tuner.search.workers", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
-    os.environ["PYTHONSAFEPATH"] = "1"  # it starts as `python -c`: a random.py in the working directory is none of ours
-    os.environ.setdefault("PYTHONHASHSEED", "0")  # else the order of a set would be drawn anew
-    os.environ[PLACE] = f"{os.getpid()}:{_folder()}"
+    set_up_fork_server(PLACE, f"{os.getpid()}:{_folder()}")
     # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

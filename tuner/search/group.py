@@ -1,4 +1,4 @@
-"""A group of chains that one trial serves: it decides what to run next, and takes back what came of it.
+"""A group of chains that share their trials: it decides which job is next, and takes in the results.
 
 Samplers that learn have one chain a group. Grid and random propose the same configurations to every chain, so chains
 that share trainings form one group, and each configuration is trained for all of them at once.
@@ -28,7 +28,7 @@ ROUND = 8  # trials of a round where only the pruner learns: enough for many wor
 
 
 class Group:
-    """Trials are proposed in rounds, each from the rounds before it; so results never depend on timing."""
+    """Proposes trials in rounds, each based on the rounds before it only, so that results never depend on timing."""
 
     def __init__(
         self, chains: Sequence[Chain], proposer: Proposer, search: Search, time_limit: float | None = None
@@ -51,7 +51,7 @@ class Group:
 
     @property
     def total(self) -> int:
-        """Trials to be made."""
+        """The number of trials to reach."""
         return self.chains[0].total
 
     @property
@@ -61,7 +61,7 @@ class Group:
 
     @property
     def _finished(self) -> int:
-        """Trials of every chain, up to the first gap."""
+        """How many trials every chain has finished without a gap."""
         return len(self.chains[0].trials)
 
     @property
@@ -70,11 +70,11 @@ class Group:
         return self._finished >= self.total
 
     def close(self) -> None:
-        """No more trials in this run: refit the winners so far."""
+        """Propose no more trials in this run, and refit the winners so far."""
         self._closed = True
 
     def next_job(self) -> Job | None:
-        """The next job that does not have to wait for one in flight."""
+        """The next job that does not depend on a running one; None if there is none."""
         if self.searched or self._closed:
             return self._next_refit()
         self._asked = max(self._asked, self._finished)  # what was early may have joined the finished meanwhile
@@ -89,11 +89,11 @@ class Group:
         return self.job(number, self._proposer.propose(number))
 
     def _start(self, number: int) -> int:
-        """How many finished trials a trial waits for."""
+        """How many trials must be finished before this one is proposed."""
         return 0 if self._round is None else number - number % self._round
 
     def job(self, number: int, values: Values) -> TrialJob:
-        """The trial of this number, with these values."""
+        """The job that trains the trial of this number with these values."""
         configuration = self._proposer.space.configuration(values)
         lanes = tuple(Lane(rows.train, rows.evaluations, self._seed(number, rows.train)) for rows in self._layout.lanes)
         views = tuple(self._view(chain, self._start(number), configuration.epochs) for chain in self.chains)
@@ -108,7 +108,7 @@ class Group:
         return ChainView(chain.name, views, chain.plan.test, self._thresholds[key], refit, chain.plan.alone)
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
-        """Take a finished job back; returns what is to be written."""
+        """Take in the result of a job; returns the records to write."""
         by_name = {chain.name: chain for chain in self.chains}
         if isinstance(job, RefitJob):
             return [self._refitted(by_name[name], record) for name, record in outcome.items()]
@@ -126,7 +126,7 @@ class Group:
             self._forget(number)
 
     def _forget(self, number: int) -> None:
-        """Drop a trial's curves from memory, and what would be its refit unless it may come to that."""
+        """Drop a trial's curves from memory, and its possible refit unless it may still be needed."""
         for chain in self.chains:
             leads, before = chain.leads(number), self._leaders.get(chain.name, 0)
             trial = chain.trials[number]
@@ -143,7 +143,7 @@ class Group:
         return chain, chain.refits[record.number]
 
     def _learn(self) -> None:
-        """Tell the sampler of the rounds that are complete."""
+        """Report the complete rounds to the sampler."""
         if not self._proposer.learns or self._round is None:
             return
         upto = self._finished - self._finished % self._round
@@ -152,7 +152,7 @@ class Group:
         self._learned = max(self._learned, upto)
 
     def _waiting_refits(self) -> list[tuple[Chain, TrialRecord]]:
-        """What is to be refitted and not yet under way: winners first, then defaults."""
+        """Refits that are needed and not yet running: winners first, then defaults."""
         found = [
             (chain, trial)
             for chain in self.chains
@@ -163,7 +163,7 @@ class Group:
 
     @property
     def winner_waits(self) -> bool:
-        """Whether a winner is to be refitted, without which its outer fold has no score."""
+        """Whether a winner still has to be refitted; until then its outer fold has no score."""
         ready = self.searched or self._closed
         return ready and any(trial is chain.winner for chain, trial in self._waiting_refits())
 
@@ -179,7 +179,7 @@ class Group:
         return None
 
     def settle(self) -> list[tuple[Chain, Record]]:
-        """Refits that another chain has trained: same rows, same seed, scored on the same rows at the same epoch."""
+        """Refits that another chain has trained: the same rows and seed, scored on the same rows at the same epoch."""
         ready = self.chains if self.searched or self._closed else ()
         return [
             self._refitted(chain, trial.refit)
@@ -193,14 +193,14 @@ class Group:
         return self._proposer.frozen(record)
 
     def _seed(self, number: int, rows: Rows) -> int:
-        """The same rows under the same trial are the same training, whichever chain asks."""
+        """The seed of a training: the same in every chain for the same trial and training rows."""
         return seed_of(self._search.seed, number, rows)
 
 
 def make_groups(
     chains: Sequence[Chain], propose: Callable[[str], Proposer], search: Search, time_limit: float | None
 ) -> list[Group]:
-    """The chains in groups; `propose` makes the proposer of a chain."""
+    """Put chains that share trainings into groups; `propose` makes the proposer of a chain."""
     by_name = {chain.name: chain for chain in chains}
     plans = [chain.plan for chain in chains]
     together = together_in(plans, search.sampler)

@@ -1,4 +1,4 @@
-"""Jobs as values: what a decider hands to a runner, and what comes back."""
+"""Jobs and their outcomes, as values that can be sent to another process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tuner.training.lanes import Lane
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What all jobs of a search have in common: the data, the metric, and the user's own models: the folder where they
-    start, and the hash of the file of each, by name; whether each trial chooses its decision threshold."""
+    """What all jobs of a search have in common: the data; the metric; the user's own models (the folder in which they
+    are looked up, and the hash of each model's file); and whether each trial chooses its decision threshold."""
 
     dataset: Dataset
     metric: str
@@ -28,10 +28,10 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class ChainView:
-    """What one chain takes from a trial: the view of each of its folds; `held_out` rows must be in none of them.
+    """The part of a trial that one chain uses: the views of its folds. No view may contain a `held_out` row.
 
-    `refit` is the view of another chain that is this chain's refit: trained on all its rows, scored on its test rows.
-    `by_row`: the scores of all validation rows are wanted, as no outer fold will tell more.
+    `refit` is the view of another chain that equals this chain's refit: trained on all rows of this chain, and scored
+    on its test rows. With `by_row` the scores of all validation rows are kept, for a search without outer folds.
     """
 
     chain: str
@@ -60,7 +60,7 @@ class TrialJob:
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The chains that wait for it."""
+        """The names of the chains that use it."""
         return tuple(view.chain for view in self.chains)
 
     def __str__(self) -> str:
@@ -68,12 +68,12 @@ class TrialJob:
 
     @property
     def epochs(self) -> int:
-        """Epochs to train at most."""
+        """The largest number of epochs to train."""
         return self.configuration.epochs
 
     @property
     def patience(self) -> int | None:
-        """Of early stopping; None without."""
+        """The patience of early stopping; None without early stopping."""
         return self.configuration.patience
 
 

@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from tuner.experiment.records import TrialRecord
 from tuner.experiment.sections import trial_time
+from tuner.process import use_one_thread
 from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
@@ -86,7 +85,7 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, 
 
     Raises `UsageError` where the data or its splits are not what they were.
     """
-    torch.set_num_threads(1)
+    use_one_thread()
     prepared = as_stored(study, trusted=trusted)
     plan = next(plan for plan in prepared.plan.chains if plan.name == chain)
     before = Chain(plan, stored.number + 1, prepared.metric.maximize, study.chains[chain], default=prepared.default)

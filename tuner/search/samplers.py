@@ -24,6 +24,7 @@ from tuner.errors import NoResultError
 from tuner.experiment import grid
 from tuner.experiment.records import TrialRecord
 from tuner.experiment.space import Choice, Domain, Parameter, Space, Value, Values
+from tuner.process import silence_optuna
 from tuner.seeds import seed_of
 
 MOST_COUNTED = 200_000  # cells of a grid with constraints
@@ -32,7 +33,7 @@ LEARNED_ATTEMPTS = 5
 LEARNING = ("tpe", "gp")
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
+silence_optuna()
 
 
 def distribution(domain: Domain) -> BaseDistribution:

@@ -21,6 +21,7 @@ from tuner.experiment.own_code import first_line
 from tuner.experiment.packing import pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
+from tuner.process import use_one_thread
 from tuner.search.answers import confusion, examples
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
@@ -55,7 +56,7 @@ class Runner:
     """Runs jobs on one device: the data stands there as one table, for all jobs."""
 
     def __init__(self, work: Work, device: str) -> None:
-        torch.set_num_threads(1)  # results depend on the number of threads; workers are the parallelism
+        use_one_thread()
         dataset, self._metric = work.dataset, METRICS[work.metric]
         self._work = work
         self._row_score = self._metric.row_score(dataset)

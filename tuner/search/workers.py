@@ -1,4 +1,4 @@
-"""A worker: a child process that takes jobs from a pipe and sends back what came of them."""
+"""A worker: a child process that receives jobs through a pipe and sends back their outcomes."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ NOT_BEGUN = -1  # in the place of an epoch
 
 @dataclass(frozen=True)
 class Trouble:
-    """A worker reports that it cannot work at all: no fault of any trial."""
+    """A worker reports that it cannot run any job; no trial is at fault."""
 
     error: TunerError
 
 
 @dataclass(frozen=True)
 class TooLarge:
-    """A worker reports that the job takes `needed` bytes, more than it was given room for."""
+    """A worker reports that the job needs `needed` bytes, more than its memory budget."""
 
     needed: float
 
 
 @dataclass(frozen=True)
 class Outside:
-    """The job failed for a reason that may lie outside of it; what becomes of it if it does so again, and the share of
-    all memory that the process held then, or would have held."""
+    """The job failed, perhaps because of other programs: the outcome if it fails again, and the share of all memory
+    that the process used or asked for."""
 
     outcome: Outcome
     share: float
@@ -58,19 +58,19 @@ class Task:
 
     @classmethod
     def share(cls, work: Work) -> Task:
-        """One copy of the data for all workers. Raises `LimitReached` where there is no memory for it."""
+        """Copy the data once for all workers. Raises `LimitReached` if there is no memory for the copy."""
         memory = Memory()
         data = place(work.dataset, memory)
         return cls(replace(work, dataset=data.rest), data, memory)
 
     @property
     def whole(self) -> Work:
-        """With the data put together again."""
+        """The work, with the data put together from shared memory."""
         return replace(self.work, dataset=placed(self.data, self.memory))
 
 
 class Epoch:
-    """The epoch that a job has reached, as the worker tells and the driver reads."""
+    """The epoch that a job has reached: written by the worker, read by the driver."""
 
     def __init__(self, memory: Memory) -> None:
         self._number = np.frombuffer(memory.mapped(), np.int64)
@@ -86,7 +86,7 @@ class Epoch:
 
 @dataclass(eq=False)
 class Worker:
-    """The driver's end of a worker, and the job it is at."""
+    """The driver's end of a worker, and the job that it runs."""
 
     child: Child
     epoch: Epoch
@@ -99,7 +99,7 @@ class Worker:
 
     @classmethod
     def start(cls, task: Task, device: str) -> Worker:
-        """A new process; gone when the driver is gone."""
+        """Start a process, which ends when the driver ends."""
         memory = Memory()
         memory.reserve(8)
         return cls(Child.start(_work, task, device, memory), Epoch(memory), device)
@@ -110,14 +110,14 @@ class Worker:
         return self.child.pipe
 
     def give(self, job: Job, room: MemoryBudget) -> None:
-        """Begin the job."""
+        """Send the job to the worker."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
         self.starting, self.number = self.number == 0, self.number + 1
         with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
             self.pipe.send((self.number, job, room))
 
     def look(self) -> None:
-        """Note when it begins its job, and how much memory it holds. Raises `LimitReached` where it does not begin."""
+        """Record when it starts its job and how much memory it uses. Raises `LimitReached` if it does not start."""
         if self.starting and self.begun:
             self.starting, self.since = False, time.monotonic()  # importing the user's code is no time of the trial
         if self.starting and self.seconds > STARTED:
@@ -126,7 +126,7 @@ class Worker:
             self.largest = max(self.largest, psutil.Process(self.child.process.pid).memory_info().rss)
 
     def answer(self) -> Answer | None:
-        """What it says of its job; None if that is about an earlier one. Raises `EOFError` or `OSError` if it died."""
+        """Its answer about its job; None if it is about an earlier one. Raises `EOFError`, `OSError` if it has died."""
         try:
             number, answer = received(self.child.pipe)
         except (TypeError, ValueError) as error:  # not from `_work`
@@ -145,12 +145,12 @@ class Worker:
 
     @property
     def seconds(self) -> float:
-        """Since the job began, or, before that, was given."""
+        """Seconds since the job was started, or, before that, since it was sent."""
         return time.monotonic() - self.since
 
 
 def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
-    """A worker's life: jobs in, records out, until the driver is gone."""
+    """Receive jobs and send back their outcomes, until the driver ends."""
     process, epoch = os.getpid(), Epoch(memory)
     try:
         runner = Runner(task.whole, device)

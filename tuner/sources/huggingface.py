@@ -12,6 +12,7 @@ from pydantic import Field
 from tuner.data.dataset import Dataset, NumberSettings
 from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
+from tuner.process import stay_offline
 from tuner.sources.columns.tokens import TextSettings, read_texts
 from tuner.sources.readers.fetched import fetched
 from tuner.sources.readers.frames import check_columns, check_complete, listed
@@ -103,4 +104,4 @@ def _know_whether_offline() -> None:
     try:
         socket.getaddrinfo(urlparse(os.environ.get("HF_ENDPOINT", HUB)).hostname, 443)
     except OSError:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        stay_offline()

@@ -27,6 +27,7 @@ from tuner.experiment.records import (
     trial_from_json,
 )
 from tuner.files import SQLITE, regular_file, resolve_link
+from tuner.process import silence_optuna
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -149,7 +150,7 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        silence_optuna()
         copy = Path(folder) / "study.db"
         with _reading(path) as db, closing(connect(copy)) as other:
             db.backup(other)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def progress(
     scores: NDArray[np.float64], patience: int | None, maximize: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(epoch that counts, from 1; whether to go on) of curves (…, E) so far; NaN follows where one has ended.
+    """(epoch that counts, from 1; whether to go on) for curves (…, E) so far; after its end, a curve is NaN.
 
     With `patience`, the first epoch with the best score counts, and a curve ends when that lies `patience` epochs
     back (Prechelt 1998). Without, the last epoch counts: the number of epochs is then what was asked for.

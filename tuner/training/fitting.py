@@ -1,4 +1,4 @@
-"""Which stacks the lanes of a trial form: as few as go in lockstep, cut where they would not fit into memory."""
+"""Puts the lanes of a trial into stacks: as few as can train in lockstep, and split where memory is too small."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Bytes that the stacks of a trial may take: they are cut to fit into `size`, if they can, and not trained at all
-    where even so they take more than `most`; `whole` is how many there would be if no other program had any."""
+    """Bytes that the stacks of a trial may use. They are split to fit into `size` if possible, and not trained at all
+    if they then need more than `most`; `whole` is what there would be if no other program used memory."""
 
     size: float = math.inf
     most: float = math.inf
@@ -34,7 +34,7 @@ ENDLESS = MemoryBudget()
 
 
 class DoesNotFit(Exception):
-    """The smallest stacks of a trial take `needed` bytes, and there is less room."""
+    """The smallest stacks of a trial need `needed` bytes, and there are fewer."""
 
     def __init__(self, needed: float) -> None:
         super().__init__(f"it takes {needed:,.0f} bytes")
@@ -42,7 +42,7 @@ class DoesNotFit(Exception):
 
 
 def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: MemoryBudget = ENDLESS) -> list[Stack]:
-    """The lanes in as few stacks as can go in lockstep, and whose steps, one after another, fit into `room`."""
+    """Put the lanes into as few stacks as can train in lockstep and fit, one after another, into `room`."""
     for lane in lanes:
         lane.check()
     table = table.read_as(recipe.settings)
@@ -70,7 +70,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Memo
 
 
 def weight_bytes(recipe: Recipe, table: Table) -> int:
-    """What the weights of one lane take, with all that an optimizer adds."""
+    """Bytes of the weights of one lane, with the state of the optimizer."""
     model, settings = recipe.build(table.shapes, MetaLanes()), recipe.settings
     histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
     scaled = isinstance(settings.schedule, ReduceOnPlateau)  # a factor per lane needs the weights as they were

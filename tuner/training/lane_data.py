@@ -1,4 +1,4 @@
-"""The data as lanes see it: one tensor for all, gathered by row number, prepared with each lane's own statistics."""
+"""The data of lanes: one tensor for all, gathered by row number and prepared with each lane's statistics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Inputs = tuple[Tensor, ...]
 
 
 class Table:
-    """The dataset as tensors on a device; shared by all stacks there."""
+    """A dataset as tensors on one device, shared by all stacks on that device."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.dataset, self.device = dataset, device
@@ -36,7 +36,7 @@ class Table:
         self.missing = bool(np.isnan(dataset.numbers).any())
 
     def read_as(self, settings: TrainingSettings) -> Table:
-        """The same rows as a configuration reads them; no number is copied."""
+        """The same rows with the text length and vocabulary size of a configuration; the arrays are not copied."""
         if (settings.max_length, settings.vocabulary_size) == (None, None):
             return self
         read = copy.copy(self)
@@ -48,22 +48,22 @@ class Table:
 
     @property
     def shapes(self) -> Shapes:
-        """What a model is built for."""
+        """The shapes that a model is built for."""
         return shapes_of(self.dataset)
 
     @property
     def row_size(self) -> int:
-        """What a row takes, in numbers of four bytes."""
+        """The size of a row, in units of four bytes."""
         return sum(each[0].numel() * each.element_size() // 4 for each in (self.features, *self.beside))
 
     @property
     def answers(self) -> int:
-        """Numbers that a model gives for a row."""
+        """How many numbers a model predicts for one row."""
         return self.dataset.outputs * int(np.prod(self.dataset.positions))
 
 
 def as_read(dataset: Dataset, settings: TrainingSettings) -> Dataset:
-    """The data as a configuration reads it: texts up to a length, and so many words."""
+    """The data with texts cut at the maximum length, and with the vocabulary size, of a configuration."""
     length, lengths = settings.max_length, dataset.lengths
     if length is not None and lengths is not None:
         lengths = np.minimum(lengths, length)
@@ -72,7 +72,7 @@ def as_read(dataset: Dataset, settings: TrainingSettings) -> Dataset:
 
 
 def shapes_of(dataset: Dataset) -> Shapes:
-    """What a model of this data is built for."""
+    """The shapes that a model of this data is built for."""
     side = 0 if dataset.side is None else dataset.side.shape[1]
     return Shapes(
         dataset.features.shape[1:], dataset.outputs, dataset.sizes, dataset.positions, side, dataset.task == "language"
@@ -80,7 +80,7 @@ def shapes_of(dataset: Dataset) -> Shapes:
 
 
 class LaneData:
-    """Batches of K lanes; `rows` are (…, K, B) row numbers."""
+    """Gathers batches for K lanes; `rows` are row numbers (…, K, B)."""
 
     def __init__(self, table: Table, lanes: Sequence[Lane], class_weight: str = "none") -> None:
         self._table, self.row_weights = table, table.weights
@@ -104,7 +104,7 @@ class LaneData:
         self._naive = torch.from_numpy(np.stack(naive)) if naive else None
 
     def select(self, lanes: Tensor) -> LaneData:
-        """The same for these lanes only."""
+        """The data of a selection of the lanes."""
         chosen = copy.copy(self)
         for name in ("_fill", "_shift", "_scale", "_target_shift", "_target_scale", "_codes", "_normaliser"):
             statistic = getattr(self, name)
@@ -165,14 +165,14 @@ class LaneData:
         return counts.cpu().double() * each
 
     def needed(self, need: Need | None, rows: Tensor) -> Tensor | None:
-        """What a metric needs besides, on the CPU: the user of each row, in the first column of ids (K, V), or the
-        error of the seasonal-naive forecast on each lane's training rows (K, M)."""
+        """What a metric needs in addition, on the CPU: the user of each row (K, V), which is the first column of ids,
+        or the error of the seasonal-naive forecast on each lane's training rows (K, M)."""
         if need == "users":
             return _taken(self._table.features[:, 0], rows).cpu()
         return self._naive if need == "naive" else None
 
     def targets(self, rows: Tensor) -> Tensor:
-        """Targets as the loss wants them: codes, or float32 numbers scaled by each lane's training rows."""
+        """Targets for the loss: class codes, or float32 numbers scaled as each lane's training rows are."""
         labels = self.labels(rows)
         if self._table.dataset.classes:
             return labels
@@ -191,7 +191,7 @@ def _taken(values: Tensor, rows: Tensor) -> Tensor:
 
 
 def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Sequences (…, T, D) with 0 after their last step."""
+    """Sequences (…, T, D) with every step after the last one set to 0."""
     if lengths is None:
         return x
     return x * (torch.arange(x.shape[-2], device=x.device) < lengths[..., None])[..., None]

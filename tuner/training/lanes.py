@@ -1,4 +1,4 @@
-"""A lane as a value, and how lanes shuffle, batch and share stacks."""
+"""A lane as a value; how lanes are shuffled and cut into batches, and which of them can share a stack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHOLE = 16
 
 @dataclass(frozen=True, eq=False)
 class Lane:
-    """One independent training: its rows, the row sets that it is evaluated on, its seed.
+    """One independent training: its training rows, the row sets that it is evaluated on, and its seed.
 
     `score_training_rows`: a last row set is the training rows themselves, to measure overfitting."""
 
@@ -36,7 +36,7 @@ class Lane:
         return (*self.held_out, self.train) if self.score_training_rows else self.held_out
 
     def check(self) -> None:
-        """No row both trains and evaluates; row sets of several chains may overlap."""
+        """Raise if a training row is evaluated; the row sets of several chains may overlap."""
         for rows in self.held_out:
             disjoint(self.train, rows)
 
@@ -61,7 +61,7 @@ def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
 
 
 def padded_to_pair(lanes: list[int]) -> list[int]:
-    """The same lanes, a lone one twice: BLAS rounds a single product otherwise than one of several.
+    """The lanes, a single one twice: BLAS rounds a single product differently from a product in a batch.
 
     A twin costs little where lanes share calls (a fifth of a step of the mlp) and a second training where they do not
     (lstm); it makes a refit equal, to the bit, to the same training in any other stack.
@@ -85,7 +85,7 @@ class Batches:
         self.shares = (sizes[:, :, 0] / sizes.sum(dim=0).T).to(device)  # (S, K): a batch's share of its epoch
 
     def select(self, index: Tensor) -> None:
-        """Go on with these lanes only."""
+        """Keep only these lanes."""
         lanes = index.tolist()
         self._rows = [self._rows[i] for i in lanes]
         self._generators = chosen(self._generators, lanes)
@@ -94,7 +94,7 @@ class Batches:
         self.weights, self.shares = self.weights[:, here], self.shares[:, here]
 
     def epoch(self) -> Tensor:
-        """Row numbers (S, K, B), shuffled anew by each lane's own stream; padding repeats a row, weight 0."""
+        """Row numbers (S, K, B), shuffled by each lane's own generator; padding repeats a row with weight 0."""
         orders = [
             rows[torch.randperm(len(rows), generator=g)][slots]
             for rows, g, slots in zip(self._rows, self._generators, self._slots, strict=True)

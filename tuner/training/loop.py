@@ -1,4 +1,4 @@
-"""Trains the lanes of one configuration: all stacks one epoch, then all are judged, then the next epoch."""
+"""Trains the lanes of one configuration: after each epoch of all stacks, decides which lanes go on."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Outputs = NDArray[np.float32] | NDArray[np.float64]  # logits, or numbers in the
 class Curves:
     """Per epoch: training loss of each lane (K, E); loss and score of each view (V, E).
 
-    A *view* is a lane evaluated on one of its row sets; `lanes` (V,) are the views' lanes, in order. A view that has
-    stopped is NaN after its last epoch; `broken` says of a view that is no longer a number in which epoch, and why.
+    A *view* is a lane evaluated on one of its row sets; `lanes` (V,) are the views' lanes, in order. After the
+    last epoch of a view its values are NaN; `broken` holds the epoch and the reason for each view that diverged.
     `best` (V,) is the epoch that counts, from 1.
     """
 
@@ -41,7 +41,7 @@ class Curves:
 
     @property
     def counting(self) -> Curve:
-        """The scores (V,) at the epochs that count."""
+        """The scores (V,) at the best epochs."""
         return np.take_along_axis(self.score, self.best[:, None] - 1, axis=1)[:, 0]
 
 
@@ -54,11 +54,11 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves: the curves, how many weights and biases a lane has, what the layer monitor read, the
-    outputs (V, …) of the views that were to be kept, per epoch, and of those asked for at the epoch that counts; and
-    the losses of a constant prediction.
+    """The result of training: the curves; the number of weights and biases of a lane; readings of the layer monitor;
+    the outputs (V, …) of some views in every epoch, and of others at their best epoch; and the losses of a constant
+    prediction.
 
-    No weights: what is chosen is trained again on more rows."""
+    Weights are not kept: the chosen configuration is trained again on more rows."""
 
     curves: Curves
     parameters: int
@@ -70,8 +70,8 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """What a refit leaves: the training loss per epoch (E,), and of its rows after the last epoch the score, what the
-    monitor read, and the outputs (V, …)."""
+    """The result of a refit: the training loss of each epoch (E,), and after the last epoch the score and the outputs
+    (V, …) on its evaluated rows and the readings of the layer monitor."""
 
     train_loss: Curve
     score: float
@@ -113,7 +113,7 @@ def train(
 
 
 def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
-    """The losses of constant predictions, of all lanes and views in order."""
+    """The losses of constant predictions, for all lanes and views in order."""
     train = np.empty(len(lanes))
     held_out: list[list[float]] = [[] for _ in lanes]
     for stack in stacks:
@@ -154,7 +154,7 @@ def not_finite(what: str, epoch: int) -> str:
 
 
 class _CurveRecorder:
-    """Writes the curves of all views, epoch by epoch, and knows which still run."""
+    """Records the curves of all views epoch by epoch, and which views are still running."""
 
     def __init__(
         self, recipe: Recipe, lanes: Sequence[Lane], keep: Collection[int] = (), keep_counting: Collection[int] = ()
@@ -178,11 +178,11 @@ class _CurveRecorder:
         self._dead: list[Floats] = []
 
     def lane_runs(self, positions: Sequence[int]) -> Mask:
-        """Whether the lanes at `positions` have a view that still runs."""
+        """Whether the lanes at `positions` have a view that is still running."""
         return np.isin(positions, self.lanes[self.running])
 
     def write(self, positions: list[int], train_loss: Tensor, norms: Floats, found: Evaluation) -> None:
-        """The next epoch of the lanes at `positions`; a view that has stopped is left as it was."""
+        """Record an epoch of the lanes at `positions`; views that have stopped are left as they are."""
         by_lane = [np.flatnonzero(self.lanes == position) for position in positions]
         views = np.concatenate(by_lane)
         for place, own in enumerate(by_lane):
@@ -203,13 +203,13 @@ class _CurveRecorder:
         self._dead[-1][views] = found.dead.reshape(len(views), -1)
 
     def readings(self, layer_monitor: LayerMonitor) -> Readings:
-        """All that the layer monitor read."""
+        """All readings of the layer monitor."""
         return Readings(
             layer_monitor.layers, layer_monitor.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1)
         )
 
     def close_epoch(self) -> Curves:
-        """Find which views broke, and which have patience left."""
+        """Find out which views have diverged, and which have patience left."""
         now = self.epoch
         self.epoch += 1
         columns = (
@@ -230,7 +230,7 @@ class _CurveRecorder:
         return self.curves()
 
     def curves(self) -> Curves:
-        """All that has been written."""
+        """The curves recorded so far."""
         upto = slice(self.epoch)
         return Curves(
             self.lanes,

@@ -25,7 +25,7 @@ class RowSet:
     width: int
 
     def select(self, lanes: Tensor) -> RowSet:
-        """The same for these lanes only."""
+        """The row set of a selection of the lanes."""
         return RowSet(self.rows[lanes], self.counts[lanes], self.width)
 
 
@@ -43,7 +43,7 @@ def _width(rows: int, row_size: int) -> int:
 
 
 def stacks_of(lanes: Sequence[Lane], batch_size: int | str, row_size: int) -> list[list[int]]:
-    """The lanes, by position, in groups that go in lockstep: batches alike, and row sets in pieces alike."""
+    """Groups of lanes, by position, that can train in lockstep: their batches and pieces of row sets match."""
     groups: dict[tuple[BatchPlan, tuple[int, ...]], list[int]] = {}
     for position, lane in enumerate(lanes):
         key = (batch_plan(len(lane.train), batch_size), widths(lane, row_size))
@@ -58,7 +58,7 @@ def row_sets(lanes: Sequence[Lane], row_size: int, device: torch.device) -> tupl
 
 
 def row_set(sets: Sequence[Rows], width: int, device: torch.device) -> RowSet:
-    """Shorter sets are padded with a row of their own that does not count: no other lane's rows run through a lane."""
+    """Pad shorter sets with one of their own rows, which does not count: a lane never sees rows of another lane."""
     size = math.ceil(max(map(len, sets)) / width) * width
     rows = np.stack([np.append(own, np.repeat(own[:1], size - len(own))) for own in sets])
     counts = np.arange(size) < np.array([[len(own)] for own in sets])

@@ -1,4 +1,4 @@
-"""A stack: K lanes of one configuration trained in lockstep."""
+"""A stack: K lanes of one configuration, trained in lockstep."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients an
 class Recipe:
     """How one configuration is trained and scored; the same for every stack of a trial.
 
-    `tune_threshold`: each row set is scored at its own best decision threshold, so that early stopping and pruning
-    follow what a threshold can make of the outputs."""
+    With `tune_threshold`, each row set is scored at its own best decision threshold, so that early stopping and pruning
+    follow the score that a tuned threshold would give."""
 
     build: Build
     settings: TrainingSettings
@@ -60,10 +60,10 @@ class Evaluation:
 
 
 class Stack:
-    """K models, their optimizer and their data; moved on one epoch at a time.
+    """K models with their optimizer and their data, trained one epoch at a time.
 
-    `positions` are the places of its lanes among all lanes of the trial. By convention every parameter and buffer of
-    a model has the lane as dimension 0; so lanes can leave.
+    `positions` are the indices of its lanes among all lanes of the trial. By convention, every parameter and buffer of
+    a model has the lane as dimension 0, so that lanes can be removed.
     """
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
@@ -89,7 +89,7 @@ class Stack:
         self._kept_once = max(0, few // len(lanes) - PROBED * self._kept_per_row)  # whatever the batch: weights, turned
 
     def train_epoch(self) -> Tensor:
-        """One pass over every lane's training rows; the mean training loss of each lane (K,)."""
+        """Train for one epoch; returns the mean training loss of each lane (K,)."""
         self.model.train()
         rows, weights = self._batches.epoch(), self._batches.weights
         at_once = max(1, GATHER_AT_ONCE // (rows[0].numel() * self._row_size))
@@ -115,8 +115,8 @@ class Stack:
         return mean
 
     def _step(self, number: int, inputs: Inputs, y: Tensor, weights: Tensor, row_weights: Tensor) -> Tensor:
-        """One batch; its losses (K, B) row by row. `weights` (K, B) are those of a mean, 0 for padding; `row_weights`
-        (K, B) those that the data gives."""
+        """Train on one batch; returns the loss of each row (K, B). `weights` (K, B) are the weights of a mean, 0 for
+        padding; `row_weights` (K, B) are the weights that the data gives to its rows."""
         together, steps = self._settings.accumulate, self._batches.steps
         first = number - number % together
         count = min(together, steps - first)  # batches that make one step
@@ -135,7 +135,7 @@ class Stack:
         )
 
     def _move(self, number: int, steps: int) -> None:
-        """One step of the optimizer."""
+        """Make one step of the optimizer."""
         settings, weights, gradients = self._settings, self._flat.weights, self._flat.gradients
         if number == steps - 1:
             self._norms = self.layer_monitor.norms(self._flat.last_gradients)  # as they are, before anything is cut off
@@ -149,7 +149,7 @@ class Stack:
         self._optimizer.step(weights, gradients, self._pace.factor(number // together, -(-steps // together)))
 
     def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
-        """What the model says; one that decodes, of each step after the truth before it."""
+        """The output of the model; a decoder is given the true tokens before each step (teacher forcing)."""
         out: Tensor = self.model(*inputs, targets=y) if self._decodes else self.model(*inputs)
         return out
 
@@ -194,7 +194,7 @@ class Stack:
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
-        """Let the lanes leave that run (K,) no more, once a quarter of the stack can: moving weights costs too."""
+        """Remove lanes that are not `running` (K,), once they are a quarter of the stack: moving weights costs too."""
         if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
             return
         index = torch.tensor(padded_to_pair(torch.nonzero(running)[:, 0].tolist()))
@@ -215,19 +215,19 @@ class Stack:
 
     @property
     def index_bytes(self) -> int:
-        """What the row numbers and weights of the batches of all lanes take."""
+        """Bytes of the row numbers and weights of all batches of all lanes."""
         batches = INDEX * self._batches.weights.numel()
         return batches + sum(INDEX * each.rows.numel() for each in self._sets)
 
     @property
     def gather_bytes(self) -> int:
-        """What an epoch's gathered batches take, before and after scaling."""
+        """Bytes of the gathered batches of an epoch, before and after scaling."""
         epoch = self._batches.weights.numel() * self._row_size
         return 2 * FLOAT * min(epoch, max(GATHER_AT_ONCE, epoch // self._batches.steps))
 
     @property
     def step_bytes(self) -> int:
-        """What a training step takes at its peak, or an evaluation if that is more, per lane."""
+        """Peak bytes of a training step, or of an evaluation if that is more, per lane."""
         per_row = self._row_size + self._kept_per_row
         drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
         training = PEAK * self._batches.width * per_row + drops * MASKS_AT_ONCE
@@ -236,7 +236,7 @@ class Stack:
         return FLOAT * (self._kept_once + max(training, *scoring))
 
     def _probe(self, count: int) -> int:
-        """Numbers that a forward pass of so many rows keeps for the backward pass."""
+        """How many numbers a forward pass of `count` rows keeps for the backward pass."""
         kept: dict[int, torch.UntypedStorage] = {}
 
         def note(tensor: Tensor) -> None:
@@ -252,5 +252,5 @@ class Stack:
         return sum(storage.nbytes() for storage in kept.values()) // FLOAT
 
     def parameter_count(self) -> int:
-        """Weights and biases of one lane."""
+        """The number of weights and biases of one lane."""
         return self._flat.per_lane()

@@ -1,4 +1,4 @@
-"""Activation functions by name; elementwise, so lanes need nothing of their own."""
+"""Activation functions by name. They are elementwise, so torch's own modules serve all lanes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ assert tuple(ACTIVATIONS) == get_args(Activation)
 
 
 def activation(name: Activation, *, channels: bool = False) -> nn.Module:
-    """One more of them; `channels`: its units are the channels of (K, B, C, …), not the last dimension."""
+    """A new activation module; with `channels` its units are the channels of (K, B, C, …), not the last dimension."""
     module = ACTIVATIONS[name]()
     module.units = 2 if channels else -1  # type: ignore[assignment]  # for the layer monitor
     return module

@@ -15,9 +15,9 @@ from tuner.models.layers.readout import Lengths, steps_of
 
 
 def halved(places: Sequence[int], times: int, *, most: str) -> list[int]:
-    """Height and width, or time, after strides of 2; `most` says how many are possible, with {} in the place of that.
+    """Height and width, or time, after some strides of 2.
 
-    Raises `UsageError` where nothing is left to halve."""
+    Raises `UsageError` if a size of 1 would be halved; `most` is its hint, with {} for the number that is possible."""
     shape = "×".join(map(str, places))
     for done in range(times):
         if max(places) == 1:
@@ -27,7 +27,7 @@ def halved(places: Sequence[int], times: int, *, most: str) -> list[int]:
 
 
 def half(size: Any) -> Any:
-    """What a stride of 2 leaves of a size, or of sizes."""
+    """A size after a stride of 2."""
     return (size + 1) // 2
 
 

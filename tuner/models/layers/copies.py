@@ -1,4 +1,4 @@
-"""K copies of somebody's plain module, run copy by copy, or all at once where torch can and that is faster."""
+"""K copies of a user's plain module, run copy by copy, or all at once where torch can and that is faster."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Copies(nn.Module):
             os._exit(0)
 
     def select(self, lanes: Sequence[int]) -> None:
-        """Go on with these lanes only; a twin gets a copy of its own."""
+        """Keep only these lanes; a lane that occurs twice gets a second copy."""
         models, taken = self._copies[0], set[int]()
         kept, streams = [], []
         for lane in lanes:
@@ -96,7 +96,7 @@ class Copies(nn.Module):
         self._copies[0], self._random_states = kept, streams
 
     def train(self, mode: bool = True) -> Copies:
-        """Every copy too."""
+        """Set the mode of every copy."""
         for model in self._copies[0]:
             model.train(mode)
         return super().train(mode)
@@ -112,7 +112,7 @@ States = tuple[Tensor, Tensor | None, Any, Any]  # of torch, of its CUDA device,
 
 
 class RandomState:
-    """The random state of one lane's copy: that of torch, NumPy and Python, as a user's code may draw from each."""
+    """The random states of torch, NumPy and Python for one lane's copy; a user's code may draw from each of them."""
 
     def __init__(self, generator: torch.Generator) -> None:
         seed = generator.initial_seed()
@@ -127,8 +127,8 @@ class RandomState:
 
     @contextmanager
     def active(self, *, advance: bool) -> Iterator[None]:
-        """Make it the global state meanwhile. With `advance` it goes on from where it last ended (training); without,
-        it begins anew each time (evaluation)."""
+        """Make it the global state inside the context. With `advance` it continues from its last state (training);
+        without, it starts again each time (evaluation)."""
         before = self._states()
         self._set(self._now if advance else self._begun)
         try:
@@ -152,18 +152,18 @@ class RandomState:
 
 
 def _drawn_states() -> bytes:
-    """What changes when somebody draws from torch, Python or NumPy."""
+    """The global random states, which change whenever torch, Python or NumPy draws."""
     return pickle.dumps((torch.get_rng_state().numpy(), random.getstate(), np.random.get_state()))
 
 
 def _seeded(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
-    """One module, whatever draws its first weights."""
+    """One module, with initial weights from this generator."""
     with RandomState(generator).active(advance=False):
         return make()
 
 
 def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
-    """The module on no device, or, where its constructor needs numbers, with some."""
+    """The module on torch's meta device, or with real weights if its constructor needs their values."""
     try:
         with torch.device("meta"):
             return make()

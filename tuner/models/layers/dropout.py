@@ -1,4 +1,4 @@
-"""Dropout whose masks come from one stream per lane."""
+"""Dropout whose masks are drawn from one random generator per lane."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dropout(nn.Module):
         return kept(x, self.mask(x))
 
     def mask(self, x: Tensor) -> Tensor | None:
-        """The next mask for a tensor like x; None where nothing is dropped. For those who share one over many steps."""
+        """The next mask for a tensor like x; None if nothing is dropped. For layers with one mask for many steps."""
         if not self.training or self.p == 0:
             return None
         shape = tuple(1 if place == self.shared else size for place, size in enumerate(x.shape))
@@ -44,7 +44,7 @@ class Dropout(nn.Module):
         return mask
 
     def select(self, lanes: Sequence[int]) -> None:
-        """Go on with these lanes only."""
+        """Keep only these lanes."""
         self._generators = chosen(self._generators, lanes)
         self._masks = iter([mask[list(lanes)] for mask in self._masks])
         self._shape = (len(lanes), *self._shape[1:])
@@ -59,5 +59,5 @@ class Dropout(nn.Module):
 
 
 def kept(x: Tensor, mask: Tensor | None) -> Tensor:
-    """What a mask leaves of x."""
+    """Apply a mask to x, if there is one."""
     return x if mask is None else x * mask

@@ -34,14 +34,14 @@ class Embedding(nn.Module):
         return vectors * (codes > 0)[..., None] if self.padded else vectors
 
     def scores(self, x: Tensor) -> Tensor:
-        """How near x (K, B, T, H) is to every vector (K, B, T, V): output weights tied to the input's (Press & Wolf
-        2017), divided by √H as those begin with length √H."""
+        """Scores (K, B, T, V) of x (K, B, T, H) for every code: output weights tied to the input's (Press & Wolf 2017),
+        divided by √H because the vectors begin with length √H."""
         flat = torch.bmm(x.flatten(1, -2), self.weight.mT) / math.sqrt(x.shape[-1])
         return flat.view(*x.shape[:-1], -1)
 
 
 def steps(shapes: Shapes, size: int, lanes: Lanes) -> tuple[nn.Module, int]:
-    """What makes a row a sequence of vectors (K, B, T, size): tokens are embedded, numbers stay as they are."""
+    """A layer that makes rows a sequence of vectors (K, B, T, size): it embeds tokens and leaves numbers alone."""
     if shapes.vocabularies:
         return Embedding(shapes.vocabularies[0], size, lanes), size
     return nn.Identity(), shapes.inputs[-1]

@@ -1,4 +1,4 @@
-"""How weight matrices begin; drawn by torch's own functions, lane by lane."""
+"""Initial values of weight matrices, drawn lane by lane by torch's own functions."""
 
 from __future__ import annotations
 

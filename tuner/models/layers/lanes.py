@@ -28,9 +28,9 @@ class Shapes:
 
 
 class Lanes:
-    """K lanes by their seeds; each draws its initial weights from a stream of its own.
+    """K lanes, given by their seeds; each lane draws its initial weights from its own random generator.
 
-    `initialization` says how matrices begin; None leaves it to each layer, which then begins as torch's."""
+    `initialization` sets the initial values of matrices; with `Default()` each layer begins as torch's own layer."""
 
     def __init__(self, seeds: tuple[int, ...], device: torch.device | str = "cpu") -> None:
         self.seeds = seeds
@@ -43,12 +43,12 @@ class Lanes:
         return len(self.seeds)
 
     def generators(self, purpose: str, device: torch.device | str | None = None) -> list[torch.Generator]:
-        """One fresh stream per lane for `purpose`, on the lanes' device unless told."""
+        """A new random generator per lane for `purpose`, on the lanes' device by default."""
         where = self.device if device is None else torch.device(device)
         return [torch.Generator(where).manual_seed(seed_of(seed, purpose)) for seed in self.seeds]
 
     def for_dropout(self) -> list[torch.Generator]:
-        """The streams of the model's next dropout layer: no two layers drop the same units."""
+        """Generators for the model's next dropout layer, so that no two layers drop the same units."""
         self._dropouts += 1
         return self.generators(f"dropout {self._dropouts}")
 

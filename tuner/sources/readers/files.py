@@ -11,6 +11,7 @@ from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 
 from tuner.errors import DataError
+from tuner.escapes import shortened
 from tuner.files import file_kind
 from tuner.memory import check_gzip
 
@@ -22,14 +23,12 @@ IMAGES = frozenset(  # of which a file's name says what it is
 TWICE = "name it once: a row that is there twice would be learned in one fold and tested in another"
 ENOUGH = 2**20  # bytes of a first look
 LONGEST_LINE = 2**26  # bytes: what has longer ones is no text
-LONGEST = 200  # letters of a path in an error
 
 
 def located(folder: Path, path: str, key: str = "path") -> Path:
     """The file or folder that a setting names; `key` is that setting. Raises `DataError`."""
     found = folder / path
-    name = str(found).replace("\0", "\\0")
-    name = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+    name = shortened(str(found).replace("\0", "\\0"))
     try:
         there = found.exists()
     except OSError as error:  # too long a name, a folder that is closed

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import DataError
+from tuner.process import allow_long_cells
 from tuner.sources.readers.files import readline
 
 BLOCK = 1 << 20  # bytes
@@ -18,7 +19,7 @@ QUOTE, NEWLINE = b'"\n'
 Codes: TypeAlias = NDArray[np.uint8]
 Places: TypeAlias = NDArray[np.int64]
 
-csv.field_size_limit(2**31 - 1)  # of every reader of the sources: a text may be long
+allow_long_cells()  # for every reader of the sources
 
 
 def check_width(columns: int, where: str) -> None:
