@@ -190,7 +190,6 @@ def test_a_time_limit_exits_3_and_the_same_command_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("number", "code", "group"),
     [
-        (signal.SIGINT, 130, True),
         (signal.SIGINT, 130, False),
         (signal.SIGTERM, 143, True),
     ],

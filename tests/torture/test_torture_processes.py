@@ -34,7 +34,6 @@ LONG = {"epochs": 80, "batch_size": 4, "early_stopping": None}
 SHORT = {**LONG, "epochs": 60, "batch_size": 8}
 SAMPLERS = {
     "grid": {**GRID, "training": {**LONG, **GRID["training"]}},
-    "random": {"search": {"sampler": "random", "trials": 6}, "training": LONG},
     "tpe": {"search": {"sampler": "tpe", "trials": 10}, "training": LONG},
 }
 EARLY, LATE = 1, 2  # kills before and while it trains; `python -m benchmarks torture` has more
