@@ -35,7 +35,7 @@ class DatasetSettings(Settings):
 
 
 class NumberSettings(DatasetSettings):
-    """Settings of every source of numbers: how each lane prepares them, with statistics of its own training rows."""
+    """The settings of all sources of numbers: each lane fits scaling and imputation on its own training rows."""
 
     scale: Scale = Field("standard", description="standard: zero mean, unit variance")
     impute: Impute = Field(

@@ -281,7 +281,7 @@ def _unwritable(default: Any) -> bool:
 
 def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings], files: tuple[Path, ...],
             digest: str) -> Code:  # fmt: skip
-    """The arguments of a function or constructor as settings, beside those of `base`. Raises `UsageError`."""
+    """The arguments of a function or constructor as settings, in addition to those of `base`. Raises `UsageError`."""
     annotated: Any = made
     try:
         hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)

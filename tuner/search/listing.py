@@ -57,7 +57,7 @@ def sections() -> Iterator[Component]:
 
 
 def settings_of(cls: type[Settings]) -> list[Setting]:
-    """Its settings, without the name by which alternatives are told apart."""
+    """The settings of a class, without the `name` that selects it among alternatives."""
     return [_setting(cls, key) for key in cls.model_fields if key != "name" or not name_of(cls)]
 
 

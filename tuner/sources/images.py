@@ -224,7 +224,7 @@ def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
     assert settings.masks is not None
     beside = located(folder, settings.masks, "masks")
     if not beside.is_dir():
-        raise DataError(f"dataset.masks must be a folder, and {beside} is not", "name the folder of the masks", "masks")
+        raise DataError(f"dataset.masks must be a folder; {beside} is not one", "name the folder of the masks", "masks")
     images, others = _stems(path)
     of, rest = _stems(beside)
     if not images:
