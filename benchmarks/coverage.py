@@ -223,7 +223,7 @@ def grand_mean(found: Sequence[Told]) -> float:
 
 def rows(processes: Sequence[Process], datasets: int) -> Iterator[Sequence[object]]:
     """A row of the table for each process and number of repeats, as soon as it is there."""
-    from tuner.training.metrics import METRICS
+    from tuner.metrics import METRICS
 
     for process, repeats in ((each, count) for each in processes for count in each.repeats):
         start = time.perf_counter()

@@ -17,13 +17,13 @@ from sklearn.model_selection import KFold
 from tuner import registry
 from tuner.data.dataset import Dataset, check
 from tuner.experiment.configuration import Configuration
+from tuner.metrics import METRICS
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import Curves, train
-from tuner.training.metrics import METRICS
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.coverage import empty
 from benchmarks.timing import table
@@ -148,8 +147,8 @@ def verdicts(seed: int, task: Task, cut: str) -> Found:
 
 def _metrics(prepared: Any, tuning: Tuning, others: set[str]) -> Iterator[Any]:
     """The metrics that are scored after this way to tune; of places, those whose answers are stored."""
+    from tuner.metrics import METRICS
     from tuner.search.scoring import fits
-    from tuner.training.metrics import METRICS
 
     for metric in METRICS.values():
         mine = metric.name in tuning.scored if tuning.scored else metric.name not in others
@@ -158,9 +157,10 @@ def _metrics(prepared: Any, tuning: Tuning, others: set[str]) -> Iterator[Any]:
 
 
 def _verdict(prepared: Any, results: Any, metric: Any) -> str:
+    from tuner.data.scored import needed
     from tuner.experiment.packing import unpack
     from tuner.report.statistics import ALPHA, corrected_p
-    from tuner.search.dummy import dummy, needed
+    from tuner.search.dummy import dummy
 
     dataset, gains, sign = prepared.dataset, [], 1 if metric.maximize else -1
     for fold, chain in zip(results.folds, prepared.plan.chains, strict=False):
@@ -169,8 +169,7 @@ def _verdict(prepared: Any, results: Any, metric: Any) -> str:
             return "undefined"
         score = fold.score
         if not dataset.positions:
-            given = unpack(fold.refit.predictions), dataset.targets[chain.test], counts, besides
-            score = metric.score(*(None if each is None else torch.from_numpy(each) for each in given)).item()
+            score = metric.score(unpack(fold.refit.predictions), dataset.targets[chain.test], counts, besides)
         gains.append(sign * (score - dummy(dataset, metric, chain.rows, chain.test).score))
     p = corrected_p(gains, results.test_share, results.most)  # before Holm's adjustment for the comparisons of a report
     if p is None or p >= ALPHA:

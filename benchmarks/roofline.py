@@ -6,12 +6,12 @@ import torch
 
 from benchmarks.layers import milliseconds
 from benchmarks.timing import table
+from tuner.metrics import METRICS
 from tuner.search.catalogue import model
 from tuner.sources import digits
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 

@@ -10,8 +10,8 @@ from typer.main import get_command
 
 from tuner.cli.app import app
 from tuner.escapes import markdown
+from tuner.metrics import METRICS
 from tuner.search.listing import Component, models, sections, sources
-from tuner.training.metrics import METRICS
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

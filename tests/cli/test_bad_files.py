@@ -7,7 +7,7 @@ import pytest
 
 from tuner.cli.app import run
 from tuner.errors import did_you_mean
-from tuner.training.metrics import METRICS as ALL
+from tuner.metrics import METRICS as ALL
 
 NAME = "name must be text of 1 … 100 printable characters without '/' or '..', and no space at its ends"
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp}\n"

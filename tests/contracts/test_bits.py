@@ -10,13 +10,13 @@ from toys import CPU, classes, go_on
 from tuner import registry
 from tuner.data.dataset import check
 from tuner.experiment.configuration import Configuration
+from tuner.metrics import DEFAULT
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
-from tuner.training.metrics import DEFAULT
 
 
 def generated(name, **settings):

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tiny import TINY
 
 from tuner import registry
-from tuner.data.dataset import IGNORED, check
+from tuner.data.dataset import check
 from tuner.data.preprocess import Preparation, fit
 from tuner.data.resampling import plan
 from tuner.experiment.sections import Resampling
+from tuner.metrics.parts.sums import IGNORED
 from tuner.search.catalogue import SOURCES
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane

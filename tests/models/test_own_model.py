@@ -10,12 +10,12 @@ from own_nets import space
 from torch import nn
 from toys import classes, go_on, lanes_of
 
+from tuner.metrics import METRICS
 from tuner.models import mlp
 from tuner.models.layers import Copies, Lanes
 from tuner.search.catalogue import model
 from tuner.training.fitting import build_stacks
 from tuner.training.loop import train
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 

@@ -5,12 +5,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.stats
+import sklearn.metrics as sk
 from helpers import inside, search, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tuner.experiment.packing import unpack
+from tuner.metrics import METRICS
 from tuner.report import by_row
 from tuner.report.by_row import BOOTSTRAPS, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.results import load
@@ -35,6 +37,12 @@ def test_bates_by_their_algorithm(seed, parts, off):
     found = bates(folds, parts, rows)
     assert found.mean == pytest.approx(np.mean(errors))
     assert found.half == pytest.approx(scipy.stats.norm.ppf(0.975) * error)
+
+
+def corrected_by_rows(scores, rows, maximize):
+    """BBC-CV of a metric that is a mean over rows, of scores (N, C)."""
+    totals = [np.stack([np.ones(len(each)), each], axis=1) for each in scores.T]
+    return bootstrap_corrected(totals, rows, METRICS["mae"].of_totals, maximize)
 
 
 TENTHS = st.integers(0, 10).map(lambda n: n / 10)  # few values, so that configurations tie
@@ -73,7 +81,7 @@ def test_bbc_by_its_algorithm(maximize):
     """Guessing looks less good by it."""
     scores = np.random.default_rng(5).integers(0, 2, (40, 12)).astype(float)
     found = bbc_by_hand(scores, maximize)
-    corrected = bootstrap_corrected(scores, np.arange(40), maximize)
+    corrected = corrected_by_rows(scores, np.arange(40), maximize)
     assert corrected.mean == pytest.approx(np.mean(found))
     assert (corrected.low, corrected.high) == pytest.approx(tuple(np.quantile(found, [0.025, 0.975])))
     naive = scores.mean(axis=0)
@@ -94,7 +102,7 @@ def test_on_noise_a_flat_correction_ends_at_a_half(maximize, monkeypatch):
     """The rows left out know nothing of the choice, so the expectation is a half; the first of those that tie gave
     0.51, seven standard errors off."""
     monkeypatch.setattr(by_row, "BOOTSTRAPS", 50)  # the sets differ far more than the samples of one set
-    found = [bootstrap_corrected(scores, np.arange(40), maximize).mean for scores in noise(1200, maximize)]
+    found = [corrected_by_rows(scores, np.arange(40), maximize).mean for scores in noise(1200, maximize)]
     assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(len(found))
 
 
@@ -102,17 +110,42 @@ def test_on_noise_a_flat_correction_ends_at_a_half(maximize, monkeypatch):
 def test_corrections_do_not_depend_on_the_order_of_the_configurations(maximize):
     for scores in noise(3, maximize):
         mixed = scores[:, np.random.default_rng(1).permutation(30)]
-        first, again = (bootstrap_corrected(each, np.arange(40), maximize) for each in (scores, mixed))
+        first, again = (corrected_by_rows(each, np.arange(40), maximize) for each in (scores, mixed))
         assert (first.mean, first.low, first.high) == pytest.approx((again.mean, again.low, again.high), abs=1e-12)
         folds = scores.reshape(4, 10, 30).mean(axis=1).T  # (C, folds)
         mixed = folds[np.random.default_rng(2).permutation(30)]
         assert unflattered(folds.tolist(), maximize) == pytest.approx(unflattered(mixed.tolist(), maximize), abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["macro_f1", "mcc", "rmse", "r2"])
+def test_bbc_of_any_metric_is_that_of_scikit_learn_on_the_drawn_rows(name, monkeypatch):
+    monkeypatch.setattr(by_row, "BOOTSTRAPS", 60)
+    rng, metric = np.random.default_rng(3), METRICS[name]
+    if metric.counted:
+        y, predicted = rng.integers(0, 3, 60), rng.integers(0, 3, (5, 60))
+        predicted = np.where(rng.random((5, 60)) < 0.5, y, predicted)
+        outputs = np.eye(3)[predicted]
+        oracle = {"macro_f1": lambda t, p: sk.f1_score(t, p, average="macro"), "mcc": sk.matthews_corrcoef}[name]
+    else:
+        y = rng.normal(1e6, 1, (60, 1))
+        outputs = predicted = y + rng.normal(size=(5, 60, 1))
+        oracle = {"rmse": sk.root_mean_squared_error, "r2": sk.r2_score}[name]
+    totals = [metric.row_totals(each, y, np.ones(60)) for each in outputs]
+    draws, found = np.random.default_rng(0), []
+    for _ in range(60):
+        drawn = draws.integers(0, 60, 60)
+        left = np.setdiff1d(np.arange(60), drawn)
+        on_drawn = [oracle(y[drawn], each[drawn]) for each in predicted]
+        best = (np.argmax if metric.maximize else np.argmin)(on_drawn)
+        found.append(oracle(y[left], predicted[best][left]))
+    corrected = bootstrap_corrected(totals, np.arange(60), metric.of_totals, metric.maximize)
+    assert corrected.mean == pytest.approx(np.mean(found), rel=1e-8)
+
+
 def test_bbc_of_a_single_configuration_is_its_mean():
     rng = np.random.default_rng(1)
     scores = rng.random((300, 1))
-    found = bootstrap_corrected(scores, np.arange(300), maximize=False)
+    found = corrected_by_rows(scores, np.arange(300), maximize=False)
     assert found.mean == pytest.approx(scores.mean(), abs=0.01)
 
 
@@ -121,7 +154,7 @@ def test_bbc_draws_all_validations_of_a_row_together():
     rng = np.random.default_rng(2)
     scores, rows = rng.random((50, 4)), np.arange(50)
     once, thrice = (
-        bootstrap_corrected(np.tile(scores, (times, 1)), np.tile(rows, times), maximize=True) for times in (1, 3)
+        corrected_by_rows(np.tile(scores, (times, 1)), np.tile(rows, times), maximize=True) for times in (1, 3)
     )
     assert (thrice.mean, thrice.low, thrice.high) == pytest.approx((once.mean, once.low, once.high))
 
@@ -158,3 +191,15 @@ def test_row_scores_of_a_flat_search_average_to_its_folds(tmp_path):
     for trial in results.ranking():
         parts = np.array_split(unpack(trial.row_scores), len(trial.fold_scores))
         assert [part.mean() for part in parts] == pytest.approx(trial.fold_scores, rel=1e-5)
+
+
+def test_a_flat_search_by_a_metric_that_is_no_mean_keeps_what_it_sums(tmp_path):
+    resampling, space = {"outer": "none"}, {"sampler": "random", "trials": 4}
+    search(write_space(tmp_path, metric="macro_f1", resampling=resampling, search=space), tmp_path / "study.db")
+    results = load(tmp_path / "study.db")
+    for trial in results.ranking():
+        parts = np.array_split(unpack(trial.row_scores), len(trial.fold_scores))
+        found = [METRICS["macro_f1"].of_totals(part.sum(axis=0)) for part in parts]
+        assert found == pytest.approx(trial.fold_scores, rel=1e-12)
+    assert results.bootstrapped.low <= results.bootstrapped.mean <= results.bootstrapped.high
+    assert f"Corrected, not nested: {results.bootstrapped.mean:.4g} (95 %" in inside("report", tmp_path / "study.db")[1]

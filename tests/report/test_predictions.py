@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tuner.experiment.packing import pack, unpack
-from tuner.ranking import auc
+from tuner.metrics.parts.order import auc
 from tuner.report import load
 from tuner.report.predictions import Predictions, predictions
 from tuner.sources import dates

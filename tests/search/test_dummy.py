@@ -4,13 +4,15 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from helpers import inside, search, write_space
+from sets import scores
 from sklearn import metrics as sk
 
-from tuner.data.dataset import END, IGNORED, Dataset
+from tuner.data.dataset import Dataset
+from tuner.metrics import METRICS
+from tuner.metrics.parts.sums import IGNORED
+from tuner.metrics.texts import END
 from tuner.search.dummy import dummy
-from tuner.training.metrics import METRICS
 
 BLANK = np.zeros((60, 1), np.float32)
 ROWS = np.arange(60)
@@ -32,9 +34,8 @@ def labels(random, shares, **more):
 def scored(dataset, metric, outputs):
     """Of outputs (…, N, C): each set's score."""
     sets = outputs.shape[:-2]
-    given = np.broadcast_to(dataset.targets, (*sets, *dataset.targets.shape)).copy()
-    weights = np.broadcast_to(dataset.counts(ROWS), (*sets, 60)).copy()
-    return metric.score(*map(torch.from_numpy, (outputs, given, weights))).numpy()
+    given = np.broadcast_to(dataset.targets, (*sets, *dataset.targets.shape))
+    return scores(metric, outputs, given, np.broadcast_to(dataset.counts(ROWS), (*sets, 60)))
 
 
 @pytest.mark.parametrize("metric", OF_NUMBERS, ids=lambda metric: metric.name)

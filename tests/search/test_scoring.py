@@ -114,7 +114,7 @@ def test_a_loss_that_aims_at_another_quantile_is_doubted(tmp_path, metric, loss,
 
 
 def test_the_list_explains_every_metric():
-    from tuner.training.metrics import METRICS
+    from tuner.metrics import METRICS
 
     text = inside("list", "metrics")[1]
     assert all(f"\n{name} " in f"\n{text}" for name in METRICS)

@@ -8,8 +8,9 @@ import safetensors.numpy
 from helpers import inside, slow, write_space
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import IGNORED, PADDING, UNKNOWN, check
+from tuner.data.dataset import PADDING, UNKNOWN, check
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
 from tuner.sources import arrays
 from tuner.sources.readers import stored_arrays
 

@@ -13,9 +13,9 @@ from tiny import months, written
 from tuner.cli.console import error_text
 from tuner.data.dataset import check
 from tuner.errors import DataError
+from tuner.metrics import METRICS
 from tuner.search.dummy import dummy
 from tuner.sources import forecast
-from tuner.training.metrics import METRICS
 
 
 def load(folder, rows=None, header="when,sales,rain", **wish):

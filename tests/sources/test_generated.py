@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tuner import registry
-from tuner.data.dataset import END, IGNORED, check
+from tuner.data.dataset import check
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
+from tuner.metrics.texts import END
 from tuner.sources import characters, copy, dates, strokes
 from tuner.sources import planted_ratings as ratings
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from tuner.data.dataset import Dataset
+from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
-from tuner.data.dataset import IGNORED, Dataset
+from tuner.data.dataset import Dataset
+from tuner.metrics import METRICS
+from tuner.metrics.parts.sums import IGNORED
 from tuner.models import unet
 from tuner.models.layers import Lanes
 from tuner.training.augmentation import Augmentation
@@ -16,7 +18,6 @@ from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
-from tuner.training.metrics import METRICS
 from tuner.training.optimizers import Adam
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe

@@ -11,18 +11,19 @@ from helpers import inside, search, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
+from sets import scores
 
 from tuner.data.cuts import splitter_of
 from tuner.data.dataset import Dataset, check
 from tuner.data.targets import targets
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
+from tuner.metrics import METRICS
 from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.search.dummy import dummy
 from tuner.sources import arrays, table
 from tuner.training.losses import BinaryCrossEntropy
-from tuner.training.metrics import METRICS
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(120, 4))
@@ -139,7 +140,7 @@ def test_every_metric_of_labels_is_scikit_learns(name, weighted):
     z = random.normal(size=(2, 60, 4)).round(1) - 0.05
     y = (random.random((2, 60, 4)) < [0.2, 0.5, 0.7, 0.4]).astype(float)
     w = random.random((2, 60)) if weighted else np.ones((2, 60))
-    found = METRICS[name].score(*map(torch.from_numpy, (z, y, w)))
+    found = scores(METRICS[name], z, y, w)
     expected = [ORACLES[name](y[i].astype(int), z[i], w[i]) for i in range(2)]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -159,8 +160,8 @@ def test_the_dummy_is_the_best_constant_answer(tmp_path, name):
     each = np.stack(np.meshgrid(*[grid] * 3), axis=-1).reshape(-1, 3).clip(0.01, 0.99)
     logits = np.broadcast_to(np.log(each / (1 - each))[:, None], (len(each), 120, 3)).copy()
     y = np.broadcast_to(dataset.targets, logits.shape).copy()
-    scores = metric.score(torch.from_numpy(logits), torch.from_numpy(y), torch.ones(len(each), 120).double())
-    best = scores.nan_to_num(0).max() if metric.maximize else scores.min()
+    found = scores(metric, logits, y, np.ones((len(each), 120)))
+    best = np.nan_to_num(found).max() if metric.maximize else found.min()
     found = dummy(dataset, metric, rows, rows).score
     assert found == pytest.approx(float(best), rel=1e-3)
 

@@ -16,13 +16,13 @@ from tuner.data.preprocess import fit
 from tuner.data.resampling import plan
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
+from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
 from tuner.models.layers import Copies
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import train
-from tuner.training.metrics import METRICS
 from tuner.training.optimizers import Sgd
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe

@@ -7,13 +7,14 @@ import sklearn.dummy
 import sklearn.metrics
 from toys import CPU, amounts, classes, go_on, lanes_of, recipe
 
-from tuner.data.dataset import IGNORED, Dataset
+from tuner.data.dataset import Dataset
+from tuner.metrics import METRICS
+from tuner.metrics.parts.sums import IGNORED
 from tuner.models import mlp, unet
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.losses import BinaryCrossEntropy, Dice, Huber, Mae, Quantile
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 

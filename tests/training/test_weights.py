@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 
 from tuner.data.dataset import Dataset
 from tuner.experiment.packing import unpack
+from tuner.metrics import METRICS
 from tuner.models import rnn
 from tuner.report import load
 from tuner.report.prediction_tables import summaries
@@ -20,7 +21,6 @@ from tuner.report.predictions import predictions
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
-from tuner.training.metrics import METRICS
 from tuner.training.optimizers import Adam
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -152,7 +152,7 @@ def test_steps_are_counted_by_the_weight_of_their_row(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_takes_rows_to_count_alike_is_left_out(tmp_path):
+def test_an_interval_that_needs_equal_weights_is_refused_and_a_flat_correction_weighs_its_rows(tmp_path):
     study(tmp_path, "accuracy")
     code, _, err = inside("report", tmp_path / "study.db", "--interval", "bates")
     assert code == 2 and "needs a metric that is a mean over rows which count alike" in err
@@ -162,7 +162,15 @@ def test_what_takes_rows_to_count_alike_is_left_out(tmp_path):
     data = {"name": "table", "path": "data.csv", "target": "y", "weights": "weight"}
     path = write_space(flat, dataset=data, training=TRAINING, **FLAT, resampling={"outer": "none", "inner": 3})
     search(path, flat / "study.db")
-    assert "BBC-CV is left out" in inside("report", flat / "study.db")[1]
+    results = load(flat / "study.db")
+    weights = pd.read_csv(flat / "data.csv")["weight"].to_numpy()
+    rows = unpack(results.header.chains[0].validated)
+    for trial in results.ranking():
+        totals = unpack(trial.row_scores)  # per row: its weight, and its weight if it is right
+        np.testing.assert_allclose(totals[:, 0], weights[rows])
+        parts = np.array_split(totals, len(trial.fold_scores))
+        assert [part[:, 1].sum() / part[:, 0].sum() for part in parts] == pytest.approx(trial.fold_scores)
+    assert f"Corrected, not nested: {results.bootstrapped.mean:.4g} (95 %" in inside("report", flat / "study.db")[1]
 
 
 def test_rows_that_weigh_nothing_cannot_be_scored(tmp_path):

@@ -99,7 +99,7 @@ def _samplers(to: Console) -> None:
 
 
 def _metrics(to: Console) -> None:
-    from tuner.training.metrics import METRICS
+    from tuner.metrics import METRICS
 
     _pairs(
         to,

@@ -22,10 +22,8 @@ Rows = NDArray[np.int64]
 Pair = tuple[Rows, Rows]  # training rows, and those that score them
 LAYOUTS: dict[int, Layout] = {2: "flat", 3: "sequence", 4: "image"}  # of numbers, by the number of dimensions
 PADDING, UNKNOWN = "<padding>", "<unknown>"  # the first two words of every vocabulary
-IGNORED = -1  # a label that losses and metrics skip, as PyTorch's ignore_index
 LARGEST_TARGET = 1e150  # its square is still a float64
 NEVER_TESTED = -1  # in a split: the row trains in every outer fold
-END = 0  # in the target of a translation: nothing follows
 
 
 class DatasetSettings(Settings):

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import IGNORED, NEVER_TESTED, Dataset, Rows
+from tuner.data.dataset import NEVER_TESTED, Dataset, Rows
 from tuner.data.precision import warnings
 from tuner.data.preprocess import SPECIAL
+from tuner.metrics.parts.sums import IGNORED
 
 LETTERS = 60  # of a text that is shown
 BINS = 10

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import IGNORED, Task
+from tuner.data.dataset import Task
 from tuner.data.levels import levels, texts
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
 
 TaskChoice = Literal["auto", "classification", "multilabel", "regression"]
 MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this are amounts, not labels

@@ -22,6 +22,13 @@ def pack(array: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(file.getvalue(), 6)).decode("ascii")
 
 
+def as_small(numbers: NDArray[Any]) -> NDArray[Any]:
+    """The numbers in the smallest type that holds them, if they are whole and not negative; others as they are."""
+    if not numbers.size or not (numbers >= 0).all() or not (numbers == np.round(numbers)).all():
+        return numbers
+    return numbers.astype(np.min_scalar_type(int(numbers.max())))
+
+
 def unpack(text: str) -> NDArray[Any]:
     """The inverse. Raises `StorageError` for what is no such text, or would take more than `MOST` bytes."""
     opener = zlib.decompressobj()

@@ -58,7 +58,8 @@ class TrialRecord:
     last_epoch: int = 0
     diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
     threshold: float | None = None  # log-odds from which the second class is predicted, if that was chosen
-    row_scores: str | None = None  # of a flat search, packed: of every validation row, fold after fold
+    row_scores: str | None = None  # of a flat search, packed (V,): of every validation row, fold after fold; or their
+    # totals (V, S), where the score is no mean over rows
     refit: RefitRecord | None = None  # what would be its refit, trained with it for another chain; stored as such
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 

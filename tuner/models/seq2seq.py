@@ -14,9 +14,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tuner.data.dataset import END  # also what the decoder is given before the first token
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.experiment.settings import only
+from tuner.metrics.texts import END  # also what the decoder is given before the first token
 from tuner.models.layers import (
     AdditiveAttention,
     Default,

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from tuner.metrics.parts.metric import OfTotals
+from tuner.metrics.parts.sums import Floats
 from tuner.report.statistics import Interval
 
 BOOTSTRAPS = 1000
+TIMES = 2**22  # of rows of all samples that are looked at in one step
 SAME = 1e-9  # relative difference of two mean scores that is only rounding
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,22 +83,37 @@ def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95
     return Interval(float(everything.mean()), half, independent=root <= least)
 
 
-def bootstrap_corrected(scores: NDArray[Any], rows: NDArray[np.int64], maximize: bool) -> Corrected:
-    """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold scores (N, C) of all configurations.
+def bootstrap_corrected(
+    totals: Sequence[NDArray[Any]], rows: NDArray[np.int64], of_totals: OfTotals, maximize: bool
+) -> Corrected:
+    """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold predictions of all configurations.
 
-    A bootstrap sample of the rows chooses the configuration with the best mean score on it, and the rows left out score
-    it; the mean over samples, and their 2.5 and 97.5 % quantiles. Of configurations that tie for the best, the mean
-    counts (`best_of`). `rows` (N,) tells which belong together, where a row was validated several times.
+    A bootstrap sample of the rows chooses the configuration with the best score on it, and the rows left out score it;
+    the mean over samples, and their 2.5 and 97.5 % quantiles. Of configurations that tie for the best, the mean counts
+    (`best_of`).
+
+    Args:
+        totals: of each configuration, what its metric sums over the rows (N, S).
+        rows: (N,), equal for rows that are drawn together; a row that was validated several times is one of them.
+        of_totals: the score (…) of sums (…, S).
+        maximize: whether a higher score is better.
     """
-    scores = scores.astype(np.float64)  # as the counts: BLAS multiplies nothing mixed
     _, place = np.unique(rows, return_inverse=True)
-    distinct = int(place.max()) + 1
-    rng = np.random.default_rng(0)
-    found = []
-    for _ in range(BOOTSTRAPS):
-        times = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)[place].astype(np.float64)
-        if times.all():  # a sample that leaves no row out
-            continue
-        chosen = best_of(times @ scores, maximize)
-        found.append(scores[np.ix_(times == 0, chosen)].mean())
+    distinct, rng, found = int(place.max()) + 1, np.random.default_rng(0), []
+    at_once = max(1, TIMES // len(place))
+    for start in range(0, BOOTSTRAPS, at_once):
+        draws = [rng.integers(0, distinct, distinct) for _ in range(min(at_once, BOOTSTRAPS - start))]
+        times = np.stack([np.bincount(draw, minlength=distinct)[place] for draw in draws]).astype(np.float64)
+        times = times[(times == 0).any(axis=1)]  # without samples that leave no row out
+        drawn, left = (_scores(each, totals, of_totals) for each in (times, (times == 0).astype(np.float64)))
+        for on_drawn, on_left in zip(drawn, left, strict=True):
+            known = ~np.isnan(on_drawn) & ~np.isnan(on_left)
+            if known.any():
+                found.append(on_left[known][best_of(on_drawn[known], maximize)].mean())
     return Corrected(float(np.mean(found)), *(float(q) for q in np.quantile(found, [0.025, 0.975])))
+
+
+@np.errstate(all="ignore")  # a sample of one class, or of one row, may have no score
+def _scores(times: Floats, totals: Sequence[NDArray[Any]], of_totals: OfTotals) -> Floats:
+    """The scores (B, C) of C configurations on B samples, which draw each row so many `times` (B, N)."""
+    return np.stack([of_totals(times @ each.astype(np.float64)) for each in totals], axis=1)

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from tuner.experiment.packing import unpack
-from tuner.ranking import auc
+from tuner.metrics.parts.confusion import calibration_errors, confusion
+from tuner.metrics.parts.order import auc
+from tuner.metrics.parts.probabilities import sigmoid, softmax
+from tuner.metrics.parts.sums import Floats
 from tuner.report.results import Results
 
-BINS = 10  # of confidence, for the calibration error
 FEWEST_DRAWS, MOST_DRAWS = 20, 1000  # of the classes of all rows, from their probabilities
 MOST_NUMBERS, AT_ONCE = 2_500_000, 1_000_000  # classes drawn in all, and in one step
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,7 @@ class Predictions:
     @cached_property
     def probabilities(self) -> Floats:
         """Probabilities of the classes (N, C), the softmax of the outputs."""
-        shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        return softmax(self.outputs)
 
     @cached_property
     def said(self) -> NDArray[np.int64]:
@@ -66,9 +65,7 @@ class Predictions:
     @cached_property
     def confused(self) -> Confused:
         """The confusion matrix."""
-        counts = np.zeros((len(self.names),) * 2, dtype=np.int64 if self.weights is None else np.float64)
-        np.add.at(counts, (self.truth.astype(np.int64), self.said), 1 if self.weights is None else self.weights)
-        return Confused(self.names, counts)
+        return Confused(self.names, confusion(self.truth, self.said, self.weights, len(self.names)))
 
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
@@ -104,10 +101,9 @@ class Predictions:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error (Guo et al. 2017): |accuracy − confidence|, over ten bins of confidence; of the
-        most probable class, whatever class a decision threshold predicts."""
+        """Expected calibration error of the most probable class, whatever class a decision threshold predicts."""
         right = (self.outputs.argmax(axis=1) == self.truth)[None]
-        return float(_calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
+        return float(calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
 
     def calibrated(self) -> tuple[float, float]:
         """Mean and standard deviation of the calibration error where every probability is right.
@@ -123,7 +119,7 @@ class Predictions:
         for _ in range(0, draws, at_once):
             uniform = random.random((at_once, len(rows)))[:, places]
             right = (high - confidence <= uniform) & (uniform < high)
-            errors.append(_calibration_errors(right, confidence, self.counts))
+            errors.append(calibration_errors(right, confidence, self.counts))
         found = np.concatenate(errors)
         return float(found.mean()), float(found.std(ddof=1))
 
@@ -139,15 +135,6 @@ class Predictions:
             (name, float(mean[i]), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]
             for i, name in enumerate(self.names)
         ]
-
-
-def _calibration_errors(right: NDArray[np.bool_], confidence: Floats, counts: Floats) -> Floats:
-    """The expected calibration errors (D,) of D models with the same confidences (N,), given the rows in which they are
-    right (D, N) and the weights of the rows (N,)."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    members = (bins[:, None] == np.arange(BINS)) * counts[:, None]
-    gaps = np.abs(right @ members - confidence @ members)
-    return np.asarray(gaps.sum(axis=1) / counts.sum())
 
 
 def predictions(results: Results) -> Predictions | None:
@@ -166,7 +153,7 @@ def predictions(results: Results) -> Predictions | None:
     data = results.header.dataset
     folds, rows, truth, outputs, weights, at = (np.concatenate(parts) for parts in zip(*found, strict=True))
     names = data.classes or data.targets
-    outputs = expit(outputs) if results.header.task == "multilabel" else outputs
+    outputs = sigmoid(outputs) if results.header.task == "multilabel" else outputs
     counts = weights if results.header.weighted else None
     thresholds = None if np.isnan(at).all() else at
     return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts, thresholds)

@@ -16,6 +16,7 @@ from tuner.experiment.header import ChainHeader, Dummy
 from tuner.experiment.packing import unpack
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.selection import Selection, ranked
+from tuner.metrics import METRICS
 from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.gains import Gain, adjusted
 from tuner.report.statistics import (
@@ -176,13 +177,18 @@ class Results:
     @cached_property
     def bootstrapped(self) -> Corrected | None:
         """The best score of a flat search by bootstrap bias-corrected cross-validation, if row scores are stored."""
+        metric = METRICS.get(self.header.metric)
         kept = [trial.row_scores for trial in self.ranking()]
         best = self.header.select == "best" and self.header.cut != "time"  # of which rows cannot be drawn again
         validated = self.header.chains[0].validated
-        if not self.flat or not kept or None in kept or not best or validated is None:
+        if not self.flat or not kept or None in kept or not best or validated is None or metric is None:
             return None
-        scores = np.column_stack([unpack(each) for each in kept if each is not None])
-        return bootstrap_corrected(scores, unpack(validated), self.maximize)
+        totals = [unpack(each) for each in kept if each is not None]
+        if metric.of_totals is None:
+            return None
+        if totals[0].ndim == 1:  # scores of rows, whose mean is that of the set
+            totals = [np.stack([np.ones(len(each)), each], axis=1) for each in totals]
+        return bootstrap_corrected(totals, unpack(validated), metric.of_totals, self.maximize)
 
     @property
     def storage_warnings(self) -> list[str]:

@@ -71,8 +71,8 @@ def _flat(results: Results) -> list[str]:
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
                      "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
     else:
-        lines.append("BBC-CV is left out: it needs a metric that is a mean over rows which count alike, rows that may "
-                     "be drawn again (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
+        lines.append("BBC-CV is left out: it needs a metric that is a function of sums over rows, rows that may be "
+                     "drawn again (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
     return lines
 
 

@@ -6,25 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.data.dataset import IGNORED, Dataset, Rows
+from tuner.data.dataset import Dataset, Rows
+from tuner.metrics.parts.confusion import confusion
+from tuner.metrics.parts.sums import IGNORED
+from tuner.metrics.texts import until_end
 from tuner.training.loop import Outputs
-from tuner.training.metrics.texts import until_end
 
 MOST_CLASSES = 100  # of a confusion matrix
 EXAMPLES = 3  # of each outer fold
 
 
-def confusion(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
+def confused(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
     """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C), by what
     their rows count in scores."""
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
         return None
     truth = dataset.targets[rows]
-    label_mask = truth != IGNORED
-    kind = np.int64 if dataset.score_weights is None else np.float64
-    counts = np.zeros((dataset.outputs, dataset.outputs), dtype=kind)
-    weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.positions)), truth.shape)
-    np.add.at(counts, (truth[label_mask], outputs.argmax(axis=-1)[label_mask]), weights[label_mask].astype(kind))
+    label_mask, weights = truth != IGNORED, None
+    if dataset.score_weights is not None:
+        weights = np.broadcast_to(dataset.counts(rows).reshape(-1, *[1] * len(dataset.positions)), truth.shape)
+        weights = weights[label_mask]
+    counts = confusion(truth[label_mask], outputs.argmax(axis=-1)[label_mask], weights, dataset.outputs)
     return tuple(tuple(row) for row in counts.tolist())
 
 

@@ -12,9 +12,9 @@ from tuner.errors import UsageError
 from tuner.experiment.experiment import Catalogue
 from tuner.experiment.own_code import Described, is_own
 from tuner.experiment.settings import Settings
+from tuner.metrics import METRICS
 from tuner.models import _own as models
 from tuner.sources.custom import loader as loaders
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 
 MODELS, SOURCES = "tuner.models", "tuner.sources"

@@ -5,24 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
 
+from tuner.data import scored
 from tuner.data.dataset import Dataset, Rows
 from tuner.experiment.header import Dummy
-from tuner.training.metrics import Metric
-from tuner.training.metrics.guesses import Guess, Seen
-from tuner.training.metrics.numbers import naive_error
+from tuner.metrics import Metric
+from tuner.metrics.parts.guesses import Guess, Seen
+from tuner.metrics.parts.sums import Array, Floats
 
 MOST_DRAWS, FEWEST_DRAWS = 200, 4  # whose mean score is the expectation of a random draw
 DRAWN = 2**16  # rows, steps or pixels in all draws: the error of the mean is about 0.5 / √65,536 = 0.002 at most
 AT_ONCE = 2**20  # numbers
-Outputs = Callable[[Rows], Iterable[Tensor]]  # what is answered for some rows (S, V, …): S draws, or the one answer
+Outputs = Callable[[Rows], Iterable[Array]]  # what is answered for some rows (V, …): every draw, or the one answer
 
 
 def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | None:
@@ -42,22 +38,10 @@ def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | N
     return Dummy(what, found if math.isfinite(found) else None, what not in _forecasts(dataset))
 
 
-def needed(dataset: Dataset, metric: Metric, train: Rows, on: Rows) -> NDArray[Any] | None:
-    """What the metric needs besides: each row's user (V,), or the naive forecast's error (M,) on the training rows."""
-    if metric.needs == "users":
-        return np.asarray(dataset.features[on, 0])
-    return naive_error(dataset, train) if metric.needs == "naive" else None
-
-
 def _score(dataset: Dataset, metric: Metric, train: Rows, outputs: Outputs, on: Rows) -> float:
     """The mean score of what is answered for the rows `on`."""
-    besides = needed(dataset, metric, train, on)
-
-    def scores(answers: Tensor) -> Tensor:
-        given = (dataset.targets[on], dataset.counts(on), *(() if besides is None else (besides,)))
-        return metric.score(answers, *(torch.from_numpy(each).expand(len(answers), *each.shape) for each in given))
-
-    return float(torch.cat([scores(each) for each in outputs(on)]).mean())
+    needed = scored.needed(dataset, metric, train, on)
+    return float(np.mean([scored.score(dataset, metric, each, on, needed) for each in outputs(on)]))
 
 
 def _or_worst(score: float) -> float:
@@ -67,8 +51,8 @@ def _or_worst(score: float) -> float:
 def _forecasts(dataset: Dataset) -> dict[str, Outputs]:
     """The forecasts without a model: the last season's values, and the last one."""
 
-    def of(values: NDArray[np.float64]) -> Outputs:
-        return lambda on: [torch.from_numpy(values[on])[None]]
+    def of(values: Floats) -> Outputs:
+        return lambda on: [values[on]]
 
     last, season = "the last-value forecast", f"the seasonal-naive forecast of {dataset.season} steps"
     found = {
@@ -86,12 +70,13 @@ def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str
         yield guess.what, partial(_constant if guess.drawn == "nothing" else _drawn, dataset, guess)
 
 
-def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Tensor]:
+def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Array]:
     """The same for every row, step and pixel; or the same tokens for every row."""
-    return [torch.from_numpy(guess.outputs).expand(1, len(on), *(() if guess.tokens else dataset.positions), -1)]
+    positions = () if guess.tokens else dataset.positions
+    return [np.broadcast_to(guess.outputs, (len(on), *positions, len(guess.outputs)))]
 
 
-def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Tensor]:
+def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Array]:
     """Logits that are drawn for every row, step and pixel, some draws at a time."""
     rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.positions), len(guess.outputs)
     size = math.prod(shape)
@@ -100,7 +85,6 @@ def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Tensor]:
         draws = min(left, at_once), *shape
         left -= at_once
         if guess.drawn == "order":
-            yield torch.from_numpy(guess.outputs + rng.normal(size=(*draws, classes)))
+            yield from guess.outputs + rng.normal(size=(*draws, classes))
         else:
-            codes = rng.choice(classes, size=draws, p=guess.outputs)
-            yield F.one_hot(torch.from_numpy(codes), classes).float()
+            yield from np.eye(classes, dtype=np.float32)[rng.choice(classes, size=draws, p=guess.outputs)]

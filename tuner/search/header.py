@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from tuner.data.cuts import kind_of
+from tuner.data.dataset import Dataset
 from tuner.data.resampling import ChainPlan
+from tuner.data.scored import is_mean_over_rows
 from tuner.data.unseen import unseen
 from tuner.errors import ExperimentError, UsageError
 from tuner.escapes import line
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.header import ChainHeader, DatasetHeader, SearchedRange, StudyHeader
-from tuner.experiment.packing import pack
+from tuner.experiment.packing import as_small, pack
 from tuner.experiment.space import Range
 from tuner.search.dummy import dummy
 from tuner.search.prepare import Prepared, hints, prepare
@@ -49,7 +51,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
         metric=metric.name,
         maximize=metric.maximize,
         bounds=metric.bounds,
-        by_row=metric.row_score(dataset) is not None,
+        by_row=is_mean_over_rows(dataset, metric),
         weighted=dataset.score_weights is not None,
         dataset=DatasetHeader(
             dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target_names,
@@ -76,7 +78,7 @@ def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
         unseen=unseen(dataset, chain.rows, chain.test),
         tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
         weights=None if weights is None else pack(weights[chain.test]),
-        truth=pack(_small(dataset.targets[chain.test])) if len(chain.test) and not dataset.positions else None,
+        truth=pack(_truth(dataset, chain)) if len(chain.test) and not dataset.positions else None,
         validated=pack(_units(prepared, chain)) if chain.alone else None,
     )
 
@@ -87,16 +89,17 @@ def _ranges(experiment: Experiment) -> dict[str, SearchedRange]:
     return {path: SearchedRange(domain.low, domain.high, domain.log) for path, domain in ranges}
 
 
+def _truth(dataset: Dataset, chain: ChainPlan) -> np.ndarray:
+    """The targets of the outer-test rows."""
+    targets = dataset.targets[chain.test]
+    return as_small(targets) if targets.dtype.kind == "i" else targets
+
+
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
     """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
     rows = np.concatenate([fold.validation for fold in chain.folds])
     kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.groups
     return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
-
-
-def _small(targets: np.ndarray) -> np.ndarray:
-    """Class codes in as few bytes as they need."""
-    return targets.astype(np.min_scalar_type(targets.max())) if targets.dtype.kind == "i" else targets
 
 
 def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:

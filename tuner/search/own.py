@@ -23,6 +23,7 @@ from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import Described, Fault, failed, is_own
 from tuner.experiment.space import Choice, Parameter, Space, Value
+from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
 from tuner.models._own import kept, load
 from tuner.models.layers import Lanes, MetaLanes
@@ -36,7 +37,6 @@ from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
-from tuner.training.metrics import DEFAULT
 from tuner.training.stack import FLOAT
 
 TIMES = 2  # trainings in the first process; one more follows in a second

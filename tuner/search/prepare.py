@@ -17,6 +17,7 @@ from tuner.experiment.own_code import Described, is_own
 from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
+from tuner.metrics import Metric
 from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
 from tuner.search.jobs import Work
@@ -29,7 +30,6 @@ from tuner.search.sharing import layout, together_in
 from tuner.search.unused_settings import check_used, doubts, split_unused
 from tuner.search.user_code import UserCode
 from tuner.sources.loading.cache import load, named
-from tuner.training.metrics import Metric
 
 
 @dataclass(frozen=True, eq=False)

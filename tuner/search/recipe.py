@@ -11,11 +11,11 @@ from tuner.errors import NotTrusted, UsageError
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.own_code import is_own
 from tuner.experiment.settings import Settings
+from tuner.metrics import METRICS
 from tuner.models._own import Own, load
 from tuner.models.layers import Lanes, Shapes
 from tuner.search.catalogue import model
 from tuner.search.jobs import Work
-from tuner.training.metrics import METRICS
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
 

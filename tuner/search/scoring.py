@@ -8,14 +8,14 @@ import numpy as np
 
 from tuner.data.dataset import Dataset, Rows
 from tuner.data.resampling import ChainPlan, NestedPlan
+from tuner.data.scored import needed
 from tuner.errors import did_you_mean
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.yaml_file import at
-from tuner.search.dummy import needed
+from tuner.metrics import DEFAULT, METRICS, Metric
+from tuner.metrics.numbers import LEVELS
+from tuner.metrics.parts.guesses import Seen
 from tuner.search.unused_settings import Entry, extremes
-from tuner.training.metrics import DEFAULT, METRICS, Metric
-from tuner.training.metrics.guesses import Seen
-from tuner.training.metrics.numbers import LEVELS
 
 SHARE = 0.95  # of the commonest class, from which accuracy tells little
 NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}

@@ -7,32 +7,34 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tuner.data import scored
 from tuner.data.dataset import Rows, disjoint
 from tuner.errors import LimitReached, TunerError, lacking
 from tuner.experiment.diagnosis import FoldTraining, diagnose
 from tuner.experiment.own_code import first_line
-from tuner.experiment.packing import pack
+from tuner.experiment.packing import as_small, pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
+from tuner.metrics import METRICS
+from tuner.metrics.parts.sums import Array, Floats
+from tuner.metrics.parts.threshold import decided
+from tuner.metrics.parts.threshold import tuned as threshold_of
 from tuner.process import use_one_thread
-from tuner.search.answers import confusion, examples
+from tuner.search.answers import confused, examples
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
 from tuner.search.recipe import check_own, recipe_of
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 from tuner.training.lane_data import Table
 from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind
-from tuner.training.metrics import METRICS
 from tuner.training.stack import Recipe
-from tuner.training.threshold import decided
-from tuner.training.threshold import tuned as threshold_of
 
 Heard = Callable[[int], object]
 LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: of an entry, and of all
@@ -58,8 +60,7 @@ class Runner:
     def __init__(self, work: Work, device: str) -> None:
         use_one_thread()
         dataset, self._metric = work.dataset, METRICS[work.metric]
-        self._work = work
-        self._row_score = self._metric.row_score(dataset)
+        self._work, self._by_row = work, scored.is_mean_over_rows(dataset, self._metric)
         self._table = Table(dataset, torch.device(device))
         check_own(work)
 
@@ -123,7 +124,7 @@ class Runner:
         """The views whose outputs are kept, as they are some chain's refit, or wanted row by row; none where they take
         too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
-        wanted |= {view for chain in job.chains if chain.by_row and self._row_score for view in chain.views}
+        wanted |= {view for chain in job.chains if chain.by_row and self._metric.totals for view in chain.views}
         views = job.views
         numbers = sum(len(views[view][1]) for view in wanted) * self._table.answers * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
@@ -137,27 +138,22 @@ class Runner:
             record = self._at_threshold(record, chain, job, trained)
         if chain.by_row and all(view in trained.outputs for view in chain.views):
             at_best = zip(chain.views, record.best_epochs, strict=True)
-            scores = [
-                self._by_row(trained.outputs[view][best - 1], views[view][1], record.threshold)
-                for view, best in at_best
-            ]
-            return replace(record, row_scores=pack(np.concatenate(scores)))
+            folds = [(*views[view], trained.outputs[view][best - 1]) for view, best in at_best]
+            return replace(record, row_scores=self._packed_row_scores(folds, record.threshold))
         shared = _shared_refit(chain.refit, refit_epochs(record), trained)
         refit = self._refitted(job.number, shared, chain.held_out, record.threshold) if shared else None
         return replace(record, refit=refit)
 
     def _at_threshold(self, record: TrialRecord, chain: ChainView, job: TrialJob, trained: Trained) -> TrialRecord:
         """The record with the decision threshold that is best on its folds, and its scores there."""
-        folds = [
-            (torch.from_numpy(trained.counting_outputs[view]), *self._truth(job.views[view][1])) for view in chain.views
-        ]
+        folds = [(trained.counting_outputs[view], *self._truth(job.views[view][1])) for view in chain.views]
         threshold, scores = threshold_of(folds, self._metric)
         return replace(record, threshold=threshold, fold_scores=tuple(scores), score=float(np.mean(scores)))
 
-    def _truth(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    def _truth(self, rows: Rows) -> tuple[Array, Floats]:
         """Targets (V, …) of rows, and what each counts in scores (V,)."""
         dataset = self._table.dataset
-        return torch.from_numpy(dataset.targets[rows]), torch.from_numpy(dataset.counts(rows))
+        return dataset.targets[rows], dataset.counts(rows)
 
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
         found = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
@@ -168,7 +164,7 @@ class Runner:
         """What is kept of a refit, whoever trained it, scored at the threshold."""
         score = found.score
         if threshold is not None:
-            score = self._metric.score(decided(torch.from_numpy(found.outputs), threshold), *self._truth(test)).item()
+            score = self._metric.score(decided(found.outputs, threshold), *self._truth(test))
         read, dataset = found.reading, self._table.dataset
         norms = [tuple(_short(norm) for norm in layer) for layer in read.norms.T]
         return RefitRecord(
@@ -178,19 +174,25 @@ class Runner:
             score,
             tuple(plain(loss) for loss in found.train_loss),
             predictions=None if dataset.positions else pack(found.outputs),
-            confusion=confusion(found.outputs, dataset, test),
+            confusion=confused(found.outputs, dataset, test),
             examples=examples(found.outputs, dataset, test),
             threshold=threshold,
-            row_scores=pack(self._by_row(found.outputs, test, threshold)) if self._row_score else None,
+            row_scores=self._packed_row_scores([(test[:0], test, found.outputs)], threshold) if self._by_row else None,
             gradients=dict(zip(read.layers, norms, strict=True)),
             dead={relu: plain(share) for relu, share in zip(read.relus, read.dead, strict=True)},
         )
 
-    def _by_row(self, outputs: Outputs, rows: Rows, threshold: float | None) -> NDArray[np.float64]:
-        """The scores of rows (V,), of their outputs (V, …), at the threshold."""
-        assert self._row_score
-        targets, _ = self._truth(rows)
-        return self._row_score(decided(torch.from_numpy(outputs), threshold), targets).double().numpy()
+    def _packed_row_scores(self, folds: Sequence[tuple[Rows, Rows, Outputs]], threshold: float | None) -> str | None:
+        """The scores (V,) of the rows of all folds, each (training rows, rows, outputs); or, where their mean is not
+        the score, their totals (V, S). None where these are too many numbers."""
+        rows, outputs = (np.concatenate([fold[place] for fold in folds]) for place in (1, 2))
+        found = [scored.needed(self._table.dataset, self._metric, train, on) for train, on, _ in folds]
+        known = [each for each in found if each is not None]
+        needed = np.concatenate(known) if known else None
+        totals = self._metric.row_totals(decided(outputs, threshold), *self._truth(rows), needed)
+        if totals is None or totals.size > KEPT_NUMBERS:
+            return None
+        return pack(totals[:, 1] if self._by_row else as_small(totals))
 
 
 def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:

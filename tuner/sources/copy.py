@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import IGNORED, PADDING, UNKNOWN, Dataset, DatasetSettings
+from tuner.data.dataset import PADDING, UNKNOWN, Dataset, DatasetSettings
+from tuner.metrics.parts.sums import IGNORED
 
 BLANK, GO = "_", ">"
 

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import IGNORED, Dataset, NumberSettings, Rows
+from tuner.data.dataset import Dataset, NumberSettings, Rows
 from tuner.data.levels import texts
 from tuner.data.precision import Narrowed, joined, narrow
 from tuner.data.targets import targets
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.readers.files import PathOrPaths, all_located

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import IGNORED
+from tuner.metrics.parts.sums import IGNORED
 from tuner.models.layers import Lanes
 from tuner.models.layers.lanes import chosen
 from tuner.training.lane_data import Inputs, cut_off

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import IGNORED, Dataset
+from tuner.data.dataset import Dataset
 from tuner.data.preprocess import fit
+from tuner.metrics.parts.sums import IGNORED
 from tuner.models.layers import Shapes
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, by_row, label_mask
-from tuner.training.metrics.metric import Need
-from tuner.training.metrics.numbers import naive_error
 from tuner.training.settings import TrainingSettings
 
 Inputs = tuple[Tensor, ...]
@@ -100,8 +99,6 @@ class LaneData:
         )
         self._codes = stacked["codes"]  # (K, F, V)
         self._normaliser = _normaliser(table, lanes, self._class_weight)  # (K, 1)
-        naive = [naive_error(table.dataset, lane.train) for lane in lanes if table.dataset.naive is not None]
-        self._naive = torch.from_numpy(np.stack(naive)) if naive else None
 
     def select(self, lanes: Tensor) -> LaneData:
         """The data of a selection of the lanes."""
@@ -111,8 +108,6 @@ class LaneData:
             setattr(chosen, name, statistic[lanes.to(statistic.device)])
         if self._class_weight is not None:
             chosen._class_weight = self._class_weight[lanes]
-        if self._naive is not None:
-            chosen._naive = self._naive[lanes.cpu()]
         return chosen
 
     def shares(self, targets: Tensor, weights: Tensor, row_weights: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -163,13 +158,6 @@ class LaneData:
         weights = self._table.dataset.score_weights
         each = 1.0 if weights is None else _taken(torch.from_numpy(weights), rows.cpu()).double()
         return counts.cpu().double() * each
-
-    def needed(self, need: Need | None, rows: Tensor) -> Tensor | None:
-        """What a metric needs in addition, on the CPU: the user of each row (K, V), which is the first column of ids,
-        or the error of the seasonal-naive forecast on each lane's training rows (K, M)."""
-        if need == "users":
-            return _taken(self._table.features[:, 0], rows).cpu()
-        return self._naive if need == "naive" else None
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets for the loss: class codes, or float32 numbers scaled as each lane's training rows are."""

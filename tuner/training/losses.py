@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from tuner.data.dataset import IGNORED
 from tuner.experiment.settings import Settings
+from tuner.metrics.parts.sums import IGNORED
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tuner.metrics import Metric
 from tuner.models.layers import BatchNorm, Copies, Dropout, Lanes, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
@@ -17,12 +18,11 @@ from tuner.training.lane_data import Inputs, LaneData, Table
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
 from tuner.training.losses import BY_TASK, by_row, label_mask
-from tuner.training.metrics import Metric
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.schedules import LearningRateSchedule
+from tuner.training.scorer import Scorer, scorers
 from tuner.training.settings import TrainingSettings
-from tuner.training.threshold import best_scores
 from tuner.training.uninformed import uninformed_losses
 
 Build = Callable[[Shapes, Lanes], nn.Module]
@@ -68,7 +68,7 @@ class Stack:
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
         self.positions = list(positions)
-        self._metric, self._settings, self._tune = recipe.metric, recipe.settings, recipe.tune_threshold
+        self._settings = recipe.settings
         self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         self.model = recipe.build(table.shapes, random).to(table.device)
@@ -84,6 +84,7 @@ class Stack:
         self._data = LaneData(table, lanes, settings.class_weight)
         self._row_size, self._answers, self._outputs = table.row_size, table.answers, table.dataset.outputs
         self._sets = row_sets(lanes, table.row_size, table.device)
+        self._scorers = scorers(table.dataset, recipe.metric, lanes, tune_threshold=recipe.tune_threshold)
         few, more = (self._probe(rows) for rows in (PROBED, 2 * PROBED))
         self._kept_per_row = -(-(more - few) // (PROBED * len(lanes)))
         self._kept_once = max(0, few // len(lanes) - PROBED * self._kept_per_row)  # whatever the batch: weights, turned
@@ -158,7 +159,7 @@ class Stack:
         """Score each lane on each of its row sets."""
         self.model.eval()
         with self.layer_monitor.listening():
-            found = [self._evaluate(each) for each in self._sets]
+            found = [self._evaluate(*each) for each in zip(self._sets, self._scorers, strict=True)]
         loss, score, outputs, dead = zip(*found, strict=True)
         return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
 
@@ -172,7 +173,7 @@ class Stack:
         """Of the last step, by lane and layer (K, layers)."""
         return self._norms
 
-    def _evaluate(self, on: RowSet) -> tuple[Tensor, Tensor, Tensor, Floats]:
+    def _evaluate(self, on: RowSet, scorer: Scorer) -> tuple[Tensor, Tensor, Tensor, Floats]:
         outputs, losses, label_counts = [], [], []
         for rows in torch.split(on.rows, on.width, dim=1):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
@@ -185,12 +186,8 @@ class Stack:
         weights = self._data.score_weights(on.rows, on.counts)
         shares = torch.cat(label_counts, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
-        labels, whole = self._data.labels(on.rows).cpu(), torch.cat(outputs, dim=1).cpu()
-        if self._tune:
-            score = best_scores(whole, labels, weights, self._metric)
-        else:
-            score = self._metric.score(whole, labels, weights, self._data.needed(self._metric.needs, on.rows))
-        return loss, score, whole, self.layer_monitor.dead(len(on.rows))
+        whole = torch.cat(outputs, dim=1).cpu()
+        return loss, scorer(whole), whole, self.layer_monitor.dead(len(on.rows))
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
@@ -211,6 +208,7 @@ class Stack:
         self._batches.select(index)
         self._data = self._data.select(here)
         self._sets = tuple(each.select(here) for each in self._sets)
+        self._scorers = tuple(each.select(index.tolist()) for each in self._scorers)
         self.positions = [self.positions[i] for i in index.tolist()]
 
     @property

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.data.dataset import IGNORED
+from tuner.metrics.parts.sums import IGNORED
 from tuner.training.lane_data import LaneData
 from tuner.training.lanes import Lane
 from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, by_row, label_mask

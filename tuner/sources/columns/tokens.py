@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import END, IGNORED, PADDING, UNKNOWN, DatasetSettings, Rows
+from tuner.data.dataset import PADDING, UNKNOWN, DatasetSettings, Rows
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
+from tuner.metrics.texts import END
 
 LARGEST = 2**28  # codes of all texts, padded alike
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # "isn't" is a word, and so is every other sign

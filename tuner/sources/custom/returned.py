@@ -15,10 +15,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset, TensorDataset
 
-from tuner.data.dataset import IGNORED, LAYOUTS, Dataset, Task
+from tuner.data.dataset import LAYOUTS, Dataset, Task
 from tuner.data.precision import EXACT_KINDS, narrow
 from tuner.data.targets import tags, targets
 from tuner.errors import DataError, did_you_mean
+from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, row_weights, step_counts, times, weights_for
 from tuner.sources.columns.split import read_split
 from tuner.sources.readers.in_memory import plain_frame

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from rich.filesize import decimal
 
-from tuner.data.dataset import IGNORED
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
 
 Colour = Literal["auto", "grey", "rgb"]
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"})

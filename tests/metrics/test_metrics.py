@@ -4,15 +4,17 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from sacrebleu import corpus_bleu
 from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
+from sets import scores as scores_of
 from sklearn import metrics as sk
 
-from tuner.data.dataset import END, IGNORED, Dataset
-from tuner.training.metrics import DEFAULT, METRICS
-from tuner.training.metrics.numbers import naive_error
+from tuner.data.dataset import Dataset
+from tuner.data.scored import needed as needed_of
+from tuner.metrics import DEFAULT, METRICS
+from tuner.metrics.parts.sums import IGNORED
+from tuner.metrics.texts import END
 
 CLASSES = 4
 KINDS = ("masked", "whole", "fractions")  # of weights: 0 and 1, small whole numbers, numbers between 0 and 2
@@ -119,7 +121,7 @@ def test_every_metric_has_an_oracle_and_every_task_a_default():
 
 
 def assert_equals(name, oracle, outputs, targets, weights):
-    scores = METRICS[name].score(*map(torch.from_numpy, (outputs, targets, weights)))
+    scores = scores_of(METRICS[name], outputs, targets, weights)
     assert scores.shape == weights.shape[:-1]
     kind = np.float64 if targets.dtype.kind == "f" else np.int64  # scikit-learn would go on in float32
     for index in np.ndindex(*weights.shape[:-1]):
@@ -127,7 +129,7 @@ def assert_equals(name, oracle, outputs, targets, weights):
         expected = oracle(
             targets[index][keep].astype(kind), outputs[index][keep].astype(np.float64), weights[index][keep]
         )
-        assert scores[index].item() == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+        assert scores[index] == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
 def random_weights(random, kind, *shape):
@@ -205,12 +207,11 @@ def test_relative_errors_where_something_is_zero(name):
 
 
 def test_one_row_has_no_r2_and_a_constant_no_rank():
-    one = torch.tensor([[1.0, 0.0]], dtype=torch.double)
-    values = torch.tensor([[[3.0], [4.0]]], dtype=torch.double)
-    assert METRICS["r2"].score(values + 1, values, one).isnan().all()
-    all_, same = torch.ones(1, 2, dtype=torch.double), torch.zeros_like(values)
-    assert METRICS["spearman"].score(values, same, all_).isnan().all()
-    assert METRICS["spearman"].score(same, values, all_).item() == 0  # it orders nothing; SciPy says nan
+    one, values = np.array([1.0, 0.0]), np.array([[3.0], [4.0]])
+    assert np.isnan(METRICS["r2"].score(values + 1, values, one))
+    all_, same = np.ones(2), np.zeros_like(values)
+    assert np.isnan(METRICS["spearman"].score(values, same, all_))
+    assert METRICS["spearman"].score(same, values, all_) == 0  # it orders nothing; SciPy says nan
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -228,16 +229,15 @@ def test_the_scaled_error_is_that_of_hyndman_and_koehler(horizon):
     known = series[: start + 30]
     scale = np.abs(known[season:] - known[:-season])[start - season :].mean(axis=0)
     outputs = targets[test] + random.normal(size=targets[test].shape)
-    found = METRICS["mase"].score(
-        *(torch.from_numpy(each) for each in (outputs, targets[test], np.ones(len(test)), naive_error(data, train)))
-    )
+    mase = METRICS["mase"]
+    found = mase.score(outputs, targets[test], np.ones(len(test)), needed_of(data, mase, train, test))
     errors = np.abs(outputs - targets[test]).mean(axis=0).reshape(horizon, columns)
-    assert found.item() == pytest.approx((errors / scale).mean(), rel=1e-6)
+    assert found == pytest.approx((errors / scale).mean(), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_with_all_weights_1_nothing_is_rounded_otherwise(name):
-    """Scores of equal rows are bit-identical whatever the padding: sums are of a lane's own rows."""
+    """Scores with equal weights are the same to the bit, whatever that weight is."""
     random, metric = np.random.default_rng(4), METRICS[name]
     if name in OF_CLASSES:
         outputs, targets = random.normal(size=(20, CLASSES)), random.integers(0, CLASSES, 20)
@@ -247,10 +247,9 @@ def test_with_all_weights_1_nothing_is_rounded_otherwise(name):
     else:
         targets = random.normal(50, 9, (20, 1))
         outputs = targets + random.normal(size=(20, 1))
-    besides = torch.zeros(20, dtype=torch.long) if metric.needs == "users" else torch.ones(1, dtype=torch.double)
-    ones, twos = torch.ones(20, dtype=torch.double), torch.full((20,), 2.0, dtype=torch.double)
-    given = torch.from_numpy(outputs), torch.from_numpy(targets)
-    assert torch.equal(metric.score(*given, ones, besides), metric.score(*given, twos, besides))
+    needed = np.zeros(20, dtype=np.int64) if metric.needs == "users" else np.ones((20, 1))
+    ones, twos = np.ones(20), np.full(20, 2.0)
+    assert metric.score(outputs, targets, ones, needed) == metric.score(outputs, targets, twos, needed)
 
 
 def texts(random, rows, width, words=5):
@@ -280,28 +279,26 @@ def test_bleu_equals_sacrebleu(seed, width):
         [list(np.array(spoken(truth), dtype=object).repeat(times))],
         tokenize="none", force=True,
     ).score  # fmt: skip
-    found = METRICS["bleu"].score(*(torch.from_numpy(each[None]) for each in (said, truth, times * 1.0)))
-    assert found.item() == pytest.approx(expected, rel=1e-9)
+    assert METRICS["bleu"].score(said, truth, times * 1.0) == pytest.approx(expected, rel=1e-9)
 
 
 def test_token_accuracy_and_exact_match_by_hand():
-    truth = np.array([[[3, 2, END, IGNORED], [1, END, IGNORED, IGNORED], [2, 2, 2, END]]])
-    said = np.array([[[3, 2, END, END], [2, END, END, END], [2, 2, END, END]]])
-    weights = np.array([[1.0, 3.0, 2.0]])
-    found = {name: METRICS[name].score(*map(torch.from_numpy, (said, truth, weights))).item()
-             for name in ("token_accuracy", "exact_match")}  # fmt: skip
+    truth = np.array([[3, 2, END, IGNORED], [1, END, IGNORED, IGNORED], [2, 2, 2, END]])
+    said = np.array([[3, 2, END, END], [2, END, END, END], [2, 2, END, END]])
+    weights = np.array([1.0, 3.0, 2.0])
+    found = {name: METRICS[name].score(said, truth, weights) for name in ("token_accuracy", "exact_match")}
     right = (1 * 3 + 3 * 1 + 2 * 3) / (1 * 3 + 3 * 2 + 2 * 4)
     assert found == {"token_accuracy": pytest.approx(right), "exact_match": pytest.approx(1 / 6)}
-    logits = torch.from_numpy(np.eye(4)[said] + 0.0)  # of a model that says every step at once
-    assert METRICS["exact_match"].score(logits, *map(torch.from_numpy, (truth, weights))).item() == 1 / 6
+    logits = np.eye(4)[said]  # of a model that says every step at once
+    assert METRICS["exact_match"].score(logits, truth, weights) == 1 / 6
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_more_is_better_exactly_where_the_metric_says_so(name):
     random = np.random.default_rng(1)
     count = 20 if name in OF_CLASSES or name in OF_TEXTS else 40
-    needs = {"users": torch.zeros(count, dtype=torch.long), "naive": torch.ones(1, dtype=torch.double), None: None}
-    weights, needed = torch.ones(count, dtype=torch.double), needs[METRICS[name].needs]
+    needs = {"users": np.zeros(count, dtype=np.int64), "naive": np.ones((count, 1)), None: None}
+    weights, needed = np.ones(count), needs[METRICS[name].needs]
     if name in OF_CLASSES:
         targets = random.integers(0, CLASSES, 20)
         good, bad = (3.0 * np.eye(CLASSES)[(targets + wrong) % CLASSES] for wrong in (0, 1))
@@ -313,16 +310,13 @@ def test_more_is_better_exactly_where_the_metric_says_so(name):
     else:
         targets = np.abs(random.normal(size=(40, 1)))
         good, bad = targets + 0.1, 3.0 - targets
-    given = [(torch.from_numpy(o), torch.from_numpy(targets), weights, needed) for o in (bad, good)]
-    worse, better = (METRICS[name].score(*each).item() for each in given)
+    worse, better = (METRICS[name].score(outputs, targets, weights, needed) for outputs in (bad, good))
     assert (better > worse) is METRICS[name].maximize
     low, high = METRICS[name].bounds
     assert all((low is None or low <= s) and (high is None or s <= high + 1e-9) for s in (worse, better))
 
 
 def test_log_softmax_of_the_oracle_is_ours():
-    outputs = np.random.default_rng(0).normal(size=(1, 9, CLASSES))
-    targets = np.arange(9)[None] % CLASSES
-    nll = -log_softmax(outputs[0], axis=1)[np.arange(9), targets[0]]
-    by_row = METRICS["log_loss"].by_row(torch.from_numpy(outputs), torch.from_numpy(targets))
-    np.testing.assert_allclose(by_row[0].numpy(), nll)
+    outputs, targets = np.random.default_rng(0).normal(size=(9, CLASSES)), np.arange(9) % CLASSES
+    nll = -log_softmax(outputs, axis=1)[np.arange(9), targets]
+    np.testing.assert_allclose(METRICS["log_loss"].row_totals(outputs, targets, np.ones(9))[:, 1], nll)

@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics as sk
-import torch
 from helpers import but_raised, inside, search, tables, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.metrics import METRICS
+from tuner.metrics.parts.threshold import decided, tuned
 from tuner.report import load
 from tuner.report.predictions import predictions
-from tuner.training.metrics import METRICS
-from tuner.training.threshold import decided, tuned
 
 SK = {
     "macro_f1": lambda y, p: sk.f1_score(y, p, average="macro", zero_division=0),
@@ -29,7 +28,7 @@ def fold(seed, rows=20):
     y = (rng.random(rows) < 0.2).astype(np.int64)
     y[:2] = 0, 1
     logits = rng.normal(size=(rows, 2)) + np.stack([np.zeros(rows), 1.5 * y - 2], axis=1)
-    return torch.from_numpy(logits), torch.from_numpy(y), torch.ones(rows, dtype=torch.double)
+    return logits, y, np.ones(rows)
 
 
 @pytest.mark.slow
@@ -39,7 +38,7 @@ def fold(seed, rows=20):
 def test_the_best_threshold_is_that_of_a_search_over_all_decisions(name, seed):
     folds = [fold(seed + i) for i in range(3)]
     threshold, scores = tuned(folds, METRICS[name])
-    margins = [(z[:, 1] - z[:, 0]).numpy() for z, _, _ in folds]
+    margins = [z[:, 1] - z[:, 0] for z, _, _ in folds]
     values = np.unique(np.concatenate(margins))
     best = max(
         np.mean([SK[name](y, margin > at) for margin, (_, y, _) in zip(margins, folds, strict=True)])
@@ -48,7 +47,7 @@ def test_the_best_threshold_is_that_of_a_search_over_all_decisions(name, seed):
     assert np.mean(scores) == pytest.approx(best, abs=1e-12)
     for found, margin, (z, y, _) in zip(scores, margins, folds, strict=True):
         assert found == pytest.approx(SK[name](y, margin > threshold), abs=1e-12)
-        assert ((decided(z, threshold).argmax(-1) == 1).numpy() == (margin > threshold)).all()
+        assert ((decided(z, threshold).argmax(-1) == 1) == (margin > threshold)).all()
 
 
 def test_a_rare_class_gets_the_best_of_all_thresholds():
@@ -56,8 +55,8 @@ def test_a_rare_class_gets_the_best_of_all_thresholds():
     rng = np.random.default_rng(1)
     y = (rng.random(4000) < 0.005).astype(np.int64)
     margin = rng.normal(size=4000) + 3 * y
-    logits = torch.from_numpy(np.stack([np.zeros(4000), margin], axis=1))
-    found = tuned([(logits, torch.from_numpy(y), torch.ones(4000, dtype=torch.double))], METRICS["mcc"])
+    logits = np.stack([np.zeros(4000), margin], axis=1)
+    found = tuned([(logits, y, np.ones(4000))], METRICS["mcc"])
     values = np.unique(margin)
     best = max(sk.matthews_corrcoef(y, margin > at) for at in values[-200:])
     assert found.scores[0] == pytest.approx(best, abs=1e-12)
@@ -65,7 +64,7 @@ def test_a_rare_class_gets_the_best_of_all_thresholds():
 
 def test_without_a_gain_the_threshold_stays_where_it_is():
     z, y, w = fold(0)
-    sure = torch.stack([torch.zeros(len(y)), 6.0 * y - 3], dim=1)
+    sure = np.stack([np.zeros(len(y)), 6.0 * y - 3], axis=1)
     assert tuned([(sure, y, w)], METRICS["accuracy"]) == (0.0, [1.0])
     assert decided(z, None) is z
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tuner.metrics.parts.sums import Floats
 
 
 def auc(positive: NDArray[np.bool_], score: Floats, weights: Floats | None = None) -> float | None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from tuner.data.dataset import IGNORED
+from tuner.metrics.parts.sums import IGNORED, Array, Floats
 
-Floats = NDArray[np.float64]
-Counted = Callable[[Tensor, Tensor, Tensor], Tensor]  # of what is hit, predicted and true per class (…, C)
+Counted = Callable[[Floats, Floats, Floats], Floats]  # of what is hit, predicted and true per class (…, C)
 POWERS = np.linspace(0, 6, 61)  # of the class shares, for the shares of random draws
 RARE = 1e-9  # rows, of a class that no training row has: its probability must not be 0
 BETTER = 1e-9  # less is rounding
@@ -25,7 +21,7 @@ NEAR = 101  # quantiles among which the best constant is first looked for
 class Seen:
     """Training rows: targets (N, …), weights (N,), and the names of the classes, if there are any."""
 
-    targets: NDArray[Any]
+    targets: Array
     weights: Floats
     classes: tuple[str, ...] = ()
 
@@ -201,8 +197,10 @@ def _best(score: Counted, share: Floats, draws: Sequence[Floats]) -> tuple[Float
     """The best of the ways to draw (C,), the first of equals, and its score."""
     if not draws:
         return share, -np.inf
-    q, s = torch.from_numpy(np.stack(draws)), torch.from_numpy(share)
-    scores = score(q * s, q, s.expand_as(q)).nan_to_num(-np.inf).numpy()
+    q = np.stack(draws)
+    with np.errstate(all="ignore"):
+        scores = score(q * share, q, np.broadcast_to(share, q.shape))
+    scores = np.where(np.isnan(scores), -np.inf, scores)
     place = int(np.flatnonzero(scores >= scores.max() - BETTER)[0])  # also where none is defined
     return draws[place], float(scores[place])
 

@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from tuner.training.metrics import Metric
+from tuner.metrics.parts.metric import Metric
+from tuner.metrics.parts.sums import Array, Floats
 
 DEFAULT = 0.0  # the class of the higher probability
 EQUAL = 1e-12  # scores this near are the same: sums in another order round otherwise
-Floats = NDArray[np.float64]
 
 
 class Tuned(NamedTuple):
@@ -27,17 +24,17 @@ class Tuned(NamedTuple):
     scores: list[float]
 
 
-def tuned(folds: Sequence[tuple[Tensor, Tensor, Tensor]], metric: Metric) -> Tuned:
+def tuned(folds: Sequence[tuple[Array, Array, Floats]], metric: Metric) -> Tuned:
     """The threshold of the best mean score over folds, each (logits (V, 2), codes (V,), weights (V,)), and the scores
     of the folds there. Of equals, the one nearest to `DEFAULT`.
 
     Every decision that the rows allow is tried, with a threshold in the middle between each two neighbouring margins:
     no row is near it."""
-    margins = [(logits[:, 1] - logits[:, 0]).double().numpy() for logits, _, _ in folds]
+    margins = [(logits[:, 1] - logits[:, 0]).astype(np.float64) for logits, _, _ in folds]
     known = np.unique(np.concatenate(margins))
     candidates = np.append(DEFAULT, (known[1:] + known[:-1]) / 2)
     of_folds = [
-        _scores(margin, codes.numpy(), weights.numpy(), candidates, metric)
+        _scores(margin, codes, weights, candidates, metric)
         for margin, (_, codes, weights) in zip(margins, folds, strict=True)
     ]
     scores = np.stack(of_folds, axis=1)  # (candidates, folds)
@@ -47,20 +44,12 @@ def tuned(folds: Sequence[tuple[Tensor, Tensor, Tensor]], metric: Metric) -> Tun
     return Tuned(float(candidates[chosen]), scores[chosen].tolist())
 
 
-def decided(logits: Tensor, threshold: float | None) -> Tensor:
+def decided(logits: Array, threshold: float | None) -> Array:
     """Logits (…, 2) moved so that the higher one is the class predicted at the threshold; as they are without one."""
-    if threshold is None:
-        return logits
-    return logits.double() - torch.tensor([0.0, threshold], dtype=torch.double)
+    return logits if threshold is None else logits.astype(np.float64) - np.array([0.0, threshold])
 
 
-def best_scores(logits: Tensor, codes: Tensor, weights: Tensor, metric: Metric) -> Tensor:
-    """The score (K,) of each of K sets at its own best threshold, of logits (K, V, 2), codes and weights (K, V)."""
-    sets = zip(logits, codes, weights, strict=True)
-    return torch.tensor([tuned([each], metric).scores[0] for each in sets], dtype=torch.double)
-
-
-def _scores(margin: Floats, codes: NDArray[np.int64], weights: Floats, candidates: Floats, metric: Metric) -> Floats:
+def _scores(margin: Floats, codes: Array, weights: Floats, candidates: Floats, metric: Metric) -> Floats:
     """The scores of one fold at every candidate, from the weights of the rows above it: both classes' hits follow."""
     assert metric.counted is not None
     order = np.argsort(margin, kind="stable")
@@ -71,4 +60,5 @@ def _scores(margin: Floats, codes: NDArray[np.int64], weights: Floats, candidate
     first = below[0] + below[1]
     predicted = np.stack([first, sum(totals) - first], axis=1)
     true = np.broadcast_to(totals, correct.shape).copy()
-    return np.asarray(metric.counted(*(torch.from_numpy(each) for each in (correct, predicted, true))).numpy())
+    with np.errstate(all="ignore"):
+        return metric.counted(correct, predicted, true)

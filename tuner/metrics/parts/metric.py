@@ -1,0 +1,141 @@
+"""What a metric is, and how most of them are computed from sums over rows.
+
+V rows with P places in all: a row of a table is one place; a row with a class at every step or pixel has many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.metrics.parts.guesses import Counted, Guesses
+from tuner.metrics.parts.sums import IGNORED, Array, Floats, Sums
+
+OfSet = Callable[..., float]  # of outputs, targets, weights, and of what the metric `needs`
+Totals = Callable[..., Floats]  # of outputs, targets, `Sums`, and of what the metric `needs`
+OfTotals = Callable[[Floats], Floats]
+OfPlaces = Callable[[Array, Array], Floats]
+Bounds = tuple[float | None, float | None]
+Need = Literal["users", "naive"]
+Undefined = Callable[[Array, Array | None], str | None]
+CLASSES = ("classification", "tagging", "segmentation")  # tasks whose answer is a class: of a row, a step or a pixel
+LABELS = (*CLASSES, "multilabel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A score of a set of rows.
+
+    Most metrics are a function of weighted sums over the rows: `totals` returns the sums (G, S) of G groups of rows,
+    `of_totals` turns sums (…, S) into scores (…). So one definition gives the score of a set, and that of any resample
+    of its rows. The others, such as an area under a curve, have `of_set` instead.
+
+    Attributes:
+        name: as it stands in an experiment file.
+        tasks: the tasks that it can score.
+        maximize: whether a higher score is better.
+        meaning: one line for `tuner list` and the documentation.
+        bounds: the lowest and the highest possible score; None where there is none.
+        guesses: the best answers that ignore the features.
+        totals, of_totals, of_set: how it is computed, see above.
+        mean: whether the score is the mean of one number per place, which is then the only total beside the weight.
+        counted: the same from the rows that are hit, predicted and true per class, if it scores the predicted class.
+        whole: whether it takes the places of a row together, as they are; else each labelled place counts like a row.
+        least: targets below it have no meaning; None where all have.
+        needs: what it takes in addition for each row: its user (V,), or the mean absolute error of the seasonal-naive
+            forecast on the training rows (V, M).
+        undefined: says why rows with these targets have no score, or None.
+        weighted: whether rows may have weights.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    maximize: bool
+    meaning: str
+    bounds: Bounds
+    guesses: Guesses
+    totals: Totals | None = None
+    of_totals: OfTotals | None = None
+    of_set: OfSet | None = None
+    mean: bool = False
+    counted: Counted | None = None
+    whole: bool = False
+    least: float | None = None
+    needs: Need | None = None
+    undefined: Undefined | None = None
+    weighted: bool = True
+
+    @np.errstate(all="ignore")  # a model that diverged scores nan
+    def score(self, outputs: Array, targets: Array, weights: Floats, needed: Array | None = None) -> float:
+        """The score of a set of rows; nan where there is none.
+
+        Args:
+            outputs: (V, *positions, C), or tokens (V, T) of a decoder.
+            targets: codes (V, *positions), `IGNORED` where there is no label; or numbers (V, M).
+            weights: (V,), how much each row counts; the values of rows of weight 0 may be anything.
+            needed: what the metric `needs` of each row.
+        """
+        if self.of_totals is None or self.totals is None:
+            assert self.of_set is not None
+            outputs, targets, weights, _ = self._places(outputs, targets, weights)
+            return float(self.of_set(outputs, targets, weights, *self._needed(needed)))
+        return float(self.of_totals(self._totals(outputs, targets, weights, needed, together=True))[0])
+
+    @np.errstate(all="ignore")
+    def row_totals(self, outputs: Array, targets: Array, weights: Floats, needed: Array | None = None) -> Floats | None:
+        """The totals (V, S) of each row: `of_totals` of their sum is the score. None if the metric is not of sums."""
+        return None if self.totals is None else self._totals(outputs, targets, weights, needed, together=False)
+
+    def _totals(
+        self, outputs: Array, targets: Array, weights: Floats, needed: Array | None, *, together: bool
+    ) -> Floats:
+        assert self.totals is not None
+        rows = len(weights)
+        outputs, targets, weights, row = self._places(outputs, targets, weights)
+        sums = Sums(weights) if together else Sums(weights, rows, row)
+        return self.totals(outputs, targets, sums, *self._needed(needed))
+
+    def _places(self, outputs: Array, targets: Array, weights: Floats) -> tuple[Array, Array, Floats, NDArray[np.intp]]:
+        """Outputs, targets and weights of all places, one after another, and the row of each."""
+        rows = np.arange(len(weights))
+        if targets.ndim == 1 or targets.dtype.kind == "f" or self.whole:
+            return outputs, targets, weights, rows
+        per_row = targets[0].size if len(targets) else 0
+        codes, row = targets.reshape(-1), np.repeat(rows, per_row)
+        label_mask = codes != IGNORED
+        if label_mask.all():
+            return outputs.reshape(-1, outputs.shape[-1]), codes, weights[row], row
+        row = row[label_mask]
+        return outputs.reshape(-1, outputs.shape[-1])[label_mask], codes[label_mask], weights[row], row
+
+    def _needed(self, needed: Array | None) -> tuple[Array | None, ...]:
+        return () if self.needs is None else (needed,)
+
+    def why_undefined(self, targets: Array, weights: Floats, needed: Array | None) -> str:
+        """Why rows with these targets (V, …) and weights (V,) have no score; empty where they have one."""
+        counts = weights > 0
+        if not counts.any():
+            return "all of them weigh 0"
+        if targets.dtype.kind == "i" and (targets[counts] == IGNORED).all():
+            return "nothing is asked of them"
+        if self.undefined is None:
+            return ""
+        return self.undefined(targets[counts], None if needed is None else needed[counts]) or ""
+
+
+def mean_of(of_places: OfPlaces, **about: Any) -> Metric:
+    """The metric that is the weighted mean of a number per place; `about` are the other attributes of `Metric`."""
+
+    def totals(outputs: Array, targets: Array, sums: Sums) -> Floats:
+        return sums.of(np.stack([np.ones(len(targets)), of_places(outputs, targets)], axis=1))
+
+    return Metric(totals=totals, of_totals=mean, mean=True, **about)
+
+
+def mean(totals: Floats) -> Floats:
+    """The mean (…) of totals (…, 2): the sum of the weights, and the weighted sum."""
+    return np.asarray(totals[..., 1] / totals[..., 0])
