@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from benchmarks.timing import table
-from tuner.data.dataset import Dataset, Task
+from tuner.data.dataset import Dataset
+from tuner.data.target import Task
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.diagnosis import SIGNS
 from tuner.experiment.records import TrialRecord

@@ -15,7 +15,8 @@ import torch
 from sklearn.model_selection import KFold
 
 from tuner import registry
-from tuner.data.dataset import Dataset, check
+from tuner.data.check import check
+from tuner.data.dataset import Dataset
 from tuner.experiment.configuration import Configuration
 from tuner.metrics import METRICS
 from tuner.search.catalogue import SOURCES

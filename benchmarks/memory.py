@@ -19,7 +19,7 @@ LOAD = """
 import sys, threading, time
 from pathlib import Path
 from benchmarks.timing import memory
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.sources import {source}
 from tuner.data.describe import describe
 from tuner.sources.loading.guess import guess

@@ -13,7 +13,9 @@ import pytest
 
 import tuner
 from tuner import registry
-from tuner.data.dataset import DatasetSettings, Layout, Task
+from tuner.data.inputs import Layout
+from tuner.data.settings import DatasetSettings
+from tuner.data.target import Task
 from tuner.errors import UsageError
 from tuner.experiment.settings import Settings, complaint, name_of
 from tuner.search import catalogue

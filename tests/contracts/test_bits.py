@@ -8,7 +8,7 @@ from helpers import slow
 from toys import CPU, classes, go_on
 
 from tuner import registry
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.experiment.configuration import Configuration
 from tuner.metrics import DEFAULT
 from tuner.search.catalogue import SOURCES

@@ -3,7 +3,7 @@
 Which columns, words and classes there are is read from all rows; those that a fold's training rows do not show are
 unknown to it."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tiny import TINY
 
 from tuner import registry
-from tuner.data.dataset import check
+from tuner.data.check import check
+from tuner.data.dataset import arrays_of, with_arrays
 from tuner.data.preprocess import Preparation, fit
 from tuner.data.resampling import plan
 from tuner.experiment.sections import Resampling
@@ -51,22 +52,23 @@ def loaded(name, folder):
 def spoiled(dataset, rows, seed):
     """The same data with other values, codes, lengths and targets in these rows."""
     random, changed = np.random.default_rng(seed), {}
-    for name in ("features", "side", "lengths", "targets", "weights"):
-        array = getattr(dataset, name)
-        if array is None:
+    seen = ("values", "codes", "lengths", "weights")
+    for path, array in arrays_of(dataset):
+        part, _, name = path.rpartition(".")
+        if name not in seen or part == "target.naive":
             continue
-        array = changed[name] = array.copy()
+        array = changed[path] = array.copy()
         if array.dtype.kind == "f":
             array[rows] += random.normal(0, 1e3, array[rows].shape)
-            array[rows[::3]] = np.nan if name in ("features", "side") else 0.0
-        elif name == "features":
+            array[rows[::3]] = np.nan if part.startswith("inputs") else 0.0
+        elif name == "codes":
             sizes = [len(words) for words in dataset.vocabularies]
             array[rows] = random.integers(0, sizes[0] if len(sizes) == 1 else sizes, array[rows].shape)
-        elif name == "targets":
+        elif part == "target":
             array[rows] = random.integers(IGNORED if dataset.positions else 0, dataset.outputs, array[rows].shape)
         else:
             array[rows] = random.integers(1, array.max() + 1, array[rows].shape)
-    return replace(dataset, **changed)
+    return with_arrays(dataset, changed)
 
 
 def seen(dataset, rows, knobs):

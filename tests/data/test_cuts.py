@@ -9,8 +9,8 @@ from helpers import inside, search, slow, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.errors import DataError
 from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
@@ -23,7 +23,7 @@ def toy(task="classification", **roles):
     random = np.random.default_rng(5)
     targets = random.permutation(np.arange(ROWS) % 3) if task == "classification" else np.zeros((ROWS, 1), np.float32)
     classes = ("a", "b", "c") if task == "classification" else ()
-    return Dataset("toy", task, np.zeros((ROWS, 2), np.float32), targets, (), ("y",), classes, **roles)
+    return toy_dataset("toy", task, np.zeros((ROWS, 2), np.float32), targets, (), ("y",), classes, **roles)
 
 
 def groups_of(count):
@@ -49,7 +49,7 @@ def test_no_group_is_on_two_sides_of_any_fold(wish, task):
 def test_grouped_outer_folds_equal_sklearns(task, splitter):
     dataset = toy(task, groups=groups_of(20))
     expected = splitter(5, shuffle=True, random_state=7).split(
-        dataset.features, dataset.targets.ravel(), dataset.groups
+        dataset.features, dataset.targets.ravel(), dataset.roles.groups
     )
     *outer, _ = plan(Resampling(seed=7), dataset).chains
     for chain, (train, test) in zip(outer, expected, strict=True):
@@ -87,7 +87,7 @@ def test_rows_of_one_time_are_never_parted():
 
 def test_forward_folds_equal_sklearns():
     expected = list(TimeSeriesSplit(6).split(np.zeros(70)))[1:]
-    rows = Dataset("toy", "regression", np.zeros((70, 1), np.float32), np.zeros((70, 1), np.float32), (), ("y",))
+    rows = toy_dataset("toy", "regression", np.zeros((70, 1), np.float32), np.zeros((70, 1), np.float32), (), ("y",))
     *outer, final = plan(Resampling(outer=5, kind="time"), rows).chains
     for chain, (train, test) in zip(outer, expected, strict=True):
         assert chain.rows.tolist() == train.tolist() and chain.test.tolist() == test.tolist()
@@ -146,7 +146,7 @@ def test_holdouts_of_groups_keep_class_shares():
     dataset = toy(groups=np.arange(ROWS) // 2)
     for chain in plan(Resampling(inner=InnerFolds(holdout=0.25, repeats=3)), dataset).chains:
         for fold in chain.folds:
-            assert not set(dataset.groups[fold.train]) & set(dataset.groups[fold.validation])
+            assert not set(dataset.roles.groups[fold.train]) & set(dataset.roles.groups[fold.validation])
             shares = np.bincount(dataset.targets[fold.validation]) / len(fold.validation)
             assert shares == pytest.approx([1 / 3] * 3, abs=0.15)
 

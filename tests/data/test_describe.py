@@ -2,16 +2,15 @@
 
 import gzip
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import inside, write_space
 from tiny import TINY
+from toy_data import changed, toy_dataset
 
 from tuner import registry
-from tuner.data.dataset import Dataset
 from tuner.data.describe import describe
 from tuner.sources import table
 from tuner.sources.loading.guess import LOOKED_AT, as_series, guess
@@ -133,9 +132,11 @@ def test_every_source_can_be_described(tmp_path, name):
 
 
 def test_rows_without_a_value_in_any_column_do_no_harm():
-    empty = Dataset("toy", "regression", np.full((4, 2), np.nan, np.float32), np.zeros((4, 1), np.float32), (), ("y",))
+    empty = toy_dataset(
+        "toy", "regression", np.full((4, 2), np.nan, np.float32), np.zeros((4, 1), np.float32), (), ("y",)
+    )
     assert [column.kind for column in describe(empty).features] == ["empty", "empty"]
-    constant = replace(empty, features=np.ones((4, 2), np.float32))
+    constant = changed(empty, features=np.ones((4, 2), np.float32))
     assert [column.values for column in describe(constant).features] == ["always 1", "always 1"]
 
 
@@ -216,7 +217,7 @@ def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
 
 def test_describing_takes_little_beside_the_data():
     features, target = np.random.default_rng(0).normal(size=(20_000, 50)).astype(np.float32), np.arange(20_000) % 3
-    dataset = Dataset("toy", "classification", features, target, (), ("y",), classes=("a", "b", "c"))
+    dataset = toy_dataset("toy", "classification", features, target, (), ("y",), classes=("a", "b", "c"))
     tracemalloc.start()
     describe(dataset)
     peak = tracemalloc.get_traced_memory()[1]

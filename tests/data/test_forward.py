@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import root_mean_squared_error
 from tiny import months, written
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.errors import DataError
 from tuner.experiment.sections import InnerFolds, Resampling
@@ -27,7 +27,7 @@ def forecasts(draw):
     ]
     order, until = np.array(draw(st.permutations(spans)), dtype=float).T
     blank = np.zeros((len(order), 1), np.float32)
-    return Dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=until)
+    return toy_dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=until)
 
 
 @settings(deadline=None, max_examples=80)
@@ -37,7 +37,7 @@ def test_no_step_that_a_training_row_asks_for_is_one_that_tests_it(dataset, fold
         chains = plan(Resampling(outer=folds + 1, inner=inner, gap=gap), dataset).chains
     except DataError:
         assume(False)
-    asked = [set(range(int(a), int(b) + 1)) for a, b in zip(dataset.order, dataset.until, strict=True)]
+    asked = [set(range(int(a), int(b) + 1)) for a, b in zip(dataset.roles.order, dataset.roles.until, strict=True)]
     for chain in chains:
         pairs = [(fold.train, fold.validation) for fold in chain.folds]
         pairs += [(chain.rows, chain.test)] if len(chain.test) else []
@@ -55,14 +55,14 @@ def test_no_more_rows_are_left_out_than_that_takes(dataset, folds):
     except DataError:
         assume(False)
     for chain in chains:
-        first = dataset.order[chain.test].min()
-        assert chain.rows.tolist() == np.flatnonzero(dataset.until < first).tolist()
+        first = dataset.roles.order[chain.test].min()
+        assert chain.rows.tolist() == np.flatnonzero(dataset.roles.until < first).tolist()
 
 
 def test_targets_that_reach_over_everything_are_told():
     order = np.arange(30.0)
     blank = np.zeros((30, 1), np.float32)
-    dataset = Dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=order + 20)
+    dataset = toy_dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=order + 20)
     with pytest.raises(DataError, match="targets that reach into the rows that test leaves nothing to train on"):
         plan(Resampling(outer=5), dataset)
 
@@ -98,7 +98,7 @@ def test_the_report_names_the_seasonal_naive_forecast(searched):
 
 def test_targets_that_leave_no_inner_fold_are_told():
     order, blank = np.arange(35.0), np.zeros((35, 1), np.float32)
-    dataset = Dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=order + 5)
+    dataset = toy_dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=order + 5)
     with pytest.raises(DataError, match="what is left before the first test is one part") as caught:
         plan(Resampling(outer=5), dataset)
     assert caught.value.hint == "fewer outer folds, or a smaller gap or horizon"

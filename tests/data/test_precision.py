@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import root_mean_squared_error
 from sklearn.preprocessing import StandardScaler
+from toy_data import toy_dataset
 
 from tuner.data import precision
-from tuner.data.dataset import Dataset, check
+from tuner.data.check import check
 from tuner.data.precision import narrow
 from tuner.errors import DataError
 from tuner.report import load
@@ -77,7 +78,7 @@ def test_features_are_standardised_as_in_float64_whatever_their_offset(tmp_path,
     expected = StandardScaler().fit(x[TRAIN]).transform(x)
     np.testing.assert_allclose(standardised(dataset), expected, atol=4e-6 if abs(offset) < 1e12 else 1e-3)
     np.testing.assert_allclose(in_units(dataset), x, rtol=1e-12 if offset else 1e-6)
-    assert not list(precision.warnings(dataset))
+    assert not list(precision.warnings(dataset.numbers))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -154,7 +155,7 @@ def test_pieces_of_a_file_are_narrowed_like_the_whole_array():
 def test_what_float32_cannot_keep_is_reported(tmp_path):
     """Half of the values near 0 and half near 1e12: no offset serves both."""
     x = np.where(np.arange(ROWS) % 2, 1e12, 0) + np.arange(ROWS) / 7
-    (text,) = precision.warnings(of_table(tmp_path, np.stack([x, X[:, 0]], axis=1), Y))
+    (text,) = precision.warnings(of_table(tmp_path, np.stack([x, X[:, 0]], axis=1), Y).numbers)
     assert text.startswith("different values of column 'a' coincide in float32, which keeps 7 digits")
 
 
@@ -180,8 +181,8 @@ def test_a_forecast_of_a_meter_keeps_its_digits(tmp_path):
         settings = forecast.Settings(path="d.csv", target="kwh", history=4, layout=layout)
         dataset = check(forecast.load(settings, tmp_path))
         np.testing.assert_array_equal(dataset.targets[:, 0], reading[4:])
-        np.testing.assert_array_equal(dataset.naive[:, 0], reading[3:-1])
-        assert root_mean_squared_error(reading[4:], dataset.naive[:, 0]) == pytest.approx(
+        np.testing.assert_array_equal(dataset.naive.values[:, 0], reading[3:-1])
+        assert root_mean_squared_error(reading[4:], dataset.naive.values[:, 0]) == pytest.approx(
             np.sqrt(np.mean(np.diff(reading)[3:] ** 2)), rel=1e-12
         )
         windows = np.stack([reading[i : i + 4] for i in range(116)])
@@ -265,4 +266,4 @@ def test_a_target_whose_square_overflows_is_refused():
     targets = np.full((5, 1), 1.0)
     targets[3] = 1e200
     with pytest.raises(DataError, match=r"the target of row 4 is 1e\+200; squared errors of such numbers overflow"):
-        check(Dataset("toy", "regression", np.ones((5, 1), np.float32), targets, (), ("y",)))
+        check(toy_dataset("toy", "regression", np.ones((5, 1), np.float32), targets, (), ("y",)))

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.preprocess import fit
 from tuner.training.lane_data import LaneData, Table
 from tuner.training.lanes import Lane
@@ -19,7 +19,7 @@ TRAIN, REST = np.arange(30), np.arange(30, 40)
 
 def amounts(features, targets=None, **how):
     targets = np.zeros((len(features), 1), np.float32) if targets is None else targets
-    return Dataset("toy", "regression", features.astype(np.float32), targets, (), ("y",), **how)
+    return toy_dataset("toy", "regression", features.astype(np.float32), targets, (), ("y",), **how)
 
 
 def prepared(dataset, train=TRAIN, rows=None):

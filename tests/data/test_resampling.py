@@ -15,9 +15,9 @@ from sklearn.model_selection import (
     StratifiedKFold,
     StratifiedShuffleSplit,
 )
+from toy_data import changed, toy_dataset
 
 from tuner.data.cuts import partitions
-from tuner.data.dataset import Dataset
 from tuner.data.resampling import ChainPlan, Fold, NestedPlan, plan
 from tuner.errors import DataError
 from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
@@ -28,11 +28,13 @@ def toy(rows=61, classes=3, counts=None):
     counts = counts or [rows // classes + (i < rows % classes) for i in range(classes)]
     targets = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts))
     x = np.zeros((len(targets), 2), np.float32)
-    return Dataset("toy", "classification", x, targets, (), ("y",), tuple("abcdefgh"[: len(counts)]))
+    return toy_dataset("toy", "classification", x, targets, (), ("y",), tuple("abcdefgh"[: len(counts)]))
 
 
 def amounts(rows=61):
-    return Dataset("toy", "regression", np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32), (), ("y",))
+    return toy_dataset(
+        "toy", "regression", np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32), (), ("y",)
+    )
 
 
 def same(ours, theirs):
@@ -201,7 +203,7 @@ def test_an_overlap_is_found_wherever_it_is(where):
 def groups_in(count, rows=60, task="regression"):
     """Rows in groups of equal size."""
     dataset = amounts(rows) if task == "regression" else toy(rows)
-    return replace(dataset, groups=np.arange(rows) * count // rows)
+    return changed(dataset, groups=np.arange(rows) * count // rows)
 
 
 def partition(chains):
@@ -290,7 +292,9 @@ def test_repeated_holdouts_equal_sklearns(kind):
     dataset = groups_in(20) if kind == "grouped" else toy(60)
     wish = Resampling(outer="none", inner=InnerFolds(holdout=0.25, repeats=3), stratify=kind == "stratified", seed=5)
     splitter = {"stratified": StratifiedShuffleSplit, "plain": ShuffleSplit, "grouped": GroupShuffleSplit}[kind]
-    splits = splitter(3, test_size=0.25, random_state=1005).split(dataset.features, dataset.targets, dataset.groups)
+    splits = splitter(3, test_size=0.25, random_state=1005).split(
+        dataset.features, dataset.targets, dataset.roles.groups
+    )
     (final,) = plan(wish, dataset).chains
     for fold, (train, test) in zip(final.folds, splits, strict=True):
         assert fold.train.tolist() == sorted(train) and fold.validation.tolist() == sorted(test)
@@ -307,7 +311,7 @@ def test_partitions_are_said_to_differ_exactly_where_repeats_can_be_had(seed):
     rng = np.random.default_rng(seed)
     groups, targets = np.repeat(np.arange(6), 10), rng.integers(0, 2, 60)
     features = np.zeros((60, 1), np.float32)
-    dataset = Dataset("toy", "classification", features, targets, (), ("y",), ("a", "b"), groups=groups)
+    dataset = toy_dataset("toy", "classification", features, targets, (), ("y",), ("a", "b"), groups=groups)
     try:
         twice = plan(Resampling(kind="groups", outer={"folds": 5, "repeats": 2}, seed=seed), dataset).repeatable
     except DataError:
@@ -316,7 +320,7 @@ def test_partitions_are_said_to_differ_exactly_where_repeats_can_be_had(seed):
 
 
 def test_a_split_column_of_amounts_is_cut_once():
-    dataset = replace(amounts(60), split=np.arange(60) % 3)
+    dataset = changed(amounts(60), split=np.arange(60) % 3)
     assert not plan(Resampling(), dataset).repeatable
     with pytest.raises(DataError, match="60 rows with a split column can be cut in 1 way only"):
         plan(Resampling(outer={"folds": 3, "repeats": 2}), dataset)
@@ -325,7 +329,7 @@ def test_a_split_column_of_amounts_is_cut_once():
 @pytest.mark.filterwarnings("error")
 def test_every_group_alone_is_a_fold_however_rare_the_classes():
     targets = (np.arange(30) % 3 == 0).astype(np.int64)
-    dataset = Dataset("toy", "classification", np.zeros((30, 1), np.float32), targets, (), ("y",), ("a", "b"),
+    dataset = toy_dataset("toy", "classification", np.zeros((30, 1), np.float32), targets, (), ("y",), ("a", "b"),
                       groups=np.arange(30))  # fmt: skip
     found = plan(Resampling(kind="groups", outer=30, inner=2), dataset)
     assert sorted(int(chain.test[0]) for chain in found.chains[:-1]) == list(range(30))

@@ -4,8 +4,8 @@ import numpy as np
 from helpers import inside, search, write_space
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.unseen import in_words, unseen
 
 TRAIN, TEST = np.arange(12), np.arange(12, 20)
@@ -15,7 +15,7 @@ TRAIN, TEST = np.arange(12), np.arange(12, 20)
 def test_ids_are_counted_as_sets_are(pairs):
     words = tuple(map(str, range(10)))
     blank = np.zeros((20, 1), np.float32)
-    dataset = Dataset(
+    dataset = toy_dataset(
         "toy", "regression", np.array(pairs), blank, ("user", "item"), ("y",), vocabularies=(words, words)
     )
     expected = {}
@@ -30,10 +30,10 @@ def test_classes_of_rows_and_steps_and_categories_are_counted():
     codes = np.where(np.arange(20) < 15, 0, np.arange(20) % 3)
     one_hot = np.eye(3, dtype=np.float32)[codes]
     one_hot[13] = np.nan
-    flat = Dataset("toy", "classification", one_hot, codes, (), ("y",), ("a", "b", "c"), (slice(0, 3),))
+    flat = toy_dataset("toy", "classification", one_hot, codes, (), ("y",), ("a", "b", "c"), (slice(0, 3),))
     assert unseen(flat, TRAIN, TEST) == {"classes": (2, 3), "categories": (2, 3)}
     steps = np.stack([codes, np.full(20, -1)], axis=1)
-    tagged = Dataset("toy", "tagging", np.zeros((20, 2, 1), np.float32), steps, (), ("y",), ("a", "b", "c"))
+    tagged = toy_dataset("toy", "tagging", np.zeros((20, 2, 1), np.float32), steps, (), ("y",), ("a", "b", "c"))
     assert unseen(tagged, TRAIN, TEST) == {"classes": (2, 3)}
     assert unseen(tagged, np.arange(20), TEST) == {}
 

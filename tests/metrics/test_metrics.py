@@ -9,8 +9,8 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
 from sets import scores as scores_of
 from sklearn import metrics as sk
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.scored import needed as needed_of
 from tuner.metrics import DEFAULT, METRICS
 from tuner.metrics.parts.sums import IGNORED
@@ -224,7 +224,7 @@ def test_the_scaled_error_is_that_of_hyndman_and_koehler(horizon):
     steps = [[end + ahead - season * (1 + ahead // season) for ahead in range(horizon)] for end in ends]
     naive = np.stack([series[each].ravel() for each in steps]).astype(np.float32)
     blank = np.zeros((len(ends), 1), np.float32)
-    data = Dataset("toy", "regression", blank, targets, (), ("y",), naive=naive, horizon=horizon)
+    data = toy_dataset("toy", "regression", blank, targets, (), ("y",), naive=naive, horizon=horizon)
     train, test = np.arange(30), np.arange(30, len(ends))
     known = series[: start + 30]
     scale = np.abs(known[season:] - known[:-season])[start - season :].mean(axis=0)

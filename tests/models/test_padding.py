@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_data import toy_dataset
 
 from tuner import registry
-from tuner.data.dataset import Dataset
 from tuner.models.layers import Lanes
 from tuner.search.catalogue import MODELS
 from tuner.training.lane_data import LaneData, Table
@@ -42,7 +42,7 @@ def sequences(seed, more=0, filled=0.0):
     x = np.concatenate([x, np.zeros((ROWS, more, 3), np.float32)], axis=1)
     x[np.arange(x.shape[1]) >= lengths[:, None]] = filled
     targets = random.integers(0, 2, ROWS)
-    return Dataset("toy", "classification", x, targets, (), ("y",), ("a", "b"), lengths=lengths)
+    return toy_dataset("toy", "classification", x, targets, (), ("y",), ("a", "b"), lengths=lengths)
 
 
 def answers(name, wish, dataset, train):

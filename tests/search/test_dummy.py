@@ -7,8 +7,8 @@ import pytest
 from helpers import inside, search, write_space
 from sets import scores
 from sklearn import metrics as sk
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.metrics import METRICS
 from tuner.metrics.parts.sums import IGNORED
 from tuner.metrics.texts import END
@@ -23,12 +23,12 @@ OF_CLASSES = [m for m in METRICS.values() if "classification" in m.tasks]
 def amounts(random, columns=1, **more):
     """Log-normal targets, whose mean, median and quantiles are far apart."""
     targets = random.lognormal(0, 1, (60, columns)).astype(np.float32)
-    return Dataset("toy", "regression", BLANK, targets, (), ("y",) * columns, **more)
+    return toy_dataset("toy", "regression", BLANK, targets, (), ("y",) * columns, **more)
 
 
 def labels(random, shares, **more):
     targets = random.choice(len(shares), size=60, p=shares)
-    return Dataset("toy", "classification", BLANK, targets, (), ("y",), tuple("abcd"[: len(shares)]), **more)
+    return toy_dataset("toy", "classification", BLANK, targets, (), ("y",), tuple("abcd"[: len(shares)]), **more)
 
 
 def scored(dataset, metric, outputs):
@@ -106,7 +106,7 @@ def test_a_draw_counts_with_its_expectation():
 @pytest.mark.parametrize("positive", [3, 12])
 def test_a_random_order_has_more_average_precision_than_the_share_of_a_class(positive):
     """(R − 1) / (n − 1) + (n − R) / (n · (n − 1)) · Σ 1 / i, of R of n rows (Bestgen 2015)."""
-    data = Dataset("toy", "classification", BLANK, np.r_[np.ones(positive, int), np.zeros(60 - positive, int)], (),
+    data = toy_dataset("toy", "classification", BLANK, np.r_[np.ones(positive, int), np.zeros(60 - positive, int)], (),
                    ("y",), ("a", "b"))  # fmt: skip
     found = dummy(data, METRICS["average_precision"], ROWS, ROWS)
     harmonic = (1 / np.arange(1, 61)).sum()
@@ -118,7 +118,9 @@ def test_a_random_order_has_more_average_precision_than_the_share_of_a_class(pos
 def test_of_pixels_the_commonest_foreground_is_said_everywhere():
     random = np.random.default_rng(0)
     targets = random.choice(2, (60, 4, 4), p=(0.8, 0.2))
-    data = Dataset("toy", "segmentation", np.zeros((60, 1, 4, 4), np.float32), targets, (), ("y",), ("ground", "thing"))
+    data = toy_dataset(
+        "toy", "segmentation", np.zeros((60, 1, 4, 4), np.float32), targets, (), ("y",), ("ground", "thing")
+    )
     for name, oracle in (("dice", sk.f1_score), ("iou", sk.jaccard_score)):
         found = dummy(data, METRICS[name], ROWS, ROWS)
         assert found.what == "always 'thing'"
@@ -139,7 +141,7 @@ def test_answers_of_texts():
     random = np.random.default_rng(0)
     common, rare = [1, 2, END, IGNORED], [2, 1, 1, END]
     targets = np.array([common] * 40 + [rare] * 20)[random.permutation(60)]
-    data = Dataset("toy", "translation", BLANK.astype(np.int64), targets, (), ("y",), ("<end>", "a", "b"),
+    data = toy_dataset("toy", "translation", BLANK.astype(np.int64), targets, (), ("y",), ("<end>", "a", "b"),
                    vocabularies=(("<padding>", "<unknown>"),))  # fmt: skip
     assert dummy(data, METRICS["exact_match"], ROWS, ROWS).score == pytest.approx(40 / 60)
     by_place = dummy(data, METRICS["token_accuracy"], ROWS, ROWS)
@@ -154,7 +156,7 @@ NAIVE = "the seasonal-naive forecast of 7 steps"
 def test_of_a_forecast_the_better_of_naive_and_mean(walks, best):
     steps = np.random.default_rng(0).normal(size=61)
     series = (steps.cumsum() if walks else steps).astype(np.float32)[:, None]
-    data = Dataset("toy", "regression", BLANK, series[1:], (), ("y",), naive=series[:-1], season=7)
+    data = toy_dataset("toy", "regression", BLANK, series[1:], (), ("y",), naive=series[:-1], season=7)
     found = dummy(data, METRICS["rmse"], ROWS[:40], ROWS[40:])
     guesses = {NAIVE: series[40:60], "the training mean": np.full((20, 1), series[1:41].mean(dtype=float))}
     assert found.what == best
@@ -184,7 +186,7 @@ def test_training_rows_of_one_class_have_a_dummy_too(metric, only):
     """As the first fold forward in time may have: MCC and kappa score no answer there."""
     targets = np.full(60, only)
     targets[30:] = np.arange(30) % 2
-    data = Dataset("toy", "classification", BLANK, targets, (), ("y",), ("a", "b"))
+    data = toy_dataset("toy", "classification", BLANK, targets, (), ("y",), ("a", "b"))
     found = dummy(data, metric, np.arange(30), np.arange(30, 60))
     assert found is not None
     assert found.score is None or np.isfinite(found.score)

@@ -1,10 +1,11 @@
 """A setting that nothing would use is an error at its place, not ignored; so is a model that cannot answer."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 from helpers import inside, write_space
+from toy_data import changed
 
 from tuner.experiment.experiment import load
 from tuner.experiment.grid import cells as cells_of
@@ -184,7 +185,7 @@ def test_a_metric_that_says_nothing_of_a_fold_is_refused_with_the_fold(tmp_path,
 
 def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):
     ours = ratings.load
-    monkeypatch.setattr(ratings, "load", lambda *given: replace(own := ours(*given), targets=own.targets - 9))
+    monkeypatch.setattr(ratings, "load", lambda *given: changed(own := ours(*given), targets=own.targets - 9))
     wish = {"dataset": {**RATINGS, "rows": 300}, "model": "recommender", "training": None}
     code, _, err = inside("check", write_space(tmp_path, **wish, metric="ndcg@10"))
     assert code == 2

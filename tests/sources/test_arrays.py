@@ -8,7 +8,8 @@ import safetensors.numpy
 from helpers import inside, slow, write_space
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import PADDING, UNKNOWN, check
+from tuner.data.check import check
+from tuner.data.inputs import PADDING, UNKNOWN
 from tuner.errors import DataError
 from tuner.metrics.parts.sums import IGNORED
 from tuner.sources import arrays
@@ -68,7 +69,7 @@ def test_the_order_of_axes_and_bytes_does_not_matter(tmp_path, kind, change):
     dataset = load(tmp_path, kind, X=change(x), y=Y.astype(">i8"), g=Y.astype(">i4"))
     assert dataset.features.flags.c_contiguous
     np.testing.assert_array_equal(dataset.features, x.astype(np.float32))
-    np.testing.assert_array_equal(dataset.groups, Y)
+    np.testing.assert_array_equal(dataset.roles.groups, Y)
 
 
 def test_what_becomes_of_a_file_after_it_was_read_does_not_matter(tmp_path, monkeypatch):
@@ -95,10 +96,10 @@ def test_roles_lengths_and_weights_are_arrays_of_one_value_per_row(tmp_path, kin
     given = {"n": np.arange(ROWS) % 5 + 1, "w": np.linspace(0, 1, ROWS), "g": Y * 7, "when": np.arange(ROWS), "part": Y}
     dataset = check(load(tmp_path, kind, X=numbers(5, 2), y=Y, **given))
     np.testing.assert_array_equal(dataset.lengths, given["n"])
-    np.testing.assert_array_equal(dataset.weights, given["w"])
-    np.testing.assert_array_equal(dataset.groups, Y)
-    np.testing.assert_array_equal(dataset.order, given["when"])
-    np.testing.assert_array_equal(dataset.split, Y)
+    np.testing.assert_array_equal(dataset.roles.weights, given["w"])
+    np.testing.assert_array_equal(dataset.roles.groups, Y)
+    np.testing.assert_array_equal(dataset.roles.order, given["when"])
+    np.testing.assert_array_equal(dataset.roles.split, Y)
 
 
 LAYOUTS = {  # said: the shape of a row, and what it becomes

@@ -25,7 +25,7 @@ def test_a_cell_far_away_adds_a_column_and_no_width_to_all_rows(tmp_path):
         book.active.cell(row, 16384, row * 1.5)
     book.save(tmp_path / "far.xlsx")
     dataset = table.load(table.Settings(path="far.xlsx", target="y"), tmp_path)
-    assert dataset.feature_names == ("x", "z") and dataset.features.shape == (12, 2)
+    assert dataset.inputs.names == ("x", "z") and dataset.features.shape == (12, 2)
     book.active["XFD1048576"] = 3
     book.save(tmp_path / "far.xlsx")
     err = survived(*inside("data", tmp_path / "far.xlsx"), expected=2)
@@ -56,7 +56,7 @@ def test_dates_beyond_what_nanoseconds_count_are_read(tmp_path):
     (tmp_path / "far.csv").write_text(f"when,y\n{lines}")
     dataset = table.load(table.Settings(path="far.csv", target="y"), tmp_path)
     expected = [(np.datetime64(day) - np.datetime64("1970-01-01")) / np.timedelta64(1, "D") for day in days]
-    offsets = 0 if dataset.offsets is None else dataset.offsets[0]
+    offsets = 0 if dataset.numbers.offsets is None else dataset.numbers.offsets[0]
     np.testing.assert_allclose(dataset.features[:, 0] + offsets, expected)
     assert inside("data", tmp_path / "far.csv")[0] == 0
 

@@ -2,7 +2,7 @@
 
 import os
 import types
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -40,19 +40,26 @@ def counting(module):
     return types.SimpleNamespace(load=load, asked=asked, **files)
 
 
+def assert_same(one, other):
+    """Values, arrays and all parts are equal."""
+    assert type(one) is type(other) or isinstance(one, np.ndarray)
+    if isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    elif is_dataclass(one):
+        for field in fields(one):
+            assert_same(getattr(one, field.name), getattr(other, field.name))
+    else:
+        assert one == other
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_what_is_read_back_is_the_same(tmp_path, kept, name):
     module = registry.load("tuner.sources", name)
     settings, source = module.Settings(**TINY[name](tmp_path)), counting(module)
     first, again = (cache.load(source, settings, tmp_path) for _ in range(2))
     assert len(source.asked) == 1
-    for field in fields(first):
-        one, other = getattr(first, field.name), getattr(again, field.name)
-        if isinstance(one, np.ndarray):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
-        else:
-            assert one == other
+    assert_same(first, again)
     assert first.fingerprint() == again.fingerprint()
 
 
@@ -180,9 +187,9 @@ def test_a_damaged_cache_is_loaded_anew(tmp_path, kept, damage):
     whole = cache.load(source, settings, tmp_path).fingerprint()
     (place,) = kept.iterdir()
     if damage == "gone":
-        (place / "targets.npy").unlink()
+        (place / "target.values.npy").unlink()
     else:
-        (place / ("features.npy" if damage == "truncated" else "rest.json")).write_bytes(b"\x93NUMPY")
+        (place / ("inputs.values.npy" if damage == "truncated" else "rest.json")).write_bytes(b"\x93NUMPY")
     assert cache.load(source, settings, tmp_path).fingerprint() == whole
     assert len(source.asked) == 2
 

@@ -14,7 +14,7 @@ import pytest
 from helpers import inside, write_space
 from sklearn.utils import Bunch
 
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import fetch, huggingface, newsgroups, openml
 
@@ -68,7 +68,7 @@ def flowers(home, target="class", status="active"):
 def test_openml_from_the_cache(home, wish):
     flowers(home)
     dataset = check(openml.load(openml.Settings(**wish), home))
-    assert dataset.feature_names == ("size", "colour=blue", "colour=green", "colour=red")
+    assert dataset.inputs.names == ("size", "colour=blue", "colour=green", "colour=red")
     np.testing.assert_array_equal(dataset.features[:, 0], SIZES.astype(np.float32))
     assert [("blue", "green", "red")[code] for code in dataset.features[:, 1:].argmax(axis=1)] == COLOURS
     assert dataset.classes == ("a", "b") and dataset.targets.tolist() == [0, 1] * 15
@@ -77,7 +77,7 @@ def test_openml_from_the_cache(home, wish):
 def test_openml_with_another_target_and_a_warning(home):
     flowers(home, status="deactivated")
     dataset = openml.load(openml.Settings(id=7, target="size", drop="class"), home)
-    assert dataset.task == "regression" and len(dataset.feature_names) == 3
+    assert dataset.task == "regression" and len(dataset.inputs.names) == 3
     assert dataset.notes[0].startswith("Version 2 of dataset flowers is inactive")
 
 
@@ -117,7 +117,7 @@ def test_numbers_from_the_cache(home):
     raw = np.random.default_rng(0).uniform(1, 2, (30, 9))
     joblib.dump(raw, home / "cal_housing_py3.pkz", compress=6)
     dataset = check(fetch.load(fetch.Settings(set="california_housing"), home))
-    assert (dataset.task, dataset.target_names, dataset.feature_names[0]) == ("regression", ("MedHouseVal",), "MedInc")
+    assert (dataset.task, dataset.target.names, dataset.inputs.names[0]) == ("regression", ("MedHouseVal",), "MedInc")
     np.testing.assert_allclose(dataset.features[:, 0], raw[:, 1], rtol=1e-6)
     np.testing.assert_allclose(dataset.targets[:, 0], raw[:, 0] / 100_000, rtol=1e-6)
 
@@ -180,7 +180,7 @@ def test_texts_of_hugging_face(saved):
 
 def test_columns_of_hugging_face(saved):
     dataset = check(huggingface.load(huggingface.Settings(path="saved", drop="text", target="label"), saved))
-    assert dataset.feature_names == ("x",) and dataset.classes == ("neg", "pos")
+    assert dataset.inputs.names == ("x",) and dataset.classes == ("neg", "pos")
 
 
 REFUSED = {

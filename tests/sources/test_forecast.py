@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny import months, written
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.metrics import METRICS
 from tuner.search.dummy import dummy
@@ -38,11 +38,11 @@ def test_a_window_by_hand(tmp_path):
     dataset = load(tmp_path, ROWS, features="rain", horizon=2)
     assert dataset.features[0].tolist() == [100, 0, 101, 1, 102, 2]
     assert dataset.targets[0].tolist() == [103, 104]
-    assert dataset.feature_names == ("sales t-2", "rain t-2", "sales t-1", "rain t-1", "sales t", "rain t")
-    assert dataset.target_names == ("sales t+1", "sales t+2")
+    assert dataset.inputs.names == ("sales t-2", "rain t-2", "sales t-1", "rain t-1", "sales t", "rain t")
+    assert dataset.target.names == ("sales t+1", "sales t+2")
     assert len(dataset) == 16 and dataset.targets[-1].tolist() == [118, 119]
     moments = pd.to_datetime(["1949-04", "1949-05"]).as_unit("ns").astype("int64")
-    assert [dataset.order[0], dataset.until[0]] == [*moments]
+    assert [dataset.roles.order[0], dataset.roles.until[0]] == [*moments]
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -73,23 +73,23 @@ def test_windows_equal_a_loop_over_every_series(tmp_path, history, horizon, stri
     assert dataset.layout == ("sequence" if sequence else "flat")
     for found, expected in (
         (dataset.targets, y),
-        (dataset.naive, naive),
-        (dataset.order, order),
-        (dataset.until, until),
+        (dataset.naive.values, naive),
+        (dataset.roles.order, order),
+        (dataset.roles.until, until),
     ):
         np.testing.assert_array_equal(found, np.array(expected))
 
 
 def test_lags_read_those_steps_only(tmp_path):
     dataset = load(tmp_path, ROWS, lags=(1, 4), history=None)
-    assert dataset.feature_names == ("sales t-3", "sales t")
+    assert dataset.inputs.names == ("sales t-3", "sales t")
     assert dataset.features[0].tolist() == [100, 103] and dataset.targets[0].tolist() == [104]
 
 
 def test_without_time_rows_stand_as_they_are_and_missing_features_are_imputed(tmp_path):
     dataset = load(tmp_path, [(0, 1, ""), (0, 2, 5), (9, 3, 6)], time=None, history=1, features="rain", impute="mean")
     np.testing.assert_array_equal(dataset.features, [[1, np.nan], [2, 5]])
-    assert (dataset.order.tolist(), dataset.until.tolist()) == ([1, 2], [1, 2])
+    assert (dataset.roles.order.tolist(), dataset.roles.until.tolist()) == ([1, 2], [1, 2])
 
 
 DAY = datetime.date(2024, 2, 26)
@@ -112,7 +112,7 @@ def test_a_season_is_what_the_calendar_says(tmp_path, case):
     times, season = SEASONS[case]
     dataset = load(tmp_path, [(t, i, 0) for i, t in enumerate(times)], history=1)
     last = len(times) - 1
-    assert dataset.naive[-1].tolist() == [last - season] and dataset.targets[-1].tolist() == [last]
+    assert dataset.naive.values[-1].tolist() == [last - season] and dataset.targets[-1].tolist() == [last]
 
 
 @pytest.mark.parametrize("nanoseconds", [10_000_000, 1_000_000, 500_000, 1_000, 100, 7])
@@ -124,8 +124,8 @@ def test_steps_far_below_a_second_are_equal_and_keep_their_order(tmp_path, nanos
     rows = [(pd.Timestamp(at).isoformat() if dates else at, i, 0) for i, at in enumerate(moments)]
     dataset = load(tmp_path, rows, history=2, horizon=3)
     assert dataset.features.tolist() == [[i, i + 1] for i in range(36)]
-    assert (np.diff(dataset.order) > 0).all()
-    np.testing.assert_array_equal(dataset.until[:-2], dataset.order[2:])
+    assert (np.diff(dataset.roles.order) > 0).all()
+    np.testing.assert_array_equal(dataset.roles.until[:-2], dataset.roles.order[2:])
     gap = [rows[i] for i in range(40) if i != 30]
     assert f"are {_words(2 * nanoseconds) if dates else f'{2 * nanoseconds:g}'} apart" in refused(tmp_path, gap)
 
@@ -258,7 +258,7 @@ def test_weekends_are_no_gaps_of_business_days(tmp_path):
     wish = forecast.Settings(path="b.csv", target="v", time="date", series="s", history=6)
     dataset = forecast.load(wish, tmp_path)
     assert len(dataset) == 2 * 24
-    np.testing.assert_array_equal(dataset.naive[:, 0], dataset.targets[:, 0] - 5)  # a week before
+    np.testing.assert_array_equal(dataset.naive.values[:, 0], dataset.targets[:, 0] - 5)  # a week before
     (tmp_path / "b.csv").write_text("\n".join(["date,s,v", *lines[:10], *lines[11:]]))
     with pytest.raises(DataError, match="are 2 business days apart, and others 1 business day"):
         forecast.load(wish, tmp_path)
@@ -270,8 +270,8 @@ def test_a_random_walk_is_best_forecast_by_its_last_value(tmp_path):
     days = pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")
     pd.DataFrame({"d": days, "v": walk}).to_csv(tmp_path / "w.csv", index=False)
     dataset = forecast.load(forecast.Settings(path="w.csv", target="v", time="d", history=3), tmp_path)
-    assert dataset.season == 7
-    np.testing.assert_array_equal(dataset.last[:, 0], walk[2:-1])
+    assert dataset.naive.season == 7
+    np.testing.assert_array_equal(dataset.naive.last[:, 0], walk[2:-1])
     rows, test = np.arange(120), np.arange(120, 197)
     found = dummy(dataset, METRICS["mae"], rows, test)
     assert (found.what, found.ignores_features) == ("the last-value forecast", False)

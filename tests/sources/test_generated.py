@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tuner import registry
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.metrics.parts.sums import IGNORED
 from tuner.metrics.texts import END
@@ -68,7 +68,8 @@ def test_dates_are_what_pythons_own_calendar_reads():
 
 
 def test_characters_are_of_every_topic():
-    rows, groups = (getattr(loaded(characters, rows=300, length=40), name) for name in ("features", "groups"))
+    dataset = loaded(characters, rows=300, length=40)
+    rows, groups = dataset.features, dataset.roles.groups
     long = [topic for topic in pydoc_data.topics.topics.values() if len(" ".join(topic.split())) > 40 * 25]
     assert len(rows) == 300 and len(set(groups)) >= len(long) > 20
 
@@ -116,7 +117,7 @@ def test_characters_are_real_text_and_ask_for_the_next_one():
     np.testing.assert_array_equal(dataset.features[:, 1:], dataset.targets[:, :-1])
     for row in range(0, 200, 7):
         whole = text_of(dataset, row) + dataset.classes[dataset.targets[row, -1]]
-        assert whole in texts[names[dataset.groups[row]]]
+        assert whole in texts[names[dataset.roles.groups[row]]]
 
 
 def test_a_length_that_no_text_has_is_told(monkeypatch):

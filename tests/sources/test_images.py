@@ -20,7 +20,7 @@ def test_idx_of_every_type(tmp_path, kind):
     dataset = load(tmp_path, mnist(tmp_path, array, Y))
     unit = 255 if kind in ("u1",) else 1
     np.testing.assert_allclose(dataset.features[:, 0], array.astype(np.float32) / np.float32(unit), rtol=1e-6)
-    assert (dataset.layout, dataset.feature_names, dataset.classes) == ("image", ("grey",), ("0", "1", "2"))
+    assert (dataset.layout, dataset.inputs.names, dataset.classes) == ("image", ("grey",), ("0", "1", "2"))
     assert dataset.targets.tolist() == Y.tolist()
 
 
@@ -83,7 +83,7 @@ def test_a_folder_per_class(tmp_path):
     expected = np.stack([np.moveaxis(arrays[f"{name}.png"], -1, 0) for name in order]) / np.float32(255)
     np.testing.assert_array_equal(dataset.features, expected)
     assert dataset.classes == ("rose", "tulip") and dataset.targets.tolist() == [0] * 6 + [1] * 6
-    assert dataset.feature_names == ("red", "green", "blue")
+    assert dataset.inputs.names == ("red", "green", "blue")
     assert dataset.notes == ("left out, as no images that belong here: 1 file (notes.txt)",)
 
 

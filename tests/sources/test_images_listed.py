@@ -19,9 +19,9 @@ def test_a_csv_of_paths(tmp_path):
     dataset = load(tmp_path, "data/labels.csv", groups="patient")
     np.testing.assert_array_equal(dataset.features[:, 0] * 255, arrays[::-1])
     assert [dataset.classes[code] for code in dataset.targets] == ["xyz"[i % 3] for i in reversed(range(9))]
-    assert dataset.groups.tolist() == [i // 3 for i in reversed(range(9))]
+    assert dataset.roles.groups.tolist() == [i // 3 for i in reversed(range(9))]
     numbers = load(tmp_path, "data/labels.csv", target="score")
-    assert (numbers.task, numbers.target_names) == ("regression", ("score",))
+    assert (numbers.task, numbers.target.names) == ("regression", ("score",))
     assert numbers.targets[0, 0] == pytest.approx(8 / 7, abs=1e-3)
     both = load(tmp_path, "data/labels.csv", target=("score", "patient"), image="file")
     assert both.targets.shape == (9, 2)
@@ -90,7 +90,7 @@ def test_masks_of_a_csv_and_a_class_that_no_mask_shows(tmp_path):
     (tmp_path / "all.csv").write_text("\n".join(["image,mask,person", *rows]))
     dataset = load(tmp_path, "all.csv", classes=("a", "b", "c"), groups="person")
     np.testing.assert_array_equal(dataset.targets, found)
-    assert dataset.classes == ("a", "b", "c") and dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.classes == ("a", "b", "c") and dataset.roles.groups.tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_masks_are_resized_by_the_nearest_pixel(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import sequences
 
@@ -36,7 +36,7 @@ def test_rows_are_steps_in_time_and_sequences_stand_as_they_appear(tmp_path):
     np.testing.assert_array_equal(dataset.features, np.array(expected, np.float32))
     assert dataset.lengths.tolist() == [2, 3, 1]
     assert (dataset.classes, dataset.targets.tolist()) == (("down", "up"), [1, 0, 1])
-    assert (dataset.feature_names, dataset.target_names, dataset.order) == (("x", "z"), ("mood",), None)
+    assert (dataset.inputs.names, dataset.target.names, dataset.roles.order) == (("x", "z"), ("mood",), None)
     check(dataset)
 
 
@@ -86,8 +86,8 @@ def test_groups_are_of_sequences_and_channels_can_be_chosen(tmp_path):
     text = "\n".join(line + ("ward" if not i else f",w{line[0]}") for i, line in enumerate(PLAIN.splitlines()))
     text = text.replace("moodward", "mood,ward").replace(",wc", ",wa")
     dataset = load(tmp_path, text, groups="ward", features="x")
-    assert (dataset.groups.tolist(), dataset.feature_names) == ([1, 0, 0], ("x",))
-    assert load(tmp_path, text, drop=("ward", "z")).feature_names == ("x",)
+    assert (dataset.roles.groups.tolist(), dataset.inputs.names) == ([1, 0, 0], ("x",))
+    assert load(tmp_path, text, drop=("ward", "z")).inputs.names == ("x",)
     assert "'ward' of who 'a' is not constant" in refused(
         tmp_path, text.replace("6,down,wa", "6,down,wz"), groups="ward"
     )

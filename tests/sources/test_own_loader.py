@@ -38,14 +38,14 @@ def test_arrays_however_they_come_are_the_same_rows(folder, function):
     names = ("no", "yes", "maybe") if function == "lists" else ("0", "1", "2")
     assert [dataset.classes[code] for code in dataset.targets] == [names[i] for i in y]
     groups = None if function != "tensors" else (np.arange(36) // 2).tolist()
-    assert groups == (None if dataset.groups is None else dataset.groups.tolist())
+    assert groups == (None if dataset.roles.groups is None else dataset.roles.groups.tolist())
 
 
 def test_named_arrays_are_what_they_are_called(folder):
     x, y = arrays(folder)
     dataset = load(folder, "named", scale="none")
-    assert (dataset.layout, dataset.scale, dataset.order.tolist()) == ("sequence", "none", (-y).tolist())
-    assert dataset.lengths.tolist() == (y + 1).tolist() and dataset.weights.tolist() == (y / 2).tolist()
+    assert (dataset.layout, dataset.numbers.scale, dataset.roles.order.tolist()) == ("sequence", "none", (-y).tolist())
+    assert dataset.lengths.tolist() == (y + 1).tolist() and dataset.roles.weights.tolist() == (y / 2).tolist()
     for row, length in enumerate(y + 1):
         expected = [*x[row, :length], *[0] * (3 - length)]  # what does not count is 0
         np.testing.assert_array_equal(dataset.features[row, :, 0], np.array(expected, np.float32))
@@ -54,14 +54,14 @@ def test_named_arrays_are_what_they_are_called(folder):
 @pytest.mark.parametrize("function", ["frame", "frame_and_series"])
 def test_a_frame_is_read_as_a_table(folder, function):
     dataset = load(folder, function, **({"target": "y"} if function == "frame" else {}), time="when")
-    assert dataset.feature_names == ("a", "kind=u", "kind=v", "kind=w") and dataset.categories == (slice(1, 4),)
-    assert dataset.order.tolist() == list(range(36)) and dataset.targets.tolist() == [0, 1, 2] * 12
+    assert dataset.inputs.names == ("a", "kind=u", "kind=v", "kind=w") and dataset.numbers.categories == (slice(1, 4),)
+    assert dataset.roles.order.tolist() == list(range(36)) and dataset.targets.tolist() == [0, 1, 2] * 12
 
 
 def test_a_frame_with_a_target_and_groups_beside_it(folder):
     dataset = load(folder, "frame_and_groups")
-    assert (dataset.feature_names, dataset.target_names, dataset.task) == (("a",), ("target",), "regression")
-    assert dataset.groups.tolist() == (np.arange(36) // 3).tolist()
+    assert (dataset.inputs.names, dataset.target.names, dataset.task) == (("a",), ("target",), "regression")
+    assert dataset.roles.groups.tolist() == (np.arange(36) // 3).tolist()
 
 
 def test_pairs_of_torch_are_stacked_and_pixels_may_have_classes(folder):
@@ -91,7 +91,9 @@ def test_a_dataset_of_our_own_is_taken_as_it_is(folder):
     (folder / "whole.py").write_text(
         "import dataclasses\nfrom pathlib import Path\nfrom tuner.sources import iris\n"
         "def good(): return iris.load(iris.Settings(), Path())\n"
-        "def bad(): return dataclasses.replace(good(), targets=good().targets + 1)\n"
+        "def bad():\n"
+        "    target = dataclasses.replace(good().target, values=good().targets + 1)\n"
+        "    return dataclasses.replace(good(), target=target)\n"
     )
     loader = own.load("whole.py:good", folder)
     assert loader.load(loader.Settings(), folder).name == "iris"
@@ -108,31 +110,33 @@ def test_reversed_and_locked_arrays_are_given_to_torch_as_their_own(folder):
         np.testing.assert_array_equal(dataset.features, expected)
 
 
-WRONG = {
-    "weights=np.ones(3, 'f')": "12 rows of features but 3 of weights",
-    "groups=np.arange(5)": "12 rows of features but 5 of groups",
-    "groups=np.ones(12)": "returns a Dataset with groups of float64\n  = int64",
-    "order=[1] * 12": "returns a Dataset with order of list\n  = float64",
-    "weights=np.zeros(12, 'f')": "'weights' is 0 in every row\n  = some row must count",
-    "lengths=np.full(12, 9)": "'lengths' of row 1 is 9, and a sequence has 4 steps",
-    "features=tokens + 5": "returns a Dataset with codes 5 … 9\n  = the vocabulary has 6 words, so 0 … 5",
-    "side=np.zeros((12, 1), 'f')": "a Dataset with 4 columns of codes and 1 vocabularies\n  = one for each",
-    "task='zzz'": "returns a Dataset whose task is 'zzz'\n  = 'classification', 'multilabel'",
-    "classes=None": "returns a Dataset whose classes is None\n  = a valid tuple",
-    "vocabularies=['abcdef']": "returns a Dataset whose vocabularies is ['abcdef']\n  = a valid tuple",
-    "horizon='1'": "returns a Dataset whose horizon is '1'\n  = a valid integer",
-    "weights_for='all'": "returns a Dataset whose weights_for is 'all'\n  = 'both', 'training' or 'scores'",
-    "side=np.zeros(12, 'f')": "returns a Dataset with side of shape (12,)",
+WRONG = {  # of inputs, target and roles, each what is wrong
+    "roles=Roles(weights=np.ones(3))": "12 rows of features but 3 of roles.weights",
+    "roles=Roles(groups=np.arange(5))": "12 rows of features but 5 of roles.groups",
+    "roles=Roles(groups=np.ones(12))": "returns a Dataset with roles.groups of float64\n  = int64",
+    "roles=Roles(order=[1] * 12)": "returns a Dataset with roles.order of list\n  = float64",
+    "roles=Roles(weights=np.zeros(12, 'f'))": "'roles.weights' is 0 in every row\n  = some row must count",
+    "inputs=Tokens(tokens, words, np.full(12, 9))": "'inputs.lengths' of row 1 is 9, and a sequence has 4 steps",
+    "inputs=Tokens(tokens + 5, words)": "with codes 5 … 9\n  = the vocabulary has 6 words, so 0 … 5",
+    "inputs=Ids(tokens, (words,))": "a Dataset with 4 columns of codes and 1 vocabularies\n  = one for each",
+    "inputs=tokens": "returns a Dataset whose inputs is array(",
+    "target=PerPosition(tokens, words, ('y',), 'zzz')": "whose target.task is 'zzz'\n  = 'tagging', 'language'",
+    "target=Classes(np.arange(12) % 2, None)": "returns a Dataset whose target.classes is None\n  = a valid tuple",
+    "inputs=Tokens(tokens, 'abcdef')": "returns a Dataset whose inputs.words is 'abcdef'\n  = a valid tuple",
+    "target=Amounts(y, ('y',), NaiveForecast(y, horizon='1'))": "target.naive.horizon is '1'\n  = a valid integer",
+    "target=Amounts(y, ('y',), NaiveForecast(y, horizon=2))": "returns a Dataset with 1 outputs of horizon 2",
+    "roles=Roles(weights_for='all')": "whose roles.weights_for is 'all'\n  = 'both', 'training' or 'scores'",
+    "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "with inputs.side.values of shape (12,)",
 }
 
 
 @pytest.mark.parametrize("change", WRONG)
 def test_a_dataset_of_our_own_is_checked_whole(folder, change):
     (folder / "whole.py").write_text(
-        "import numpy as np\nfrom tuner.data.dataset import Dataset\n"
-        "tokens = np.arange(48).reshape(12, 4) % 5\n"
-        "good = dict(name='x', task='classification', features=tokens, feature_names=(), targets=np.arange(12) % 2,\n"
-        "            target_names=('y',), classes=('a', 'b'), vocabularies=(tuple('abcdef'),))\n"
+        "import numpy as np\n"
+        "from tuner.data import (Amounts, Classes, Dataset, Ids, NaiveForecast, Numbers, PerPosition, Roles, Tokens)\n"
+        "tokens, words, y = np.arange(48).reshape(12, 4) % 5, tuple('abcdef'), np.ones((12, 1))\n"
+        "good = dict(name='x', inputs=Tokens(tokens, words), target=Classes(np.arange(12) % 2, ('a', 'b')))\n"
         f"def bad(): return Dataset(**{{**good, **dict({change})}})\n"
     )
     assert WRONG[change] in refused(folder, "bad", "whole.py")

@@ -8,7 +8,7 @@ import pytest
 from helpers import search, write_space
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.data.preprocess import fit
 from tuner.errors import DataError
 from tuner.report import load as results_of
@@ -54,7 +54,7 @@ def test_the_same_ratings_however_they_are_written(tmp_path, name):
     )
     assert dataset.features.tolist() == [[4, 2], [3, 2], [4, 3], [2, 4]]
     assert dataset.targets[:, 0].tolist() == [3.5, 4, 1, 5]
-    assert (dataset.layout, dataset.task, dataset.of_users, dataset.order) == ("ids", "regression", True, None)
+    assert (dataset.layout, dataset.task, dataset.of_users, dataset.roles.order) == ("ids", "regression", True, None)
 
 
 def test_ids_may_be_words_and_007_is_not_7(tmp_path):
@@ -71,7 +71,7 @@ def test_quote_marks_between_colons_are_letters(tmp_path):
 
 def test_time_cuts_forward_only_where_it_is_named(tmp_path):
     dataset = load(tmp_path, WRITTEN["u.data"], time="timestamp")
-    assert (dataset.order.tolist(), dataset.hints) == ([880, 870, 890, 860], ())
+    assert (dataset.roles.order.tolist(), dataset.hints) == ([880, 870, 890, 860], ())
     (hint,) = load(tmp_path, WRITTEN["u.data"]).hints
     assert hint == "column 'timestamp' looks like time: dataset.time: timestamp trains on the past only"
 
@@ -127,8 +127,8 @@ def test_side_tables_stand_beside_their_ids(tmp_path):
     dataset = load(tmp_path, WRITTEN["ratings.csv"], **wish)
     nan = np.nan
     expected = [[41, 0, 1, 0, 1], [24, 0, 1, 0, 1], [41, 0, 1, nan, nan], [30, 1, 0, 1, 1]]  # age, F, M; Drama, War
-    np.testing.assert_array_equal(dataset.side, expected)
-    assert dataset.categories == (slice(1, 3),)
+    np.testing.assert_array_equal(dataset.side.values, expected)
+    assert dataset.numbers.categories == (slice(1, 3),)
     prepared = fit(dataset, np.array([0, 1]))
     assert prepared.scale[1:3].tolist() == [0, 1], "no woman is in training"
     with pytest.raises(DataError, match=r"movies\.csv: 'genres' of data row 3 is missing"):
@@ -189,7 +189,7 @@ def test_a_side_table_may_be_any_table(tmp_path, name):
     write = {"i.parquet": frame.to_parquet, "i.xlsx": lambda path: frame.to_excel(path, index=False)}
     write.get(name, frame.to_feather)(tmp_path / name)
     dataset = load(tmp_path, WRITTEN["ratings.csv"], "ratings.csv", items=name)
-    assert dataset.side.tolist() == [[1980], [1980], [2000], [1990]]
+    assert dataset.side.values.tolist() == [[1980], [1980], [2000], [1990]]
 
 
 def test_a_side_table_that_knows_no_user_is_refused_also_where_missing_values_are_filled(tmp_path):

@@ -8,7 +8,7 @@ import sklearn.datasets
 
 from tuner import registry
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import adding, arrays, digits
 
@@ -25,7 +25,7 @@ def test_a_bundled_source_equals_sklearns(name):
     np.testing.assert_array_equal(dataset.targets.squeeze(), bunch.target.astype(dataset.targets.dtype).squeeze())
     assert dataset.task == ("regression" if name in ("diabetes", "linnerud") else "classification")
     assert dataset.outputs == (len(bunch.target_names) if "target_names" in bunch else 1)
-    assert dataset.feature_names == tuple(bunch.feature_names)
+    assert dataset.inputs.names == tuple(bunch.feature_names)
 
 
 @pytest.mark.parametrize(("layout", "shape"), [("rows", (8, 8)), ("image", (1, 8, 8))])

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.model_selection import PredefinedSplit
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.data.resampling import plan
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
@@ -26,7 +26,7 @@ PREDEFINED = np.repeat([-1, 0, 1, 2], 15)
 def toy(column, name="part"):
     split = read_split(pd.DataFrame({name: column}), name, "t.csv").codes
     zeros = np.zeros((len(split), 1), np.float32)
-    return Dataset("toy", "regression", zeros, zeros, (), ("y",), split=split)
+    return toy_dataset("toy", "regression", zeros, zeros, (), ("y",), split=split)
 
 
 @settings(deadline=None, max_examples=80)
@@ -161,8 +161,8 @@ def loader(folder):
 @pytest.mark.parametrize("source", [table, arrays, encoded, texts, images, loader])
 def test_every_source_reads_its_split_column_alike(source, tmp_path):
     dataset = load_data(write_space(tmp_path, dataset=source(tmp_path)))
-    assert dataset.split.dtype == np.int64
-    assert dataset.split.tolist() == np.where(PARTS == "test", 0, -1).tolist()
+    assert dataset.roles.split.dtype == np.int64
+    assert dataset.roles.split.tolist() == np.where(PARTS == "test", 0, -1).tolist()
     assert any("its 10 validation rows join training" in note for note in dataset.notes)
 
 

@@ -8,9 +8,10 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from toy_data import toy_dataset
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import Dataset, check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import table
 from tuner.sources.readers import frames
@@ -34,8 +35,8 @@ def refused(folder, content, **wish):
 
 def assert_plain(dataset):
     np.testing.assert_array_equal(dataset.features, [[1.5, 0, 1], [np.nan, 1, 0], [2, 0, 1]])
-    assert dataset.feature_names == ("size", "colour=blue", "colour=red")
-    assert dataset.categories == (slice(1, 3),)
+    assert dataset.inputs.names == ("size", "colour=blue", "colour=red")
+    assert dataset.numbers.categories == (slice(1, 3),)
     assert dataset.classes == ("NA", "a", "b") and dataset.targets.tolist() == [1, 0, 2]
 
 
@@ -77,7 +78,7 @@ def test_missing_features_are_told_unless_imputed(tmp_path):
 def test_several_targets_are_outputs(tmp_path):
     dataset = load(tmp_path, "x,u,v\n1,2,3.5\n4,5,6\n", target=("u", "v"))
     np.testing.assert_array_equal(dataset.targets, [[2, 3.5], [5, 6]])
-    assert (dataset.task, dataset.target_names, dataset.feature_names) == ("regression", ("u", "v"), ("x",))
+    assert (dataset.task, dataset.target.names, dataset.inputs.names) == ("regression", ("u", "v"), ("x",))
 
 
 def test_numbers_decide_the_task_and_task_overrides(tmp_path):
@@ -109,7 +110,7 @@ def test_categories_that_begin_alike_stay_apart_where_one_is_missing(tmp_path, k
     frame = pd.DataFrame({"c": ["red", "rose", None, "red"], "label": [*"abab"]})
     getattr(frame, f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
     dataset = table.load(table.Settings(path=f"t.{kind}", target="label"), tmp_path)
-    assert dataset.feature_names == ("c=red", "c=rose")
+    assert dataset.inputs.names == ("c=red", "c=rose")
     np.testing.assert_array_equal(dataset.features, [[1, 0], [0, 1], [np.nan, np.nan], [1, 0]])
 
 
@@ -222,10 +223,10 @@ def test_the_index_that_pandas_writes_is_left_out_and_told(tmp_path, kind):
     frame = pd.DataFrame({"x": [5.0, 6.0, 7.0, 8.0], "y": list("abab")})
     getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / f"t.{kind}")
     dataset = table.load(table.Settings(path=f"t.{kind}", target="y"), tmp_path)
-    assert dataset.feature_names == ("x",)
+    assert dataset.inputs.names == ("x",)
     assert dataset.notes == ("the first column has no name and numbers the rows: it is left out",)
     frame.set_index(pd.Index([3, 1, 4, 1])).to_csv(tmp_path / "t.csv")
-    assert table.load(table.Settings(path="t.csv", target="y"), tmp_path).feature_names == ("Unnamed: 0", "x")
+    assert table.load(table.Settings(path="t.csv", target="y"), tmp_path).inputs.names == ("Unnamed: 0", "x")
 
 
 NAMED = pd.DataFrame({"x": [5.0, 6.0, 7.0], "patient": [4, 4, 9], "site": [*"uvu"], "y": [*"aba"]})
@@ -243,7 +244,7 @@ def test_an_index_with_a_name_is_a_column(tmp_path, kind, index):
         more = {"merge_cells": False} if kind == "xlsx" else {}
         getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / wish.path, **more)
         dataset = table.load(wish, tmp_path)
-    assert dataset.groups.tolist() == [0, 0, 1] and set(dataset.feature_names) == {"x", "site=u", "site=v"}
+    assert dataset.roles.groups.tolist() == [0, 0, 1] and set(dataset.inputs.names) == {"x", "site=u", "site=v"}
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
 @pytest.mark.parametrize("values", [["1a", "2b", "3c"], [*"01", "unknown"], [*"1234", "x"], [*"12345", *"uvwxyz"]])
 def test_codes_and_names_with_digits_are_categories(tmp_path, values):
     content = "x,label\n" + "".join(f"{value},{'ab'[i % 2]}\n" for i, value in enumerate(values * 3))
-    assert load(tmp_path, content).feature_names == tuple(f"x={value}" for value in values)
+    assert load(tmp_path, content).inputs.names == tuple(f"x={value}" for value in values)
 
 
 def peak(work):
@@ -326,15 +327,15 @@ def test_a_look_for_what_is_wrong_takes_less_memory_than_the_data():
     values = np.full((50_000, 20), np.nan, dtype=np.float32)
     values[::5] = 1
     rows = np.arange(len(values)) % 2
-    dataset = Dataset("d", "classification", values, rows, (), ("y",), ("a", "b"), impute="mean")
+    dataset = toy_dataset("d", "classification", values, rows, (), ("y",), ("a", "b"), impute="mean")
     assert peak(lambda: check(dataset)) < values.nbytes
 
 
 @pytest.mark.parametrize("days", [["1949-01", "1949-03"], ["25/03/2024", "01/04/2024"], ["03/25/24", "04/01/24"]])
 def test_a_date_as_a_feature_is_a_date_as_a_time(tmp_path, days):
     content = f"when,x,label\n{days[1]},1,a\n{days[0]},2,b\n"
-    assert load(tmp_path, content).feature_names[0] == "when: days"
-    assert np.diff(load(tmp_path, content, time="when").order) < 0
+    assert load(tmp_path, content).inputs.names[0] == "when: days"
+    assert np.diff(load(tmp_path, content, time="when").roles.order) < 0
 
 
 @pytest.mark.parametrize(("value", "text"), [

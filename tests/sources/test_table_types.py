@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import PADDING, UNKNOWN, check
+from tuner.data.check import check
+from tuner.data.inputs import PADDING, UNKNOWN
 from tuner.data.preprocess import fit
 from tuner.errors import DataError
 from tuner.sources import table
@@ -61,7 +62,7 @@ ROWS = [["size", "colour", "label"], [1.5, "red", "a"], [None, "blue", "NA"], [2
 
 def assert_plain(dataset):
     np.testing.assert_array_equal(dataset.features, [[1.5, 0, 1], [np.nan, 1, 0], [2, 0, 1]])
-    assert dataset.feature_names == ("size", "colour=blue", "colour=red")
+    assert dataset.inputs.names == ("size", "colour=blue", "colour=red")
     assert dataset.classes == ("NA", "a", "b") and dataset.targets.tolist() == [1, 0, 2]
 
 
@@ -93,15 +94,15 @@ def test_cells_of_a_sheet_are_numbers_dates_texts_and_truths(tmp_path):
     dataset = of_book(tmp_path, data=rows)
     names = ("n", "when: days", "when: month", "when: weekday", "b", "t=7", "t=x", "q")
     expected = [[1, 19807, 3, 0, 1, 0, 1, 3], [2, 19808, 3, 1, 0, 1, 0, np.nan], [3, *[np.nan] * 4, 1, 0, 4.5]]
-    assert dataset.feature_names == names
+    assert dataset.inputs.names == names
     np.testing.assert_array_equal(dataset.features, expected)
 
 
 def test_one_of_several_sheets_is_named_or_numbered(tmp_path):
     other = [["x", "label"], [1, "a"], [2, "b"]]
-    assert of_book(tmp_path, {"sheet": "two"}, one=ROWS, two=other).feature_names == ("x",)
-    assert of_book(tmp_path, {"sheet": 2}, one=ROWS, two=other).feature_names == ("x",)
-    assert of_book(tmp_path, {"sheet": 2024}, **{"2023": ROWS, "2024": other}).feature_names == ("x",)
+    assert of_book(tmp_path, {"sheet": "two"}, one=ROWS, two=other).inputs.names == ("x",)
+    assert of_book(tmp_path, {"sheet": 2}, one=ROWS, two=other).inputs.names == ("x",)
+    assert of_book(tmp_path, {"sheet": 2024}, **{"2023": ROWS, "2024": other}).inputs.names == ("x",)
     assert refused(of_book, tmp_path, one=ROWS, two=other) == (
         "error: t.xlsx has 2 sheets: 'one', 'two'\n  = dataset.sheet: 'one'"
     )
@@ -147,7 +148,7 @@ def calendar(days):
 
 def test_dates_are_days_month_and_weekday(tmp_path):
     dataset = load(tmp_path, "joined,label\n" + "".join(f"{day},{c}\n" for day, c in zip(DAYS, "aba", strict=True)))
-    assert dataset.feature_names == ("joined: days", "joined: month", "joined: weekday")
+    assert dataset.inputs.names == ("joined: days", "joined: month", "joined: weekday")
     np.testing.assert_array_equal(dataset.features, calendar(DAYS))
     moments = pd.Series([datetime.datetime.fromisoformat(day) for day in DAYS])
     for column in (moments, moments.astype("datetime64[s]"), moments.astype("category")):
@@ -210,7 +211,7 @@ def test_dates_that_may_be_misread_are_refused(tmp_path, case):
 @pytest.mark.parametrize("values", ["1.2.3 1.10.2 2.0.1", "2024-03-25 a b", "10-20-30 1-2-3 x", "2010-11 2011-12"])
 def test_what_only_resembles_dates_are_categories(tmp_path, values):
     content = "d,x,label\n" + "".join(f"{value},{i},{'ab'[i % 2]}\n" for i, value in enumerate(values.split()))
-    assert set(load(tmp_path, content).feature_names) == {"x", *(f"d={value}" for value in values.split())}
+    assert set(load(tmp_path, content).inputs.names) == {"x", *(f"d={value}" for value in values.split())}
 
 
 KINDS = {
@@ -229,7 +230,7 @@ def test_every_type_that_is_a_number_is_one(tmp_path, case):
     values, expected = KINDS[case]
     dataset = of_frame(tmp_path, pd.DataFrame({"v": values, "label": [*"aba"]}))
     np.testing.assert_array_equal(dataset.features[:, 0], np.array(expected, np.float32))
-    assert dataset.feature_names == ("v",)
+    assert dataset.inputs.names == ("v",)
 
 
 @pytest.mark.parametrize(
@@ -238,14 +239,14 @@ def test_every_type_that_is_a_number_is_one(tmp_path, case):
 def test_values_that_are_no_values_are_refused(tmp_path, values):
     frame = pd.DataFrame({"v": values, "x": [1, 2, 3], "label": [*"aba"]})
     assert "t.parquet: column 'v' holds" in refused(of_frame, tmp_path, frame)
-    assert of_frame(tmp_path, frame, drop="v").feature_names == ("x",)
-    assert of_frame(tmp_path, frame, features="x").feature_names == ("x",)
+    assert of_frame(tmp_path, frame, drop="v").inputs.names == ("x",)
+    assert of_frame(tmp_path, frame, features="x").inputs.names == ("x",)
 
 
 def test_features_are_those_named_in_their_order(tmp_path):
     content = "a,b,c,label\n1,2,3,x\n4,5,6,y\n"
     dataset = load(tmp_path, content, features=("c", "a"))
-    assert dataset.feature_names == ("c", "a") and dataset.features.tolist() == [[3, 1], [6, 4]]
+    assert dataset.inputs.names == ("c", "a") and dataset.features.tolist() == [[3, 1], [6, 4]]
     assert "leave drop out" in refused(load, tmp_path, content, features="a", drop="b")
     for key, column in (("features", "label"), ("drop", "label"), ("groups", "label"), ("weights", "label")):
         text = f"column 'label' is named twice, by target and by {key}\n  = leave one of them out"
@@ -257,8 +258,8 @@ def test_features_are_those_named_in_their_order(tmp_path):
 
 def test_weights_are_no_feature(tmp_path):
     dataset = load(tmp_path, "x,w,label\n1,0.5,a\n2,0,b\n3,7,a\n", weights="w")
-    assert dataset.feature_names == ("x",) and dataset.weights.dtype == np.float64
-    assert dataset.weights.tolist() == [0.5, 0, 7]
+    assert dataset.inputs.names == ("x",) and dataset.roles.weights.dtype == np.float64
+    assert dataset.roles.weights.tolist() == [0.5, 0, 7]
 
 
 WEIGHTS = {
@@ -284,8 +285,8 @@ def test_embedded_categories_are_codes_beside_numbers(tmp_path):
     assert dataset.layout == "ids" and dataset.features.dtype == np.int64
     assert dataset.features.tolist() == [[3, 3], [1, 2], [2, 3]]
     assert dataset.vocabularies == ((PADDING, UNKNOWN, "blue", "red"), (PADDING, UNKNOWN, "flat", "round"))
-    np.testing.assert_array_equal(dataset.side, np.array([[1], [2], [np.nan]], np.float32))
-    assert dataset.feature_names == ("colour", "shape", "size")
+    np.testing.assert_array_equal(dataset.side.values, np.array([[1], [2], [np.nan]], np.float32))
+    assert (dataset.inputs.names, dataset.side.names) == (("colour", "shape"), ("size",))
     assert fit(dataset, np.array([0, 1])).fill.tolist() == [1.5]
     with pytest.raises(DataError, match="1 values are missing, the first at row 3, column 'size'"):
         check(load(tmp_path, MIXED, categories="embedded"))
@@ -293,7 +294,7 @@ def test_embedded_categories_are_codes_beside_numbers(tmp_path):
 
 def test_a_lone_embedded_column_is_ids_and_not_a_text(tmp_path):
     dataset = check(load(tmp_path, "c,label\nx,a\ny,b\n", categories="embedded"))
-    assert dataset.layout == "ids" and dataset.side.shape == (2, 0)
+    assert dataset.layout == "ids" and dataset.side is None
     assert load(tmp_path, "c,d,label\nx,y,a\ny,x,b\n", categories="embedded").side is None
     assert "has no column of categories to embed" in refused(
         load, tmp_path, "x,label\n1,a\n2,b\n", categories="embedded"

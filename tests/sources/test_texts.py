@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import corpus, pairs, texts
 from tuner.sources.readers.lines import text_frame
@@ -222,13 +222,13 @@ def test_a_corpus_is_asked_for_what_comes_next_and_its_neighbours_stay_together(
     text = "".join(np.random.default_rng(0).choice(list("abcd efgh"), 3000))
     dataset = load(tmp_path, {"a.txt": text, "b.txt": text[:500]}, corpus, path=("a.txt", "b.txt"), length=20)
     whole = " ".join(text.split())
-    first = ["".join(said(dataset, row)) for row in range(len(dataset)) if dataset.groups[row] < 50]
+    first = ["".join(said(dataset, row)) for row in range(len(dataset)) if dataset.roles.groups[row] < 50]
     assert "".join(first) == whole[: len("".join(first))]
     for row in range(len(dataset)):
         words = dataset.classes
         following = "".join(words[code] for code in dataset.targets[row])
         assert "".join(said(dataset, row))[1:] == following[:-1]
-    assert (np.diff(dataset.groups) >= 0).all() and len(np.unique(dataset.groups)) > 50
+    assert (np.diff(dataset.roles.groups) >= 0).all() and len(np.unique(dataset.roles.groups)) > 50
 
 
 def test_files_too_short_for_a_corpus_are_counted(tmp_path):
@@ -249,7 +249,7 @@ def test_pairs_of_a_table_and_of_two_files_are_the_same(tmp_path):
     assert table.fingerprint() == other.fingerprint() == named.fingerprint()
     assert said(table, 2) == ["run", "fast", "!"]
     assert [table.classes[code] for code in table.targets[0]] == ["va", "!", "<end>"]
-    assert table.groups.tolist() == [0, 0, 1]  # two translations of one text stay together
+    assert table.roles.groups.tolist() == [0, 0, 1]  # two translations of one text stay together
     back = load(tmp_path, {"p.tsv": tabbed(rows)}, pairs, source="2", target="1")
     assert said(back, 0) == ["va", "!"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import sequences
 

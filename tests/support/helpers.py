@@ -66,8 +66,9 @@ def space_of(folder, **changes):
 
 def in_units(dataset):
     """The numbers of a data set as float64, with their offsets added (D,)."""
-    shape = (-1, 1, 1) if dataset.layout == "image" else (-1,)
-    return dataset.numbers.astype(np.float64) + (0 if dataset.offsets is None else dataset.offsets.reshape(shape))
+    numbers = dataset.numbers
+    shape = (-1, 1, 1) if numbers.layout == "image" else (-1,)
+    return numbers.values.astype(np.float64) + (0 if numbers.offsets is None else numbers.offsets.reshape(shape))
 
 
 def slow(*values):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tuner.cli.console import error_text
-from tuner.data.dataset import check
+from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import images
 

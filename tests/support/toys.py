@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
 from tuner.training.lane_data import Table
@@ -24,7 +24,9 @@ def classes(rows=60, shape=(5,), count=3):
     targets = random.integers(0, count, rows)
     features = random.normal(size=(rows, *shape)).astype(np.float32)
     features.reshape(rows, -1)[:, :2] += targets[:, None]
-    return Table(Dataset("toy", "classification", features, targets, (), ("y",), tuple(map(str, range(count)))), CPU)
+    return Table(
+        toy_dataset("toy", "classification", features, targets, (), ("y",), tuple(map(str, range(count)))), CPU
+    )
 
 
 def amounts(rows=50, features=4, outputs=2, **more):
@@ -32,7 +34,7 @@ def amounts(rows=50, features=4, outputs=2, **more):
     random = np.random.default_rng(4)
     x = random.normal(2, 3, (rows, features)).astype(np.float32)
     y = (x @ random.normal(size=(features, outputs)) + random.normal(size=(rows, outputs))).astype(np.float64)
-    return Table(Dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z"), **more), CPU)
+    return Table(toy_dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z"), **more), CPU)
 
 
 def lanes_of(table, sizes, sets=1):

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from toy_data import toy_dataset
 from toys import SMALL, assert_same_view, classes, go_on, lanes_of, recipe
 
-from tuner.data.dataset import Dataset
 from tuner.metrics import METRICS
 from tuner.metrics.parts.sums import IGNORED
 from tuner.models import unet
@@ -127,7 +127,7 @@ def test_on_a_stack_it_is_as_on_each_lane_alone_and_scores_see_none_of_it(wish):
 def test_masks_move_with_their_images_in_training():
     """A pixel's class can be read off the pixel: it is learned whatever moves only if masks move along."""
     masks = (np.random.default_rng(0).random((40, 8, 8)) < 0.3).astype(np.int64)
-    data = Dataset("toy", "segmentation", masks[:, None].astype(np.float32), masks, (), ("pixel",), ("no", "yes"))
+    data = toy_dataset("toy", "segmentation", masks[:, None].astype(np.float32), masks, (), ("pixel",), ("no", "yes"))
     small = unet.Settings(channels=4, depth=1)
     how = Recipe(
         lambda shapes, lanes: unet.build(small, shapes, lanes),

@@ -11,10 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.optim import lr_scheduler
+from toy_data import toy_dataset
 from toys import CPU, SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
 from twins import SGD, plain_model, scaled
 
-from tuner.data.dataset import Dataset
 from tuner.models import mlp
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import Table
@@ -155,7 +155,7 @@ def imbalanced(weights=None):
     rng = np.random.default_rng(1)
     y = (np.arange(1200) % 10 == 0).astype(np.int64)
     x = (rng.normal(size=(1200, 2)) + 0.7 * y[:, None]).astype(np.float32)
-    return Dataset("toy", "classification", x, y, (), ("y",), ("often", "rare"), weights=weights)
+    return toy_dataset("toy", "classification", x, y, (), ("y",), ("often", "rare"), weights=weights)
 
 
 @pytest.mark.slow

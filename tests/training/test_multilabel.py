@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 from sets import scores
+from toy_data import toy_dataset
 
+from tuner.data.check import check
 from tuner.data.cuts import splitter_of
-from tuner.data.dataset import Dataset, check
-from tuner.data.targets import targets
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 from tuner.metrics import METRICS
@@ -23,6 +23,7 @@ from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.search.dummy import dummy
 from tuner.sources import arrays, table
+from tuner.sources.columns.target import as_target
 from tuner.training.losses import BinaryCrossEntropy
 
 rng = np.random.default_rng(0)
@@ -45,7 +46,7 @@ def of_table(folder, data, target=("l0", "l1", "l2"), **how):
 @pytest.mark.parametrize("values", [Y, Y.astype(bool), Y.astype(float), np.where(Y, "True", "false")])
 def test_columns_of_zeros_and_ones_are_labels(tmp_path, values):
     dataset = of_table(tmp_path, frame(values))
-    assert (dataset.task, dataset.classes, dataset.target_names) == ("multilabel", (), ("l0", "l1", "l2"))
+    assert (dataset.task, dataset.classes, dataset.target.names) == ("multilabel", (), ("l0", "l1", "l2"))
     np.testing.assert_array_equal(dataset.targets, Y)
     np.savez(tmp_path / "d.npz", X=X, y=values)
     assert check(arrays.load(arrays.Settings(path="d.npz"), tmp_path)).task == "multilabel"
@@ -68,9 +69,9 @@ def test_one_hot_targets_ask_what_they_mean(tmp_path):
 
 def test_what_are_no_labels_is_refused():
     with pytest.raises(DataError, match="row 2 of the target has 2 of 3 classes"):
-        targets(np.array([[1, 0, 0], [1, 1, 0]]), "classification", "y")
+        as_target(np.array([[1, 0, 0], [1, 1, 0]]), "classification", "y")
     with pytest.raises(DataError, match=r"task: multilabel needs several columns of 0 and 1, or true and false; the "):
-        targets(np.array([[1, 0, 2], [1, 1, 0]]), "multilabel", "y")
+        as_target(np.array([[1, 0, 2], [1, 1, 0]]), "multilabel", "y")
 
 
 def test_a_label_that_all_rows_have_is_refused(tmp_path):
@@ -91,7 +92,7 @@ def test_a_loss_of_another_task_is_an_error_at_its_place(tmp_path):
 def test_every_fold_has_its_share_of_each_common_combination_of_labels(seed, labels, folds):
     random = np.random.default_rng(seed)
     y = (random.random((60, labels)) < random.uniform(0.1, 0.9, labels)).astype(float)
-    dataset = Dataset("toy", "multilabel", np.zeros((60, 1), np.float32), y, (), tuple("abcde"[:labels]))
+    dataset = toy_dataset("toy", "multilabel", np.zeros((60, 1), np.float32), y, (), tuple("abcde"[:labels]))
     parts = splitter_of(Resampling(), dataset).parts(np.arange(60), folds, 0)
     assert sorted(np.concatenate(parts)) == list(range(60))
     combinations, counts = np.unique(y, axis=0, return_counts=True)

@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from toy_data import changed, toy_dataset
 from toys import CPU, SMALL, amounts, classes, go_on, lanes_of, recipe
 from twins import SGD, plain_model, scaled
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset
+from tuner.data.inputs import PADDING, UNKNOWN
 from tuner.data.preprocess import fit
 from tuner.data.resampling import plan
 from tuner.errors import DataError
@@ -37,7 +38,7 @@ def texts(rows=40, longest=9, seed=0):
     lengths = random.integers(1, longest + 1, rows)
     codes = 2 + np.minimum(random.geometric(0.35, (rows, longest)) - 1, 7)
     codes[np.arange(longest) >= lengths[:, None]] = 0
-    return Dataset("toy", "classification", codes, codes[:, 0] % 2, (), ("y",), ("even", "odd"),
+    return toy_dataset("toy", "classification", codes, codes[:, 0] % 2, (), ("y",), ("even", "odd"),
                    vocabularies=(WORDS,), lengths=lengths)  # fmt: skip
 
 
@@ -65,9 +66,9 @@ def test_words_of_other_rows_change_nothing_that_a_lane_knows():
     dataset, rows = texts(), np.arange(25)
     other = texts(seed=9)
     mixed = np.concatenate([dataset.features[:25], other.features[25:]])
-    changed = Dataset(**{**vars(dataset), "features": mixed})
+    mixed_ = changed(dataset, codes=mixed)
     for wish in ({}, {"vocabulary_size": 5}, {"vocabulary_size": 5, "max_length": 3}):
-        np.testing.assert_array_equal(read(dataset, rows, **wish)[0][:25], read(changed, rows, **wish)[0][:25])
+        np.testing.assert_array_equal(read(dataset, rows, **wish)[0][:25], read(mixed_, rows, **wish)[0][:25])
 
 
 def test_a_model_is_built_for_the_words_that_can_be_known_and_the_steps_that_are_read():
@@ -80,7 +81,7 @@ def test_a_model_is_built_for_the_words_that_can_be_known_and_the_steps_that_are
 
 def test_a_text_cut_by_the_setting_trains_as_one_cut_in_the_file():
     whole = texts()
-    cut = Dataset(**{**vars(whole), "features": whole.features[:, :4].copy(), "lengths": whole.lengths.clip(max=4)})
+    cut = changed(whole, codes=whole.features[:, :4].copy(), lengths=whole.lengths.clip(max=4))
     model = rnn.Settings(hidden_size=4, embedding_size=3)
     lanes = lanes_of(Table(whole, CPU), [25, 26])
     found = [
@@ -93,7 +94,7 @@ def test_a_text_cut_by_the_setting_trains_as_one_cut_in_the_file():
 def test_weights_of_rows_are_those_of_torchs_weighted_mean():
     table = classes()
     weights = np.random.default_rng(5).integers(0, 4, len(table.dataset)).astype(np.float32)
-    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights}), CPU)
+    heavy = Table(changed(table.dataset, weights=weights), CPU)
     (lane,) = lanes_of(table, [33])
     how = recipe(SMALL, "log_loss", epochs=EPOCHS, batch_size=8, optimizer=Sgd(learning_rate=0.1))
     (stack,) = build_stacks(how, [lane], heavy)
@@ -110,7 +111,7 @@ def test_weights_of_rows_are_those_of_torchs_weighted_mean():
     rows = torch.from_numpy(lane.evaluations[0])
     losses = nn.CrossEntropyLoss(reduction="none")(model(x[rows]), y[rows]).detach().numpy()
     for where, counts in (("both", weights[lane.evaluations[0]]), ("training", None)):
-        data = Table(Dataset(**{**vars(heavy.dataset), "weights_for": where}), CPU)
+        data = Table(changed(heavy.dataset, weights_for=where), CPU)
         curves = train(how, [lane], data, go_on).curves
         for curve in (curves.loss, curves.score):  # of log loss
             assert curve[0, -1] == pytest.approx(np.average(losses, weights=counts), rel=2e-4)
@@ -119,7 +120,7 @@ def test_weights_of_rows_are_those_of_torchs_weighted_mean():
 def test_weights_for_scores_leave_training_as_it_is():
     table = classes()
     weights = np.random.default_rng(5).integers(0, 4, len(table.dataset)).astype(np.float32)
-    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights, "weights_for": "scores"}), CPU)
+    heavy = Table(changed(table.dataset, weights=weights, weights_for="scores"), CPU)
     how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(table, [40, 41])
     plain, weighted = (train(how, lanes, data, go_on).curves for data in (table, heavy))
     np.testing.assert_array_equal(plain.train_loss, weighted.train_loss)
@@ -128,7 +129,7 @@ def test_weights_for_scores_leave_training_as_it_is():
 
 def test_equal_weights_change_nothing():
     table = classes()
-    heavy = Table(Dataset(**{**vars(table.dataset), "weights": np.full(60, 2.5, np.float32)}), CPU)
+    heavy = Table(changed(table.dataset, weights=np.full(60, 2.5, np.float32)), CPU)
     how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(table, [40, 41])
     losses = [train(how, lanes, data, go_on).curves.loss for data in (table, heavy)]
     np.testing.assert_allclose(*losses, rtol=1e-5)
@@ -139,7 +140,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there():
     table = amounts(rows=60)
     targets, weights = table.dataset.targets.copy(), np.ones(60, np.float32)
     targets[::4], weights[::4] = 1e5, 0.0
-    heavy = Dataset(**{**vars(table.dataset), "targets": targets, "weights": weights})
+    heavy = changed(table.dataset, targets=targets, weights=weights)
     rows = np.flatnonzero(weights)[:30]
     found = fit(heavy, np.arange(60)), fit(heavy, np.flatnonzero(weights))
     assert found[0].target_scale == pytest.approx(found[1].target_scale)
@@ -152,7 +153,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there():
 def test_batches_of_rows_that_weigh_nothing_train_on(normalization):
     table, weights = classes(), np.zeros(60, np.float32)
     weights[::15] = 1.0
-    heavy = Table(Dataset(**{**vars(table.dataset), "weights": weights, "weights_for": "training"}), CPU)
+    heavy = Table(changed(table.dataset, weights=weights, weights_for="training"), CPU)
     small = mlp.Settings(hidden_size=8, normalization=normalization)
     curves = train(recipe(small, "log_loss", epochs=2, batch_size=4), lanes_of(heavy, [40, 41]), heavy, go_on).curves
     assert np.isfinite(curves.loss).all() and np.isfinite(curves.train_loss).all()
@@ -172,7 +173,7 @@ def test_the_users_own_model_sees_every_row_of_a_batch_whatever_it_weighs():
             return self.linear(x)
 
     features = np.arange(10, dtype=np.float32)[:, None]
-    data = Dataset("toy", "classification", features, np.arange(10) % 2, (), ("y",), ("a", "b"), scale="none",
+    data = toy_dataset("toy", "classification", features, np.arange(10) % 2, (), ("y",), ("a", "b"), scale="none",
                    weights=(np.arange(10) % 2).astype(np.float32))  # fmt: skip
     how = Recipe(lambda s, k: Copies(Own, k, lambda out: out), TrainingSettings(epochs=1), METRICS["accuracy"])
     train(how, [Lane(np.arange(8), (np.arange(8, 10),), 0)], Table(data, CPU), go_on)
@@ -180,6 +181,6 @@ def test_the_users_own_model_sees_every_row_of_a_batch_whatever_it_weighs():
 
 
 def test_a_fold_whose_training_rows_weigh_nothing_is_refused():
-    data = Dataset(**{**vars(classes().dataset), "weights": np.zeros(60, np.float32)})
+    data = changed(classes().dataset, weights=np.zeros(60))
     with pytest.raises(DataError, match="all 40 rows that train a fold of outer-1 weigh 0"):
         plan(Resampling(outer=3), data)

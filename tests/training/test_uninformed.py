@@ -5,9 +5,9 @@ import pytest
 import scipy.optimize
 import sklearn.dummy
 import sklearn.metrics
+from toy_data import changed, toy_dataset
 from toys import CPU, amounts, classes, go_on, lanes_of, recipe
 
-from tuner.data.dataset import Dataset
 from tuner.metrics import METRICS
 from tuner.metrics.parts.sums import IGNORED
 from tuner.models import mlp, unet
@@ -31,7 +31,7 @@ def skewed(rows=60):
     """Numbers whose mean, median and quantiles differ."""
     random = np.random.default_rng(5)
     x, y = random.normal(size=(rows, 3)), np.exp(random.normal(size=(rows, 2)))
-    return Table(Dataset("toy", "regression", x.astype(np.float32), y.astype(np.float32), (), ("y", "z")), CPU)
+    return Table(toy_dataset("toy", "regression", x.astype(np.float32), y.astype(np.float32), (), ("y", "z")), CPU)
 
 
 def scaled(table, lane, rows):
@@ -110,7 +110,7 @@ def test_of_huber_it_is_what_a_minimiser_finds():
 def test_rows_that_weigh_nothing_do_not_choose_it():
     table = classes(60)
     weights = (table.dataset.targets > 0).astype(np.float32)
-    weighted = Table(Dataset(**{**vars(table.dataset), "weights": weights}), CPU)
+    weighted = Table(changed(table.dataset, weights=weights), CPU)
     found = losses(weighted, lanes_of(table, [40, 40]), "accuracy")
     lane = lanes_of(table, [40])[0]
     counts = np.bincount(table.dataset.targets[lane.train], minlength=3) * [0, 1, 1]
@@ -136,7 +136,7 @@ def test_of_a_quantile_it_is_the_quantile(quantile):
 def test_of_labels_it_is_the_entropy_of_each():
     random = np.random.default_rng(6)
     x, labels = random.normal(size=(60, 3)), (random.random((60, 4)) < [0.1, 0.3, 0.5, 0.9]).astype(np.float64)
-    table = Table(Dataset("toy", "multilabel", x.astype(np.float32), labels, (), tuple("abcd")), CPU)
+    table = Table(toy_dataset("toy", "multilabel", x.astype(np.float32), labels, (), tuple("abcd")), CPU)
     lanes = lanes_of(table, SIZES)
     found = losses(table, lanes, "macro_f1")
     for k, lane in enumerate(lanes):
@@ -153,7 +153,7 @@ def test_of_pixels_only_those_count_that_have_a_class(loss):
     images = random.normal(size=(12, 1, 8, 8)).astype(np.float32)
     masks = (random.random((12, 8, 8)) < 0.3).astype(np.int64)
     masks[:, :2] = IGNORED
-    table = Table(Dataset("toy", "segmentation", images, masks, (), ("y",), ("a", "b")), CPU)
+    table = Table(toy_dataset("toy", "segmentation", images, masks, (), ("y",), ("a", "b")), CPU)
     lanes = [Lane(np.arange(8), (np.arange(8, 12),), 1), Lane(np.arange(4, 12), (np.arange(4),), 2)]
     how = Recipe(lambda s, k: unet.build(unet.Settings(), s, k), TrainingSettings(epochs=1, loss=loss), METRICS["dice"])
     found = train(how, lanes, table, go_on).uninformed

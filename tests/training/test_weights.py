@@ -10,8 +10,8 @@ import torch
 from helpers import inside, search, tables, write_space
 from scipy.special import softmax
 from sklearn import metrics as sk
+from toy_data import toy_dataset
 
-from tuner.data.dataset import Dataset
 from tuner.experiment.packing import unpack
 from tuner.metrics import METRICS
 from tuner.models import rnn
@@ -223,13 +223,12 @@ def test_another_place_to_count_is_another_study(tmp_path):
 
 def test_a_rank_has_no_weight(tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import numpy as np\nfrom tuner.data.dataset import Dataset\n"
+        "import numpy as np\nfrom tuner.data import Amounts, Dataset, Ids, Roles\n"
         "def load():\n"
         "    r = np.random.default_rng(0)\n"
         "    words = ('<padding>', '<unknown>', 'a', 'b', 'c', 'd')\n"
-        "    return Dataset('mine', 'regression', r.integers(2, 6, (60, 2)), r.random((60, 1)).astype('float32'),\n"
-        "                   ('user', 'item'), ('rating',), vocabularies=(words, words), weights=np.ones(60, 'f'),\n"
-        "                   side=np.empty((60, 0), 'float32'))\n"
+        "    return Dataset('mine', Ids(r.integers(2, 6, (60, 2)), (words, words), ('user', 'item')),\n"
+        "                   Amounts(r.random((60, 1)), ('rating',)), Roles(weights=np.ones(60)))\n"
     )
     path = write_space(tmp_path, dataset={"name": "mine.py:load"}, model="recommender", training=None, metric="ndcg@5")
     code, _, err = inside("check", path)
@@ -262,7 +261,7 @@ def test_the_training_curve_of_positions_counts_their_rows_by_weight():
     weights = (np.arange(60) % 2).astype(np.float64)
     losses = []
     for each in (None, weights):
-        data = Dataset("toy", "tagging", x, tags, ("x",), ("y",), ("a", "b"), weights=each)
+        data = toy_dataset("toy", "tagging", x, tags, ("x",), ("y",), ("a", "b"), weights=each)
         how = TrainingSettings(epochs=30, batch_size=10, optimizer=Adam(learning_rate=0.05))
         settings = rnn.Settings(hidden_size=8)
         recipe = Recipe(lambda s, k, settings=settings: rnn.build(settings, s, k), how, METRICS["accuracy"])

@@ -55,7 +55,7 @@ def _plan(prepared: Prepared) -> list[str]:
     trials = prepared.trials()
     new = in_words({c.name: unseen(dataset, c.rows, c.test) for c in chains})
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
-    beside = "" if dataset.side is None else f" ids and {dataset.side.shape[1]} numbers"
+    beside = "" if dataset.side is None else f" ids and {dataset.side.values.shape[1]} numbers"
     better = "higher" if prepared.metric.maximize else "lower"
     return [
         f"data      {dataset.name}: {len(dataset):,} rows of {shape}{beside}, {dataset.task}",

@@ -32,7 +32,7 @@ def command(
       tuner data my.yaml
     """
     from tuner.cli.console import console, shown
-    from tuner.data.dataset import check
+    from tuner.data.check import check
     from tuner.data.describe import describe
     from tuner.errors import DataError, UsageError
 

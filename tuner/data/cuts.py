@@ -20,8 +20,10 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from tuner.data.dataset import NEVER_TESTED, Dataset, Pair, Rows
+from tuner.data.dataset import Dataset, Pair
 from tuner.data.forward import TimeSeriesSplit
+from tuner.data.inputs import Rows
+from tuner.data.roles import NEVER_TESTED
 from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
@@ -57,7 +59,7 @@ def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
     kind = kind_of(resampling, dataset)
     if resampling.gap and kind != "time":
         raise DataError(f"resampling.gap applies to kind: time only; this one is {kind}", "kind: time, or no gap")
-    if dataset.until is not None and kind != "time":
+    if dataset.roles.until is not None and kind != "time":
         text = f"forecast windows overlap, so a {kind} split would leak targets of test windows into training windows"
         raise DataError(text, "leave resampling.kind out: the default is time")
     cuts: dict[str, type[Splitter]] = {
@@ -73,7 +75,7 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
     """The kind of split: as the settings say, or with `auto` as the data suggests."""
     if resampling.kind != "auto":
         return resampling.kind
-    columns = {"split": dataset.split, "time": dataset.order, "groups": dataset.groups}
+    columns = {"split": dataset.roles.split, "time": dataset.roles.order, "groups": dataset.roles.groups}
     given = [kind for kind, column in columns.items() if column is not None]
     if len(given) > 1:
         text = f"the dataset names {' and '.join(given)}, and rows can be cut by one of them only"
@@ -163,7 +165,7 @@ class GroupSplit(RandomSplit):
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
-        self._groups = _present(dataset.groups, "groups", "dataset.groups names the column")
+        self._groups = _present(dataset.roles.groups, "groups", "dataset.groups names the column")
 
     def units(self, rows: Rows) -> int:
         """The number of groups."""
@@ -213,9 +215,9 @@ class PredefinedSplit(RandomSplit):
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         super().__init__(resampling, dataset)
-        self._split = _present(dataset.split, "split", "dataset.split names the column")
+        self._split = _present(dataset.roles.split, "split", "dataset.split names the column")
         self.spare = int((self._split == NEVER_TESTED).any())
-        self._inner = GroupSplit(resampling, dataset) if dataset.groups is not None else None
+        self._inner = GroupSplit(resampling, dataset) if dataset.roles.groups is not None else None
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
         """As for a random split, or one by groups."""

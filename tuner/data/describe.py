@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import NEVER_TESTED, Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import SPECIAL, Ids, Numbers, Rows, Tokens
 from tuner.data.precision import warnings
-from tuner.data.preprocess import SPECIAL
+from tuner.data.roles import NEVER_TESTED, Roles
+from tuner.data.target import PerPosition, Text
 from tuner.metrics.parts.sums import IGNORED
 
 LETTERS = 60  # of a text that is shown
@@ -46,11 +48,11 @@ def describe(dataset: Dataset) -> Description:
     """Describe a data set, before it is split."""
     read = list(_features(dataset))
     suspicions = (*_target_leaks(dataset, read), *_similar_classes(dataset), *_constant_columns(read))
-    if dataset.until is None:  # windows of a series count on, and overlap
+    if dataset.roles.until is None:  # windows of a series count on, and overlap
         suspicions += (*_row_numbers(dataset, read), *_repeated_rows(dataset))
     columns, said = (
         tuple(column for column, _ in read),
-        (*suspicions, *dataset.notes, *warnings(dataset), *dataset.hints),
+        (*suspicions, *dataset.notes, *warnings(dataset.numbers), *dataset.hints),
     )
     return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), said)
 
@@ -60,21 +62,26 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "rows", f"{len(dataset):,} of {shape} ({dataset.layout})"
     yield "task", dataset.task
     for place, words in enumerate(dataset.vocabularies):
-        what = "different tokens" if dataset.layout == "tokens" else f"different values of {dataset.called(place)}"
+        inputs = dataset.inputs
+        what = f"different values of {inputs.name(place)}" if isinstance(inputs, Ids) else "different tokens"
         yield "vocabulary", f"{len(words) - SPECIAL:,} {what}"
     if dataset.lengths is not None:
         low, middle, high = (int(np.quantile(dataset.lengths, share)) for share in (0, 0.5, 1))
         yield "lengths", f"{low} … {high}, median {middle}"
-    if dataset.groups is not None:
-        sizes = np.unique(dataset.groups, return_counts=True)[1]
+    yield from _roles(dataset.roles)
+
+
+def _roles(roles: Roles) -> Iterator[tuple[str, str]]:
+    if roles.groups is not None:
+        sizes = np.unique(roles.groups, return_counts=True)[1]
         yield "groups", f"{len(sizes):,} of {sizes.min():,} … {sizes.max():,} rows; each stays in one fold"
-    if dataset.split is not None:
-        yield "split", _split(dataset.split)
-    if dataset.order is not None:
-        yield "time", f"{len(np.unique(dataset.order)):,} different times; folds go forward"
-    if dataset.weights is not None:
-        where = "training and scores" if dataset.weights_for == "both" else dataset.weights_for
-        yield "weights", f"{dataset.weights.min():g} … {dataset.weights.max():g}, in {where}"
+    if roles.split is not None:
+        yield "split", _split(roles.split)
+    if roles.order is not None:
+        yield "time", f"{len(np.unique(roles.order)):,} different times; folds go forward"
+    if roles.weights is not None:
+        where = "training and scores" if roles.weights_for == "both" else roles.weights_for
+        yield "weights", f"{roles.weights.min():g} … {roles.weights.max():g}, in {where}"
 
 
 def _split(split: Rows) -> str:
@@ -87,48 +94,49 @@ def _split(split: Rows) -> str:
 
 def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
     """Every column with its value in each row, if it has one."""
-    if dataset.layout == "tokens":
-        lengths = (dataset.features > 0).sum(axis=1) if dataset.lengths is None else dataset.lengths
-        codes, counts = np.unique(dataset.features[dataset.features >= SPECIAL], return_counts=True)
-        common = [dataset.vocabularies[0][code] for code in codes[np.argsort(-counts, kind="stable")][:BINS]]
+    inputs = dataset.inputs
+    if isinstance(inputs, Tokens):
+        lengths = (inputs.codes > 0).sum(axis=1) if inputs.lengths is None else inputs.lengths
+        codes, counts = np.unique(inputs.codes[inputs.codes >= SPECIAL], return_counts=True)
+        common = [inputs.words[code] for code in codes[np.argsort(-counts, kind="stable")][:BINS]]
         yield Column("tokens of a row", "text", 0, " ".join(common), _bins(lengths)), None
-    elif dataset.layout == "ids":
-        for place, words in enumerate(dataset.vocabularies):
-            own: Rows = dataset.features[:, place].astype(np.int64)
-            yield _category(dataset.called(place), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
-    yield from _numbers(dataset)
+    elif isinstance(inputs, Ids):
+        for place, words in enumerate(inputs.vocabularies):
+            own = inputs.codes[:, place]
+            yield _category(inputs.name(place), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
+    yield from _numbers(dataset.numbers)
 
 
-def _numbers(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
-    numbers, runs = dataset.numbers, {run.start: run for run in dataset.categories}
-    place, axis = 0, 1 if dataset.layout == "image" else numbers.ndim - 1
-    used = None if dataset.lengths is None else np.arange(numbers.shape[1]) < dataset.lengths[:, None]
-    while place < numbers.shape[axis]:
+def _numbers(numbers: Numbers) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
+    array, runs, place = numbers.values, {run.start: run for run in numbers.categories}, 0
+    used = None if numbers.lengths is None else np.arange(array.shape[1]) < numbers.lengths[:, None]
+    while place < array.shape[numbers.axis]:
         run = runs.get(place)
         if run is not None:
-            one_hot, names = numbers[:, run], [dataset.names(i).rpartition("=") for i in range(run.start, run.stop)]
+            one_hot, names = array[:, run], [numbers.name(i).rpartition("=") for i in range(run.start, run.stop)]
             codes = np.where(np.isnan(one_hot[:, 0]), -1, np.nan_to_num(one_hot).argmax(axis=1))
             levels = [level for _, _, level in names]
             yield _category(names[0][0], levels, codes, int((codes < 0).sum())), codes.astype(np.float64)
             place = run.stop
             continue
-        values = np.moveaxis(numbers, axis, 0)[place]  # no copy: of wide data all columns are held at once
-        if dataset.offsets is not None and dataset.offsets[place]:
-            values = values + dataset.offsets[place]
-        shown = values if used is None or dataset.layout != "sequence" else values[used]
-        yield _number(dataset.names(place), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
+        values = np.moveaxis(array, numbers.axis, 0)[place]  # no copy: of wide data all columns are held at once
+        if numbers.offsets is not None and numbers.offsets[place]:
+            values = values + numbers.offsets[place]
+        shown = values if used is None else values[used]
+        yield _number(numbers.name(place), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
         place += 1
 
 
 def _targets(dataset: Dataset) -> Iterator[Column]:
-    if dataset.task in ("language", "translation"):
-        asked = dataset.targets[dataset.targets != IGNORED]
-        yield Column(dataset.target_names[0], "text", 0, f"{len(dataset.classes):,} tokens, {asked.size:,} asked", ())
-    elif dataset.classes:
-        codes = dataset.targets[dataset.targets != IGNORED].astype(np.int64)
-        yield _category(dataset.target_names[0], dataset.classes, codes, 0)
+    target = dataset.target
+    if isinstance(target, PerPosition | Text) and target.task in ("language", "translation"):
+        asked = target.values[target.values != IGNORED]
+        yield Column(target.names[0], "text", 0, f"{len(target.classes):,} tokens, {asked.size:,} asked", ())
+    elif target.classes:
+        codes = target.values[target.values != IGNORED].astype(np.int64)
+        yield _category(target.names[0], target.classes, codes, 0)
     else:
-        for name, values in zip(dataset.target_names, dataset.targets.T, strict=False):
+        for name, values in zip(target.names, target.values.T, strict=False):
             yield _number(name, values.astype(np.float64))
 
 
@@ -218,7 +226,7 @@ def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
 def _repeated_rows(dataset: Dataset) -> Iterator[str]:
     """Warnings about rows that are equal in all features."""
     whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
-    beside = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side)
+    beside = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
     keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, beside), strict=True)))
     repeated = keys.duplicated()
     if not repeated.any():
@@ -227,5 +235,5 @@ def _repeated_rows(dataset: Dataset) -> Iterator[str]:
     other = count - int(targets.assign(features=keys.to_numpy()).duplicated().sum())
     text = f"{count:,} of {len(dataset):,} rows equal an earlier one in all features"
     text += f", {other:,} of them with another target" if other else ""
-    apart = dataset.groups is None or pd.Series(dataset.groups).groupby(keys).nunique().max() > 1
+    apart = dataset.roles.groups is None or pd.Series(dataset.roles.groups).groupby(keys).nunique().max() > 1
     yield text + ("; in two folds they leak: drop them, or give them a group" if apart else "; each stays in its group")

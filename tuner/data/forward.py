@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from tuner.data.dataset import Dataset, Pair, Rows
+from tuner.data.dataset import Dataset, Pair
+from tuner.data.inputs import Rows
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 
@@ -25,11 +26,11 @@ class TimeSeriesSplit:
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         self._gap = resampling.gap
         rows = np.arange(len(dataset))
-        order = rows if dataset.order is None else np.argsort(dataset.order, kind="stable")
+        order = rows if dataset.roles.order is None else np.argsort(dataset.roles.order, kind="stable")
         self._place = np.empty(len(rows), dtype=np.int64)
         self._place[order] = rows
-        self._time = rows if dataset.order is None else dataset.order
-        self._until = self._time if dataset.until is None else dataset.until
+        self._time = rows if dataset.roles.order is None else dataset.roles.order
+        self._until = self._time if dataset.roles.until is None else dataset.roles.until
         if resampling.stratify is True:
             raise DataError("resampling.stratify: true would mix past and future", "leave stratify out")
 

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset, as_float32
+from tuner.data.dataset import as_float32
+from tuner.data.inputs import Numbers, Rows
+from tuner.data.settings import NumberSettings
 
 EXACT_KINDS = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")  # float32 holds each of their values
 ROUNDING = 2.0**-24  # largest relative error of rounding to float32
@@ -43,6 +45,20 @@ class Narrowed:
     values: NDArray[np.float32]
     offsets: Offsets
     coarse: NDArray[np.bool_]
+
+
+def as_numbers(
+    found: Narrowed,
+    settings: NumberSettings,
+    names: Sequence[str] = (),
+    lengths: Rows | None = None,
+    categories: Sequence[slice] = (),
+) -> Numbers:
+    """The inputs of these numbers, with the scaling and imputation of the settings."""
+    return Numbers(
+        found.values, tuple(names), lengths, tuple(categories), settings.scale, settings.impute, found.offsets,
+        found.coarse,
+    )  # fmt: skip
 
 
 def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
@@ -161,15 +177,15 @@ def harmless(values: NDArray[Any]) -> bool:
     return not (found.offsets.any() or found.coarse.any())
 
 
-def warnings(dataset: Dataset) -> Iterator[str]:
+def warnings(numbers: Numbers) -> Iterator[str]:
     """What float32 cannot keep of the features, a sentence for each column."""
-    if dataset.offsets is None or dataset.coarse is None:
+    if numbers.offsets is None or numbers.coarse is None:
         return
-    for place in np.flatnonzero(dataset.coarse):
-        yield (f"different values of column '{dataset.names(int(place))}' coincide in float32, which keeps 7 digits; "
+    for place in np.flatnonzero(numbers.coarse):
+        yield (f"different values of column '{numbers.name(int(place))}' coincide in float32, which keeps 7 digits; "
                "split it into parts of different size, or take its logarithm")  # fmt: skip
-    for place in np.flatnonzero(dataset.offsets) if dataset.scale == "none" else ():
-        offset = float(dataset.offsets[place])
+    for place in np.flatnonzero(numbers.offsets) if numbers.scale == "none" else ():
+        offset = float(numbers.offsets[place])
         step = np.spacing(np.float32(abs(offset)))
-        yield (f"scale: none leaves column '{dataset.names(int(place))}' near {offset:.4g}, where float32 tells apart "
+        yield (f"scale: none leaves column '{numbers.name(int(place))}' near {offset:.4g}, where float32 tells apart "
                f"values that differ by {step:.2g} or more; scale: standard keeps the smaller differences")  # fmt: skip

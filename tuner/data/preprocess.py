@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset, Rows, as_float32
+from tuner.data.dataset import Dataset, as_float32
+from tuner.data.inputs import SPECIAL, Numbers, Rows, Tokens
 
-SPECIAL = 2  # codes that stand for no word: padding and unknown
 Statistic = NDArray[np.float32]
 Amounts = NDArray[np.float64]
 
@@ -38,22 +38,23 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
     """Fit the statistics on these rows, without rows of weight 0."""
     if dataset.training_weights is not None:
         rows = rows[dataset.training_weights[rows] > 0]
-    channels = _channels(dataset, rows)
-    fill, absent = _fill(dataset, channels), np.isnan(channels)
+    numbers = dataset.numbers
+    channels = _channels(numbers, rows)
+    fill, absent = _fill(numbers, channels), np.isnan(channels)
     np.copyto(channels, fill, where=absent)
     shift, scale = np.zeros(channels.shape[1]), np.ones(channels.shape[1])
-    if dataset.offsets is not None:
-        shift = -dataset.offsets  # the numbers as they were, as far as float32 holds them
-    if dataset.scale == "standard":
+    if numbers.offsets is not None:
+        shift = -numbers.offsets  # the numbers as they were, as far as float32 holds them
+    if numbers.scale == "standard":
         shift, scale = _standard(channels)
     scale[absent.all(axis=0)] = 0.0  # unknown in training: the model never meets it
-    for columns in dataset.categories:
+    for columns in numbers.categories:
         shift[columns] = 0.0
         scale[columns] = channels[:, columns].any(axis=0)
     target_shift, target_scale = np.zeros(dataset.outputs), np.ones(dataset.outputs)
     if dataset.task == "regression":
         target_shift, target_scale = _standard(dataset.targets[rows].astype(np.float64, copy=False))
-    fill, shift, scale = (a.reshape(-1, 1, 1) if dataset.layout == "image" else a for a in (fill, shift, scale))
+    fill, shift, scale = (a.reshape(-1, 1, 1) if numbers.layout == "image" else a for a in (fill, shift, scale))
     return Preparation(
         as_float32(fill), as_float32(shift), as_float32(scale), target_shift, target_scale, _known(dataset, rows)
     )  # fmt: skip
@@ -62,40 +63,41 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
 def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
     """Each code as itself if the rows show it, or is padding; else as the one of unknown. Where not all words can be
     known, those are that the rows show most often, and get the codes from 2 on in that order."""
-    sizes = [len(words) for words in dataset.vocabularies]
+    sizes, tokens = [len(words) for words in dataset.vocabularies], dataset.inputs
+    most = tokens.known if isinstance(tokens, Tokens) else None
     codes = np.ones((len(sizes), max(sizes, default=0)), dtype=np.int64)
     for column, size in enumerate(sizes):
-        shown = dataset.features[rows] if dataset.layout == "tokens" else dataset.features[rows, column]
+        shown = dataset.features[rows] if isinstance(tokens, Tokens) else dataset.features[rows, column]
         counts = np.bincount(shown.ravel(), minlength=size)
         codes[column, 0] = 0
         counts[:SPECIAL] = 0
         kept = np.flatnonzero(counts)
-        if dataset.known is None:
+        if most is None:
             codes[column, kept] = kept
         else:
-            kept = kept[np.argsort(-counts[kept], kind="stable")][: dataset.known - SPECIAL]
+            kept = kept[np.argsort(-counts[kept], kind="stable")][: most - SPECIAL]
             codes[column, kept] = np.arange(SPECIAL, SPECIAL + len(kept))
     return codes
 
 
-def _channels(dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
+def _channels(numbers: Numbers, rows: Rows) -> NDArray[np.float64]:
     """The rows as one table (rows · steps or pixels, D), for statistics per feature or channel."""
-    features = dataset.numbers[rows].astype(np.float64)
-    if dataset.layout == "image":
+    features = numbers.values[rows].astype(np.float64)
+    if numbers.layout == "image":
         features = np.moveaxis(features, 1, -1)
-    if dataset.layout == "sequence" and dataset.lengths is not None:
-        return features[np.arange(features.shape[1]) < dataset.lengths[rows, None]]
+    if numbers.lengths is not None:
+        return features[np.arange(features.shape[1]) < numbers.lengths[rows, None]]
     return features.reshape(math.prod(features.shape[:-1]), features.shape[-1])
 
 
-def _fill(dataset: Dataset, channels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fill(numbers: Numbers, channels: NDArray[np.float64]) -> NDArray[np.float64]:
     fill = np.zeros(channels.shape[1])
-    if dataset.impute == "none":
+    if numbers.impute == "none":
         return fill
     known = ~np.isnan(channels).all(axis=0)
-    middle = np.nanmedian if dataset.impute == "median" else np.nanmean
+    middle = np.nanmedian if numbers.impute == "median" else np.nanmean
     fill[known] = middle(channels[:, known], axis=0)
-    for columns in dataset.categories:
+    for columns in numbers.categories:
         counts = np.nansum(channels[:, columns], axis=0)
         fill[columns] = (np.arange(len(counts)) == counts.argmax()) & (counts > 0)
     return fill

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from tuner.data.cuts import PredefinedSplit, splitter_of
-from tuner.data.dataset import Dataset, Rows, disjoint
+from tuner.data.dataset import Dataset, disjoint
+from tuner.data.inputs import Rows
 from tuner.errors import DataError
 from tuner.experiment.sections import InnerFolds, OuterFolds, Resampling
 

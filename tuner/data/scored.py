@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.metrics import Metric
 from tuner.metrics.numbers import naive_error
 from tuner.metrics.parts.sums import Array
@@ -22,10 +23,10 @@ def needed(dataset: Dataset, metric: Metric, train: Rows, rows: Rows) -> Array |
         return np.asarray(dataset.features[rows, 0])
     if metric.needs is None:
         return None
-    assert dataset.naive is not None
-    error = naive_error(
-        dataset.targets[train].astype(np.float64), dataset.naive[train], dataset.counts(train), dataset.horizon
-    )
+    forecast = dataset.naive
+    assert forecast is not None
+    targets, weights = dataset.targets[train].astype(np.float64), dataset.counts(train)
+    error = naive_error(targets, forecast.values[train], weights, forecast.horizon)
     return np.broadcast_to(error, (len(rows), len(error)))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Ids, Rows
 from tuner.metrics.parts.sums import IGNORED
 
 MOST = 3  # outer folds that a sentence tells of
@@ -20,17 +21,19 @@ def unseen(dataset: Dataset, rows: Rows, test: Rows) -> dict[str, tuple[int, int
 
     Columns of ids count each for itself, one-hot columns together; tokens not, as no text is without rare ones."""
     shown = {}
-    if dataset.layout == "ids":
-        for column in range(len(dataset.vocabularies)):
-            name = dataset.called(column)
-            kind = f"{name}s" if dataset.of_users else f"values of {name}"
-            shown[kind] = _beyond(dataset.features[rows, column], dataset.features[test, column])
+    inputs = dataset.inputs
+    if isinstance(inputs, Ids):
+        for column in range(len(inputs.vocabularies)):
+            name = inputs.name(column)
+            kind = f"{name}s" if inputs.of_users else f"values of {name}"
+            shown[kind] = _beyond(inputs.codes[rows, column], inputs.codes[test, column])
     if dataset.task in ("classification", "tagging", "segmentation"):
         asked = dataset.targets[test]
         shown["classes"] = _beyond(dataset.targets[rows], asked[asked != IGNORED])
-    if dataset.categories:
-        columns = np.r_[dataset.categories]
-        known, met = (np.flatnonzero(np.nansum(dataset.numbers[each][..., columns], axis=0)) for each in (rows, test))
+    numbers = dataset.numbers
+    if numbers.categories:
+        columns = np.r_[numbers.categories]
+        known, met = (np.flatnonzero(np.nansum(numbers.values[each][..., columns], axis=0)) for each in (rows, test))
         shown["categories"] = _beyond(known, met)
     return {kind: counts for kind, counts in shown.items() if counts[0]}
 

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, get_args
 
 from torch import Tensor, nn
 
-from tuner.data.dataset import Layout, Task
+from tuner.data.inputs import Layout
+from tuner.data.target import Task
 from tuner.errors import UsageError
 from tuner.experiment.own_code import Described, Kind, code_of, described, found
 from tuner.experiment.settings import Settings as BaseSettings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.metrics.parts.confusion import confusion
 from tuner.metrics.parts.sums import IGNORED
 from tuner.metrics.texts import until_end

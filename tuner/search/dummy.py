@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from tuner.data import scored
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.experiment.header import Dummy
 from tuner.metrics import Metric
 from tuner.metrics.parts.guesses import Guess, Seen
@@ -54,12 +55,12 @@ def _forecasts(dataset: Dataset) -> dict[str, Outputs]:
     def of(values: Floats) -> Outputs:
         return lambda on: [values[on]]
 
-    last, season = "the last-value forecast", f"the seasonal-naive forecast of {dataset.season} steps"
-    found = {
-        last if dataset.season == 1 else season: dataset.naive,
-        **({} if dataset.last is None else {last: dataset.last}),
-    }
-    return {what: of(values) for what, values in found.items() if values is not None}
+    naive = dataset.naive
+    if naive is None:
+        return {}
+    last, season = "the last-value forecast", f"the seasonal-naive forecast of {naive.season} steps"
+    found = {last if naive.season == 1 else season: of(naive.values)}
+    return found if naive.last is None else {**found, last: of(naive.last)}
 
 
 def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:

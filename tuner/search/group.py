@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from optuna.trial import FrozenTrial
 
-from tuner.data.dataset import Rows
+from tuner.data.inputs import Rows
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.sections import NoPruner, Search
 from tuner.experiment.selection import refit_epochs

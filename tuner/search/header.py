@@ -54,7 +54,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
         by_row=is_mean_over_rows(dataset, metric),
         weighted=dataset.score_weights is not None,
         dataset=DatasetHeader(
-            dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target_names,
+            dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target.names,
             dataset.fingerprint(), dataset.truth(),
         ),
         splits=prepared.plan.digest(),
@@ -98,7 +98,7 @@ def _truth(dataset: Dataset, chain: ChainPlan) -> np.ndarray:
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
     """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
     rows = np.concatenate([fold.validation for fold in chain.folds])
-    kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.groups
+    kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.roles.groups
     return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.space import Values

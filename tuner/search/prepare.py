@@ -9,7 +9,8 @@ from typing import Any
 
 from tuner import registry
 from tuner.data import precision
-from tuner.data.dataset import Dataset, check
+from tuner.data.check import check
+from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError
 from tuner.experiment.experiment import Experiment, attempt
@@ -201,7 +202,7 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
         experiment.document.root.entries["dataset"],
         (
             *dataset.notes,
-            *precision.warnings(dataset),
+            *precision.warnings(dataset.numbers),
             *hints(experiment, dataset),
             *split_unused(experiment, dataset),
         ),

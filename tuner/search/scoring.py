@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.data.resampling import ChainPlan, NestedPlan
 from tuner.data.scored import needed
 from tuner.errors import did_you_mean

@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from math import prod
 from multiprocessing.reduction import DupFd
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset
+from tuner.data.dataset import Dataset, arrays_of, with_arrays
 from tuner.errors import LimitReached
 
 ALIGNED = 64  # bytes: where an array may begin
@@ -79,9 +79,7 @@ class Placed:
 
 def place(dataset: Dataset, memory: Memory) -> Placed:
     """Copy the arrays there. Raises `LimitReached` where there is no memory for them."""
-    values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
-    arrays: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    places, end = {}, 0
+    arrays, places, end = dict(arrays_of(dataset)), {}, 0
     for name, array in arrays.items():
         places[name] = (array.dtype.str, array.shape, end)
         end += -(-array.nbytes // ALIGNED) * ALIGNED
@@ -92,7 +90,7 @@ def place(dataset: Dataset, memory: Memory) -> Placed:
     except OSError as error:
         text = f"there is no memory to share the data with other processes: {error.strerror}"
         raise LimitReached(text, "check ulimit -f and ulimit -v, or use smaller data") from error
-    return Placed(replace(dataset, **{name: array[:0] for name, array in arrays.items()}), places)
+    return Placed(with_arrays(dataset, {name: array[:0] for name, array in arrays.items()}), places)
 
 
 def placed(there: Placed, memory: Memory) -> Dataset:
@@ -102,4 +100,4 @@ def placed(there: Placed, memory: Memory) -> Dataset:
         name: np.frombuffer(view, kind, prod(shape), offset).reshape(shape)
         for name, (kind, shape, offset) in there.arrays.items()
     }
-    return replace(there.rest, **arrays)
+    return with_arrays(there.rest, arrays)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.data.dataset import Rows
+from tuner.data.inputs import Rows
 from tuner.data.resampling import ChainPlan
 from tuner.search.samplers import LEARNING
 

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data import scored
-from tuner.data.dataset import Rows, disjoint
+from tuner.data.dataset import disjoint
+from tuner.data.inputs import Rows
 from tuner.errors import LimitReached, TunerError, lacking
 from tuner.experiment.diagnosis import FoldTraining, diagnose
 from tuner.experiment.own_code import first_line

@@ -112,7 +112,7 @@ def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[Misuse]:
 
 def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:
     """Warnings of a split column that does not cut, or that cuts through groups."""
-    resampling, split, groups = experiment.resampling, dataset.split, dataset.groups
+    resampling, split, groups = experiment.resampling, dataset.roles.split, dataset.roles.groups
     if split is None:
         return
     kind = kind_of(resampling, dataset)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.data.dataset import Dataset, NumberSettings
-from tuner.data.precision import narrow
+from tuner.data.dataset import Dataset, as_float32
+from tuner.data.inputs import Numbers
+from tuner.data.precision import as_numbers, narrow
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Amounts, Classes
 
 
 def bundled(name: str, settings: NumberSettings, shape: tuple[int, ...] | None = None) -> Dataset:
@@ -13,25 +16,13 @@ def bundled(name: str, settings: NumberSettings, shape: tuple[int, ...] | None =
     import sklearn.datasets  # takes a second: not for the settings alone
 
     bunch = getattr(sklearn.datasets, f"load_{name}")()
-    found = narrow(bunch.data)
-    features = found.values
-    target = np.asarray(bunch.target)
-    classes = tuple(str(c) for c in bunch.target_names) if "target_names" in bunch and target.ndim == 1 else ()
-    outputs = tuple(str(n) for n in bunch.target_names) if target.ndim == 2 else ("target",)
-    names = tuple(str(n) for n in bunch.feature_names)
+    values = np.asarray(bunch.target)
+    if values.ndim == 1 and "target_names" in bunch:
+        target: Classes | Amounts = Classes(values.astype(np.int64), tuple(map(str, bunch.target_names)))
+    else:
+        names = tuple(map(str, bunch.target_names)) if values.ndim == 2 else ("target",)
+        target = Amounts(values.astype(np.float64).reshape(len(values), -1), names)
     if shape is not None:
-        features = features.reshape(-1, *shape)
-        names = ()
-    return Dataset(
-        name=name,
-        task="classification" if classes else "regression",
-        features=features,
-        targets=target.astype(np.int64) if classes else target.astype(np.float64).reshape(len(target), -1),
-        feature_names=names,
-        target_names=outputs,
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        offsets=found.offsets if shape is None else None,
-        coarse=found.coarse if shape is None else None,
-    )
+        pixels = as_float32(bunch.data).reshape(-1, *shape)
+        return Dataset(name, Numbers(pixels, scale=settings.scale, impute=settings.impute), target)
+    return Dataset(name, as_numbers(narrow(bunch.data), settings, tuple(map(str, bunch.feature_names))), target)

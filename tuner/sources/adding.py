@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Scale
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Numbers, Scale
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Amounts
 
 
 class Settings(NumberSettings):
@@ -31,11 +34,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
         marks[np.arange(n), random.integers(low, high, n)] = 1.0
     return Dataset(
         name=settings.name,
-        task="regression",
-        features=np.stack([numbers, marks], axis=-1),
-        targets=(numbers * marks).sum(axis=1, keepdims=True).astype(np.float64),
-        feature_names=("number", "mark"),
-        target_names=("sum",),
-        scale=settings.scale,
-        impute=settings.impute,
+        inputs=Numbers(
+            np.stack([numbers, marks], axis=-1), ("number", "mark"), scale=settings.scale, impute=settings.impute
+        ),
+        target=Amounts((numbers * marks).sum(axis=1, keepdims=True).astype(np.float64), ("sum",)),
     )

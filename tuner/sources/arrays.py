@@ -10,25 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import LAYOUTS, PADDING, UNKNOWN, Dataset, Layout, NumberSettings, Rows, WeightsFor
-from tuner.data.targets import tags, targets
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import LAYOUTS, PADDING, UNKNOWN, Ids, Inputs, Layout, Numbers, Rows, Tokens
+from tuner.data.precision import Narrowed, as_numbers
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Target
 from tuner.errors import DataError
-from tuner.sources.columns.roles import (
-    WEIGHTS_FOR,
-    group_codes,
-    overlooked,
-    row_weights,
-    step_counts,
-    times,
-    weights_for,
-)
-from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles, step_counts
+from tuner.sources.columns.target import as_positions, as_target
 from tuner.sources.readers.stored_arrays import Find, Stored, finder
 
 FEATURES = "X"
 Choice = Literal["auto", "flat", "sequence", "image", "tokens", "ids"]
 Tasks = Literal["auto", "classification", "multilabel", "regression", "tagging", "segmentation"]
-CUTS, ROLES = ("groups", "time", "split"), ("groups", "time", "split", "weights", "lengths")
 SHAPES = {
     "flat": "(N, D)", "sequence": "(N, T, D) or (N, T)", "image": "(N, C, H, W) or (N, H, W)",
     "tokens": "(N, T)", "ids": "(N, F)", "auto": "(N, D), (N, T, D) or (N, C, H, W)",
@@ -37,19 +31,19 @@ DIMENSIONS = {"flat": range(2, 65), "sequence": (2, 3), "image": (3, 4), "tokens
 PLACES = {"tagging": ("step", "(N, T)", ("sequence", "tokens")), "segmentation": ("pixel", "(N, H, W)", ("image",))}
 
 
-class Settings(NumberSettings):
-    reads: ClassVar = ("path", "target", *ROLES)  # with an NPY file, each of these settings names another file
+class Settings(NumberSettings, RoleSettings):
+    reads: ClassVar = (
+        "path",
+        "target",
+        *ROLES,
+        "lengths",
+    )  # with an NPY file, each of these settings names another file
     name: Literal["arrays"] = "arrays"
     path: str = Field(description="the file, relative to the experiment file; an NPY file is the features")
     features: str = Field(FEATURES, description="the array of features")
     target: str = Field("y", description="the array of targets; beside an NPY file a file, as every array below")
     layout: Choice = Field("auto", description="what a row is; auto: by the dimensions, as numbers")
     lengths: str | None = Field(None, description="array (N,) of the steps of each sequence that count")
-    groups: str | None = Field(None, description="array (N,) of what stays together in a fold, such as a patient")
-    time: str | None = Field(None, description="array (N,) of numbers or dates: folds go forward in time")
-    split: str | None = Field(None, description=f"array (N,) of {ROLE}")
-    weights: str | None = Field(None, description="array (N,) of how much a row counts, numbers from 0 up")
-    weights_for: WeightsFor = WEIGHTS_FOR
     task: Tasks = Field(
         "auto", description="auto: text, true/false or few whole numbers are classes; (N, L) of 0/1 are labels"
     )
@@ -72,30 +66,18 @@ def load(settings: Settings, folder: Path) -> Dataset:
         raise DataError(f"{where}: {what} empty")
     layout = _layout(settings, stored, where)
     roles = _roles(find, settings, stored.shape[0], where)
-    features, about = (_codes if layout in ("tokens", "ids") else _numbers)(settings, stored, layout, where)
-    lengths = _lengths(features, roles, settings, layout, where)
-    task, codes, classes = _targets(settings, target, features, layout, lengths, where)
+    lengths = _lengths(stored, roles, settings, layout, where)
+    inputs = _inputs(settings, stored, layout, lengths, where)
+    array = inputs.values if isinstance(inputs, Numbers) else inputs.codes
     name = Path(settings.path).name
-    split = read_split(roles, settings.split, name)
+    read = read_roles(roles, settings.roles, name, settings.weights_for)
     return Dataset(
         name=name,
-        task=task,
-        features=features,
-        targets=codes,
-        feature_names=(),
-        target_names=_target_names(settings.target, codes),
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        lengths=lengths,
-        groups=group_codes(roles, settings.groups, name, "groups"),
-        order=times(roles, settings.time, name),
-        split=split.codes,
-        weights=row_weights(roles, settings.weights, name),
-        weights_for=weights_for(settings.weights_for, settings.weights, name),
+        inputs=inputs,
+        target=_target(settings, target, array, layout, inputs, where),
+        roles=read.roles,
         hints=_others(find, names, settings, stored.shape[0]),
-        notes=(*split.notes, *_doubts(settings, stored, features, layout)),
-        **about,
+        notes=(*read.notes, *_doubts(settings, stored, array, layout)),
     )
 
 
@@ -112,9 +94,19 @@ def _layout(settings: Settings, stored: Stored, where: str) -> Layout:
     return LAYOUTS[dimensions] if told == "auto" else told
 
 
-def _numbers(
-    settings: Settings, stored: Stored, layout: Layout, where: str
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
+def _inputs(settings: Settings, stored: Stored, layout: Layout, lengths: Rows | None, where: str) -> Inputs:
+    """The array in its layout; what stands after the end of a sequence or text becomes 0."""
+    if layout == "ids":
+        return _ids(_codes(settings, stored, layout, where))
+    if layout == "tokens":
+        return _tokens(_codes(settings, stored, layout, where), lengths)
+    found = as_numbers(_numbers(stored, layout), settings, lengths=lengths)
+    if lengths is not None:
+        found.values[np.arange(found.values.shape[1]) >= lengths[:, None]] = 0
+    return found
+
+
+def _numbers(stored: Stored, layout: Layout) -> Narrowed:
     """The features in the shape of their layout: one channel where the array has none."""
     rows, *sizes = stored.shape
     if layout == "flat":
@@ -123,52 +115,53 @@ def _numbers(
         shape = (rows, *sizes) if len(sizes) == 2 else (rows, *sizes, 1)
     else:
         shape = (rows, *sizes) if len(sizes) == 3 else (rows, 1, *sizes)
-    found = stored.floats(shape, 1 if layout == "image" else len(shape) - 1)
-    return found.values, {"offsets": found.offsets, "coarse": found.coarse}
+    return stored.floats(shape, 1 if layout == "image" else len(shape) - 1)
 
 
-def _codes(settings: Settings, stored: Stored, layout: Layout, where: str) -> tuple[Rows, dict[str, Any]]:
-    """Whole numbers as places in a vocabulary of those that occur: one of all tokens, or one per column of ids."""
+def _codes(settings: Settings, stored: Stored, layout: Layout, where: str) -> NDArray[Any]:
+    """Whole numbers from 0 up."""
     values = stored.read()
     wrong = np.argwhere((values < 0) | _broken(values))
     if len(wrong):
         row, column = wrong[0].tolist()
         text = f"{where}: '{settings.features}' is {values[row, column]} at row {row + 1}, column {column + 1}"
         raise DataError(text, f"{layout} are whole numbers from 0 up", "features")
-    if layout == "tokens":
-        shown = np.unique(values[values > 0])
-        codes = np.where(values > 0, np.searchsorted(shown, values) + 2, 0)
-        return codes.astype(np.int64), {"vocabularies": (_words(shown),)}
+    return values
+
+
+def _tokens(values: NDArray[Any], lengths: Rows | None) -> Tokens:
+    """A vocabulary of the tokens that occur; 0 is padding, and at the end of a row it ends the text."""
+    shown = np.unique(values[values > 0])
+    codes = np.where(values > 0, np.searchsorted(shown, values) + 2, 0).astype(np.int64)
+    if lengths is None and codes.size and (codes[:, -1] == 0).any():
+        lengths = codes.shape[1] - np.argmax(codes[:, ::-1] > 0, axis=1)
+        lengths[~codes.any(axis=1)] = 0
+    if lengths is not None:
+        codes[np.arange(codes.shape[1]) >= lengths[:, None]] = 0
+    return Tokens(codes, _words(shown), None if lengths is None else lengths.astype(np.int64))
+
+
+def _ids(values: NDArray[Any]) -> Ids:
+    """A vocabulary for each column, of the ids that occur in it."""
     columns = [np.unique(column, return_inverse=True) for column in values.T]
-    ids = np.stack([places + 2 for _, places in columns], axis=1) if columns else np.empty(values.shape, dtype=np.int64)
-    side = np.empty((len(ids), 0), dtype=np.float32) if len(columns) == 1 else None
-    return ids, {"vocabularies": tuple(_words(shown) for shown, _ in columns), "side": side}
+    codes = np.stack([places + 2 for _, places in columns], axis=1) if columns else np.empty(values.shape, np.int64)
+    return Ids(codes, tuple(_words(shown) for shown, _ in columns))
 
 
 def _words(shown: NDArray[Any]) -> tuple[str, ...]:
     return (PADDING, UNKNOWN, *(str(int(code)) for code in shown))
 
 
-def _lengths(
-    features: NDArray[Any], roles: pd.DataFrame, settings: Settings, layout: Layout, where: str
-) -> Rows | None:
-    """The steps that count: as told, or of tokens all up to the last that is not padding. What follows becomes 0."""
-    if settings.lengths is not None:
-        lengths = step_counts(roles, settings.lengths, features.shape[1], where)
-        assert lengths is not None
-    elif layout == "tokens" and features.size and (features[:, -1] == 0).any():
-        lengths = features.shape[1] - np.argmax(features[:, ::-1] > 0, axis=1)
-        lengths[~features.any(axis=1)] = 0
-    else:
-        return None
-    features[np.arange(features.shape[1]) >= lengths[:, None]] = 0
-    return lengths.astype(np.int64)
+def _lengths(stored: Stored, roles: pd.DataFrame, settings: Settings, layout: Layout, where: str) -> Rows | None:
+    """The steps that count, as told."""
+    return None if settings.lengths is None else step_counts(roles, settings.lengths, stored.shape[1], where)
 
 
-def _targets(
-    settings: Settings, target: NDArray[Any], features: NDArray[Any], layout: Layout, lengths: Rows | None, where: str
-) -> tuple[Any, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
-    """Task, targets and classes. A class at every step or pixel must be asked for, as several numbers look alike."""
+def _target(
+    settings: Settings, target: NDArray[Any], features: NDArray[Any], layout: Layout, inputs: Inputs, where: str
+) -> Target:
+    """What is asked. A class at every step or pixel must be asked for, as several numbers look alike."""
+    lengths = None if isinstance(inputs, Ids) else inputs.lengths
     places = {"sequence": features.shape[:2], "tokens": features.shape, "image": (len(features), *features.shape[2:])}
     wanted = places.get(layout)
     if target.ndim > 2 and wanted is not None and target.size == np.prod(wanted):
@@ -180,12 +173,12 @@ def _targets(
             text = (f"{where}: '{settings.target}' of shape {target.shape} has no class at every {place} of "
                     f"'{settings.features}', which is read as {layout} of shape {features.shape}")  # fmt: skip
             raise DataError(text, f"targets {shape}; layout: {' or '.join(layouts)}", "target")
-        return (settings.task, *tags(target, lengths, f"{where}: '{settings.target}'"))
+        return as_positions(target, lengths, f"{where}: '{settings.target}'", settings.target, settings.task)
     if settings.task == "auto" and whole and target.shape == wanted and target[0].size > 1:
         task = "segmentation" if layout == "image" else "tagging"
         text = f"{where}: '{settings.target}' of shape {target.shape} has a whole number at every {PLACES[task][0]}"
         raise DataError(text, f"task: {task} if they are classes, task: regression if amounts", "task")
-    return targets(target, settings.task, Path(where).name)  # type: ignore[arg-type]  # two of the tasks are gone
+    return as_target(target, settings.task, Path(where).name, settings.target)  # type: ignore[arg-type]  # no tags
 
 
 def _broken(numbers: NDArray[Any]) -> NDArray[np.bool_]:
@@ -194,14 +187,9 @@ def _broken(numbers: NDArray[Any]) -> NDArray[np.bool_]:
     return broken
 
 
-def _target_names(name: str, codes: NDArray[Any]) -> tuple[str, ...]:
-    several = codes.dtype.kind == "f" and codes.shape[1] > 1
-    return tuple(f"{name}[{output}]" for output in range(codes.shape[1])) if several else (name,)
-
-
 def _roles(find: Find, settings: Settings, rows: int, where: str) -> pd.DataFrame:
     """The arrays of one value per row, as columns."""
-    named = {key: getattr(settings, key) for key in ROLES if getattr(settings, key) is not None}
+    named = settings.roles if settings.lengths is None else {**settings.roles, "lengths": settings.lengths}
     arrays = {name: find(name, key).read() for key, name in named.items()}
     for (key, name), array in zip(named.items(), arrays.values(), strict=False):
         if array.ndim != 1:
@@ -213,7 +201,7 @@ def _roles(find: Find, settings: Settings, rows: int, where: str) -> pd.DataFram
 
 def _others(find: Find, names: tuple[str, ...], settings: Settings, rows: int) -> tuple[str, ...]:
     """What arrays of one value per row that nothing names may say of cutting."""
-    if any(getattr(settings, key) for key in CUTS):
+    if settings.cut:
         return ()
     taken, found = (settings.features, settings.target, settings.weights, settings.lengths), {}
     for name in (name for name in names if name not in taken):

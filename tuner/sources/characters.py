@@ -7,7 +7,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Tokens
+from tuner.data.roles import Roles
+from tuner.data.settings import DatasetSettings
+from tuner.data.target import PerPosition
 from tuner.errors import DataError
 from tuner.sources.columns.tokens import coded, vocabulary
 
@@ -35,12 +39,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     codes, _ = coded(texts, words)
     return Dataset(
         name=settings.name,
-        task="language",
-        features=codes[:, :-1].copy(),
-        targets=codes[:, 1:].copy(),
-        feature_names=(),
-        target_names=("next character",),
-        classes=words,
-        vocabularies=(words,),
-        groups=np.array(topics, dtype=np.int64),
+        inputs=Tokens(codes[:, :-1].copy(), words),
+        target=PerPosition(codes[:, 1:].copy(), words, ("next character",), "language"),
+        roles=Roles(groups=np.array(topics, dtype=np.int64)),
     )

@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset, DatasetSettings
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import PADDING, UNKNOWN, Tokens
+from tuner.data.settings import DatasetSettings
+from tuner.data.target import PerPosition
 from tuner.metrics.parts.sums import IGNORED
 
 BLANK, GO = "_", ">"
@@ -31,18 +34,13 @@ def load(settings: Settings, folder: Path) -> Dataset:
     words = (PADDING, UNKNOWN, *alphabet, BLANK, GO)
     steps = 2 * settings.length + settings.delay + 1
     symbols = random.integers(0, settings.symbols, (settings.rows, settings.length))
-    features = np.full((settings.rows, steps), words.index(BLANK), dtype=np.int64)
-    features[:, : settings.length] = symbols + 2
-    features[:, -settings.length - 1] = words.index(GO)
+    codes = np.full((settings.rows, steps), words.index(BLANK), dtype=np.int64)
+    codes[:, : settings.length] = symbols + 2
+    codes[:, -settings.length - 1] = words.index(GO)
     targets = np.full((settings.rows, steps), IGNORED, dtype=np.int64)
     targets[:, -settings.length :] = symbols
     return Dataset(
         name=settings.name,
-        task="tagging",
-        features=features,
-        targets=targets,
-        feature_names=(),
-        target_names=("symbol",),
-        classes=alphabet,
-        vocabularies=(words,),
+        inputs=Tokens(codes, words),
+        target=PerPosition(targets, alphabet, ("symbol",), "tagging"),
     )

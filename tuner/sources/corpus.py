@@ -7,6 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
+from tuner.data.inputs import Tokens
+from tuner.data.roles import Roles
+from tuner.data.target import PerPosition
 from tuner.errors import DataError
 from tuner.sources.columns.tokens import TokenSettings, coded, tokenised, vocabulary
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, text_of
@@ -42,14 +45,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
     codes, _ = coded(pieces, words)
     return Dataset(
         name=", ".join(path.name for path in paths),
-        task="language",
-        features=codes[:, :-1].copy(),
-        targets=codes[:, 1:].copy(),
-        feature_names=(),
-        target_names=(f"next {settings.tokens}",),
-        classes=words,
-        vocabularies=(words,),
-        groups=np.unique(blocks, return_inverse=True)[1].astype(np.int64),
+        inputs=Tokens(codes[:, :-1].copy(), words),
+        target=PerPosition(codes[:, 1:].copy(), words, (f"next {settings.tokens}",), "language"),
+        roles=Roles(groups=np.unique(blocks, return_inverse=True)[1].astype(np.int64)),
         notes=_left_out(short, settings),
     )
 

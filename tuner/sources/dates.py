@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, DatasetSettings
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Tokens
+from tuner.data.settings import DatasetSettings
 from tuner.sources.columns.tokens import answers, coded, vocabulary
 
 MONTHS = (
@@ -34,16 +36,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
         for d, way in zip(days, ways, strict=True)
     ]
     words = vocabulary(written)
-    features, lengths = coded(written, words)
-    targets, classes = answers([day.isoformat() for day in days])
+    codes, lengths = coded(written, words)
     return Dataset(
         name=settings.name,
-        task="translation",
-        features=features,
-        targets=targets,
-        feature_names=(),
-        target_names=("ISO date",),
-        classes=classes,
-        vocabularies=(words,),
-        lengths=lengths,
+        inputs=Tokens(codes, words, lengths),
+        target=answers([day.isoformat() for day in days], "ISO date"),
     )

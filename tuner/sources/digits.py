@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings
+from tuner.data.dataset import Dataset
+from tuner.data.settings import NumberSettings
 from tuner.sources._bundled import bundled
 
 SHAPES = {"flat": None, "rows": (8, 8), "image": (1, 8, 8)}

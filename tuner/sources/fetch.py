@@ -6,7 +6,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, as_float32
+from tuner.data.dataset import Dataset, as_float32
+from tuner.data.inputs import Numbers
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Classes
 from tuner.errors import DataError
 from tuner.sources.readers.fetched import bunch_of
 from tuner.sources.readers.in_memory import plain_frame
@@ -54,12 +57,6 @@ def _faces(settings: Settings) -> Dataset:
     names = bunch.target_names if "target_names" in bunch else np.unique(bunch.target)
     return Dataset(
         name=settings.set,
-        task="classification",
-        features=as_float32(bunch.images)[:, None],
-        targets=np.asarray(bunch.target, dtype=np.int64),
-        feature_names=("grey",),
-        target_names=("person",),
-        classes=tuple(str(name) for name in names),
-        scale=settings.scale,
-        impute=settings.impute,
+        inputs=Numbers(as_float32(bunch.images)[:, None], ("grey",), scale=settings.scale, impute=settings.impute),
+        target=Classes(np.asarray(bunch.target, dtype=np.int64), tuple(map(str, names)), ("person",)),
     )

@@ -10,8 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Rows
-from tuner.data.precision import Narrowed, narrow
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
+from tuner.data.precision import Narrowed, as_numbers, narrow
+from tuner.data.roles import Roles
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Amounts, NaiveForecast
 from tuner.errors import DataError
 from tuner.sources.columns.roles import as_order, instants
 from tuner.sources.columns.standing import check_standing
@@ -80,23 +84,20 @@ def load(settings: Settings, folder: Path) -> Dataset:
     names = [f"{column} {_at(1 - lag)}" for lag in lags for column in (*targets, *features)]
     flat, season = settings.layout == "flat", _season(several[0], settings)
     repeated = len(lags) if flat else 1
+    read = Narrowed(
+        windows.read.reshape(len(windows.read), -1) if flat else windows.read,
+        np.tile(several[0].read.offsets, repeated),
+        np.tile(several[0].read.coarse, repeated),
+    )
     return Dataset(
         name=path.name,
-        task="regression",
-        features=windows.read.reshape(len(windows.read), -1) if flat else windows.read,
-        targets=windows.asked,
-        feature_names=tuple(names) if flat else (*targets, *features),
-        target_names=tuple(f"{column} {_at(k)}" for k in range(1, settings.horizon + 1) for column in targets),
-        scale=settings.scale,
-        impute=settings.impute,
-        order=windows.order,
-        until=windows.until,
-        naive=windows.naive,
-        last=windows.last if season > 1 else None,
-        season=season,
-        horizon=settings.horizon,
-        offsets=np.tile(several[0].read.offsets, repeated),
-        coarse=np.tile(several[0].read.coarse, repeated),
+        inputs=as_numbers(read, settings, names if flat else (*targets, *features)),
+        target=Amounts(
+            windows.asked,
+            tuple(f"{column} {_at(k)}" for k in range(1, settings.horizon + 1) for column in targets),
+            NaiveForecast(windows.naive, windows.last if season > 1 else None, season, settings.horizon),
+        ),
+        roles=Roles(order=windows.order, until=windows.until),
         notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
     )
 

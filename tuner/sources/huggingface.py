@@ -9,10 +9,11 @@ from urllib.parse import urlparse
 import pandas as pd
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings
-from tuner.data.targets import TaskChoice, targets
+from tuner.data.dataset import Dataset
+from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.process import stay_offline
+from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_texts
 from tuner.sources.readers.fetched import fetched
 from tuner.sources.readers.frames import check_columns, check_complete, listed
@@ -59,14 +60,10 @@ def load(settings: Settings, folder: Path) -> Dataset:
     check_complete(frame[settings.text], name, "text")
     if not all(isinstance(text, str) for text in frame[settings.text]):
         raise DataError(f"{name}: column '{settings.text}' holds no texts", "dataset.text: COLUMN", "text")
-    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name)
     return Dataset(
         name=name,
-        task=task,
-        targets=codes,
-        target_names=tuple(wanted),
-        classes=classes,
-        **read_texts(frame[settings.text].tolist(), settings, name),
+        inputs=read_texts(frame[settings.text].tolist(), settings, name),
+        target=as_target(target_of(frame, wanted, name), settings.task, name, wanted),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,17 +12,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Task
-from tuner.data.precision import Precision, narrow
-from tuner.data.targets import TaskChoice, targets
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Numbers
+from tuner.data.precision import as_numbers, narrow
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Classes, PerPosition, Target
 from tuner.errors import DataError
-from tuner.sources.columns.roles import group_codes, overlooked, times
-from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles
+from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.readers.files import IMAGES, inside, located
 from tuner.sources.readers.frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.idx import is_idx, read_idx
 from tuner.sources.readers.image_files import CHANNELS, Colour, masks, pictures, room, values
-from tuner.sources.table import CUTS, Names, target_of
+from tuner.sources.table import Names, target_of
 
 PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})  # are no classes
 MASKS = frozenset({"mask", "masks", "annotations", "segmentation", "segmentations"})
@@ -32,11 +35,12 @@ COLUMNS = {
 }
 ONLY = {  # settings that belong to one way to store images
     "labels": "IDX files", "masks": "a folder of images", "classes": "masks", "ignore": "masks",
-    "image": "a CSV", "target": "a CSV", "mask": "a CSV", **dict.fromkeys((*CUTS, "separator", "task"), "a CSV"),
+    "image": "a CSV", "target": "a CSV", "mask": "a CSV",
+    **dict.fromkeys((*ROLES, "weights_for", "separator", "task"), "a CSV"),
 }  # fmt: skip
 
 
-class Settings(NumberSettings):
+class Settings(NumberSettings, RoleSettings):
     reads: ClassVar = ("path", "labels", "masks")
     name: Literal["images"] = "images"
     path: str = Field(description="an IDX file; a folder with one folder per class, or with masks; or a CSV of paths")
@@ -47,9 +51,6 @@ class Settings(NumberSettings):
     image: str | None = Field(None, description="column of a CSV: the files, relative to it")
     target: Names | None = Field(None, description="column of a CSV to predict, or several of numbers")
     mask: str | None = Field(None, description="column of a CSV: the files of masks")
-    groups: str | None = Field(None, description="column of a CSV: what stays together in a fold, such as a patient")
-    time: str | None = Field(None, description="column of a CSV, numbers or dates: folds go forward in time")
-    split: str | None = Field(None, description=f"column of a CSV: {ROLE}")
     separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
     task: TaskChoice = Field("auto", description="of a CSV; auto: text, true/false or few whole numbers are classes")
     size: int | None = Field(None, ge=1, le=4096, description="pixels in height and width that all are brought to")
@@ -59,15 +60,10 @@ class Settings(NumberSettings):
 class Loaded(NamedTuple):
     """What every way to store images gives."""
 
-    features: NDArray[np.float32]
-    channels: tuple[str, ...]
-    task: Task
-    targets: NDArray[np.int64] | NDArray[np.float64]
-    classes: tuple[str, ...]
-    target_names: tuple[str, ...]
+    inputs: Numbers
+    target: Target
     frame: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    precision: Precision | None = None  # where features are not pixels from 0 to 1
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
@@ -75,26 +71,15 @@ def load(settings: Settings, folder: Path) -> Dataset:
     path = located(folder, settings.path)
     found = _way(settings, path)(settings, path, folder)
     frame = pd.DataFrame() if found.frame is None else found.frame
-    split = read_split(frame, settings.split, path.name)
-    given = any(getattr(settings, role) for role in CUTS)
-    hints = () if given or found.frame is None else overlooked(frame, (*found.target_names, settings.image or ""))
+    read = read_roles(frame, settings.roles, path.name, settings.weights_for)
+    unasked = found.frame is not None and not settings.cut
     return Dataset(
         name=path.name,
-        task=found.task,
-        features=found.features,
-        targets=found.targets,
-        feature_names=found.channels,
-        target_names=found.target_names,
-        classes=found.classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        groups=group_codes(frame, settings.groups, path.name, "groups"),
-        order=times(frame, settings.time, path.name),
-        split=split.codes,
-        hints=hints,
-        notes=(*found.notes, *split.notes, *_twins(found)),
-        offsets=found.precision and found.precision.offsets,
-        coarse=found.precision and found.precision.coarse,
+        inputs=found.inputs,
+        target=found.target,
+        roles=read.roles,
+        hints=overlooked(frame, (*found.target.names, settings.image or "")) if unasked else (),
+        notes=(*found.notes, *read.notes, *_twins(found)),
     )
 
 
@@ -152,22 +137,19 @@ def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:
     if images.ndim == 4 and images.shape[-1] not in (1, 3):
         text = f"{path.name}: images of shape {images.shape[1:]} have {images.shape[-1]} channels"
         raise DataError(text, "1 or 3, as the last of the sizes", "path")
-    features, channels, precise = _arrays(images, settings)
-    task, codes, classes = targets(labels.astype(labels.dtype.newbyteorder("=")), "classification", path.name)
-    return Loaded(features, channels, task, codes, classes, ("label",), precision=precise)
+    told = labels.astype(labels.dtype.newbyteorder("="))
+    return Loaded(_arrays(images, settings), as_target(told, "classification", path.name, "label"))
 
 
-def _arrays(
-    images: NDArray[np.generic], settings: Settings
-) -> tuple[NDArray[np.float32], tuple[str, ...], Precision | None]:
-    """Images (N, H, W) or (N, H, W, C) as features, their channels, and how precise these are."""
+def _arrays(images: NDArray[np.generic], settings: Settings) -> Numbers:
+    """Images (N, H, W) or (N, H, W, C) as inputs."""
     colour: Colour = "rgb" if images.shape[3:] == (3,) else "grey"
     images = images[..., 0] if images.shape[3:] == (1,) else images
     if settings.size is None and settings.colour in ("auto", colour):
         found = narrow(images if images.ndim == 4 else images[..., None])
-        features = found.values
-        features = np.divide(features, np.float32(255), out=features) if images.dtype == np.uint8 else features
-        return np.moveaxis(features, -1, 1), CHANNELS[colour], Precision(found.offsets, found.coarse)
+        if images.dtype == np.uint8:
+            np.divide(found.values, np.float32(255), out=found.values)
+        return as_numbers(replace(found, values=np.moveaxis(found.values, -1, 1)), settings, CHANNELS[colour])
     if images.dtype != np.uint8:
         raise DataError(f"{settings.path}: images of {images.dtype} keep size and colour", "leave both out", "size")
     colour = colour if settings.colour == "auto" else settings.colour
@@ -175,7 +157,12 @@ def _arrays(
     features = room((len(images), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
     for place, image in zip(features, images, strict=True):
         place[:] = values(Image.fromarray(np.ascontiguousarray(image)), colour, settings.size)
-    return features, CHANNELS[colour], None
+    return _pixels(features, CHANNELS[colour], settings)
+
+
+def _pixels(features: NDArray[np.float32], channels: tuple[str, ...], settings: Settings) -> Numbers:
+    """Pixels (N, C, H, W) from 0 to 1 as inputs."""
+    return Numbers(features, channels, scale=settings.scale, impute=settings.impute)
 
 
 def _labels(settings: Settings, path: Path, folder: Path) -> Path:
@@ -214,9 +201,9 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
         files += images
         others += rest
         codes += [code] * len(images)
-    features, channels = pictures(files, settings.colour, settings.size)
-    labels = np.array(codes, dtype=np.int64)
-    return Loaded(features, channels, "classification", labels, tuple(names), ("class",), notes=_left_out(others))
+    pixels = _pixels(*pictures(files, settings.colour, settings.size), settings)
+    target = Classes(np.array(codes, dtype=np.int64), tuple(names), ("class",))
+    return Loaded(pixels, target, notes=_left_out(others))
 
 
 def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
@@ -240,16 +227,16 @@ def _with_masks(
     images: list[Path], of: list[Path], settings: Settings, frame: pd.DataFrame | None = None,
     notes: tuple[str, ...] = (),
 ) -> Loaded:  # fmt: skip
-    features, channels = pictures(images, settings.colour, settings.size)
+    pixels = _pixels(*pictures(images, settings.colour, settings.size), settings)
     codes, classes = masks(of, images, settings.size, settings.classes, settings.ignore)
-    return Loaded(features, channels, "segmentation", codes, classes, ("pixel",), frame, notes)
+    return Loaded(pixels, PerPosition(codes, classes, ("pixel",), "segmentation"), frame, notes)
 
 
 def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
     """A CSV (or another table) with a column of paths."""
     frame = read_frame(path, settings.separator)
     wanted = listed(settings.target)
-    named = [(key, getattr(settings, key)) for key in ("image", "mask", *CUTS)]
+    named = [(key, getattr(settings, key)) for key in ("image", "mask", *ROLES)]
     check_columns(frame, [*(pair for pair in named if pair[1]), *(("target", each) for each in wanted)], path.name)
     images = _paths(frame, settings.image or _column(frame, "image", path), path, "image")
     mask = settings.mask or (None if wanted else _column(frame, "mask", path, needed=False))
@@ -258,9 +245,8 @@ def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
     if settings.mask or settings.classes or settings.ignore is not None:
         raise DataError("masks or a target: one of both is predicted", "leave the other out", "target")
     wanted = wanted or [str(_column(frame, "target", path))]
-    task, codes, classes = targets(target_of(frame, wanted, path.name), settings.task, path.name)
-    features, channels = pictures(images, settings.colour, settings.size)
-    return Loaded(features, channels, task, codes, classes, tuple(wanted), frame)
+    target = as_target(target_of(frame, wanted, path.name), settings.task, path.name, wanted)
+    return Loaded(_pixels(*pictures(images, settings.colour, settings.size), settings), target, frame)
 
 
 def _column(frame: pd.DataFrame, key: str, path: Path, *, needed: bool = True) -> str | None:
@@ -317,12 +303,13 @@ def _left_out(others: Sequence[Path]) -> tuple[str, ...]:
 
 def _twins(found: Loaded) -> tuple[str, ...]:
     """Whether the same image has two labels."""
-    if found.task != "classification":
+    target = found.target
+    if not isinstance(target, Classes):
         return ()
     first: dict[bytes, int] = {}
-    for row, image in enumerate(found.features):
+    for row, image in enumerate(found.inputs.values):
         other = first.setdefault(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest(), row)
-        if found.targets[other] != found.targets[row]:
-            labels = " and ".join(f"'{found.classes[found.targets[each]]}'" for each in (other, row))
+        if target.values[other] != target.values[row]:
+            labels = " and ".join(f"'{target.classes[target.values[each]]}'" for each in (other, row))
             return (f"rows {other + 1} and {row + 1} are the same image with the labels {labels}",)
     return ()

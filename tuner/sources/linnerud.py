@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from tuner.data.dataset import Dataset, NumberSettings
+from tuner.data.dataset import Dataset
+from tuner.data.settings import NumberSettings
 from tuner.sources._bundled import bundled
 
 

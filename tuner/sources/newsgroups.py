@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
+from tuner.data.target import Classes
 from tuner.sources.columns.tokens import TextSettings, read_texts
 from tuner.sources.readers.fetched import bunch_of
 
@@ -23,10 +24,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     empty = len(bunch.data) - len(rows)
     return Dataset(
         name=settings.name,
-        task="classification",
-        targets=np.asarray(bunch.target, dtype=np.int64)[rows],
-        target_names=("group",),
-        classes=tuple(map(str, bunch.target_names)),
+        inputs=read_texts([bunch.data[row] for row in rows], settings, settings.name),
+        target=Classes(np.asarray(bunch.target, dtype=np.int64)[rows], tuple(map(str, bunch.target_names)), ("group",)),
         notes=(f"{empty} texts without a word are left out",) if empty else (),
-        **read_texts([bunch.data[row] for row in rows], settings, settings.name),
     )

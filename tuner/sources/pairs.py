@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
+from tuner.data.roles import Roles
 from tuner.errors import DataError
 from tuner.sources.columns.tokens import TextSettings, answers, read_texts, tokenised
 from tuner.sources.readers.files import located
@@ -38,16 +39,12 @@ def load(settings: Settings, folder: Path) -> Dataset:
     given, wanted = _pairs(path, settings, folder)
     read = read_texts(given, settings, f"{path.name}, to be translated")
     texts = tokenised(wanted, settings, settings.answers or f"{path.name}, the translations")
-    targets, classes = answers(texts)
-    same = np.unique(read["features"], axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    same = np.unique(read.codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return Dataset(
         name=path.name,
-        task="translation",
-        targets=targets,
-        target_names=(settings.target or "translation",),
-        classes=classes,
-        groups=same if len(np.unique(same)) < len(same) else None,
-        **read,
+        inputs=read,
+        target=answers(texts, settings.target or "translation"),
+        roles=Roles(groups=same if len(np.unique(same)) < len(same) else None),
     )
 
 

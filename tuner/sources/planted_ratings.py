@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset, DatasetSettings
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import PADDING, UNKNOWN, Ids
+from tuner.data.settings import DatasetSettings
+from tuner.data.target import Amounts
 
 
 class Settings(DatasetSettings):
@@ -30,13 +33,9 @@ def load(settings: Settings, folder: Path) -> Dataset:
     ratings = 3 + of_user[user] + of_item[item] + (like[user] * has[item]).sum(axis=1)
     ratings += random.normal(0, settings.noise, rows)
     ratings -= min(0.0, ratings.min())  # an NDCG knows no negative gain
-    names = [(PADDING, UNKNOWN, *map(str, range(1, count + 1))) for count in (users, items)]
+    names = tuple((PADDING, UNKNOWN, *map(str, range(1, count + 1))) for count in (users, items))
     return Dataset(
         name=settings.name,
-        task="regression",
-        features=np.stack([user, item], axis=1) + 2,
-        targets=ratings[:, None].astype(np.float64),
-        feature_names=("user", "item"),
-        target_names=("rating",),
-        vocabularies=tuple(names),
+        inputs=Ids(np.stack([user, item], axis=1) + 2, names, ("user", "item")),
+        target=Amounts(ratings[:, None].astype(np.float64), ("rating",)),
     )

@@ -14,11 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, Dataset, NumberSettings, Rows
-from tuner.data.precision import joined
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import PADDING, UNKNOWN, Ids, Rows
+from tuner.data.roles import Roles
+from tuner.data.settings import NumberSettings
+from tuner.data.target import Amounts
 from tuner.errors import DataError
 from tuner.sources.columns.roles import looks_like_time, times
-from tuner.sources.columns.side import Side, read_side
+from tuner.sources.columns.side import Side, read_side, side_by_side
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns, check_complete, listed, numbers_of
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
@@ -63,27 +66,17 @@ def load(settings: Settings, folder: Path) -> Dataset:
         for side, (codes, _) in zip(sides, coded, strict=True)
         if side is not None
     ]
-    numbers = joined(beside) if beside else None
     moments = None if settings.time is None else times(pd.DataFrame({settings.time: values_of(frame[settings.time])}),
                                                        settings.time, where)  # fmt: skip
-    features = np.stack([codes for codes, _ in coded], axis=1) + 2
+    pairs = np.stack([codes for codes, _ in coded], axis=1) + 2
+    vocabularies = tuple((PADDING, UNKNOWN, *ids) for _, ids in coded)
     return Dataset(
         name=where,
-        task="regression",
-        features=features,
-        targets=np.array(ratings, dtype=np.float64)[:, None],
-        feature_names=("user", "item", *(name for side in sides if side is not None for name in side.names)),
-        target_names=("rating",),
-        categories=_together(sides),
-        scale=settings.scale,
-        impute=settings.impute,
-        order=moments,
+        inputs=Ids(pairs, vocabularies, ("user", "item"), side_by_side(beside) if beside else None),
+        target=Amounts(np.array(ratings, dtype=np.float64)[:, None], ("rating",)),
+        roles=Roles(order=moments),
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
-        notes=_again(features),
-        vocabularies=tuple((PADDING, UNKNOWN, *ids) for _, ids in coded),
-        side=numbers.values if numbers else None,
-        offsets=numbers.offsets if numbers else None,
-        coarse=numbers.coarse if numbers else None,
+        notes=_again(pairs),
     )
 
 
@@ -141,25 +134,16 @@ def _sides(
 ) -> tuple[Side | None, Side | None]:
     """What is known of users, and of items."""
     dropped = listed(settings.drop)
-    paths, complete = {"users": settings.users, "items": settings.items}, settings.impute == "none"
+    paths = {"users": settings.users, "items": settings.items}
     users, items = (
         None if path is None
-        else read_side(located(folder, path, key), key, of, columns[key[:-1]], dropped, complete=complete)
+        else read_side(located(folder, path, key), key, of, columns[key[:-1]], dropped, settings)
         for (key, path), of in zip(paths.items(), ids, strict=True)
     )  # fmt: skip
     given = {column for side in (users, items) if side is not None for column in side.columns}
     if absent := [column for column in dropped if column not in given]:
         raise DataError(f"no side table has a column '{absent[0]}'", f"one of: {', '.join(sorted(given))}", "drop")
     return users, items
-
-
-def _together(sides: Sequence[Side | None]) -> tuple[slice, ...]:
-    """The categories of all, where one stands behind the other."""
-    found, width = [], 0
-    for side in (each for each in sides if each is not None):
-        found += [slice(columns.start + width, columns.stop + width) for columns in side.categories]
-        width += side.numbers.values.shape[1]
-    return tuple(found)
 
 
 def _again(pairs: Rows) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Sequences: `.ts` files of the UEA and UCR archive, or a long table with a row per step (CSV, TSV, Parquet)."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,14 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Numbers, Rows
 from tuner.data.levels import texts
-from tuner.data.precision import Narrowed, joined, narrow
-from tuner.data.targets import targets
+from tuner.data.precision import Narrowed, as_numbers, joined, narrow
+from tuner.data.roles import Roles
+from tuner.data.settings import NumberSettings
+from tuner.data.target import PerPosition, Target
 from tuner.errors import DataError
 from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
 from tuner.sources.columns.standing import unused_times
+from tuner.sources.columns.target import as_target
 from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
 from tuner.sources.readers.ts import read_cases
@@ -60,24 +64,20 @@ def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
         raise DataError(f"{where} has one label for a sequence", "leave task out", "task")
     cases = read_cases(paths)
     values = _steps_target(cases.labels)
-    task, codes, classes = targets(values, cases.task if settings.task == "auto" else settings.task, where)
     lengths = np.array([len(steps) for steps in cases.steps], dtype=np.int64)
     found = narrow(np.concatenate(cases.steps))
-    channels = found.values.shape[1]
+    names = [f"channel {number}" for number in range(1, found.values.shape[1] + 1)]
     return Dataset(
         name=_name(paths),
-        task=task,
-        features=_padded(found.values, lengths, where, np.float32(0)),
-        targets=codes,
-        feature_names=tuple(f"channel {number}" for number in range(1, channels + 1)),
-        target_names=("label",),
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        lengths=_unequal(lengths),
-        offsets=found.offsets,
-        coarse=found.coarse,
+        inputs=_sequences(found, lengths, settings, names, where),
+        target=as_target(values, cases.task if settings.task == "auto" else settings.task, where, "label"),
     )
+
+
+def _sequences(found: Narrowed, lengths: Rows, settings: Settings, names: Sequence[str], where: str) -> Numbers:
+    """Steps (ΣT, D) of one sequence after another as inputs (N, T, D)."""
+    padded = replace(found, values=_padded(found.values, lengths, where, np.float32(0)))
+    return as_numbers(padded, settings, names, None if (lengths == lengths[0]).all() else lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,25 +108,19 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     starts = np.cumsum(lengths) - lengths
     asked = _steps_target(pd.concat([part.answers for part in parts], ignore_index=True))
     wish = "classification" if settings.task == "tagging" else settings.task
-    task, codes, classes = targets(asked if tagged else asked[starts], wish, where)
+    target: Target = as_target(asked if tagged else asked[starts], wish, where, str(settings.target))
+    if tagged:
+        tags = _padded(target.values, lengths, where, np.int64(IGNORED))
+        target = PerPosition(tags, target.classes, target.names, "tagging")
     heads = pd.concat([part.heads for part in parts], ignore_index=True)
     channels = _joined([part.channels for part in parts])
     return Dataset(
         name=where,
-        task="tagging" if tagged else task,
-        features=_padded(channels.values, lengths, where, np.float32(0)),
-        targets=_padded(codes, lengths, where, np.int64(IGNORED)) if tagged else codes,
-        feature_names=tuple(columns),
-        target_names=(str(settings.target),),
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        groups=group_codes(heads, settings.groups, where, "groups"),
+        inputs=_sequences(channels, lengths, settings, columns, where),
+        target=target,
+        roles=Roles(groups=group_codes(heads, settings.groups, where, "groups")),
         hints=() if settings.groups else overlooked(heads, (), timed=False),
         notes=(*next((part.notes for part in parts if part.notes), ()), *_again(parts, paths, str(settings.id))),
-        lengths=_unequal(lengths),
-        offsets=channels.offsets,
-        coarse=channels.coarse,
     )
 
 
@@ -248,7 +242,3 @@ def _padded(steps: NDArray[Any], lengths: Rows, where: str, rest: Any) -> NDArra
     padded = np.full(shape, rest, dtype=steps.dtype)
     padded[np.arange(shape[1]) < lengths[:, None]] = steps
     return padded
-
-
-def _unequal(lengths: Rows) -> Rows | None:
-    return None if (lengths == lengths[0]).all() else lengths

@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tuner.data.dataset import Dataset, NumberSettings, as_float32
+from tuner.data.dataset import Dataset, as_float32
+from tuner.data.inputs import Numbers
+from tuner.data.settings import NumberSettings
+from tuner.data.target import PerPosition
 
 INK = 8  # of 16: what is darker is stroke
 
@@ -39,12 +42,6 @@ def load(settings: Settings, folder: Path) -> Dataset:
     features = targets + ground + random.normal(0, settings.noise, targets.shape)
     return Dataset(
         name=settings.name,
-        task="segmentation",
-        features=as_float32(features)[:, None],
-        targets=targets,
-        feature_names=("grey",),
-        target_names=("pixel",),
-        classes=("ground", "stroke"),
-        scale=settings.scale,
-        impute=settings.impute,
+        inputs=Numbers(as_float32(features)[:, None], ("grey",), scale=settings.scale, impute=settings.impute),
+        target=PerPosition(targets, ("ground", "stroke"), ("pixel",), "segmentation"),
     )

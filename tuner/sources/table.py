@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from tuner.data.dataset import Dataset, NumberSettings, WeightsFor
+from tuner.data.dataset import Dataset
 from tuner.data.levels import texts
-from tuner.data.targets import TaskChoice, targets
+from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.sources.columns.encode import Categories, inputs
-from tuner.sources.columns.roles import WEIGHTS_FOR, group_codes, large_ids, overlooked, row_weights, times, weights_for
-from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, overlooked, read_roles
+from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
 
@@ -27,19 +27,13 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
-CUTS = ("groups", "time", "split")
 
 
-class ColumnSettings(NumberSettings):
+class ColumnSettings(NumberSettings, RoleSettings):
     """What the columns of a table are, wherever it comes from; beside them every source has its `target`."""
 
     features: Names | None = Field(None, description="the columns to learn from; default: all that nothing else names")
     drop: str | tuple[str, ...] = Field((), description="columns to leave out")
-    groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
-    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
-    split: str | None = Field(None, description=f"column of {ROLE}; no feature")
-    weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
-    weights_for: WeightsFor = WEIGHTS_FOR
     categories: Categories = Field("one_hot", description="one_hot: a column per level; embedded: codes, for mlp")
     task: TaskChoice = Field(
         "auto", description="auto: text, true/false or few whole numbers are classes; several columns of 0/1 are labels"
@@ -73,31 +67,21 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
     index = [] if settings.features else _index(frame, taken)
     notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
-    split = read_split(frame, settings.split, name)
-    task, codes, classes = targets(target_of(frame, wanted, name), settings.task, name, wanted)
+    read = read_roles(frame, settings.roles, name, settings.weights_for)
     return Dataset(
         name=name,
-        task=task,
-        targets=codes,
-        target_names=tuple(wanted),
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        groups=group_codes(frame, settings.groups, name, "groups"),
-        order=times(frame, settings.time, name),
-        split=split.codes,
-        weights=row_weights(frame, settings.weights, name),
-        weights_for=weights_for(settings.weights_for, settings.weights, name),
-        hints=() if any(getattr(settings, key) for key in CUTS) else overlooked(frame, wanted),
-        notes=(*notes, *split.notes, *large_ids(frame, columns)),
-        **inputs(frame, columns, name, settings.categories),
+        inputs=inputs(frame, columns, name, settings, settings.categories),
+        target=as_target(target_of(frame, wanted, name), settings.task, name, wanted),
+        roles=read.roles,
+        hints=() if settings.cut else overlooked(frame, wanted),
+        notes=(*notes, *read.notes, *large_ids(frame, columns)),
     )
 
 
 def _named(settings: ColumnSettings, target: Names) -> Iterator[tuple[str, str]]:
     """Every (setting, column that it names)."""
     yield from (("target", column) for column in listed(target))
-    for key in ("features", "drop", *CUTS, "weights"):
+    for key in ("features", "drop", *ROLES):
         yield from ((key, column) for column in listed(getattr(settings, key)))
 
 
@@ -123,7 +107,7 @@ def _features(settings: ColumnSettings, others: list[str]) -> list[str]:
 
 
 def target_of(frame: pd.DataFrame, wanted: list[str], where: str) -> NDArray[Any]:
-    """The columns (N,) or (N, M) as `targets` takes them; no value may be missing."""
+    """The columns (N,) or (N, M) as `as_target` takes them; no value may be missing."""
     for column in wanted:
         check_complete(frame[column], where, "target")
     if len(wanted) > 1:

@@ -10,10 +10,9 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.data.levels import texts as as_texts
-from tuner.data.targets import TaskChoice, targets
 from tuner.errors import DataError
-from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role
-from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.columns.roles import RoleSettings, overlooked, read_roles, tells_a_role
+from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_tokens, tokenised
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, located, text_of
 from tuner.sources.readers.frames import MISSING, Separator, check_columns
@@ -27,7 +26,7 @@ OTHER = ("id", "index", "")
 FASTTEXT = "__label__"
 
 
-class Settings(TextSettings):
+class Settings(TextSettings, RoleSettings):
     reads: ClassVar = ("path", "labels")
     name: Literal["texts"] = "texts"
     path: PathOrPaths = Field(description="a file or folder, relative to the experiment file, or a list of them")
@@ -35,8 +34,6 @@ class Settings(TextSettings):
     target: str | None = Field(None, description="the column to predict")
     labels: str | None = Field(None, description="a file with a label per line, beside one with a text per line")
     classes: tuple[str, ...] | None = Field(None, description="which folders to read; default all")
-    groups: str | None = Field(None, description="column of what stays together in a fold, such as an author")
-    split: str | None = Field(None, description=f"column of {ROLE}")
     separator: Separator | None = Field(None, description="of columns; default ',' in .csv, a tab elsewhere")
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
@@ -51,20 +48,14 @@ def load(settings: Settings, folder: Path) -> Dataset:
         tokens += tokenised(each["text"].tolist(), settings, path.name)
         each["target"] = _complete(each["target"], path.name)
     frame = pd.concat(frames, ignore_index=True)
-    cut = settings.groups or settings.split
-    split = read_split(frame, "split" if settings.split else None, where, settings.split)
-    task, codes, classes = targets(_labels(frame["target"]), settings.task, where)
+    read = read_roles(frame, {role: role for role in settings.roles}, where, settings.weights_for, settings.roles)
     return Dataset(
         name=where,
-        task=task,
-        targets=codes,
-        target_names=(settings.target or "target",),
-        classes=classes,
-        groups=group_codes(frame, "groups" if settings.groups else None, where, "groups"),
-        split=split.codes,
-        hints=() if cut else overlooked(frame, ("text", "target"), timed=False),
-        notes=(*_beside(paths), *split.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
-        **read_tokens(tokens, settings, where),
+        inputs=read_tokens(tokens, settings, where),
+        target=as_target(_labels(frame["target"]), settings.task, where, settings.target or "target"),
+        roles=read.roles,
+        hints=() if settings.cut else overlooked(frame, ("text", "target"), timed=False),
+        notes=(*_beside(paths), *read.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
     )
 
 
@@ -78,7 +69,7 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
             text = f"{path.name} has {len(texts)} lines and {settings.labels} has {len(labels)}"
             raise DataError(text, "a label per text", "labels")
         return pd.DataFrame({"text": texts, "target": labels})
-    asked = {key: getattr(settings, key) for key in ("text", "target", "groups", "split")}
+    asked = {"text": settings.text, "target": settings.target, **settings.roles}
     wanted = {key: column for key, column in asked.items() if column is not None}
     frame = text_frame(path, settings.separator, (*TEXT, *TARGET, *OTHER), tuple(wanted.values()))
     if not wanted and len(frame.columns) == 1 and frame.iloc[:, 0].str.contains(FASTTEXT).any():

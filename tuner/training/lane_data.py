@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tuner.data.dataset import Dataset
+from tuner.data.inputs import Tokens
 from tuner.data.preprocess import fit
 from tuner.metrics.parts.sums import IGNORED
 from tuner.models.layers import Shapes
@@ -29,10 +30,11 @@ class Table:
         self.features = torch.from_numpy(dataset.features).to(device)
         exact = torch.device("cpu") if device.type == "mps" else device  # which has no float64
         self.targets = torch.from_numpy(dataset.targets).to(device if dataset.classes else exact)
-        self.beside = [torch.from_numpy(a).to(device) for a in (dataset.lengths, dataset.side) if a is not None]
+        beside = (dataset.lengths, None if dataset.side is None else dataset.side.values)
+        self.beside = [torch.from_numpy(a).to(device) for a in beside if a is not None]
         weights = dataset.training_weights
         self.weights = None if weights is None else torch.from_numpy(weights.astype(np.float64)).to(exact)
-        self.missing = bool(np.isnan(dataset.numbers).any())
+        self.missing = bool(np.isnan(dataset.numbers.values).any())
 
     def read_as(self, settings: TrainingSettings) -> Table:
         """The same rows with the text length and vocabulary size of a configuration; the arrays are not copied."""
@@ -63,16 +65,14 @@ class Table:
 
 def as_read(dataset: Dataset, settings: TrainingSettings) -> Dataset:
     """The data with texts cut at the maximum length, and with the vocabulary size, of a configuration."""
-    length, lengths = settings.max_length, dataset.lengths
-    if length is not None and lengths is not None:
-        lengths = np.minimum(lengths, length)
-    features = dataset.features if length is None else dataset.features[:, :length]
-    return replace(dataset, features=features, lengths=lengths, known=settings.vocabulary_size)
+    if not isinstance(dataset.inputs, Tokens):
+        return dataset
+    return replace(dataset, inputs=dataset.inputs.read_as(settings.max_length, settings.vocabulary_size))
 
 
 def shapes_of(dataset: Dataset) -> Shapes:
     """The shapes that a model of this data is built for."""
-    side = 0 if dataset.side is None else dataset.side.shape[1]
+    side = 0 if dataset.side is None else dataset.side.values.shape[1]
     return Shapes(
         dataset.features.shape[1:], dataset.outputs, dataset.sizes, dataset.positions, side, dataset.task == "language"
     )  # fmt: skip

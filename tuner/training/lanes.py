@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Rows, disjoint
+from tuner.data.dataset import disjoint
+from tuner.data.inputs import Rows
 from tuner.models.layers.lanes import chosen
 from tuner.seeds import seed_of
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Rows
+from tuner.data.inputs import Rows
 from tuner.training.lanes import BatchPlan, Lane, batch_plan
 
 PIECE_NUMBERS = 2**18  # of one lane, in one forward pass

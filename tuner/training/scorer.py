@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Dataset, Rows
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
 from tuner.data.scored import needed, score
 from tuner.metrics import Metric
 from tuner.metrics.parts.sums import Array

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import PADDING, UNKNOWN
+from tuner.data.inputs import PADDING, UNKNOWN, Ids, Numbers
 from tuner.data.levels import Texts, levels, texts
-from tuner.data.precision import joined, narrow
+from tuner.data.precision import as_numbers, joined, narrow
+from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.sources.columns.dates import PARTS, moments, parts
 from tuner.sources.readers.frames import MISSING
@@ -28,7 +29,7 @@ MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class Amounts:
     """What one column gives: numbers (N, D), each D with a name; missing is NaN."""
 
     values: NDArray[Any]
@@ -44,16 +45,18 @@ class Category:
     name: str
 
 
-def inputs(frame: pd.DataFrame, columns: Sequence[str], where: str, how: Categories = "one_hot") -> dict[str, Any]:
-    """These columns as the fields of a `Dataset` that say what it reads: features and their names; of categories the
-    slices, or, embedded, vocabularies and the numbers beside them. Raises `DataError`."""
+def inputs(
+    frame: pd.DataFrame, columns: Sequence[str], where: str, settings: NumberSettings, how: Categories = "one_hot"
+) -> Numbers | Ids:
+    """These columns as inputs: categories one-hot, or embedded as ids, with the numbers beside them. Raises
+    `DataError`."""
     if not columns:
         raise DataError(f"{where}: no column is left as a feature")
     read = [_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]) for column in columns]
-    return _one_hot(read) if how == "one_hot" else _embedded(read, where)
+    return _one_hot(read, settings) if how == "one_hot" else _embedded(read, where, settings)
 
 
-def _one_hot(read: list[Numbers | Category]) -> dict[str, Any]:
+def _one_hot(read: Sequence[Amounts | Category], settings: NumberSettings) -> Numbers:
     names: list[str] = []
     blocks, categories = [], []
     for each in read:
@@ -66,29 +69,21 @@ def _one_hot(read: list[Numbers | Category]) -> dict[str, Any]:
         else:
             blocks.append(narrow(each.values))
             names += each.names
-    found = joined(blocks)
-    return {"features": found.values, "feature_names": tuple(names), "categories": tuple(categories),
-            "offsets": found.offsets, "coarse": found.coarse}  # fmt: skip
+    return as_numbers(joined(blocks), settings, names, categories=categories)
 
 
-def _embedded(read: list[Numbers | Category], where: str) -> dict[str, Any]:
+def _embedded(read: Sequence[Amounts | Category], where: str, settings: NumberSettings) -> Ids:
     categories = [each for each in read if isinstance(each, Category)]
-    numbers = [each for each in read if isinstance(each, Numbers)]
+    numbers = [each for each in read if isinstance(each, Amounts)]
     if not categories:
         raise DataError(f"{where} has no column of categories to embed", "categories: one_hot", "categories")
     codes = np.stack([np.where(each.codes < 0, 1, each.codes + 2) for each in categories], axis=1)
-    beside = joined([narrow(np.empty((len(codes), 0), dtype=np.float32)), *(narrow(each.values) for each in numbers)])
-    return {
-        "features": codes,
-        "side": beside.values if numbers or len(categories) == 1 else None,
-        "offsets": beside.offsets,
-        "coarse": beside.coarse,
-        "vocabularies": tuple((PADDING, UNKNOWN, *each.levels) for each in categories),
-        "feature_names": (*(each.name for each in categories), *(name for each in numbers for name in each.names)),
-    }
+    vocabularies = tuple((PADDING, UNKNOWN, *each.levels) for each in categories)
+    side = _one_hot(numbers, settings) if numbers else None
+    return Ids(codes, vocabularies, tuple(each.name for each in categories), side)
 
 
-def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Category:
+def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
     kind: str = "string" if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype.kind
     if kind == "O":
         kind = pd.api.types.infer_dtype(column)
@@ -101,33 +96,33 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Numbers | Cate
     if missing.all() and kind not in "iufb":
         raise DataError(f"{where} is empty", "leave it out with drop")
     if column.dtype == np.float32:
-        return Numbers(column.to_numpy()[:, None], (name,))
+        return Amounts(column.to_numpy()[:, None], (name,))
     if isinstance(column.dtype, np.dtype) and kind in ("i", "u"):
-        return Numbers(column.to_numpy()[:, None], (name,))
+        return Amounts(column.to_numpy()[:, None], (name,))
     if kind in ("i", "u", "f", "b"):
-        return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None], (name,))
+        return Amounts(column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None], (name,))
     if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
         numbers = [np.nan if absent else float(value) for value, absent in zip(column, missing, strict=True)]
-        return Numbers(np.array(numbers)[:, None], (name,))
+        return Amounts(np.array(numbers)[:, None], (name,))
     if kind in ("m", "timedelta", "timedelta64"):
         days = pd.TimedeltaIndex(column) / pd.Timedelta(days=1)
-        return Numbers(np.asarray(days)[:, None], (name,))
+        return Amounts(np.asarray(days)[:, None], (name,))
     if kind == "M":
-        return Numbers(parts(pd.DatetimeIndex(column)), tuple(f"{name}: {part}" for part in PARTS))
+        return Amounts(parts(pd.DatetimeIndex(column)), tuple(f"{name}: {part}" for part in PARTS))
     return _of_texts(column, name, where, most)
 
 
-def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Numbers | Category:
+def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
     """True/false and dates are numbers, as in a Parquet file, where they are no text. What is numbers but
     for a few values is refused."""
     missing = column.isna().to_numpy()
     found, codes = levels(texts(column.astype(object).where(~missing, None)))
     if {level.lower() for level in found} <= {"true", "false"}:
         truth = np.array([level.lower() == "true" for level in found])[codes]
-        return Numbers(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
+        return Amounts(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
     dates = moments(found, codes, where)
     if dates is not None:
-        return Numbers(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
+        return Amounts(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
     if not isinstance(column.dtype, pd.CategoricalDtype):  # which says that it is meant so
         _check_no_numbers(found, codes, where)
     if len(found) > most:

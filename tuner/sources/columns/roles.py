@@ -2,28 +2,86 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import WeightsFor
 from tuner.data.levels import levels, texts
+from tuner.data.roles import Roles, WeightsFor
+from tuner.data.settings import DatasetSettings
 from tuner.errors import DataError
 from tuner.sources.columns.dates import in_one_format
+from tuner.sources.columns.split import ROLE, read_split
+from tuner.sources.columns.words import WORDS
 from tuner.sources.readers.frames import MISSING, check_complete
 
-WEIGHTS_FOR: WeightsFor = Field("both", description="where weights count: both is training and scores")
 GROUPS = {
     "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",
     "site", "hospital", "device", "session", "speaker", "author", "group",
 }  # fmt: skip
 TIMES = {"date", "time", "datetime", "timestamp", "day", "month", "year", "week", "created", "updated"}
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of visit_date, visitDate or VISIT-DATE
+CUTS = ("groups", "time", "split")
+ROLES = (*CUTS, "weights")
+
+
+class RoleSettings(DatasetSettings):
+    """The columns, or arrays of one value per row, that say something of rows and are no features."""
+
+    groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
+    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
+    split: str | None = Field(None, description=f"column of {ROLE}; no feature")
+    weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
+    weights_for: WeightsFor = Field("both", description="where weights count: both is training and scores")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The column of each role that is named."""
+        return {role: column for role in ROLES if (column := getattr(self, role)) is not None}
+
+    @property
+    def cut(self) -> bool:
+        """Whether a column says how rows are cut into folds."""
+        return any(getattr(self, role) for role in CUTS)
+
+
+class ReadRoles(NamedTuple):
+    """The roles of rows, and what the user should know about how they were read."""
+
+    roles: Roles
+    notes: tuple[str, ...]
+
+
+def read_roles(
+    frame: pd.DataFrame, columns: Mapping[str, str], where: str, weights_for: WeightsFor = "both",
+    called: Mapping[str, str] | None = None,
+) -> ReadRoles:  # fmt: skip
+    """Read the columns of the frame that have a role.
+
+    Args:
+        columns: the column of each role: `groups`, `time`, `split` and `weights`, if there is one.
+        where: what errors call the frame.
+        weights_for: where the weights count.
+        called: the name in the user's file of each role's column, where the frame has other names.
+
+    Raises:
+        DataError: a value is missing, or is not what the role takes.
+    """
+    if weights_for != "both" and "weights" not in columns:
+        text = f"{where}: weights_for is {weights_for}, and no row has a weight"
+        raise DataError(text, "name its weights", "weights_for")
+    split = read_split(frame, columns.get("split"), where, (called or {}).get("split"))
+    roles = Roles(
+        groups=group_codes(frame, columns.get("groups"), where, "groups"),
+        order=times(frame, columns.get("time"), where),
+        split=split.codes,
+        weights=row_weights(frame, columns.get("weights"), where),
+        weights_for=weights_for,
+    )
+    return ReadRoles(roles, split.notes)
 
 
 def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -> NDArray[np.int64] | None:
@@ -104,13 +162,6 @@ def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[
     if not weights.any():
         raise DataError(f"{where}: '{column}' is 0 in every row", "some row must count", "weights")
     return weights
-
-
-def weights_for(wish: WeightsFor, weights: object, where: str) -> WeightsFor:
-    """Where the weights count. Raises `DataError` where there are none."""
-    if wish != "both" and weights is None:
-        raise DataError(f"{where}: weights_for is {wish}, and no row has a weight", "name its weights", "weights_for")
-    return wish
 
 
 def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str) -> NDArray[np.int64] | None:

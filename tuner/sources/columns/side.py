@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuner.data.precision import Narrowed, joined, narrow
+from tuner.data.inputs import Numbers
+from tuner.data.precision import as_numbers, narrow
+from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.sources.columns.encode import inputs
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
@@ -20,18 +21,18 @@ BETWEEN = "|"  # between several words in a cell, such as the genres of a film
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Numbers (V, D), a row for each id, NaN where nothing is known, and their D names; which columns are one category;
-    and the columns of the file."""
+    """Numbers (V, D), a row for each id, NaN where nothing is known; and the columns of the file."""
 
-    numbers: Narrowed
-    names: tuple[str, ...]
-    categories: tuple[slice, ...]
+    numbers: Numbers
     columns: tuple[str, ...]
 
 
-def read_side(path: Path, key: str, ids: Sequence[str], called: str, dropped: Sequence[str], *, complete: bool) -> Side:
-    """The table of these ids, found in the column `called` so, or the first. If it must be `complete`, every id has a
-    row, and every row all values. Raises `DataError` with `key`, the setting that names the file."""
+def read_side(
+    path: Path, key: str, ids: Sequence[str], called: str, dropped: Sequence[str], settings: NumberSettings
+) -> Side:
+    """The table of these ids, found in the column `called` so, or the first. If nothing is imputed, every id has a row,
+    and every row all values. Raises `DataError` with `key`, the setting that names the file."""
+    complete = settings.impute == "none"
     known = frozenset(ids)
     frame = read_plain(path, key, lambda cells: cells[0] not in known)
     of = called if called in frame.columns else str(frame.columns[0])
@@ -49,36 +50,45 @@ def read_side(path: Path, key: str, ids: Sequence[str], called: str, dropped: Se
     columns = [str(c) for c in frame.columns if c != of and c not in dropped]
     if not columns:
         raise DataError(f"{path.name}: no column is left beside '{of}'", f"leave {key} out", key)
-    blocks: list[Narrowed] = []
-    names: list[str] = []
-    categories: list[slice] = []
-    for column in columns:
-        read = _numbers(frame[column], path.name, key)
-        block = Narrowed(read["features"], read["offsets"], read["coarse"])
-        if complete and len(missing := np.flatnonzero(np.isnan(block.values).any(axis=1))):
+    read = [_numbers(frame[column], path.name, key, settings) for column in columns]
+    for column, each in zip(columns, read, strict=True):
+        if complete and len(missing := np.flatnonzero(np.isnan(each.values).any(axis=1))):
             text = f"{path.name}: '{column}' of data row {missing[0] + 1} is missing"
             raise DataError(text, "fill numbers per fold with impute: mean or impute: median", key)
-        categories += [slice(len(names), len(names) + block.values.shape[1])] if read["categories"] else []
-        names += read["feature_names"]
-        blocks.append(block)
-    found = joined(blocks)
+    found = side_by_side(read)
     table = np.concatenate([found.values, np.full_like(found.values[:1], np.nan)])  # the last row for ids without one
     numbers = table[[place.get(each, -1) for each in ids]]
-    others = map(str, frame.columns.drop(of))
-    return Side(replace(found, values=numbers), tuple(names), tuple(categories), (of, *others))
+    return Side(replace(found, values=numbers), (of, *map(str, frame.columns.drop(of))))
 
 
-def _numbers(column: pd.Series, where: str, key: str) -> dict[str, Any]:
-    """A number, or a column for each category or each of several words in a cell, as `inputs` gives them."""
+def side_by_side(parts: Sequence[Numbers]) -> Numbers:
+    """Columns (N, D) of several parts, which are scaled and imputed alike."""
+    categories, width = [], 0
+    for part in parts:
+        categories += [slice(run.start + width, run.stop + width) for run in part.categories]
+        width += part.values.shape[1]
+    offsets = [part.offsets for part in parts if part.offsets is not None]
+    coarse = [part.coarse for part in parts if part.coarse is not None]
+    return replace(
+        parts[0],
+        values=np.concatenate([part.values for part in parts], axis=1),
+        names=tuple(name for part in parts for name in part.names),
+        categories=tuple(categories),
+        offsets=np.concatenate(offsets),
+        coarse=np.concatenate(coarse),
+    )
+
+
+def _numbers(column: pd.Series, where: str, key: str, settings: NumberSettings) -> Numbers:
+    """A number, or a column for each category or each of several words in a cell."""
     column = values_of(column)
     if column.dtype == object and column.str.contains(BETWEEN, regex=False).any():
         several = column.fillna("").str.get_dummies(BETWEEN).astype(np.float32)
         several[column.isna()] = np.nan
-        names = tuple(f"{column.name}={word}" for word in several.columns)
-        found = narrow(several.to_numpy())
-        return {"features": found.values, "feature_names": names, "categories": (),
-                "offsets": found.offsets, "coarse": found.coarse}  # fmt: skip
+        return as_numbers(narrow(several.to_numpy()), settings, [f"{column.name}={word}" for word in several.columns])
     try:
-        return inputs(column.to_frame(), [str(column.name)], where)
+        found = inputs(column.to_frame(), [str(column.name)], where, settings)
     except DataError as error:
         raise DataError(error.message, error.hint, key) from error
+    assert isinstance(found, Numbers)  # embedded it would be ids
+    return found

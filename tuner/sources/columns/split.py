@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import NEVER_TESTED
+from tuner.data.roles import NEVER_TESTED
 from tuner.errors import DataError
-from tuner.sources.columns.roles import WORDS
+from tuner.sources.columns.words import WORDS
 from tuner.sources.readers.frames import check_complete
 
 TRAIN, TEST = {"train", "training"}, {"test", "testing"}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Rows
+from tuner.data.inputs import Rows
 from tuner.data.levels import levels, texts
 from tuner.errors import DataError
 from tuner.sources.columns.dates import moments

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Rows
+from tuner.data.inputs import Rows
 from tuner.errors import DataError
 
 NANOSECONDS = {"day": 86_400 * 10**9, "hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.dataset import PADDING, UNKNOWN, DatasetSettings, Rows
+from tuner.data.inputs import PADDING, UNKNOWN, Rows, Tokens
+from tuner.data.settings import DatasetSettings
+from tuner.data.target import Text
 from tuner.errors import DataError
 from tuner.metrics.parts.sums import IGNORED
 from tuner.metrics.texts import END
@@ -49,12 +51,12 @@ def tokenised(texts: Sequence[str], settings: TokenSettings, where: str) -> list
     return found
 
 
-def read_texts(texts: Sequence[str], settings: TextSettings, where: str) -> dict[str, Any]:
-    """These texts as the fields of a `Dataset` that say what it reads. Raises `DataError`."""
+def read_texts(texts: Sequence[str], settings: TextSettings, where: str) -> Tokens:
+    """These texts as inputs. Raises `DataError`."""
     return read_tokens(tokenised(texts, settings, where), settings, where)
 
 
-def read_tokens(texts: Texts, settings: TextSettings, where: str) -> dict[str, Any]:
+def read_tokens(texts: Texts, settings: TextSettings, where: str) -> Tokens:
     """The same of texts that are cut into tokens already."""
     tokens = [text[: settings.max_length] for text in texts]
     longest = max(map(len, tokens))
@@ -62,8 +64,8 @@ def read_tokens(texts: Texts, settings: TextSettings, where: str) -> dict[str, A
         text = f"{where}: {len(tokens):,} texts, padded to the longest of {longest:,} tokens, do not fit into memory"
         raise DataError(text, "dataset.max_length: 500, say", "max_length")
     words = vocabulary(tokens)
-    features, lengths = coded(tokens, words)
-    return {"features": features, "feature_names": (), "vocabularies": (words,), "lengths": lengths}
+    codes, lengths = coded(tokens, words)
+    return Tokens(codes, words, lengths)
 
 
 def vocabulary(texts: Texts) -> tuple[str, ...]:
@@ -77,12 +79,12 @@ def coded(texts: Texts, words: Sequence[str]) -> tuple[Rows, Rows]:
     return _padded(texts, words, lengths.max(), 0), lengths
 
 
-def answers(texts: Texts) -> tuple[Rows, tuple[str, ...]]:
-    """The targets of a translation (N, T), each with `END` after its last token, and the classes of its tokens."""
+def answers(texts: Texts, name: str) -> Text:
+    """The target of a translation, called `name`: each text with `END` after its last token."""
     words = ("<end>", *sorted({token for text in texts for token in text}))
     codes = _padded(texts, words, max(map(len, texts)) + 1, IGNORED)
     codes[np.arange(len(texts)), [len(text) for text in texts]] = END
-    return codes, words
+    return Text(codes, words, (name,))
 
 
 def _padded(texts: Texts, words: Sequence[str], width: int, rest: int) -> NDArray[np.int64]:

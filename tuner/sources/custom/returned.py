@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset, TensorDataset
 
-from tuner.data.dataset import LAYOUTS, Dataset, Task
-from tuner.data.precision import EXACT_KINDS, narrow
-from tuner.data.targets import tags, targets
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import LAYOUTS
+from tuner.data.precision import EXACT_KINDS, as_numbers, narrow
+from tuner.data.target import Target
 from tuner.errors import DataError, did_you_mean
-from tuner.metrics.parts.sums import IGNORED
-from tuner.sources.columns.roles import group_codes, row_weights, step_counts, times, weights_for
-from tuner.sources.columns.split import read_split
+from tuner.sources.columns.roles import ROLES, read_roles, step_counts
+from tuner.sources.columns.target import as_positions, as_target
+from tuner.sources.custom.sound import check_rows, sound
 from tuner.sources.readers.in_memory import plain_frame
 from tuner.sources.table import ColumnSettings, of_frame
 
@@ -34,12 +32,7 @@ MAY = (
     + ", ".join(ARRAYS)
     + "; a pandas DataFrame; a torch.utils.data.Dataset or a list of pairs (x, y); or tuner's own Dataset"
 )
-OF_ROWS = {  # of a Dataset, if it is there
-    "groups": "int64", "split": "int64", "lengths": "int64", "order": "float64", "until": "float64",
-    "weights": "float64", "side": "float32", "naive": "float64", "last": "float64",
-}  # fmt: skip
 OF_ARRAYS = ("scale", "impute", "task", "weights_for")
-DECLARED = ConfigDict(arbitrary_types_allowed=True, strict=True)
 OF_A_FRAME = ("target", *(name for name in ColumnSettings.model_fields if name not in OF_ARRAYS))
 
 
@@ -55,79 +48,8 @@ def as_dataset(returned: Any, settings: LoaderSettings, name: str) -> Dataset:
     _check_unused(settings, OF_A_FRAME, name, "a DataFrame, which it does not return")
     if isinstance(returned, Dataset):
         _check_unused(settings, OF_ARRAYS, name, "data that is not yet tuner's own Dataset")
-        return _sound(returned, name)
+        return sound(returned, name)
     return _of_arrays(_named_arrays(returned, name), settings, name)
-
-
-def _sound(dataset: Dataset, name: str) -> Dataset:
-    """A Dataset whose arrays torch can take, unless one is not what the docstring of `Dataset` says."""
-    _check_declared(dataset, name)
-    found = {key: getattr(dataset, key) for key in ("features", "targets", *OF_ROWS)}
-    wanted = {"features": "int64" if dataset.vocabularies else "float32",
-              "targets": "int64" if dataset.classes else "float64", **OF_ROWS}  # fmt: skip
-    found = {key: array for key, array in found.items() if array is not None}
-    for field, array in [*found.items()]:
-        if wanted[field] == "float64" and getattr(array, "dtype", None) == np.float32:
-            found[field] = array.astype(np.float64)  # exact
-    for key, array in found.items():
-        kind = str(getattr(array, "dtype", type(array).__name__))
-        if kind != wanted[key]:
-            raise DataError(f"{name} returns a Dataset with {key} of {kind}", wanted[key])
-        if array.ndim not in _dimensions(dataset, key):
-            raise DataError(f"{name} returns a Dataset with {key} of shape {array.shape}")
-        _check_rows(len(dataset.features), len(array), key, name)
-    _check_codes(dataset, name)
-    _check_horizon(dataset, name)
-    told = pd.DataFrame({key: found[key] for key in ("lengths", "weights") if key in found})
-    step_counts(told, "lengths" if "lengths" in told else None, dataset.features.shape[1], name)
-    row_weights(told, "weights" if "weights" in told else None, name)
-    return replace(dataset, **{key: np.require(array, requirements=["C", "W"]) for key, array in found.items()})
-
-
-def _check_declared(dataset: Dataset, name: str) -> None:
-    """Everything but the arrays has its declared type."""
-    for key, declared in get_type_hints(Dataset).items():
-        if key not in ("features", "targets", *OF_ROWS, "offsets", "coarse"):
-            value = getattr(dataset, key)
-            try:
-                TypeAdapter(declared, config=DECLARED).validate_python(value)
-            except ValidationError as error:
-                said = error.errors()[0]["msg"].removeprefix("Input should be ")
-                text = f"{name} returns a Dataset whose {key} is {reprlib.repr(value)}"
-                raise DataError(text, f"{said}, as the annotation {declared} says") from None
-
-
-def _dimensions(dataset: Dataset, key: str) -> Collection[int]:
-    """How many dimensions an array of a Dataset may have."""
-    if key == "features":
-        return (2,) if dataset.vocabularies else LAYOUTS
-    if key == "targets":
-        return (1, 2, 3) if dataset.classes else (2,)
-    return (2,) if key in ("side", "naive", "last") else (1,)
-
-
-def _check_codes(dataset: Dataset, name: str) -> None:
-    """Every class has a name, and every code a word."""
-    target, codes = dataset.targets, dataset.features
-    if dataset.classes and target.size and not IGNORED <= target.min() <= target.max() < len(dataset.classes):
-        text = f"{name} returns a Dataset with class codes {target.min()} … {target.max()}"
-        raise DataError(text, f"it has {len(dataset.classes)} classes, so 0 … {len(dataset.classes) - 1}")
-    if dataset.layout == "ids" and codes.shape[1] != len(dataset.vocabularies):
-        text = f"{name} returns a Dataset with {codes.shape[1]} columns of codes and {len(dataset.vocabularies)}"
-        raise DataError(f"{text} vocabularies", "one for each")
-    columns = [codes] if dataset.layout == "tokens" else list(codes.T)
-    for words, column in zip(dataset.vocabularies, columns, strict=False):
-        if column.size and not 0 <= column.min() <= column.max() < len(words):
-            text = f"{name} returns a Dataset with codes {column.min()} … {column.max()}"
-            raise DataError(text, f"the vocabulary has {len(words)} words, so 0 … {len(words) - 1}")
-
-
-def _check_horizon(dataset: Dataset, name: str) -> None:
-    """A horizon is a part of the outputs."""
-
-    if dataset.horizon < 1 or (not dataset.classes and dataset.outputs % dataset.horizon):
-        text = f"{name} returns a Dataset with {dataset.outputs} outputs of horizon {dataset.horizon}"
-        raise DataError(text, "steps times columns make the outputs")
 
 
 def _check_unused(settings: LoaderSettings, keys: Sequence[str], name: str, of: str) -> None:
@@ -141,7 +63,7 @@ def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, na
     frame, target, *groups = returned
     _check_unused(settings, ("target",), name, "one table with the target in it")
     columns = plain_frame(pd.DataFrame(target).reset_index(drop=True), f"{name}, y")
-    _check_rows(len(frame), len(columns), "targets", name)
+    check_rows(len(frame), len(columns), "targets", name)
     called = ["target" if column == "0" else str(column) for column in columns.columns]
     columns.columns = pd.Index(called)
     if taken := [column for column in called if column in map(str, frame.columns)]:
@@ -149,7 +71,7 @@ def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, na
     whole = pd.concat([plain_frame(frame, name), columns], axis=1)
     if groups:
         _check_unused(settings, ("groups",), name, "a table without groups beside it")
-        _check_rows(len(frame), len(np.asarray(groups[0])), "groups", name)
+        check_rows(len(frame), len(np.asarray(groups[0])), "groups", name)
         whole = whole.assign(**{"groups of its rows": np.asarray(groups[0])})
         settings = settings.model_copy(update={"groups": "groups of its rows"})
     return of_frame(whole, settings, called[0] if len(called) == 1 else tuple(called), name)
@@ -190,7 +112,7 @@ def _array(values: Any, key: str, name: str) -> NDArray[Any]:
         array = np.asarray(values)
         if key in ARRAYS[1:] and array.dtype.kind in "OU":
             _check_known(np.asarray(values, dtype=object), key, name)
-        if array.dtype == object:  # as pandas keeps text; what is none of both, `targets` refuses
+        if array.dtype == object:  # as pandas keeps text; what is none of both, `as_target` refuses
             array = np.asarray(array.tolist())
     except (ValueError, TypeError, RuntimeError, MemoryError) as error:
         hint = "rows of one shape; sequences of several lengths are padded, with lengths in a dict"
@@ -248,56 +170,35 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
     if len(features) == 0:
         raise DataError(f"{name} returns no rows")
     for key, array in arrays.items():
-        _check_rows(len(features), len(array) if array.ndim else 0, key, name)
+        check_rows(len(features), len(array) if array.ndim else 0, key, name)
         if key not in ARRAYS[:2] and array.ndim != 1:
             raise DataError(f"{name}: its {key} have the shape {array.shape}", "one value per row")
     columns = pd.DataFrame({key: arrays[key] for key in ARRAYS[2:] if key in arrays})
-    named = {key: key if key in arrays else None for key in ARRAYS[2:]}
-    if named["lengths"] and features.ndim != 3:
+    told = "lengths" if "lengths" in arrays else None
+    if told and features.ndim != 3:
         raise DataError(f"{name}: lengths are whole numbers beside sequences (N, T, D)", "leave them out")
-    task, codes, classes = _targets(features, arrays["target"], settings, name)
-    several = not classes and codes.shape[1] > 1
-    lengths = step_counts(columns, named["lengths"], features.shape[1], name)
+    lengths = step_counts(columns, told, features.shape[1], name)
     if lengths is not None:
         features = np.where((np.arange(features.shape[1]) < lengths[:, None])[..., None], features, 0)
     narrowed = narrow(features, axis=1 if features.ndim == 4 else -1)
-    split = read_split(columns, named["split"], name)
+    roles = {role: role for role in ROLES if role in arrays}
+    read = read_roles(columns, roles, name, settings.weights_for)
     dataset = Dataset(
         name=name,
-        task=task,
-        features=narrowed.values,
-        offsets=narrowed.offsets,
-        coarse=narrowed.coarse,
-        targets=codes,
-        feature_names=(),
-        target_names=tuple(f"target[{i}]" for i in range(codes.shape[1])) if several else ("target",),
-        classes=classes,
-        scale=settings.scale,
-        impute=settings.impute,
-        groups=group_codes(columns, named["groups"], name, "groups"),
-        order=times(columns, named["time"], name),
-        split=split.codes,
-        notes=split.notes,
-        lengths=lengths,
-        weights=row_weights(columns, named["weights"], name),
-        weights_for=weights_for(settings.weights_for, named["weights"], name),
+        inputs=as_numbers(narrowed, settings, lengths=lengths),
+        target=_target(features, arrays["target"], settings, name),
+        roles=read.roles,
+        notes=read.notes,
     )
-    return _sound(dataset, name)
+    return sound(dataset, name)
 
 
-def _targets(
-    features: NDArray[Any], target: NDArray[Any], settings: LoaderSettings, name: str
-) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
+def _target(features: NDArray[Any], target: NDArray[Any], settings: LoaderSettings, name: str) -> Target:
     """As in a table; but whole numbers (N, H, W) beside images are the classes of their pixels, `IGNORED` none."""
     if target.ndim == 3 and features.ndim == 4 and target.dtype.kind in "biu":
         if target.shape[1:] != features.shape[2:]:
             raise DataError(f"{name}: images of {features.shape[2:]} pixels have targets of {target.shape[1:]}")
-        return ("segmentation", *tags(target, None, f"{name}: its target"))
+        return as_positions(target, None, f"{name}: its target", "target", "segmentation")
     if target.ndim > 2:
         raise DataError(f"{name}: its target has the shape {target.shape}", "(N,), (N, M); or (N, H, W) of images")
-    return targets(target, settings.task, name)
-
-
-def _check_rows(rows: int, others: int, of: str, name: str) -> None:
-    if rows != others:
-        raise DataError(f"{name}: {rows} rows of features but {others} of {of}")
+    return as_target(target, settings.task, name)

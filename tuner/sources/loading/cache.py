@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 import tuner
-from tuner.data.dataset import Dataset
+from tuner.data.dataset import Dataset, arrays_of
+from tuner.data.inputs import Ids, Numbers, Tokens
+from tuner.data.roles import Roles
+from tuner.data.target import Amounts, Classes, Labels, NaiveForecast, PerPosition, Text
 from tuner.errors import DataError
 from tuner.experiment.settings import Settings
 from tuner.sources.readers.files import inside
@@ -28,6 +31,10 @@ BYTES = 10 * 10**9  # of all that are kept; the newest is, however large
 REST = "rest.json"
 CODE = tuple(Path(tuner.__file__).parent / room for room in ("data", "sources"))  # which makes the arrays of files
 LIBRARIES = ("numpy", "openpyxl", "pandas", "pillow", "pyarrow")
+PARTS = {
+    kind.__name__: kind
+    for kind in (Dataset, Numbers, Tokens, Ids, Classes, Labels, Amounts, NaiveForecast, PerPosition, Text, Roles)
+}
 Stamps = list[tuple[str, int, int, int, int]]
 
 
@@ -97,33 +104,51 @@ def _place(settings: Settings, stamps: Stamps) -> Path | None:
 def _kept(place: Path) -> Dataset | None:
     """Its arrays are read from the disk as they are used."""
     try:
-        rest = json.loads((place / REST).read_text("utf-8"))
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="c") for name in rest.pop("arrays")}
-        rest["categories"] = [slice(*each) for each in rest["categories"]]
+        found = _from_json(json.loads((place / REST).read_text("utf-8")), place)
         os.utime(place)
-        return Dataset(**{name: _frozen(value) for name, value in rest.items()}, **arrays)
+        return found if isinstance(found, Dataset) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
+def _from_json(value: Any, place: Path) -> Any:
+    """The inverse of `_to_json`."""
+    if isinstance(value, list):
+        return tuple(_from_json(each, place) for each in value)
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return np.load(place / f"{value['array']}.npy", mmap_mode="c")
+    if "slice" in value:
+        return slice(*value["slice"])
+    kind = PARTS[value.pop("kind")]
+    return kind(**{name: _from_json(each, place) for name, each in value.items()})
+
+
+def _to_json(value: Any, path: str = "") -> Any:
+    """A part of a data set as JSON; an array is named by its path, as `arrays_of` has it."""
+    if isinstance(value, np.ndarray):
+        return {"array": path}
+    if isinstance(value, slice):
+        return {"slice": [value.start, value.stop]}
+    if isinstance(value, tuple):
+        return [_to_json(each) for each in value]
+    if not is_dataclass(value):
+        return value
+    place = f"{path}." if path else ""
+    parts = {field.name: _to_json(getattr(value, field.name), f"{place}{field.name}") for field in fields(value)}
+    return {"kind": type(value).__name__, **parts}
 
 
 def _keep(dataset: Dataset, place: Path) -> None:
     """Write it beside the others, the oldest of which go; a disk that is full or closed is no harm."""
-    rest = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
-    arrays = {name: value for name, value in rest.items() if isinstance(value, np.ndarray)}
-    rest = {name: value for name, value in rest.items() if name not in arrays}
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
         passing = Path(tempfile.mkdtemp(dir=place.parent, prefix="writing-"))
         try:
-            for name, array in arrays.items():
+            for name, array in arrays_of(dataset):
                 np.save(passing / f"{name}.npy", array)
-            slices = [[each.start, each.stop] for each in dataset.categories]
-            text = json.dumps({**rest, "categories": slices, "arrays": list(arrays)})
-            (passing / REST).write_text(text, "utf-8")
+            (passing / REST).write_text(json.dumps(_to_json(dataset)), "utf-8")
             shutil.rmtree(place, ignore_errors=True)  # what could not be read
             passing.replace(place)
         finally:

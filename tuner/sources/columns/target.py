@@ -1,4 +1,4 @@
-"""Decides the task from a target column, and turns labels into class codes."""
+"""Decides what a target column asks for, and turns labels into class codes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Task
 from tuner.data.levels import levels, texts
+from tuner.data.target import Amounts, Classes, Labels, PerPosition, Task
 from tuner.errors import DataError
 from tuner.metrics.parts.sums import IGNORED
 
@@ -17,14 +17,14 @@ TaskChoice = Literal["auto", "classification", "multilabel", "regression"]
 MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this are amounts, not labels
 
 
-def targets(
-    values: NDArray[Any], wish: TaskChoice, where: str, names: Sequence[str] = ()
-) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
-    """(task, codes (N,) or numbers (N, M), class names) of a target (N,) or (N, M), whose columns have these `names`.
+def as_target(
+    values: NDArray[Any], wish: TaskChoice, where: str, name: str | Sequence[str] = "target"
+) -> Classes | Labels | Amounts:
+    """What a target (N,) or (N, M) asks for.
 
     Text, true/false and at most 20 different whole numbers are classes. Several columns of 0 and 1, or true and false,
     are labels of a multilabel task; where each row has exactly one 1, `wish` must say whether they are its class. Other
-    numbers are amounts.
+    numbers are amounts. `name` is that of the target, or of each of its columns. Raises `DataError`.
     """
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{where}: the target is empty")
@@ -34,7 +34,7 @@ def targets(
         values = np.char.decode(values, "utf-8", "replace")
     labels = _labels(values) if values.ndim == 2 and values.shape[1] > 1 else None
     if labels is not None and wish in ("auto", "multilabel", "classification"):
-        return _of_labels(labels, wish, where, names)
+        return _of_labels(labels, wish, where, name)
     if wish == "multilabel":
         text = f"{where}: task: multilabel needs several columns of 0 and 1, or true and false"
         raise DataError(f"{text}; the target is {values.dtype} of shape {values.shape}", "another task", "task")
@@ -45,7 +45,8 @@ def targets(
         except (ValueError, TypeError) as error:
             bad = next((v for v in values.ravel() if not _is_number(v)), values.ravel()[0])
             raise DataError(f"{where}: the target '{bad}' is not a number", "task: classification") from error
-        return task, numbers.reshape(len(numbers), -1), ()
+        numbers = numbers.reshape(len(numbers), -1)
+        return Amounts(numbers, _names(name, numbers.shape[1]))
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -53,8 +54,15 @@ def targets(
     if values.dtype.kind == "f" and np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
         raise DataError(f"{where}: the label of row {row + 1} is missing", "drop that row")
-    labels, codes = levels(values) if values.dtype == object else np.unique(values, return_inverse=True)
-    return task, codes.astype(np.int64), tuple(_label(v) for v in labels)
+    found, codes = levels(values) if values.dtype == object else np.unique(values, return_inverse=True)
+    return Classes(codes.astype(np.int64), tuple(_label(value) for value in found), _names(name, 1))
+
+
+def _names(name: str | Sequence[str], columns: int) -> tuple[str, ...]:
+    """A name for each of so many columns."""
+    if not isinstance(name, str):
+        return tuple(name)
+    return (name,) if columns == 1 else tuple(f"{name}[{column}]" for column in range(columns))
 
 
 def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -67,12 +75,13 @@ def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
 
 
 def _of_labels(
-    labels: NDArray[np.float64], wish: TaskChoice, where: str, names: Sequence[str]
-) -> tuple[Task, NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]:
+    labels: NDArray[np.float64], wish: TaskChoice, where: str, name: str | Sequence[str]
+) -> Classes | Labels:
     """Decide whether columns (N, L) of 0 and 1 are one class per row, or labels."""
-    one_hot = (labels.sum(axis=1) == 1).all()
+    one_hot, count = (labels.sum(axis=1) == 1).all(), labels.shape[1]
     if wish == "classification" and one_hot:
-        return wish, labels.argmax(axis=1), tuple(names) or tuple(str(label) for label in range(labels.shape[1]))
+        classes = tuple(map(str, range(count))) if isinstance(name, str) else tuple(name)
+        return Classes(labels.argmax(axis=1), classes, _names(name, 1))
     if wish == "classification":
         row = int(np.flatnonzero(labels.sum(axis=1) != 1)[0])
         text = f"{where}: row {row + 1} of the target has {labels[row].sum():.0f} of {labels.shape[1]} classes"
@@ -80,14 +89,15 @@ def _of_labels(
     if wish == "auto" and one_hot:
         text = f"{where}: each row of the target of shape {labels.shape} has exactly one 1"
         raise DataError(text, "task: classification if it is the row's class, task: multilabel if not", "task")
-    return "multilabel", labels, ()
+    return Labels(labels, _names(name, count))
 
 
-def tags(
-    values: NDArray[Any], lengths: NDArray[np.int64] | None, where: str
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Codes (N, …) of the classes that occur at steps or pixels, `IGNORED` where nothing is asked (-1) or the
-    sequence has ended; and their names."""
+def as_positions(
+    values: NDArray[Any], lengths: NDArray[np.int64] | None, where: str, name: str,
+    task: Literal["tagging", "segmentation"],
+) -> PerPosition:  # fmt: skip
+    """The classes that occur at steps or pixels (N, …), `IGNORED` where nothing is asked (-1) or the sequence has
+    ended. Raises `DataError`."""
     numeric = values.dtype.kind in "biuf"
     wrong = values[~np.isfinite(values) | (values != np.round(values)) | (values < IGNORED)] if numeric else values
     if wrong.size:
@@ -98,7 +108,7 @@ def tags(
         label_mask &= np.arange(values.shape[1]) < lengths[:, None]
     shown = np.unique(values[label_mask])
     codes = np.where(label_mask, np.searchsorted(shown, values), IGNORED)
-    return codes.astype(np.int64), tuple(str(int(code)) for code in shown)
+    return PerPosition(codes.astype(np.int64), tuple(str(int(code)) for code in shown), (name,), task)
 
 
 def infer(values: NDArray[Any]) -> Task:

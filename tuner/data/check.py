@@ -1,0 +1,64 @@
+"""Refuses data that cannot be trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Numbers
+from tuner.data.target import LARGEST_TARGET, Amounts, Labels
+from tuner.errors import DataError
+
+
+def check(dataset: Dataset) -> Dataset:
+    """Refuse data that cannot be trained on; the message names the first offending place."""
+    numbers = dataset.numbers
+    if len(dataset) == 0:
+        raise DataError(f"{dataset.name}: no rows")
+    if dataset.features[0].size == 0:
+        raise DataError(f"{dataset.name}: no features")
+    if np.isinf(numbers.values).any():
+        text = f"{dataset.name}: {_first(numbers, np.isinf(numbers.values))} is infinite, or beyond 3.4e38 (float32)"
+        raise DataError(text, "correct or drop it, or use another unit")
+    absent = np.isnan(numbers.values)
+    for columns in numbers.categories:
+        absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value
+    if numbers.impute == "none" and absent.any():
+        text = f"{dataset.name}: {absent.sum():,} values are missing, the first at {_first(numbers, absent)}"
+        raise DataError(text, "fill them per fold with impute: mean or impute: median")
+    if dataset.lengths is not None and (empty := np.flatnonzero(dataset.lengths < 1)).size:
+        raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
+    if dataset.classes and len(dataset.classes) < 2:
+        raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}", "another target")
+    if isinstance(dataset.target, Amounts):
+        _check_amounts(dataset.target, dataset.name)
+    if isinstance(dataset.target, Labels):
+        _check_labels(dataset.target, dataset.name)
+    return dataset
+
+
+def _check_amounts(target: Amounts, name: str) -> None:
+    """Refuse targets that are missing, infinite, or whose squares float64 cannot hold."""
+    with np.errstate(invalid="ignore"):
+        wrong = np.argwhere(~(np.abs(target.values) <= LARGEST_TARGET))
+    if len(wrong):
+        row, output = wrong[0].tolist()
+        value = float(target.values[row, output])
+        if not np.isfinite(value):
+            raise DataError(f"{name}: the target of row {row + 1} is missing or infinite", "drop that row")
+        text = f"{name}: the target of row {row + 1} is {value:.4g}; squared errors of such numbers overflow"
+        raise DataError(text, "divide the targets by a constant, or take their logarithm")
+
+
+def _check_labels(target: Labels, name: str) -> None:
+    """Refuse a label that every row has, or no row."""
+    for label, values in zip(target.names, target.values.T, strict=True):
+        if (values == values[0]).all():
+            text = f"{name}: label '{label}' is {values[0]:g} in every row"
+            raise DataError(text, "leave it out of the targets")
+
+
+def _first(numbers: Numbers, found: NDArray[np.bool_]) -> str:
+    index = np.unravel_index(int(found.argmax()), found.shape)
+    return f"row {int(index[0]) + 1}, column '{numbers.name(int(index[numbers.axis]))}'"
