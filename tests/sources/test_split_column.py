@@ -20,6 +20,7 @@ from tuner.sources.columns.split import read_split
 ROWS = 60
 CLASSES = np.arange(ROWS) % 2
 PARTS = np.array(["train"] * 30 + ["val"] * 10 + ["test"] * 20)
+MORE = {"who": np.arange(ROWS) // 3, "when": np.arange(ROWS)[::-1], "weight": np.arange(ROWS) % 4 / 2}
 PREDEFINED = np.repeat([-1, 0, 1, 2], 15)
 
 
@@ -125,12 +126,12 @@ def load():
 
 
 def table(folder):
-    pd.DataFrame({"x": range(ROWS), "y": CLASSES, "part": PARTS}).to_csv(folder / "t.csv", index=False)
+    pd.DataFrame({"x": range(ROWS), "y": CLASSES, "part": PARTS, **MORE}).to_csv(folder / "t.csv", index=False)
     return {"name": "table", "path": "t.csv", "target": "y", "split": "part"}
 
 
 def arrays(folder):
-    np.savez(folder / "a.npz", X=np.arange(ROWS * 2.0).reshape(ROWS, 2), y=CLASSES, part=PARTS)
+    np.savez(folder / "a.npz", X=np.arange(ROWS * 2.0).reshape(ROWS, 2), y=CLASSES, part=PARTS, **MORE)
     return {"name": "arrays", "path": "a.npz", "split": "part"}
 
 
@@ -141,14 +142,14 @@ def encoded(folder):
 
 def texts(folder):
     words = [f"word{i} {'good' if i % 2 else 'bad'}" for i in range(ROWS)]
-    pd.DataFrame({"text": words, "label": CLASSES, "part": PARTS}).to_csv(folder / "t.csv", index=False)
+    pd.DataFrame({"text": words, "label": CLASSES, "part": PARTS, **MORE}).to_csv(folder / "t.csv", index=False)
     return {"name": "texts", "path": "t.csv", "text": "text", "target": "label", "split": "part"}
 
 
 def images(folder):
     for i in range(ROWS):
         Image.fromarray(np.full((4, 4), 4 * i, np.uint8)).save(folder / f"{i}.png")
-    files = {"image": [f"{i}.png" for i in range(ROWS)], "y": CLASSES, "part": PARTS}
+    files = {"image": [f"{i}.png" for i in range(ROWS)], "y": CLASSES, "part": PARTS, **MORE}
     pd.DataFrame(files).to_csv(folder / "t.csv", index=False)
     return {"name": "images", "path": "t.csv", "image": "image", "target": "y", "split": "part"}
 
@@ -164,6 +165,18 @@ def test_every_source_reads_its_split_column_alike(source, tmp_path):
     assert dataset.roles.split.dtype == np.int64
     assert dataset.roles.split.tolist() == np.where(PARTS == "test", 0, -1).tolist()
     assert any("its 10 validation rows join training" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("source", [table, arrays, texts, images])
+@pytest.mark.parametrize("where", ["both", "training", "scores"])
+def test_every_source_reads_groups_times_and_weights_alike(source, where, tmp_path):
+    named = {"groups": "who", "time": "when", "weights": "weight", "weights_for": where}
+    dataset = source(tmp_path) | named
+    roles = load_data(write_space(tmp_path, dataset={key: v for key, v in dataset.items() if key != "split"})).roles
+    assert pd.factorize(roles.groups)[0].tolist() == MORE["who"].tolist()  # in whatever order
+    assert roles.order.tolist() == MORE["when"].tolist()
+    assert roles.weights.tolist() == MORE["weight"].tolist() and roles.weights_for == where
+    assert roles.split is None
 
 
 TOLD = {

@@ -17,6 +17,7 @@ from tuner.sources.columns.tokens import TextSettings, read_tokens, tokenised
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, located, text_of
 from tuner.sources.readers.frames import MISSING, Separator, check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
+from tuner.sources.readers.plain import values_of
 
 TEXT = ("text", "sentence", "review", "comment", "document", "content", "message", "tweet", "title", "body",
         "review_text", "reviewtext", "review_body", "utterance", "headline")  # fmt: skip
@@ -48,7 +49,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
         tokens += tokenised(each["text"].tolist(), settings, path.name)
         each["target"] = _complete(each["target"], path.name)
     frame = pd.concat(frames, ignore_index=True)
-    read = read_roles(frame, {role: role for role in settings.roles}, where, settings.weights_for, settings.roles)
+    columns = {column: _of_role(frame[role], role) for role, column in settings.roles.items()}
+    read = read_roles(pd.DataFrame(columns), settings.roles, where, settings.weights_for)
     return Dataset(
         name=where,
         inputs=read_tokens(tokens, settings, where),
@@ -209,6 +211,11 @@ def _complete(column: pd.Series, where: str) -> pd.Series:
     if len(empty):
         raise DataError(f"{where}: the target of row {empty[0] + 1} is missing ({len(empty)} rows)", key="target")
     return text
+
+
+def _of_role(column: pd.Series, role: str) -> pd.Series:
+    """The column of a role, which a text frame has as texts: times and weights as numbers where all are."""
+    return values_of(column) if role in ("time", "weights") else column
 
 
 def _labels(text: pd.Series) -> np.ndarray:

@@ -56,16 +56,14 @@ class ReadRoles(NamedTuple):
 
 
 def read_roles(
-    frame: pd.DataFrame, columns: Mapping[str, str], where: str, weights_for: WeightsFor = "both",
-    called: Mapping[str, str] | None = None,
-) -> ReadRoles:  # fmt: skip
+    frame: pd.DataFrame, columns: Mapping[str, str], where: str, weights_for: WeightsFor = "both"
+) -> ReadRoles:
     """Read the columns of the frame that have a role.
 
     Args:
         columns: the column of each role: `groups`, `time`, `split` and `weights`, if there is one.
         where: what errors call the frame.
         weights_for: where the weights count.
-        called: the name in the user's file of each role's column, where the frame has other names.
 
     Raises:
         DataError: a value is missing, or is not what the role takes.
@@ -73,7 +71,7 @@ def read_roles(
     if weights_for != "both" and "weights" not in columns:
         text = f"{where}: weights_for is {weights_for}, and no row has a weight"
         raise DataError(text, "name its weights", "weights_for")
-    split = read_split(frame, columns.get("split"), where, (called or {}).get("split"))
+    split = read_split(frame, columns.get("split"), where)
     roles = Roles(
         groups=group_codes(frame, columns.get("groups"), where, "groups"),
         order=times(frame, columns.get("time"), where),

@@ -31,22 +31,22 @@ class Split:
     notes: tuple[str, ...] = ()
 
 
-def read_split(frame: pd.DataFrame, column: str | None, where: str, called: str | None = None) -> Split:
-    """Read the column; `called` is its name in the file, where the frame has another. Raises `DataError`.
+def read_split(frame: pd.DataFrame, column: str | None, where: str) -> Split:
+    """Read the column. Raises `DataError`.
 
     train and test: one fold, which tests the rows called test. Validation rows train: tuning cuts its own inner folds.
     Numbers with -1: as scikit-learn's PredefinedSplit, where -1 is never tested. 0 and 1, or true and false: only
     where the column's name says which of them tests. Anything else: one fold per value, in sorted order."""
     if column is None:
         return Split(None)
-    values, name = frame[column], called or column
+    values = frame[column]
     check_complete(values, where, "split")
     labels = np.array([_label(value) for value in values])
     found = set(labels)
     if found & (TRAIN | TEST):
-        return _named(labels, found, f"{where}: the split column '{name}'")
+        return _named(labels, found, f"{where}: the split column '{column}'")
     if found <= YES | NO:
-        return Split(_by_name(labels, found, f"{where}: the split column '{name}'", name))
+        return Split(_by_name(labels, found, f"{where}: the split column '{column}'", column))
     numbers = pd.to_numeric(values.astype(str), errors="coerce").to_numpy()
     never = numbers == NEVER_TESTED
     if never.any() and not np.isnan(numbers).any():
