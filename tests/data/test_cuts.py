@@ -153,7 +153,6 @@ def test_holdouts_of_groups_keep_class_shares():
 
 REFUSED = {
     "groups and time": (Resampling(), {"groups": groups_of(20), "order": np.arange(60.0)}, "names time and groups"),
-    "a gap at random": (Resampling(gap=3), {}, "gap applies to kind: time only"),
     "few groups": (Resampling(), {"groups": groups_of(3)}, "3 groups cannot be cut into 5 folds"),
     "no groups": (Resampling(kind="groups"), {}, "needs groups, and the data has none"),
     "no split": (Resampling(kind="split"), {}, "needs split, and the data has none"),

@@ -206,3 +206,65 @@ def test_a_warm_up_that_may_be_off_is_searched(tmp_path):
     path = write_space(tmp_path, training={"epochs": 6, "warmup": {"low": 1, "high": 4, "or": 0}})
     code, out, err = inside("check", path)
     assert code == 0 and "training.warmup: 1 … 4" in out, err
+
+
+UNUSED = {  # of a data source or section: its file, what is written, and every sentence
+    "images in a CSV": (
+        ("d.csv", "image,label\n"),
+        {"dataset": {"name": "images", "path": "d.csv", "labels": "x", "masks": "y"}},
+        ["labels applies only to IDX files, and this is a CSV",
+         "masks applies only to a folder of images, and this is a CSV"],
+    ),
+    "images in folders": (
+        None,
+        {"dataset": {"name": "images", "path": ".", "groups": "who", "task": "regression", "ignore": 255}},
+        ["groups applies only to a CSV, and this is a folder of images",
+         "task applies only to a CSV, and this is a folder of images",
+         "ignore applies only to masks, and this is a folder of images"],
+    ),
+    "an archive": (
+        ("s.ts", "@data\n"),
+        {"dataset": {"name": "sequences", "path": "s.ts", "id": "who", "drop": "x"}},
+        ["id applies only to a table, and this is a .ts file", "drop applies only to a table, and this is a .ts file"],
+    ),
+    "texts of Hugging Face": (
+        None,
+        {"dataset": {"name": "huggingface", "path": "imdb", "text": "t", "target": "y", "groups": "g",
+                     "scale": "none"}},
+        ["scale is used only with text null, and here text is t",
+         "groups is used only with text null, and here text is t"],
+    ),
+    "a table of Hugging Face": (
+        None,
+        {"dataset": {"name": "huggingface", "path": "imdb", "target": "y", "max_length": 9}},
+        ["max_length is used only with text given, and here text is null"],
+    ),
+    "a number of OpenML": (
+        None,
+        {"dataset": {"name": "openml", "id": 31, "version": 2}},
+        ["version is used only with data given, and here data is null"],
+    ),
+    "faces": (
+        None,
+        {"dataset": {"name": "fetch", "set": "covtype", "faces": 9}},
+        ["faces is used only with set lfw_people, and here set is covtype"],
+    ),
+    "a gap": (
+        None, {"resampling": {"gap": 3}}, ["gap is used only with kind time, and here kind is random"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_what_a_source_or_section_does_not_use_is_told_at_once_at_its_place(case, tmp_path):
+    file, changes, sentences = UNUSED[case]
+    if file is not None:
+        (tmp_path / file[0]).write_text(file[1])
+    path = write_space(tmp_path, **changes)
+    code, _, err = inside("check", path)
+    assert code == 2
+    for sentence in sentences:
+        line = next(each for each in err.splitlines() if each.endswith(f"error: {sentence}"))
+        column = int(line.split(":")[2])
+        assert path.read_text()[column - 1 :].lstrip('"').startswith(sentence.partition(" ")[0])
+    assert err.count("error: ") == len(sentences) and err.count("leave it out") == len(sentences)

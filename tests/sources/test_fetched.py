@@ -187,7 +187,6 @@ REFUSED = {
     "split": ({"split": "tset"}, "saved has no split 'tset'"),
     "column": ({"target": "labels"}, "saved has no column 'labels'"),
     "text": ({"text": "x"}, "saved: column 'x' holds no texts"),
-    "groups": ({"groups": "x"}, "dataset.groups is of a table, and dataset.text asks for texts"),
 }
 
 

@@ -37,16 +37,6 @@ CSVS = {
     "a folder": ("file,label\nimg,a\n", {}, "labels.csv, row 1: data/img: no such file"),
     "no name": ("file,label\nimg/1.png,a\n,b\n", {}, "'file' of data row 2 is missing"),
     "numbers": ("file,label\n1,a\n2,b\n", {}, "column 'file' holds numbers, not paths"),
-    "masks elsewhere": (
-        "file,label\nimg/1.png,a\n",
-        {"masks": "img"},
-        "dataset.masks applies only to a folder of images",
-    ),
-    "labels elsewhere": (
-        "file,label\nimg/1.png,a\n",
-        {"labels": "img"},
-        "dataset.labels applies only to IDX files, not",
-    ),
     "classes": ("file,label\nimg/1.png,a\n", {"classes": ("a",)}, "masks or a target: one of both"),
 }
 

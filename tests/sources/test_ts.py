@@ -102,8 +102,7 @@ def test_files_that_do_not_go_together_are_told(tmp_path):
         sequences.load(sequences.Settings(path=("s1.ts", "t.csv")), tmp_path)
 
 
-def test_settings_of_tables_say_nothing_of_ts_files(tmp_path):
-    assert "s1.ts is a .ts file, which has no columns\n  = leave id out" in refused(tmp_path, PLAIN, id="x")
+def test_a_ts_file_has_no_tags(tmp_path):
     assert "has one label for a sequence" in refused(tmp_path, PLAIN, task="tagging")
 
 

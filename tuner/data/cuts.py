@@ -57,8 +57,6 @@ class Splitter(Protocol):
 def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
     """The splitter that the settings ask for. Raises `DataError` if the data cannot be split in that way."""
     kind = kind_of(resampling, dataset)
-    if resampling.gap and kind != "time":
-        raise DataError(f"resampling.gap applies to kind: time only; this one is {kind}", "kind: time, or no gap")
     if dataset.roles.until is not None and kind != "time":
         text = f"forecast windows overlap, so a {kind} split would leak targets of test windows into training windows"
         raise DataError(text, "leave resampling.kind out: the default is time")

@@ -167,26 +167,26 @@ class Reader:
                 if not chosen:
                     self.fixed.append(Fixed(place, goal, name_of(cls), condition))
             elif name in node.entries:
-                inside = self._only(node, field, place, goal, target, condition)
+                inside = self._where_used(node, cls, name, place, goal, target, condition)
                 self._field(node.entries[name], cls, name, place, goal, inside)
             elif field.is_required():
                 self.wrong(node.key or node, f"{_join(path, name)} is missing", field.description)
             else:
                 self._default(field.get_default(call_default_factory=True), place, goal, condition)
 
-    def _only(
-        self, node: Node, field: FieldInfo, path: str, target: str, above: str, condition: Condition
+    def _where_used(
+        self, node: Node, cls: type[Settings], name: str, path: str, target: str, above: str, condition: Condition
     ) -> Condition:
         """The condition with what the setting needs of a searched sibling; where that is otherwise, it has its default:
         no trial is spent on what changes nothing."""
         wants = [
             " or ".join(f"{_join(above, other)} {comparison(value)}" for value in values)
-            for other, values in needs(field).items()
+            for other, values in needs(cls, name).items()
             if other in node.entries and _searched(node.entries[other])
         ]
         if not wants:
             return condition
-        self._default(field.get_default(), path, target, condition)
+        self._default(cls.model_fields[name].get_default(), path, target, condition)
         return condition.given(parse(" and ".join(f"({want})" for want in wants)))
 
     def _default(self, value: Any, path: str, target: str, condition: Condition) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tuner.experiment.selection import Rule
-from tuner.experiment.settings import Settings
+from tuner.experiment.settings import Settings, used_when
 
 FoldCount = Annotated[int, Field(ge=2, le=1000)]
 
@@ -54,7 +54,9 @@ class Resampling(Settings):
         description="random; groups: each whole in one fold; time: trained on what came before; split: outer folds as "
         "the dataset's column names them. auto: what the dataset names",
     )
-    gap: Annotated[int, Field(ge=0, le=10**9)] = Field(0, description="kind time: rows left out just before a test")
+    gap: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        0, description="rows left out just before a test", json_schema_extra=used_when(kind=("time",))
+    )
     stratify: bool | Literal["auto"] = Field("auto", description="keep class shares in every fold; auto: by task")
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(0, description="seed of the cuts")
 

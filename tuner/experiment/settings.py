@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,27 +24,38 @@ class Settings(BaseModel):
     """Frozen, strict (a text is not a number) and closed (an unknown key is an error)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    inherited: ClassVar[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {}  # `used_when` of settings of base classes
 
 
 Alternatives = Mapping[str, type[Settings]]
 
 
-ABOVE_ZERO = ("above 0",)  # for `only`: any number that is
+ABOVE_ZERO = ("above 0",)  # for `used_when`: any number that is
+GIVEN = ("given",)  # for `used_when`: any value but null
 
 
-def only(**values: tuple[Any, ...]) -> dict[str, Any]:
-    """For `Field(json_schema_extra=…)`: the setting is used only where others (or the data's `task`, `layout`) have one
-    of these values."""
-    return {"only": values}
+def used_when(**values: tuple[Any, ...]) -> dict[str, Any]:
+    """For `Field(json_schema_extra=…)`: the setting is used only where others have one of these values, or what is
+    known of the data: its `task`, its `layout`, how it is stored (`storage`, in words)."""
+    return {"used_when": values}
 
 
 def meets(value: Any, wanted: tuple[Any, ...]) -> bool:
-    """Whether a value is among those that `only` allows."""
+    """Whether a value is among those that `used_when` allows."""
+    if wanted == GIVEN:
+        return value is not None
     return value > 0 if wanted == ABOVE_ZERO and isinstance(value, int | float) else value in wanted
 
 
+def not_used(name: str, other: str, wanted: tuple[Any, ...], found: tuple[Any, ...]) -> str:
+    """Why a setting is not used: it needs `other` to have one of the `wanted` values, and it has those `found`."""
+    if other == "storage":
+        return f"{name} applies only to {either(wanted)}, and this is {found[0]}"
+    return f"{name} is used only with {other} {either(wanted)}, and here {other} is {either(found)}"
+
+
 def comparison(value: Any) -> str:
-    """A condition that a setting has a value that `only` allows, written as an expression."""
+    """A condition that a setting has a value that `used_when` allows, written as an expression."""
     words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
     return words.get(value, f"== {value!r}")
 
@@ -54,10 +65,10 @@ def either(values: Iterable[Any]) -> str:
     return " or ".join("null" if value is None else str(value) for value in dict.fromkeys(values))
 
 
-def needs(field: FieldInfo) -> Mapping[str, tuple[Any, ...]]:
-    """The values of other settings that `only` requires for a setting."""
-    extra = field.json_schema_extra
-    return extra.get("only", {}) if isinstance(extra, dict) else {}  # type: ignore[return-value]
+def needs(cls: type[Settings], name: str) -> Mapping[str, tuple[Any, ...]]:
+    """The values of other settings that `used_when` requires for a setting."""
+    extra = cls.inherited.get(name) or cls.model_fields[name].json_schema_extra
+    return extra.get("used_when", {}) if isinstance(extra, dict) else {}  # type: ignore[return-value]
 
 
 def members(annotation: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.experiment.settings import Settings as BaseSettings
-from tuner.experiment.settings import only
+from tuner.experiment.settings import used_when
 from tuner.models.layers import (
     Activation,
     BatchNorm,
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         "plain", description="residual: He et al. 2016; separable: depthwise, then pointwise, Howard et al. 2017"
     )
     embedding_size: int = Field(
-        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=only(layout=("tokens",))
+        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=used_when(layout=("tokens",))
     )
     kernel_size: Literal[1, 3, 5, 7, 9, 11] = Field(3, description="width of a convolution")
     activation: Activation = Field("relu", description="after each convolution")

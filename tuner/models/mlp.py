@@ -10,7 +10,7 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
-from tuner.experiment.settings import ABOVE_ZERO, only
+from tuner.experiment.settings import ABOVE_ZERO, used_when
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import (
     Activation,
@@ -29,7 +29,7 @@ from tuner.models.layers import (
 LAYOUTS = ("flat", "sequence", "image", "ids")
 TASKS = ("classification", "multilabel", "regression")
 WIDEST, DEEPEST = 65536, 100
-DEEP = only(num_layers=ABOVE_ZERO)
+DEEP = used_when(num_layers=ABOVE_ZERO)
 
 
 def _checked(widths: object) -> object:
@@ -43,16 +43,20 @@ def _checked(widths: object) -> object:
 class Settings(BaseSettings):
     name: Literal["mlp"] = "mlp"
     hidden_size: int = Field(
-        64, ge=1, le=WIDEST, description="units of each hidden layer", json_schema_extra=only(widths=(None,))
+        64, ge=1, le=WIDEST, description="units of each hidden layer", json_schema_extra=used_when(widths=(None,))
     )
     num_layers: int = Field(
-        1, ge=0, le=DEEPEST, description="hidden layers; 0 is a linear model", json_schema_extra=only(widths=(None,))
+        1,
+        ge=0,
+        le=DEEPEST,
+        description="hidden layers; 0 is a linear model",
+        json_schema_extra=used_when(widths=(None,)),
     )
     widths: Annotated[str, BeforeValidator(_checked)] | None = Field(
         None, description="units of each hidden layer in turn, as 64-32-16, in the place of hidden_size and num_layers"
     )
     embedding_size: int = Field(
-        8, ge=1, le=4096, description="numbers of each category", json_schema_extra=only(layout=("ids",))
+        8, ge=1, le=4096, description="numbers of each category", json_schema_extra=used_when(layout=("ids",))
     )
     activation: Activation = Field("relu", description="after each hidden layer", json_schema_extra=DEEP)
     normalization: Normalization = Field(

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.experiment.settings import Settings as BaseSettings
-from tuner.experiment.settings import only
+from tuner.experiment.settings import used_when
 from tuner.models.layers import (
     Activation,
     Default,
@@ -29,7 +29,7 @@ from tuner.models.layers import (
 
 LAYOUTS = ("ids",)
 TASKS = ("regression", "classification")
-MLP = only(interaction=("mlp",))
+MLP = used_when(interaction=("mlp",))
 BEGIN = 0.1  # standard deviation of the vectors, as N(0, 1) would begin with products of size √H
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.experiment.settings import Settings as BaseSettings
-from tuner.experiment.settings import only
+from tuner.experiment.settings import used_when
 from tuner.models.layers import (
     Default,
     Directions,
@@ -39,20 +39,20 @@ class Settings(BaseSettings):
     bidirectional: bool = Field(
         False,
         description="a second layer reads backwards (Schuster & Paliwal 1997)",
-        json_schema_extra=only(task=("classification", "multilabel", "regression", "tagging")),
+        json_schema_extra=used_when(task=("classification", "multilabel", "regression", "tagging")),
     )
     readout: Literal["last", "mean", "max", "attention"] = Field(
         "last",
         description="which states are read: the last of each direction, or all",
-        json_schema_extra=only(task=ONE_ANSWER),
+        json_schema_extra=used_when(task=ONE_ANSWER),
     )
     embedding_size: int = Field(
-        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=only(layout=("tokens",))
+        32, ge=1, le=4096, description="numbers for each token", json_schema_extra=used_when(layout=("tokens",))
     )
     tied: bool = Field(
         False,
         description="logits by the embedding's own weights (Press & Wolf 2017)",
-        json_schema_extra=only(task=("language",)),
+        json_schema_extra=used_when(task=("language",)),
     )
     truncate: int | None = Field(
         None,
@@ -61,7 +61,11 @@ class Settings(BaseSettings):
         description="steps over which gradients flow back at most (truncated BPTT); null: all",
     )
     forget_bias: float = Field(
-        0.0, ge=-10, le=10, description="on the forget gate (Gers et al. 2000)", json_schema_extra=only(cell=("lstm",))
+        0.0,
+        ge=-10,
+        le=10,
+        description="on the forget gate (Gers et al. 2000)",
+        json_schema_extra=used_when(cell=("lstm",)),
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(

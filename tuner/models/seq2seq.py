@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.experiment.settings import Settings as BaseSettings
-from tuner.experiment.settings import only
+from tuner.experiment.settings import used_when
 from tuner.metrics.texts import END  # also what the decoder is given before the first token
 from tuner.models.layers import (
     AdditiveAttention,
@@ -47,7 +47,11 @@ class Settings(BaseSettings):
     teacher_forcing: float = Field(1.0, ge=0, le=1, description="how often the decoder is given the truth in training")
     beam: int = Field(1, ge=1, le=32, description="sentences kept while decoding; 1 is greedy")
     forget_bias: float = Field(
-        0.0, ge=-10, le=10, description="on the forget gate (Gers et al. 2000)", json_schema_extra=only(cell=("lstm",))
+        0.0,
+        ge=-10,
+        le=10,
+        description="on the forget gate (Gers et al. 2000)",
+        json_schema_extra=used_when(cell=("lstm",)),
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(

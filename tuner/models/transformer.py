@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tuner.experiment.settings import Settings as BaseSettings
-from tuner.experiment.settings import only
+from tuner.experiment.settings import used_when
 from tuner.models.layers import (
     Activation,
     Default,
@@ -48,12 +48,12 @@ class Settings(BaseSettings):
     readout: Pooling = Field(
         "mean",
         description="how all states become one",
-        json_schema_extra=only(task=("classification", "multilabel", "regression")),
+        json_schema_extra=used_when(task=("classification", "multilabel", "regression")),
     )
     tied: bool = Field(
         False,
         description="logits by the embedding's own weights (Press & Wolf 2017)",
-        json_schema_extra=only(task=("language",)),
+        json_schema_extra=used_when(task=("language",)),
     )
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     dropout: float = Field(0.0, ge=0, lt=1, description="share dropped of weights, of hidden units, of what is added")

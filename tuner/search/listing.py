@@ -78,7 +78,10 @@ def _with_alternatives(name: str, summary: str, cls: type[Settings]) -> Iterator
 
 def _setting(cls: type[Settings], key: str) -> Setting:
     field = cls.model_fields[key]
-    where = "; ".join(f"only with {other} {either(values)}" for other, values in needs(field).items())
+    where = "; ".join(
+        f"only for {either(values)}" if other == "storage" else f"only with {other} {either(values)}"
+        for other, values in needs(cls, key).items()
+    )
     meaning = "; ".join(text for text in (field.description, where) if text)
     return Setting(key, *describe(field), _default(field.get_default()), meaning)
 

@@ -28,7 +28,7 @@ from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
 from tuner.search.sharing import layout, together_in
-from tuner.search.unused_settings import check_used, doubts, split_unused
+from tuner.search.unused_settings import check_dataset, check_used, doubts, split_unused
 from tuner.search.user_code import UserCode
 from tuner.sources.loading.cache import load, named
 
@@ -144,8 +144,16 @@ def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
     return load(member(SOURCES, name), settings, folder)
 
 
+def _facts(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """What is known of the data before it is read: how it is stored. Raises `DataError`."""
+    name: str = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
+    storage = None if is_own(name) else getattr(member(SOURCES, name), "storage", None)
+    return {} if storage is None else {"storage": storage(experiment.dataset, experiment.folder)}
+
+
 def _load(experiment: Experiment, code: UserCode, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
     try:
+        check_dataset(experiment, _facts(experiment))
         return checked(loaded(experiment.dataset, experiment.folder, code))
     except DataError as error:
         where = f"dataset.{error.key}" if error.key else "dataset"

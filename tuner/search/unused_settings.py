@@ -14,7 +14,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
 from tuner.errors import ExperimentError
 from tuner.experiment.experiment import Experiment
-from tuner.experiment.settings import Alternatives, Settings, alternatives, either, meets, needs, subsettings
+from tuner.experiment.settings import Alternatives, Settings, alternatives, meets, needs, not_used, subsettings
 from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
 from tuner.experiment.yaml_file import at
 from tuner.training.losses import BY_TASK
@@ -72,14 +72,14 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
-        for above, name, info in _levels(entry, entries, models):
+        for above, name, cls in _levels(entry, entries, models):
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
-            for other, used in needs(info).items() if _written(entry, info, leaf) else ():
+            for other, used in needs(cls, name).items() if _written(entry, cls.model_fields[name], leaf) else ():
                 given = about.get(other) or _named(entry, f"{above}.{other}", entries)
                 if not any(value == RANGE_OPTION or meets(value, used) for value in given):
-                    text = f"{name} is used only with {other} {either(used)}, and here {other} is {either(given)}"
                     cure = "leave it out" + (f", or change {other}" if other not in about else "")
-                    yield Misuse(entry.path, text, cure)
+                    yield Misuse(entry.path, not_used(name, other, used, given), cure)
+    yield from unused_of("resampling", experiment.resampling, {"kind": (kind_of(experiment.resampling, dataset),)})
     yield from _too_slow(entries)
     yield from _too_far(entries, dataset)
     losses = BY_TASK[dataset.task]
@@ -88,6 +88,23 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
             if loss is not None and loss not in losses:
                 text = f"{loss} is not a loss for {dataset.task}"
                 yield Misuse(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
+
+
+def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[Misuse]:
+    """Each setting of a section without a search that is not used, given these `facts` and the other settings."""
+    for name, field in type(settings).model_fields.items():
+        if getattr(settings, name) == field.get_default(call_default_factory=True):
+            continue
+        for other, used in needs(type(settings), name).items():
+            found = facts[other] if other in facts else (getattr(settings, other),)
+            if not any(meets(value, used) for value in found):
+                yield Misuse(f"{section}.{name}", not_used(name, other, used, found), "leave it out")
+
+
+def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) -> None:
+    """Raise with every setting of the data that is not used."""
+    if found := [experiment.error(*each).message for each in unused_of("dataset", experiment.dataset, facts)]:
+        raise ExperimentError("\n".join(found))
 
 
 def _too_slow(entries: list[Entry]) -> Iterator[Misuse]:
@@ -132,8 +149,8 @@ def extremes(entry: Entry) -> tuple[Any, ...]:
     return tuple(value for value in _values(entry) if value != RANGE_OPTION)  # whose ends are another entry
 
 
-def _levels(entry: Entry, entries: list[Entry], models: Alternatives) -> Iterator[tuple[str, str, FieldInfo]]:
-    """The settings that an entry is part of, from the outermost: where each stands, its name, what it is."""
+def _levels(entry: Entry, entries: list[Entry], models: Alternatives) -> Iterator[tuple[str, str, type[Settings]]]:
+    """The settings that an entry is part of, from the outermost: where each stands, its name, its class."""
     section, *names = entry.target.split(".")
     if section == "training":
         settings: type[Settings] | None = TrainingSettings
@@ -145,7 +162,7 @@ def _levels(entry: Entry, entries: list[Entry], models: Alternatives) -> Iterato
     for name in names:
         if settings is None or (info := settings.model_fields.get(name)) is None:
             return
-        yield above, name, info
+        yield above, name, settings
         above = f"{above}.{name}"
         among = alternatives(info)
         settings = among.get(_chosen(entry, above, entries)) if among else subsettings(info)

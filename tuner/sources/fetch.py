@@ -10,7 +10,7 @@ from tuner.data.dataset import Dataset, as_float32
 from tuner.data.inputs import Numbers
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Classes
-from tuner.errors import DataError
+from tuner.experiment.settings import used_when
 from tuner.sources.readers.fetched import bunch_of
 from tuner.sources.readers.in_memory import plain_frame
 from tuner.sources.table import ColumnSettings, of_frame
@@ -21,13 +21,14 @@ Name = Literal["california_housing", "covtype", "kddcup99", "lfw_people", "olive
 class Settings(NumberSettings):
     name: Literal["fetch"] = "fetch"
     set: Name = Field(description="name of the scikit-learn data set")
-    faces: int | None = Field(None, ge=0, le=1000, description="of lfw_people: people with so many images; default 70")
+    faces: int | None = Field(
+        None, ge=0, le=1000, description="people with so many images; default 70",
+        json_schema_extra=used_when(set=("lfw_people",)),
+    )  # fmt: skip
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
     """Fetch it, or read it from scikit-learn's cache."""
-    if settings.faces is not None and settings.set != "lfw_people":
-        raise DataError("dataset.faces applies only to set: lfw_people", "leave it out", "faces")
     return {
         "california_housing": _table,
         "covtype": _table,

@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlparse
 
 import pandas as pd
@@ -12,6 +12,7 @@ from pydantic import Field
 from tuner.data.dataset import Dataset
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
+from tuner.experiment.settings import GIVEN, used_when
 from tuner.process import stay_offline
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_texts
@@ -21,20 +22,28 @@ from tuner.sources.readers.in_memory import plain_frame
 from tuner.sources.table import ColumnSettings, Names, of_frame, target_of
 
 HUB = "https://huggingface.co"
-OF_TABLES, OF_TEXTS = ("drop", "groups", "time", "scale", "impute"), ("tokens", "lowercase", "max_length")
+OF_TABLES, OF_TEXTS = used_when(text=(None,)), used_when(text=GIVEN)
 ON_DISK = ("dataset_dict.json", "state.json")  # what save_to_disk writes
 
 
 class Settings(NumberSettings, TextSettings):
+    inherited: ClassVar = {
+        **dict.fromkeys(("scale", "impute"), OF_TABLES),
+        **dict.fromkeys(("tokens", "lowercase", "max_length"), OF_TEXTS),
+    }
     name: Literal["huggingface"] = "huggingface"
     path: str = Field(description="its name on the hub, as imdb; or a folder, also one that save_to_disk wrote")
     config: str | None = Field(None, description="which of its configurations, where there are several")
     split: str = Field("train", description="which of its splits; all folds are cut from it")
     text: str | None = Field(None, description="the column of texts; null: its columns are a table")
     target: Names = Field(description="the column to predict, or a list of numeric columns")
-    drop: str | tuple[str, ...] = Field((), description="columns of a table to leave out")
-    groups: str | None = Field(None, description="column of a table: what stays together in a fold; no feature")
-    time: str | None = Field(None, description="column of a table: folds go forward in time; no feature")
+    drop: str | tuple[str, ...] = Field((), description="columns of a table to leave out", json_schema_extra=OF_TABLES)
+    groups: str | None = Field(
+        None, description="column of what stays together in a fold; no feature", json_schema_extra=OF_TABLES
+    )
+    time: str | None = Field(
+        None, description="column of times: folds go forward in time; no feature", json_schema_extra=OF_TABLES
+    )
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 
 
@@ -46,11 +55,6 @@ def load(settings: Settings, folder: Path) -> Dataset:
     for column, feature in loaded.features.items():
         if hasattr(feature, "names") and pd.api.types.is_integer_dtype(frame[column]):  # a ClassLabel; -1 is no label
             frame[column] = [feature.names[code] if code >= 0 else None for code in frame[column]]
-    texts = settings.text is not None
-    for key in OF_TABLES if texts else OF_TEXTS:
-        if getattr(settings, key) != Settings.model_fields[key].default:
-            what = "a table, and dataset.text asks for texts" if texts else "texts, and dataset.text names no column"
-            raise DataError(f"dataset.{key} is of {what}", "leave it out", key)
     if settings.text is None:
         given = {key: getattr(settings, key) for key in ("drop", "groups", "time", "task", "scale", "impute")}
         return of_frame(plain_frame(frame, name), ColumnSettings(**given), settings.target, name)

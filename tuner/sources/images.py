@@ -18,6 +18,7 @@ from tuner.data.precision import as_numbers, narrow
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Classes, PerPosition, Target
 from tuner.errors import DataError
+from tuner.experiment.settings import used_when
 from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.readers.files import IMAGES, inside, located
@@ -33,26 +34,50 @@ COLUMNS = {
     "target": ("target", "label", "class"),
     "mask": ("mask", "mask_path"),
 }
-ONLY = {  # settings that belong to one way to store images
-    "labels": "IDX files", "masks": "a folder of images", "classes": "masks", "ignore": "masks",
-    "image": "a CSV", "target": "a CSV", "mask": "a CSV",
-    **dict.fromkeys((*ROLES, "weights_for", "separator", "task"), "a CSV"),
-}  # fmt: skip
+IDX, FOLDER, CSV, MASKED = "IDX files", "a folder of images", "a CSV", "masks"
+OF_CSV = used_when(storage=(CSV,))
 
 
 class Settings(NumberSettings, RoleSettings):
     reads: ClassVar = ("path", "labels", "masks")
+    inherited: ClassVar = dict.fromkeys((*ROLES, "weights_for"), OF_CSV)
     name: Literal["images"] = "images"
     path: str = Field(description="an IDX file; a folder with one folder per class, or with masks; or a CSV of paths")
-    labels: str | None = Field(None, description="the IDX file of labels; default: as path, labels for images")
-    masks: str | None = Field(None, description="folder of masks called like their images: classes of pixels")
-    classes: tuple[str, ...] = Field((), description="what the values of masks are called, in their order")
-    ignore: int | None = Field(None, ge=0, le=65535, description="value of masks where nothing is asked, such as 255")
-    image: str | None = Field(None, description="column of a CSV: the files, relative to it")
-    target: Names | None = Field(None, description="column of a CSV to predict, or several of numbers")
-    mask: str | None = Field(None, description="column of a CSV: the files of masks")
-    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
-    task: TaskChoice = Field("auto", description="of a CSV; auto: text, true/false or few whole numbers are classes")
+    labels: str | None = Field(
+        None,
+        description="the IDX file of labels; default: as path, labels for images",
+        json_schema_extra=used_when(storage=(IDX,)),
+    )
+    masks: str | None = Field(
+        None,
+        description="folder of masks called like their images: classes of pixels",
+        json_schema_extra=used_when(storage=(FOLDER,)),
+    )
+    classes: tuple[str, ...] = Field(
+        (),
+        description="what the values of masks are called, in their order",
+        json_schema_extra=used_when(storage=(MASKED,)),
+    )
+    ignore: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="value of masks where nothing is asked, such as 255",
+        json_schema_extra=used_when(storage=(MASKED,)),
+    )
+    image: str | None = Field(None, description="column of a CSV: the files, relative to it", json_schema_extra=OF_CSV)
+    target: Names | None = Field(
+        None, description="column of a CSV to predict, or several of numbers", json_schema_extra=OF_CSV
+    )
+    mask: str | None = Field(None, description="column of a CSV: the files of masks", json_schema_extra=OF_CSV)
+    separator: Separator | None = Field(
+        None, description="of a CSV; default ',' (tab in .tsv)", json_schema_extra=OF_CSV
+    )
+    task: TaskChoice = Field(
+        "auto",
+        description="of a CSV; auto: text, true/false or few whole numbers are classes",
+        json_schema_extra=OF_CSV,
+    )
     size: int | None = Field(None, ge=1, le=4096, description="pixels in height and width that all are brought to")
     colour: Colour = Field("auto", description="auto: rgb, unless all are grey; transparent pixels become white")
 
@@ -69,7 +94,7 @@ class Loaded(NamedTuple):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Read all images into one array (N, C, H, W), in the order of their names, or of the rows."""
     path = located(folder, settings.path)
-    found = _way(settings, path)(settings, path, folder)
+    found = _way(settings, folder)(settings, path, folder)
     frame = pd.DataFrame() if found.frame is None else found.frame
     read = read_roles(frame, settings.roles, path.name, settings.weights_for)
     unasked = found.frame is not None and not settings.cut
@@ -104,23 +129,27 @@ def _of_files(column: str) -> bool:
     return column.lower() in (*COLUMNS["image"], *COLUMNS["mask"])
 
 
-def _way(settings: Settings, path: Path) -> Callable[[Settings, Path, Path], Loaded]:
-    """How the images are stored; refuses settings of another way."""
+def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
+    """How the images are stored."""
+    path = located(folder, settings.path)
     if path.is_dir():
-        way, of = (_masked, {"a folder of images", "masks"}) if settings.masks else (_by_class, {"a folder of images"})
-    elif _is_list(path):
-        way, of = _listed, {"a CSV", "masks"}
-    elif path.suffix.lower() in IMAGES:
+        return (FOLDER, MASKED) if settings.masks else (FOLDER,)
+    if _is_list(path):
+        return CSV, MASKED
+    if path.suffix.lower() in IMAGES:
         raise DataError(f"{path} is one image", "dataset.path: the folder of all, or a CSV of paths", "path")
-    elif is_idx(path):
-        way, of = _idx, {"IDX files"}
-    else:
+    if not is_idx(path):
         text = f"{path} is neither a folder, nor a CSV, nor an IDX file such as MNIST's"
         raise DataError(text, "a CSV of paths is called .csv", "path")
-    for key, whose in ONLY.items():
-        if whose not in of and getattr(settings, key) != Settings.model_fields[key].default:
-            raise DataError(f"dataset.{key} applies only to {whose}, not to {path.name}", "leave it out", key)
-    return way
+    return (IDX,)
+
+
+def _way(settings: Settings, folder: Path) -> Callable[[Settings, Path, Path], Loaded]:
+    """What reads images that are stored so."""
+    stored = storage(settings, folder)
+    if FOLDER in stored:
+        return _masked if settings.masks else _by_class
+    return _listed if CSV in stored else _idx
 
 
 def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError
+from tuner.experiment.settings import GIVEN, used_when
 from tuner.sources.readers.fetched import fetched
 from tuner.sources.readers.in_memory import plain_frame
 from tuner.sources.table import ColumnSettings, Names, of_frame
@@ -19,7 +20,9 @@ class Settings(ColumnSettings):
     name: Literal["openml"] = "openml"
     id: int | None = Field(None, ge=1, description="the number of the data set, as 31 in openml.org/d/31")
     data: str | None = Field(None, description="or its name, as credit-g")
-    version: int | None = Field(None, ge=1, description="of that name; null: the oldest that is active")
+    version: int | None = Field(
+        None, ge=1, description="of that name; null: the oldest that is active", json_schema_extra=used_when(data=GIVEN)
+    )
     target: Names | None = Field(None, description="the column to predict; null: the set's own target")
 
 
@@ -29,8 +32,6 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
     if (settings.id is None) == (settings.data is None):
         raise DataError("openml names a data set by its id or by its name", "id: 31, or data: credit-g", "name")
-    if settings.version is not None and settings.data is None:
-        raise DataError("dataset.version is of a name, and an id has one version", "leave it out", "version")
     called: dict[str, Any] = {"data_id": settings.id}
     if settings.data is not None:
         called = {"name": settings.data, "version": settings.version or "active"}

@@ -18,6 +18,7 @@ from tuner.data.roles import Roles
 from tuner.data.settings import NumberSettings
 from tuner.data.target import PerPosition, Target
 from tuner.errors import DataError
+from tuner.experiment.settings import used_when
 from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
 from tuner.sources.columns.standing import unused_times
@@ -26,7 +27,8 @@ from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
 from tuner.sources.readers.ts import read_cases
 
-OF_TABLES = ("id", "time", "target", "features", "drop", "groups", "separator")
+ARCHIVE, TABLE = "a .ts file", "a table"
+OF_TABLES = used_when(storage=(TABLE,))
 LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this share may be more than padding
 
 
@@ -34,13 +36,23 @@ class Settings(NumberSettings):
     reads: ClassVar = ("path",)
     name: Literal["sequences"] = "sequences"
     path: PathOrPaths = Field(description="the file, relative to the experiment file; or several that are put together")
-    id: str | None = Field(None, description="of a table: the column that names the sequence of a row")
-    time: str | None = Field(None, description="of a table: column that orders the steps; else they stand in order")
-    target: str | None = Field(None, description="of a table: the column to predict, one value in a sequence")
-    features: str | tuple[str, ...] = Field((), description="of a table: the channels; default: all other columns")
-    drop: str | tuple[str, ...] = Field((), description="of a table: columns to leave out")
-    groups: str | None = Field(None, description="of a table: column of what stays together in a fold, as patients")
-    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
+    id: str | None = Field(None, description="the column that names the sequence of a row", json_schema_extra=OF_TABLES)
+    time: str | None = Field(
+        None, description="column that orders the steps; else they stand in order", json_schema_extra=OF_TABLES
+    )
+    target: str | None = Field(
+        None, description="the column to predict, one value in a sequence", json_schema_extra=OF_TABLES
+    )
+    features: str | tuple[str, ...] = Field(
+        (), description="the channels; default: all other columns", json_schema_extra=OF_TABLES
+    )
+    drop: str | tuple[str, ...] = Field((), description="columns to leave out", json_schema_extra=OF_TABLES)
+    groups: str | None = Field(
+        None, description="column of what stays together in a fold, as patients", json_schema_extra=OF_TABLES
+    )
+    separator: Separator | None = Field(
+        None, description="of a CSV; default ',' (tab in .tsv)", json_schema_extra=OF_TABLES
+    )
     task: Literal["auto", "classification", "regression", "tagging"] = Field(
         "auto", description="tagging: the target of every step; auto: text, true/false or few whole numbers are classes"
     )
@@ -49,17 +61,20 @@ class Settings(NumberSettings):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Sequences (N, T, D) with 0 after their ends; all `path`s are of one kind."""
     paths = all_located(folder, settings.path)
+    return _archived(settings, paths) if ARCHIVE in storage(settings, folder) else _tabled(settings, paths)
+
+
+def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
+    """How the sequences are stored."""
+    paths = all_located(folder, settings.path)
     kinds = {path.name.lower().removesuffix(".gz").endswith(".ts") for path in paths}
     if len(kinds) > 1:
         raise DataError(f"{paths[0].name} and others are of two kinds", "only .ts files, or only tables", "path")
-    return _archived(settings, paths) if kinds.pop() else _tabled(settings, paths)
+    return (ARCHIVE if kinds.pop() else TABLE,)
 
 
 def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
     where = paths[0].name
-    for key in OF_TABLES:
-        if getattr(settings, key):
-            raise DataError(f"{where} is a .ts file, which has no columns", f"leave {key} out", key)
     if settings.task == "tagging":
         raise DataError(f"{where} has one label for a sequence", "leave task out", "task")
     cases = read_cases(paths)

@@ -16,7 +16,7 @@ from torch.optim.nadam import nadam
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
-from tuner.experiment.settings import ABOVE_ZERO, Settings, only
+from tuner.experiment.settings import ABOVE_ZERO, Settings, used_when
 
 Move = Callable[[Tensor, Tensor, list[Tensor], float], None]
 
@@ -68,7 +68,7 @@ class Sgd(Settings):
     learning_rate: float = _rate(1e-2)
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
     nesterov: bool = Field(
-        False, description="take the gradient where momentum leads", json_schema_extra=only(momentum=ABOVE_ZERO)
+        False, description="take the gradient where momentum leads", json_schema_extra=used_when(momentum=ABOVE_ZERO)
     )
 
     def build(self, weights: Tensor, weight_decay: float) -> Optimizer:

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuner.experiment.settings import Settings, only
+from tuner.experiment.settings import Settings, used_when
 from tuner.training.losses import WEIGHTED, AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
 from tuner.training.schedules import Constant, Schedule
 
-IMAGES = only(layout=("image",))
+IMAGES = used_when(layout=("image",))
 
 
 class EarlyStopping(Settings):
@@ -37,7 +37,7 @@ class TrainingSettings(Settings):
     class_weight: Literal["none", "balanced"] = Field(
         "none",
         description="balanced: what is of a rare class counts more, by each lane's own training rows",
-        json_schema_extra=only(task=("classification", "tagging", "segmentation"), loss=WEIGHTED),
+        json_schema_extra=used_when(task=("classification", "tagging", "segmentation"), loss=WEIGHTED),
     )
     optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
     schedule: Schedule = Field(Constant(), discriminator="name", description="how the learning rate goes on")
@@ -50,7 +50,7 @@ class TrainingSettings(Settings):
         ge=0,
         le=100,
         description="standard deviation of noise on prepared inputs, while training",
-        json_schema_extra=only(layout=("flat", "sequence", "image")),
+        json_schema_extra=used_when(layout=("flat", "sequence", "image")),
     )
     flip: Literal["none", "horizontal", "vertical", "both"] = Field(
         "none", description="turn round every other training image, at random", json_schema_extra=IMAGES
@@ -63,7 +63,7 @@ class TrainingSettings(Settings):
         ge=3,
         le=10_000_000,
         description="words that a lane knows: the commonest of its training rows, <padding> and <unknown>; null: all",
-        json_schema_extra=only(
+        json_schema_extra=used_when(
             layout=("tokens",), task=("classification", "multilabel", "regression", "tagging", "translation")
         ),
     )
@@ -72,7 +72,9 @@ class TrainingSettings(Settings):
         ge=1,
         le=1_000_000,
         description="tokens of a text that are read, from its beginning; null: all",
-        json_schema_extra=only(layout=("tokens",), task=("classification", "multilabel", "regression", "translation")),
+        json_schema_extra=used_when(
+            layout=("tokens",), task=("classification", "multilabel", "regression", "translation")
+        ),
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="null: every epoch is trained and the last one counts"
