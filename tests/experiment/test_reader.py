@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, seconds
 from tuner.experiment.settings import (
@@ -55,7 +56,7 @@ def toy(tmp_path):
         (tmp_path / "e.yaml").write_text(text)
         reader = Reader()
         reader.searchable = searchable
-        reader.settings(read(tmp_path / "e.yaml").root, Toy, "t", "t")
+        reader.settings(read(tmp_path / "e.yaml").root, Toy, Place.of("t"))
         return reader
 
     return reading

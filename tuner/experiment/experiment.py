@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tuner.errors import ExperimentError, NoResultError, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
+from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
 from tuner.experiment.settings import Alternatives, Settings
@@ -130,7 +131,7 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
             reader.wrong(entry.key or entry, f"unknown key '{key}'", did_you_mean(key, (*KEYS, *_inner_keys(key))))
     empty = replace(root, value={}, key=None)
     _model(reader, root, catalogue)
-    reader.settings(root.entries.get("training", empty), catalogue.training, "training", "training")
+    reader.settings(root.entries.get("training", empty), catalogue.training, Place.of("training"))
     space = Space(_ordered(reader), tuple(reader.fixed), _constraints(reader, root))
     name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
     _known_names(reader, space)
@@ -163,12 +164,12 @@ def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[
     root, reader = document.root, Reader()
     reader.searchable = False
     if "dataset" in root.entries:
-        reader.component(root.entries["dataset"], catalogue.datasets, "dataset", "dataset")
+        reader.component(root.entries["dataset"], catalogue.datasets, Place.of("dataset"))
     else:
         reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(catalogue.datasets)}")
     sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
     for section, cls in sections.items():
-        reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, section, section)
+        reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, Place.of(section))
     if reader.problems:
         return reader.problems
     values = Space((), tuple(reader.fixed)).tree({})
@@ -192,7 +193,7 @@ def _whole(reader: Reader, root: Node, section: str, error: ValidationError) -> 
 
 def _model(reader: Reader, root: Node, catalogue: Catalogue) -> None:
     if "model" in root.entries:
-        reader.component(root.entries["model"], catalogue.models, "model", "model")
+        reader.component(root.entries["model"], catalogue.models, Place.of("model"))
     else:
         reader.wrong(root, "model is missing", f"model: {{name: …}}, one of: {', '.join(catalogue.models)}")
 

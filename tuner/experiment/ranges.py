@@ -42,32 +42,24 @@ def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range |
     log = _flag(entries, "log", path, wrong)
     if low is None or high is None:
         return None
-    found = list(_contradictions(entries, path, low, high, log, step, points, integer=integer))
+    domain = Range(low, high, integer, log, step, None if points is None else int(points))
+    found = list(_contradictions(domain, entries, path))
     for problem in found:
         wrong(problem)
     if not found and low > 0 and high / low >= 1000 and not (log or step):
         text = f"{path} spans {math.log10(high / low):.0f} decades without log: small values are hardly ever tried"
         wrong(at(node, text, "add log: true", warning=True))
-    return Range(low, high, integer, log, step, None if points is None else int(points))
+    return domain
 
 
-def _contradictions(
-    entries: dict[str, Node],
-    path: str,
-    low: float,
-    high: float,
-    log: bool,
-    step: float | None,
-    points: float | None,
-    *,
-    integer: bool,
-) -> Iterator[Problem]:
+def _contradictions(domain: Range, entries: dict[str, Node], path: str) -> Iterator[Problem]:
+    low, high, step, points = domain.low, domain.high, domain.step, domain.points
     for key, value in (("low", low), ("high", high)):
-        if integer and abs(value) > MAX_INTEGER:
+        if domain.integer and abs(value) > MAX_INTEGER:
             yield at(entries[key], f"{path}.{key} is beyond 2^53, where whole numbers lose their digits")
     if low > high:
         yield at(entries["low"], f"{path}: low {low:g} is greater than high {high:g}", "swap them")
-    if log and low <= 0:
+    if domain.log and low <= 0:
         hint = "for zero or a log range, write a low above 0 and or: 0"
         yield at(entries["low"], f"{path}: a log range needs low > 0, not {low:g}", hint)
     if step is not None and step <= 0:
@@ -76,7 +68,7 @@ def _contradictions(
         yield at(entries["step"], f"{path}.step {step:g} is wider than the range")
     if points is not None and not 1 <= points <= 10_000:
         yield at(entries["points"], f"{path}.points must be 1 … 10,000")
-    given = [key for key in ("log", "step", "points") if key in entries and (key != "log" or log)]
+    given = [key for key in ("log", "step", "points") if key in entries and (key != "log" or domain.log)]
     for first, second in pairwise(given):
         if "step" in (first, second):
             yield at(entries[second], f"{path} has both {first} and {second}", "keep one of them")

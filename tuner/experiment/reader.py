@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from tuner.errors import UsageError, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
+from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.experiment.settings import (
     Alternatives,
@@ -31,10 +31,8 @@ from tuner.experiment.settings import (
     needs,
     subsettings,
 )
-from tuner.experiment.space import OR, RANGE_OPTION, Choice, Condition, Fixed, Parameter, Value, equal, is_number
+from tuner.experiment.space import OR, RANGE_OPTION, Choice, Fixed, Parameter, Value, equal, is_number
 from tuner.experiment.yaml_file import Node, Problem, at
-
-EVERYWHERE = Condition()
 
 
 class Reader:
@@ -52,31 +50,23 @@ class Reader:
         """Add a problem at `node`."""
         self.problems.append(at(node, message, hint))
 
-    def component(
-        self,
-        node: Node,
-        among: Alternatives,
-        path: str,
-        target: str,
-        condition: Condition = EVERYWHERE,
-        default: str | None = None,
-    ) -> None:
+    def component(self, node: Node, among: Alternatives, place: Place, default: str | None = None) -> None:
         """One of several named settings: `name`, `{name: …, setting: …}`, `{choose: {…}}` or a list of names; `default`
         is the name that stands where the file has none."""
-        entries = node.entries
+        path, entries = place.path, node.entries
         if isinstance(node.value, str):
-            self._named(node, node, among, path, target, condition)
+            self._named(node, node, among, place)
         elif isinstance(node.value, list):
-            self._branch(node, self._by_name(node.value, path), among, path, target, condition, default)
+            self._branch(node, self._by_name(node.value, path), among, place, default)
         elif "choose" in entries:
             self._keys(node, ("choose",), path)
             choose = entries["choose"]
             options = self._by_name(choose.value, path) if isinstance(choose.value, list) else choose.entries
-            self._branch(choose, options, among, path, target, condition, default)
+            self._branch(choose, options, among, place, default)
         elif "name" in entries:
             name = entries["name"]
             if isinstance(name.value, str):
-                self._named(name, node, among, path, target, condition)
+                self._named(name, node, among, place)
             else:
                 self.wrong(name, f"{path}.name must be one name, not {name.text()}",
                            f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}")  # fmt: skip
@@ -96,12 +86,11 @@ class Reader:
             options[str(item.plain())] = replace(item, value={})
         return options
 
-    def _named(self, name: Node, node: Node, among: Alternatives, path: str, target: str, condition: Condition) -> None:
-        cls = self._class(name, str(name.value), among, path)
+    def _named(self, name: Node, node: Node, among: Alternatives, place: Place) -> None:
+        cls = self._class(name, str(name.value), among, place.path)
         if cls is None:
             return
-        body = node if isinstance(node.value, dict) else replace(node, value={})
-        self.settings(body, cls, path, target, condition)
+        self.settings(node if isinstance(node.value, dict) else replace(node, value={}), cls, place)
 
     def _class(self, node: Node, name: str, among: Alternatives, path: str) -> type[Settings] | None:
         """The settings class that a name refers to; None, with a problem added, if there is none."""
@@ -115,123 +104,98 @@ class Reader:
         return cls
 
     def _branch(
-        self,
-        node: Node,
-        options: dict[str, Node],
-        among: Alternatives,
-        path: str,
-        target: str,
-        condition: Condition,
-        default: str | None,
+        self, node: Node, options: dict[str, Node], among: Alternatives, place: Place, default: str | None
     ) -> None:
+        path = place.path
         if not self._open(node, path):
             return
         if not options:
             self.wrong(node, f"{path}: choose needs at least one of: {', '.join(among)}")
         classes = {name: self._class(option.key or option, name, among, path) for name, option in options.items()}
-        known = tuple(name for name, cls in classes.items() if cls is not None)
+        known = {name: cls for name, cls in classes.items() if cls is not None}
         if not known:
             return
-        domain = Choice(known)
-        first = domain.first(default, *among)
-        self.parameters.append(Parameter(path, f"{target}.name", domain, condition, first, selector=True))
-        for name, cls in ((name, cls) for name, cls in classes.items() if cls is not None):
+        domain = Choice(tuple(known))
+        first, target = domain.first(default, *among), f"{place.target}.name"
+        self.parameters.append(Parameter(path, target, domain, place.condition, first, selector=True))
+        for name, cls in known.items():
             option = options[name]
             if isinstance(option.value, dict) or option.value is None:
                 body = option if option.value is not None else replace(option, value={})
-                inside = condition.under(path, name)
-                self.settings(body, cls, f"{path}.{name}", target, inside, chosen=True)
+                self.settings(body, cls, replace(place.under(path, name), path=f"{path}.{name}"), chosen=True)
             else:
                 self.wrong(option, f"{path}.{name} must be a mapping of settings, not {option.text()}")
 
-    def settings(
-        self,
-        node: Node,
-        cls: type[Settings],
-        path: str,
-        target: str,
-        condition: Condition = EVERYWHERE,
-        *,
-        chosen: bool = False,
-    ) -> None:
+    def settings(self, node: Node, cls: type[Settings], place: Place, *, chosen: bool = False) -> None:
         """A mapping of settings of one class; what it leaves out takes its default."""
         if not isinstance(node.value, dict):
-            self.wrong(node, f"{path or 'an experiment'} must be a mapping of settings, not {node.text()}")
+            self.wrong(node, f"{place.path or 'an experiment'} must be a mapping of settings, not {node.text()}")
             return
         hidden = {"name"} if chosen else set()
-        self._keys(node, [name for name in cls.model_fields if name not in hidden], path, deeper(cls))
+        self._keys(node, [name for name in cls.model_fields if name not in hidden], place.path, deeper(cls))
         for name, field in cls.model_fields.items():
-            place, goal = _join(path, name), _join(target, name)
-            self.names |= {place, goal}
+            here = place / name
+            self.names |= {here.path, here.target}
             if name == "name" and name_of(cls):
                 if not chosen:
-                    self.fixed.append(Fixed(place, goal, name_of(cls), condition))
+                    self.fixed.append(Fixed(here.path, here.target, name_of(cls), here.condition))
             elif name in node.entries:
-                inside = self._where_used(node, cls, name, place, goal, target, condition)
-                self._field(node.entries[name], cls, name, place, goal, inside)
+                declared = Declared(cls, name)
+                self._field(node.entries[name], declared, self._where_used(node, declared, place))
             elif field.is_required():
-                self.wrong(node.key or node, f"{_join(path, name)} is missing", field.description)
+                self.wrong(node.key or node, f"{here.path} is missing", field.description)
             else:
-                self._default(field.get_default(call_default_factory=True), place, goal, condition)
+                self._default(field.get_default(call_default_factory=True), here)
 
-    def _where_used(
-        self, node: Node, cls: type[Settings], name: str, path: str, target: str, above: str, condition: Condition
-    ) -> Condition:
-        """The condition with what the setting needs of a searched sibling; where that is otherwise, it has its default:
-        no trial is spent on what changes nothing."""
+    def _where_used(self, node: Node, declared: Declared, above: Place) -> Place:
+        """The place of a setting, with what it needs of a searched sibling as a condition; where that is otherwise, it
+        has its default: no trial is spent on what changes nothing."""
+        here = above / declared.name
         wants = [
-            " or ".join(f"{_join(above, other)} {comparison(value)}" for value in values)
-            for other, values in needs(cls, name).items()
+            " or ".join(f"{joined(above.target, other)} {comparison(value)}" for value in values)
+            for other, values in needs(declared.cls, declared.name).items()
             if other in node.entries and _searched(node.entries[other])
         ]
         if not wants:
-            return condition
-        self._default(cls.model_fields[name].get_default(), path, target, condition)
-        return condition.given(parse(" and ".join(f"({want})" for want in wants)))
+            return here
+        self._default(declared.field.get_default(), here)
+        return replace(here, condition=here.condition.given(parse(" and ".join(f"({want})" for want in wants))))
 
-    def _default(self, value: Any, path: str, target: str, condition: Condition) -> None:
-        self.names |= {path, target}
+    def _default(self, value: Any, place: Place) -> None:
+        self.names |= {place.path, place.target}
         if isinstance(value, Settings):
             for name in type(value).model_fields:
-                self._default(getattr(value, name), f"{path}.{name}", f"{target}.{name}", condition)
+                self._default(getattr(value, name), place / name)
         else:
-            self.fixed.append(Fixed(path, target, value, condition))
+            self.fixed.append(Fixed(place.path, place.target, value, place.condition))
 
-    def _field(self, node: Node, cls: type[Settings], name: str, path: str, target: str, condition: Condition) -> None:
-        field = cls.model_fields[name]
+    def _field(self, node: Node, declared: Declared, place: Place) -> None:
+        field = declared.field
         among, inner = alternatives(field), subsettings(field)
         if among and not (node.value is None and accepts(field, type(None))):
-            self.component(node, among, path, target, condition, getattr(field.get_default(), "name", None))
+            self.component(node, among, place, getattr(field.get_default(), "name", None))
         elif inner is not None and isinstance(node.value, dict):
-            self.settings(node, inner, path, target, condition)
+            self.settings(node, inner, place)
         elif isinstance(node.value, dict) and not accepts(field, dict):
-            self._range(node, cls, name, path, target, condition)
+            self._range(node, declared, place)
         elif isinstance(node.value, list) and not self._is_list_value(field, node):
-            self._choice(node, node.value, cls, name, path, target, condition)
-        elif self._fits(node, cls, name, path):
-            self.fixed.append(Fixed(path, target, node.plain(), condition))
+            self._choice(node, node.value, declared, place)
+        elif self._fits(node, declared, place):
+            self.fixed.append(Fixed(place.path, place.target, node.plain(), place.condition))
 
     @staticmethod
     def _is_list_value(field: FieldInfo, node: Node) -> bool:
         nested = isinstance(node.value, list) and any(isinstance(item.value, list) for item in node.value)
         return accepts(field, list) and not nested
 
-    def _choice(
-        self,
-        node: Node,
-        items: list[Node],
-        cls: type[Settings],
-        name: str,
-        path: str,
-        target: str,
-        condition: Condition,
-    ) -> None:
+    def _choice(self, node: Node, items: list[Node], declared: Declared, place: Place) -> None:
+        path = place.path
         if not self._open(node, path):
             return
         if not items:
             self.wrong(node, f"{path} has no choices", "a list is a choice: give it at least one value")
             return
-        fits = [self._fits(item, cls, name, path) for item in items]
+        fits = [self._fits(item, declared, place) for item in items]
         if any(isinstance(item.value, list | dict) for item in items):
             self.wrong(node, f"{path}: a choice is among plain values")
         if not all(fits):
@@ -241,14 +205,13 @@ class Reader:
             if any(equal(option, item.plain()) for option in options):
                 self.wrong(item, f"{path} offers {item.text()} twice")
             options.append(item.plain())
-        field, domain = cls.model_fields[name], Choice(tuple(options))
-        default = _known(field.get_default())
+        default, domain = declared.default, Choice(tuple(options))
         if not is_number(default):
-            default = domain.first(default, *literals(field))
-        self.parameters.append(Parameter(path, target, domain, condition, default))
+            default = domain.first(default, *literals(declared.field))
+        self.parameters.append(Parameter(path, place.target, domain, place.condition, default))
 
-    def _range(self, node: Node, cls: type[Settings], name: str, path: str, target: str, condition: Condition) -> None:
-        field, entries = cls.model_fields[name], node.entries
+    def _range(self, node: Node, declared: Declared, place: Place) -> None:
+        field, entries, path = declared.field, node.entries, place.path
         if "choose" in entries:
             self.wrong(node, f"{path} has no alternatives with settings of their own",
                        "a list is a choice among values")  # fmt: skip
@@ -257,9 +220,9 @@ class Reader:
             return
         if "choice" in entries:
             self._keys(node, ("choice", "when"), path)
-            condition = self._when(entries.get("when"), condition, path, target, field)
             choice, items = entries["choice"], entries["choice"].value
-            self._choice(choice, items if isinstance(items, list) else [], cls, name, path, target, condition)
+            place = self._when(entries.get("when"), declared, place)
+            self._choice(choice, items if isinstance(items, list) else [], declared, place)
             return
         if not (accepts(field, int) or accepts(field, float)):
             words = literals(field)
@@ -271,30 +234,29 @@ class Reader:
         domain = read_range(node, path, integer=not accepts(field, float), wrong=self.problems.append)
         if domain is not None:
             for key in ("low", "high"):
-                self._fits(entries[key], cls, name, path)
-        default = _known(field.get_default())
-        condition = self._when(entries.get("when"), condition, path, target, field)
-        if "or" in entries and self._fits(entries["or"], cls, name, path):
+                self._fits(entries[key], declared, place)
+        default = declared.default
+        place = self._when(entries.get("when"), declared, place)
+        if "or" in entries and self._fits(entries["or"], declared, place):
             other = entries["or"].plain()
-            selector = Parameter(
-                path + OR, target, Choice((other, RANGE_OPTION)), condition,
-                other if equal(default, other) else RANGE_OPTION, selector=True,
-            )  # fmt: skip
+            first = other if equal(default, other) else RANGE_OPTION
+            domains = Choice((other, RANGE_OPTION))
+            selector = Parameter(path + OR, place.target, domains, place.condition, first, selector=True)
             self.parameters.append(selector)
-            condition = condition.under(selector.path, RANGE_OPTION)
+            place = place.under(selector.path, RANGE_OPTION)
         if domain is not None and self._errors() == before:
-            self.parameters.append(Parameter(path, target, domain, condition, default))
+            self.parameters.append(Parameter(path, place.target, domain, place.condition, default))
 
-    def _when(self, node: Node | None, condition: Condition, path: str, target: str, field: FieldInfo) -> Condition:
-        """The condition with `when` added; where it does not hold, the setting takes its default."""
+    def _when(self, node: Node | None, declared: Declared, place: Place) -> Place:
+        """The place with `when` as a condition; where it does not hold, the setting takes its default."""
         if node is None:
-            return condition
+            return place
         expression = self.expression(node)
         if expression is None:
-            return condition
+            return place
         self.whens.append((expression, node))
-        self.fixed.append(Fixed(path, target, _known(field.get_default()), condition))
-        return condition.given(expression)
+        self.fixed.append(Fixed(place.path, place.target, declared.default, place.condition))
+        return replace(place, condition=place.condition.given(expression))
 
     def expression(self, node: Node) -> Expression | None:
         """Parse a text node as an expression; adds a problem if it is none."""
@@ -310,14 +272,14 @@ class Reader:
     def _errors(self) -> int:
         return sum(not problem.warning for problem in self.problems)
 
-    def _fits(self, node: Node, cls: type[Settings], name: str, path: str) -> bool:
+    def _fits(self, node: Node, declared: Declared, place: Place) -> bool:
         value = node.plain()
-        complaining = complaint(cls, name, value)
+        complaining = complaint(declared.cls, declared.name, value)
         if isinstance(value, float) and not math.isfinite(value):
             complaining = "must be finite"
         if complaining is None:
             return True
-        self.wrong(node, f"{path} {complaining}, not {node.text()}", cure(cls, name, value))
+        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", cure(declared.cls, declared.name, value))
         return False
 
     def _open(self, node: Node, path: str) -> bool:
@@ -329,16 +291,8 @@ class Reader:
         self.problems += unknown_keys(node, tuple(allowed), path, inside)
 
 
-def _known(default: Any) -> Value:
-    return None if default is PydanticUndefined else default
-
-
 def _searched(node: Node) -> bool:
     return isinstance(node.value, list) or bool({"choose", "choice", "low"} & set(node.entries))
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _last(path: str) -> str:
