@@ -105,6 +105,21 @@ def test_files_and_functions_stay_small():
                 assert node.end_lineno - node.lineno + 1 <= 60, f"{path}: {node.name} is too long"
 
 
+def parameters(function):
+    """How many a function has, without self."""
+    own = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return len(own) - (own[:1] in (["self"], ["cls"]))
+
+
+def test_more_than_five_parameters_have_a_reason():
+    for path in FILES:
+        text = path.read_text("utf-8")
+        lines = text.splitlines()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and parameters(node) > 5 and node.name != "command":  # Typer's options
+                assert lines[node.lineno - 2].lstrip().startswith("# parameters: "), f"{path}:{node.lineno} {node.name}"
+
+
 def test_every_public_module_says_what_it_is_for():
     for path in (each for each in FILES if not each.stem.startswith("_") or each.stem == "__init__"):
         doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""

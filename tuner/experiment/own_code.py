@@ -92,9 +92,16 @@ def check_name(name: str, kind: Kind) -> None:
         raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
 
 
-def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], str]:
-    """The object that `name` refers to, in `folder` or an installed package; its files, and their hash. Raises
-    `UsageError`."""
+class Found(NamedTuple):
+    """A class or function of the user, the files that it is made of, and their hash."""
+
+    made: Any
+    files: tuple[Path, ...]
+    digest: str
+
+
+def found(name: str, folder: Path, kind: Kind) -> Found:
+    """The object that `name` refers to, in `folder` or an installed package. Raises `UsageError`."""
     check_name(name, kind)
     where, _, called = name.partition(":")
     module, files = _imported(where, folder, kind)
@@ -106,7 +113,7 @@ def found(name: str, folder: Path, kind: Kind) -> tuple[Any, tuple[Path, ...], s
         if not called:
             raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
         raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
-    return meant, tuple(files), _digest(files)
+    return Found(meant, tuple(files), _digest(files))
 
 
 class Fault(NamedTuple):
@@ -279,9 +286,9 @@ def _unwritable(default: Any) -> bool:
     return type(default) not in PLAIN or (isinstance(default, int) and abs(default) > LARGEST)
 
 
-def code_of(name: str, made: Callable[..., Any], kind: Kind, base: type[Settings], files: tuple[Path, ...],
-            digest: str) -> Code:  # fmt: skip
+def code_of(name: str, found: Found, kind: Kind, base: type[Settings]) -> Code:
     """The arguments of a function or constructor as settings, in addition to those of `base`. Raises `UsageError`."""
+    made, files, digest = found
     annotated: Any = made
     try:
         hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)

@@ -28,6 +28,7 @@ def _counts(outputs: Array, targets: Array, sums: Sums) -> Floats:
     return np.concatenate([sums.of_class(each, classes) for each in (hit, predicted, targets)], axis=1)
 
 
+# parameters: attributes of `Metric`, most of which have a default
 def counted(
     name: str, score: Counted, meaning: str, *, tasks: tuple[str, ...] = CLASSES, bounds: Bounds = (0, 1),
     first: int = 0, undefined: Undefined | None = None,

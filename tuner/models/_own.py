@@ -127,6 +127,6 @@ def load(name: str, folder: Path) -> Own:
 
 @cache
 def _load(name: str, folder: Path) -> Own:
-    made, files, digest = found(name, folder, MODEL)
-    own = described(code_of(name, made, MODEL, BaseSettings, files, digest), BaseSettings)
-    return Own(own.code, own.Settings, made)
+    code = found(name, folder, MODEL)
+    own = described(code_of(name, code, MODEL, BaseSettings), BaseSettings)
+    return Own(own.code, own.Settings, code.made)

@@ -66,6 +66,7 @@ class Maker:
     def __init__(self, settings: Settings, dimensions: int, lanes: Lanes) -> None:
         self.settings, self.dimensions, self.lanes = settings, dimensions, lanes
 
+    # parameters: those of a convolution, as in torch
     def unit(
         self,
         inputs: int,

@@ -8,7 +8,7 @@ what it said itself (Bengio et al. 2015); afterwards it says what is likeliest, 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -62,6 +62,19 @@ class Settings(BaseSettings):
     )
 
 
+class Read(NamedTuple):
+    """The source as a decoder reads it: states (K, B, S, H), their keys for attention, and how many count (K, B)."""
+
+    states: Tensor
+    keys: Tensor
+    lengths: Tensor | None
+
+    def repeated(self, times: int) -> Read:
+        """Every row so many times: (K, B · times, …)."""
+        states, keys = (each.repeat_interleave(times, dim=1) for each in (self.states, self.keys))
+        return Read(states, keys, None if self.lengths is None else self.lengths.repeat_interleave(times, dim=1))
+
+
 class Seq2Seq(nn.Module):
     """Source tokens (K, B, S) → logits of the target's tokens (K, B, T, V), each after the truth before it; `decode`
     gives tokens (K, B, T), `END` after the last."""
@@ -91,10 +104,10 @@ class Seq2Seq(nn.Module):
         self.head = Linear(hidden + read, shapes.outputs, lanes)
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
-        states, keys, state = self._encode(source, lengths)
-        given, said, masks = torch.full_like(targets[..., 0], END), [], self._masks(states)
+        read, state = self._encode(source, lengths)
+        given, said, masks = torch.full_like(targets[..., 0], END), [], self._masks(read.states)
         for step in range(targets.shape[-1]):
-            logits, state = self._step(given, state, states, keys, lengths, masks)
+            logits, state = self._step(given, state, read, masks)
             said.append(logits)
             given = targets[..., step].clamp(min=END)
             if self.training and self.coins is not None:
@@ -107,18 +120,16 @@ class Seq2Seq(nn.Module):
     def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
         lanes, batch, width = *source.shape[:2], self.beam
-        states, keys, state = self._encode(source, lengths)
-        states, keys, *parts = (
-            each.repeat_interleave(width, dim=1) for each in (states, keys, *state)
-        )  # (K, B · W, …)
-        lengths, state = None if lengths is None else lengths.repeat_interleave(width, dim=1), tuple(parts)
-        score = states.new_full((lanes, batch, width), -math.inf)
+        once, state = self._encode(source, lengths)
+        read = once.repeated(width)
+        state = tuple(each.repeat_interleave(width, dim=1) for each in state)  # (K, B · W, …)
+        score = once.states.new_full((lanes, batch, width), -math.inf)
         score[..., 0] = 0.0  # all beginnings are one at first
         given = source.new_full((lanes, batch * width), END)
         said, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
-        masks = self._masks(states)
+        masks = self._masks(read.states)
         for _ in range(self.steps):
-            logits, state = self._step(given, state, states, keys, lengths, masks)
+            logits, state = self._step(given, state, read, masks)
             more = logits.log_softmax(dim=-1)
             silent = torch.full_like(more[:1, :1], -math.inf)
             silent[..., END] = 0.0  # what has ended says nothing more, at no cost
@@ -132,28 +143,25 @@ class Seq2Seq(nn.Module):
             ended = given == END  # and stays so: it cannot say anything else
         return said.view(lanes, batch, width, -1)[:, :, 0]
 
-    def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, State]:
-        """States of the source (K, B, S, H), their keys, and the state that the decoder begins with."""
+    def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Read, State]:
+        """The source as the decoder reads it, and the state that the decoder begins with."""
         states, state = self.source(source), list[Tensor]()
         for drop, encoder, begin in zip(self.drop_source, self.encoders, self.begin, strict=True):
             states, end = encoder(drop(states), lengths)
             state.append(torch.tanh(begin(end)))
             if self.decoders[0].cell == "lstm":
                 state.append(torch.zeros_like(state[-1]))
-        return states, self.attention.project(states), tuple(state)
+        return Read(states, self.attention.project(states), lengths), tuple(state)
 
     def _masks(self, states: Tensor) -> list[Tensor | None]:
         """What is dropped of the token, between the decoder's layers and of the answer: the same at all steps."""
         like = [states.new_empty(()).expand(*states.shape[:2], width) for width in self.widths]
         return [drop.mask(each) for drop, each in zip(self.drops, like, strict=True)]  # type: ignore[operator]
 
-    def _step(
-        self, given: Tensor, state: State, states: Tensor, keys: Tensor, lengths: Tensor | None,
-        masks: list[Tensor | None],
-    ) -> tuple[Tensor, State]:  # fmt: skip
+    def _step(self, given: Tensor, state: State, read: Read, masks: list[Tensor | None]) -> tuple[Tensor, State]:
         """Logits (K, B, V) of the next token, after the token given (K, B), and the next state."""
         parts = len(state) // len(self.decoders)  # of each layer
-        context = self.attention.read(states, keys, state[-parts], lengths)
+        context = self.attention.read(read.states, read.keys, state[-parts], read.lengths)
         x, after = torch.cat([kept(self.target(given), masks[0]), context], dim=-1), State()
         for layer, decoder in enumerate(self.decoders):
             x = kept(x, masks[layer]) if layer else x

@@ -46,6 +46,7 @@ def _per_epoch(title: str, lines: Mapping[str, tuple[FoldCurve, ...]], width: in
     return _plot(f"{title} per epoch: {shown}", range(1, last + 1), bands, ticks, width, color=color)
 
 
+# parameters: what is drawn, and how
 def _plot(
     title: str, x: Sequence[int], bands: Mapping[str, Band], ticks: Sequence[int], width: int, *, color: bool
 ) -> str:

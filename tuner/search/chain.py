@@ -16,6 +16,7 @@ class Chain:
     was drawn.
     """
 
+    # parameters: the plan, what is stored, and four settings of the search
     def __init__(
         self,
         plan: ChainPlan,

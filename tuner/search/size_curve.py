@@ -63,6 +63,7 @@ def size_curve(
     return points
 
 
+# parameters: all that a new process needs
 def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial: TrialRecord, device: str,
            room: MemoryBudget) -> None:  # fmt: skip
     """In the child: send a point for each share; or why there is none."""

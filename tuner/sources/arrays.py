@@ -74,7 +74,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     return Dataset(
         name=name,
         inputs=inputs,
-        target=_target(settings, target, array, layout, inputs, where),
+        target=_target(settings, target, inputs, where),
         roles=read.roles,
         hints=_others(find, names, settings, stored.shape[0]),
         notes=(*read.notes, *_doubts(settings, stored, array, layout)),
@@ -157,11 +157,10 @@ def _lengths(stored: Stored, roles: pd.DataFrame, settings: Settings, layout: La
     return None if settings.lengths is None else step_counts(roles, settings.lengths, stored.shape[1], where)
 
 
-def _target(
-    settings: Settings, target: NDArray[Any], features: NDArray[Any], layout: Layout, inputs: Inputs, where: str
-) -> Target:
+def _target(settings: Settings, target: NDArray[Any], inputs: Inputs, where: str) -> Target:
     """What is asked. A class at every step or pixel must be asked for, as several numbers look alike."""
-    lengths = None if isinstance(inputs, Ids) else inputs.lengths
+    layout, lengths = inputs.layout, None if isinstance(inputs, Ids) else inputs.lengths
+    features = inputs.values if isinstance(inputs, Numbers) else inputs.codes
     places = {"sequence": features.shape[:2], "tokens": features.shape, "image": (len(features), *features.shape[2:])}
     wanted = places.get(layout)
     if target.ndim > 2 and wanted is not None and target.size == np.prod(wanted):

@@ -1,9 +1,9 @@
 """Sequences: `.ts` files of the UEA and UCR archive, or a long table with a row per step (CSV, TSV, Parquet)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -109,6 +109,18 @@ class Part:
     notes: tuple[str, ...]
 
 
+class Ordered(NamedTuple):
+    """All rows, sequence by sequence in time (ΣT,), and the lengths of the sequences (N,)."""
+
+    rows: Rows
+    lengths: Rows
+
+    @property
+    def first(self) -> Rows:
+        """The first row of each sequence (N,)."""
+        return np.asarray(self.rows[np.cumsum(self.lengths) - self.lengths])
+
+
 def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     """Rows sorted by sequence, as they first appear, and in each by time; an id belongs to its file."""
     where, tagged = _name(paths), settings.task == "tagging"
@@ -160,25 +172,30 @@ def _part(settings: Settings, path: Path) -> Part:
     columns = _channels(settings, tuple(map(str, frame.columns)))
     if not columns:
         raise DataError(f"{where}: no column is left as a channel")
-    order, lengths = _order(frame, named["id"], times(frame, settings.time, where), where)
+    ordered = _order(frame, named["id"], times(frame, settings.time, where), where)
     channels = []
     for column in columns:
         ordering = "" if settings.time else f"; or time: {column}, if it orders the steps"
         cure = f"leave it out with drop, or write it as numbers{ordering}"
-        channels.append(numbers_of(frame[column], where, "features", cure)[order])
+        channels.append(numbers_of(frame[column], where, "features", cure)[ordered.rows])
     if settings.task == "tagging":
         check_complete(frame[named["target"]], where, "target")
     for key in ("groups",) if settings.task == "tagging" else ("target", "groups"):
         if named[key] is not None:
-            _check_constant(frame, order, lengths, named[key], key, named["id"], where)
-    starts = order[np.cumsum(lengths) - lengths]
-    known = [*([settings.groups] if settings.groups else []), *_constant(frame, order, lengths, roles)]
-    heads = frame[known].iloc[starts]
-    ids = frozenset(frame[named["id"]].iloc[starts])
+            _check_constant(frame, ordered, named, key, where)
+    known = [*([settings.groups] if settings.groups else []), *_constant(frame, ordered, roles)]
+    heads = frame[known].iloc[ordered.first]
+    ids = frozenset(frame[named["id"]].iloc[ordered.first])
     unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
-    notes = () if settings.time else tuple(unused_times(frame, unused, order, lengths, where))
+    notes = () if settings.time else tuple(unused_times(frame, unused, *ordered, where))
     return Part(
-        tuple(channels), frame[named["target"]].iloc[order], lengths, heads, tuple(map(str, frame.columns)), ids, notes
+        tuple(channels),
+        frame[named["target"]].iloc[ordered.rows],
+        ordered.lengths,
+        heads,
+        tuple(map(str, frame.columns)),
+        ids,
+        notes,
     )
 
 
@@ -187,12 +204,12 @@ def _channels(settings: Settings, columns: tuple[str, ...]) -> list[str]:
     return listed(settings.features) or [column for column in columns if column not in taken]
 
 
-def _constant(frame: pd.DataFrame, order: Rows, lengths: Rows, roles: Collection[str]) -> list[str]:
+def _constant(frame: pd.DataFrame, ordered: Ordered, roles: Collection[str]) -> list[str]:
     """Columns whose names say that rows belong together, and that have one value in each sequence."""
-    first = np.repeat(order[np.cumsum(lengths) - lengths], lengths)
+    first = np.repeat(ordered.first, ordered.lengths)
     others = [str(column) for column in frame.columns if column not in roles and tells_a_role(str(column))]
     codes = {column: pd.factorize(frame[column])[0] for column in others}
-    return [column for column, code in codes.items() if np.array_equal(code[order], code[first])]
+    return [column for column, code in codes.items() if np.array_equal(code[ordered.rows], code[first])]
 
 
 def _again(parts: Sequence[Part], paths: Sequence[Path], column: str) -> tuple[str, ...]:
@@ -211,30 +228,29 @@ def _name(paths: Sequence[Path]) -> str:
     return paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
-def _order(frame: pd.DataFrame, column: str, when: NDArray[np.float64] | None, where: str) -> tuple[Rows, Rows]:
-    """The rows (all of them) sequence by sequence in time, and the lengths (N,)."""
+def _order(frame: pd.DataFrame, column: str, when: NDArray[np.float64] | None, where: str) -> Ordered:
+    """The rows of each value of the column, in time."""
     check_complete(frame[column], where, "id")
     codes = pd.factorize(frame[column])[0]
     if when is None:
-        return np.argsort(codes, kind="stable"), np.bincount(codes)
+        return Ordered(np.argsort(codes, kind="stable"), np.bincount(codes))
     order = np.lexsort((when, codes))
     same = np.flatnonzero((np.diff(codes[order]) == 0) & (np.diff(when[order]) == 0))
     if len(same):
         first, second = sorted(order[same[0] : same[0] + 2].tolist())
         text = f"{where}: data rows {first + 1} and {second + 1} have the same {column} '{frame[column].iloc[first]}'"
         raise DataError(f"{text} and the same time", "one row for each step", "time")
-    return order, np.bincount(codes)
+    return Ordered(order, np.bincount(codes))
 
 
-def _check_constant(
-    frame: pd.DataFrame, order: Rows, lengths: Rows, column: str, key: str, of: str, where: str
-) -> None:
-    """One value of the column in each sequence."""
+def _check_constant(frame: pd.DataFrame, ordered: Ordered, named: Mapping[str, Any], key: str, where: str) -> None:
+    """One value in each sequence of the column that is named for `key`."""
+    column, of = named[key], named["id"]
     check_complete(frame[column], where, key)
-    codes = pd.factorize(frame[column])[0][order]
-    first = np.repeat(codes[np.cumsum(lengths) - lengths], lengths)
-    if len(other := np.flatnonzero(codes != first)):
-        row = order[other[0]]
+    codes = pd.factorize(frame[column])[0]
+    first = np.repeat(codes[ordered.first], ordered.lengths)
+    if len(other := np.flatnonzero(codes[ordered.rows] != first)):
+        row = ordered.rows[other[0]]
         text = f"{where}: '{column}' of {of} '{frame[of].iloc[row]}' is not constant (data row {row + 1})"
         raise DataError(
             text, "task: tagging asks for every step" if key == "target" else "one value in a sequence", key

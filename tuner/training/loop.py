@@ -79,6 +79,7 @@ class Refitted:
     outputs: Outputs
 
 
+# parameters: what is trained, on what, until when, in how much memory, and what is kept
 def train(
     recipe: Recipe,
     lanes: Sequence[Lane],
@@ -124,6 +125,7 @@ def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
     return Uninformed(train, np.array([loss for of_lane in held_out for loss in of_lane]))
 
 
+# parameters: those of `train`, and for how long
 def train_blind(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
 ) -> Refitted:

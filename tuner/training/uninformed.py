@@ -35,6 +35,7 @@ class Uninformed:
     held_out: NDArray[np.float64]
 
 
+# parameters: a stack hands over its parts
 def uninformed_losses(
     loss: Loss, data: LaneData, lanes: Sequence[Lane], sets: Sequence[RowSet], outputs: int, *, balanced: bool
 ) -> tuple[Tensor, Tensor]:

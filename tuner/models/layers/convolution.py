@@ -39,6 +39,7 @@ class Conv(nn.Module):
     more so the fewer the channels (`benchmarks/layers.py`). Weights begin as those of `nn.Conv1d` and `nn.Conv2d`.
     """
 
+    # parameters: those of a layer, as in torch
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, lanes: Lanes, *, dimensions: int = 2,
         stride: int = 1, groups: int = 1,

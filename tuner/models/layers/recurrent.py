@@ -124,6 +124,7 @@ class Directions(nn.Module):
     direction (K, B, S), both directions side by side.
     """
 
+    # parameters: those of a layer, as in torch
     def __init__(
         self, cell: Cell, input_size: int, hidden_size: int, lanes: Lanes, forget_bias: float, *, bidirectional: bool
     ) -> None:

@@ -27,6 +27,7 @@ class Side:
     columns: tuple[str, ...]
 
 
+# parameters: the file, the ids to find in it, and what to leave out
 def read_side(
     path: Path, key: str, ids: Sequence[str], called: str, dropped: Sequence[str], settings: NumberSettings
 ) -> Side:

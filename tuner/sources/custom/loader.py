@@ -72,6 +72,6 @@ def load(name: str, folder: Path) -> Loader:
 
 @cache
 def _load(name: str, folder: Path) -> Loader:
-    function, files, digest = found(name, folder, LOADER)
-    own = described(code_of(name, function, LOADER, LoaderSettings, files, digest), LoaderSettings)
-    return Loader(own.code, own.Settings, function, root_of(name, folder))
+    code = found(name, folder, LOADER)
+    own = described(code_of(name, code, LOADER, LoaderSettings), LoaderSettings)
+    return Loader(own.code, own.Settings, code.made, root_of(name, folder))
