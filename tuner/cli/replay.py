@@ -53,7 +53,9 @@ def _verdict(found: Replay) -> str:
         return f"identical in all {found.values:,} values"
     if found.close:
         return f"close (at most {found.largest:.2g} apart){because}"
-    if found.stored.state != found.again.state or not found.differences:
+    if found.stored.state == found.again.state and not found.differences:
+        return f"different scores, at most {found.largest:.2g} apart, of the same curves"
+    if found.stored.state != found.again.state:
         before, now = (
             f"{each.state}" + (f" ({each.reason})" if each.reason else "") for each in (found.stored, found.again)
         )

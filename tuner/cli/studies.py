@@ -33,7 +33,7 @@ def command(
     from tuner.report.words import summary
     from tuner.store import check_file
 
-    check_file(study)
+    check_file(study, older=rename is None and remove is None)
     if yes and remove is None:
         raise UsageError("--yes is used only with --remove", "leave it out")
     if rename is not None and remove is not None:

@@ -339,7 +339,7 @@ def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kin
 
 def every(path: Path, *, curves: bool = False, kind: Kind = "corrected") -> list[Results]:
     """The results of every study of the file, oldest first."""
-    studies = read(path, curves=curves)
+    studies = read(path, curves=curves, older=True)
     if not studies:
         raise NoStudyYet(f"{path} holds no tuner study", "tuner search FILE makes one")
     return [Results(study, path, kind) for study in studies.values()]

@@ -22,7 +22,7 @@ from tuner.experiment.packing import as_small, pack
 from tuner.experiment.space import Range
 from tuner.search.dummy import dummy
 from tuner.search.prepare import Prepared, hints, prepare
-from tuner.store import FORMAT, StoredStudy, is_ours
+from tuner.store import FORMAT, StoredStudy, is_ours, version3
 
 
 def header(prepared: Prepared, name: str) -> StudyHeader:
@@ -118,6 +118,8 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
     """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed.
 
     Code that it names runs if this user has made the study, or says that it is `trusted`."""
+    if study.header.schema != FORMAT:
+        raise UsageError(f"the study '{study.name}' {version3.SENTENCE}", version3.CURE)
     trusted = trusted or is_ours(study.header)
     try:
         prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)

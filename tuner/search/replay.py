@@ -65,8 +65,10 @@ class Replay:
 
     @property
     def largest(self) -> float:
-        """The largest difference between two values of the curves; infinite where one has no value."""
-        return max((each.size for each in self.differences), default=0.0)
+        """The largest difference between two values of the curves, or between two scores; infinite where one has no
+        value."""
+        scores = zip(self.stored.fold_scores, self.again.fold_scores, strict=False)
+        return max([each.size for each in self.differences] + [abs(a - b) for a, b in scores], default=0.0)
 
     @property
     def close(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuner.errors import NoStudyYet, StorageError, StudyBusy, TunerError
 from tuner.experiment.header import Run, Runs, SizeCurve, StudyHeader
@@ -28,6 +28,7 @@ from tuner.experiment.records import (
 )
 from tuner.files import SQLITE, regular_file, resolve_link
 from tuner.process import silence_optuna
+from tuner.store import version3
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -95,12 +96,13 @@ class StoredStudy:
         return sum(len(chain.trials) for chain in self.chains.values())
 
 
-def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
-    """Every tuner study of the file, read-only; never creates or changes anything.
+def read(path: Path, *, curves: bool = True, older: bool = False) -> dict[str, StoredStudy]:
+    """Every tuner study of the file, read-only; never creates or changes anything. With `older`, also those that this
+    version can only report.
 
     Without `curves`, nine tenths of the file need not be parsed: `read_trial` gives one trial whole.
     """
-    check_file(path)
+    check_file(path, older=older)
     try:
         with _reading(path) as db:
             if db.execute(_STRAY, (RECORD, *KEYS.values(), f"{REFIT}%")).fetchone()[0]:
@@ -116,9 +118,13 @@ def read(path: Path, *, curves: bool = True) -> dict[str, StoredStudy]:
         raise _unreadable(path, error) from error
 
 
-def _check_formats(path: Path, db: sqlite3.Connection) -> None:
-    """Refuse what another version of tuner wrote."""
+def _check_formats(path: Path, db: sqlite3.Connection, *, older: bool) -> None:
+    """Refuse what another version of tuner wrote, but for what can be reported if it is `older`."""
     formats = [json.loads(value)["schema"] for _, _, value in db.execute(ATTRIBUTES, (HEADER,))]
+    if {*formats} == {version3.FORMAT}:
+        if not older:
+            raise StorageError(f"{path} {version3.SENTENCE}", version3.CURE)
+        return
     if max(formats, default=FORMAT) > FORMAT:
         raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")
     if min(formats, default=FORMAT) < FORMAT:
@@ -129,7 +135,20 @@ def _check_formats(path: Path, db: sqlite3.Connection) -> None:
 def attributes(db: sqlite3.Connection, kind: type[T]) -> dict[str, T]:
     """What of this kind hangs on the studies, by name, oldest study first."""
     rows = db.execute(ATTRIBUTES, (KEYS[kind],))
+    if _is_version3(db):
+        reading: Any = {StudyHeader: version3.header, Runs: version3.runs, SizeCurve: version3.curve}[kind]
+        return {name.rpartition("/")[0]: reading(value) for _, name, value in rows}
     return {name.rpartition("/")[0]: from_checked_json(value, kind, KEYS[kind]) for _, name, value in rows}
+
+
+def _is_version3(db: sqlite3.Connection) -> bool:
+    """Whether the file is of version 0.1.0; all studies of a file are of one version."""
+    found = db.execute(ATTRIBUTES, (HEADER,)).fetchone()
+    return found is not None and json.loads(found[2])["schema"] == version3.FORMAT
+
+
+def _trial(db: sqlite3.Connection, text: str, chain: str, number: int) -> TrialRecord:
+    return version3.trial(text) if _is_version3(db) else trial_from_json(text, chain, number)
 
 
 def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
@@ -138,7 +157,7 @@ def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
         with _reading(path) as db:
             query = f"{_RECORDS} AND t.number = ? ORDER BY t.trial_id"
             text, _ = db.execute(query, (f"{name}/{chain}", RECORD, number)).fetchone()
-            return trial_from_json(text, chain, number)
+            return _trial(db, text, chain, number)
     except _ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -203,12 +222,13 @@ def _chains(db: sqlite3.Connection, name: str, header: StudyHeader, curves: bool
 
 
 def _chain(db: sqlite3.Connection, name: str, chain: str, curves: bool) -> StoredChain:
-    study, query = f"{name}/{chain}", f"{_RECORDS} ORDER BY t.number, t.trial_id"
+    study, query, old = f"{name}/{chain}", f"{_RECORDS} ORDER BY t.number, t.trial_id", _is_version3(db)
     if not curves:
-        before = f"instr(a.value_json, '{CURVES}')"
+        before = f"instr(a.value_json, '{version3.CUT if old else CURVES}')"
         text = f"CASE {before} WHEN 0 THEN a.value_json ELSE substr(a.value_json, 1, {before} - 1) || '}}' END"
         query = query.replace("a.value_json", text, 1)
-    records = [trial_from_json(text, chain, number) for text, number in db.execute(query, (study, RECORD))]
+    texts = db.execute(query, (study, RECORD))
+    records = [version3.trial(text) if old else trial_from_json(text, chain, number) for text, number in texts]
     first: dict[int, TrialRecord] = {}
     doubled = [record.number for record in records if first.setdefault(record.number, record) is not record]
     count = "SELECT count(*) FROM trials JOIN studies USING (study_id) WHERE study_name = ?"
@@ -219,7 +239,10 @@ def _chain(db: sqlite3.Connection, name: str, chain: str, curves: bool) -> Store
         (study, REFIT + "%"),
     )
     by_number = {int(number) if (number := key.removeprefix(REFIT)).isdecimal() else -1: text for key, text in refits}
-    done = {n: from_checked_json(text, RefitRecord, place_of(chain, n)) for n, text in by_number.items()}
+    done = {
+        n: version3.refit(text) if old else from_checked_json(text, RefitRecord, place_of(chain, n))
+        for n, text in by_number.items()
+    }
     return StoredChain(tuple(first.values()), done, tuple(doubled), foreign)
 
 
@@ -231,8 +254,9 @@ def holds_something(path: Path) -> bool:
     return about is not None and about.st_size > 0
 
 
-def check_file(path: Path) -> None:
-    """Raise `StorageError` unless the file is an Optuna storage of ours, and all of it sound; it is not touched."""
+def check_file(path: Path, *, older: bool = False) -> None:
+    """Raise `StorageError` unless the file is an Optuna storage of ours, and all of it sound; it is not touched. With
+    `older`, it may be of a version whose studies can only be reported."""
     if regular_file(path) is None:
         raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
@@ -255,7 +279,7 @@ def check_file(path: Path) -> None:
                 raise StorageError(f"{path} is an SQLite file of something else", other)
             studies = db.execute("SELECT count(*) FROM studies").fetchone()[0]
             ours = db.execute("SELECT count(*) FROM study_user_attributes WHERE key = ?", (HEADER,)).fetchone()[0]
-            _check_formats(path, db)
+            _check_formats(path, db, older=older)
     except _ERRORS as error:
         raise _unreadable(path, error) from error
     if studies and not ours:
