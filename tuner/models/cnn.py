@@ -16,7 +16,6 @@ from tuner.experiment.settings import Settings as BaseSettings
 from tuner.experiment.settings import used_when
 from tuner.models.layers import (
     Activation,
-    BatchNorm,
     Conv,
     Default,
     Dropout,
@@ -26,6 +25,7 @@ from tuner.models.layers import (
     Linear,
     Normalization,
     Pool,
+    ReadsSteps,
     Shapes,
     activation,
     half,
@@ -147,7 +147,7 @@ class CNN(nn.Module):
         x = x if self.image else self.entry(x).transpose(2, 3)
         at = None if lengths is None else self._by_resolution(x.shape[3], lengths)
         for layer in self.body.modules():
-            if isinstance(layer, Conv | BatchNorm):
+            if isinstance(layer, ReadsSteps):
                 layer.lengths = at
         x = self.body(x)
         if at is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.metrics import Metric
-from tuner.models.layers import BatchNorm, Copies, Dropout, Lanes, Shapes
+from tuner.models.layers import Decoder, Dropout, HoldsLanes, Lanes, ReadsWholeBatch, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
 from tuner.training.flat import FlatWeights
@@ -72,11 +72,11 @@ class Stack:
         self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
         random = Lanes(tuple(lane.seed for lane in lanes), table.device)
         self.model = recipe.build(table.shapes, random).to(table.device)
-        self._decodes = hasattr(self.model, "decode")  # autoregressive, trained with teacher forcing
+        self._decoder = self.model if isinstance(self.model, Decoder) else None
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.layer_monitor = LayerMonitor(self.model)
-        self._counting = [module for module in self.model.modules() if isinstance(module, BatchNorm | Copies)]
+        self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
         self._pace = LearningRateSchedule(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
         self._augmented = Augmentation(settings, random)
@@ -151,7 +151,7 @@ class Stack:
 
     def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
         """The output of the model; a decoder is given the true tokens before each step (teacher forcing)."""
-        out: Tensor = self.model(*inputs, targets=y) if self._decodes else self.model(*inputs)
+        out: Tensor = self.model(*inputs) if self._decoder is None else self.model(*inputs, targets=y)
         return out
 
     @torch.no_grad()
@@ -181,8 +181,7 @@ class Stack:
             mask = label_mask(y)
             losses.append(by_row(self._loss(out, y), mask))
             label_counts.append(torch.ones_like(losses[-1]) if mask is None else mask.flatten(2).sum(dim=2))
-            said = self.model.decode(*inputs) if self._decodes else self._data.in_units(out)  # type: ignore[operator]
-            outputs.append(said)
+            outputs.append(self._data.in_units(out) if self._decoder is None else self._decoder.decode(*inputs))
         weights = self._data.score_weights(on.rows, on.counts)
         shares = torch.cat(label_counts, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
@@ -203,7 +202,7 @@ class Stack:
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
-            if isinstance(module, Dropout | Copies):
+            if isinstance(module, HoldsLanes):
                 module.select(index.tolist())
         self._batches.select(index)
         self._data = self._data.select(here)
@@ -229,7 +228,7 @@ class Stack:
         per_row = self._row_size + self._kept_per_row
         drops = sum(isinstance(module, Dropout) and module.p > 0 for module in self.model.modules())
         training = PEAK * self._batches.width * per_row + drops * MASKS_AT_ONCE
-        wide = getattr(self.model, "beam", 1)  # sentences kept for each row that is decoded
+        wide = 1 if self._decoder is None else self._decoder.beam
         scoring = (wide * each.width * per_row + SCORED * each.rows.shape[1] * self._answers for each in self._sets)
         return FLOAT * (self._kept_once + max(training, *scoring))
 

@@ -14,6 +14,7 @@ from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, MetaLanes, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
+from tuner.models.layers.protocols import Decoder, HoldsLanes, ReadsSteps, ReadsWholeBatch
 from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, steps_of
 from tuner.models.layers.recurrent import Directions, Recurrent, State
 
@@ -23,11 +24,13 @@ __all__ = [
     "BatchNorm",
     "Conv",
     "Copies",
+    "Decoder",
     "Default",
     "Directions",
     "Dropout",
     "Embedding",
     "Head",
+    "HoldsLanes",
     "Initialization",
     "Lanes",
     "LayerNorm",
@@ -37,6 +40,8 @@ __all__ = [
     "Normalization",
     "Pool",
     "Pooling",
+    "ReadsSteps",
+    "ReadsWholeBatch",
     "Recurrent",
     "SelfAttention",
     "Shapes",
