@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.metrics.parts.guesses import Counted, best_classes, commonest, equal_scores, random_order, shares
-from tuner.metrics.parts.metric import CLASSES, LABELS, Bounds, Metric, OfSet, Undefined, mean_of
+from tuner.metrics.parts.metric import CLASSES, LABELS, Bounds, Metric, OfSet, OfSums, Undefined, mean_of
 from tuner.metrics.parts.order import auc, average_precision
 from tuner.metrics.parts.probabilities import log_sigmoid, log_softmax, sigmoid, softmax
 from tuner.metrics.parts.sums import IGNORED, Array, Floats, Sums
@@ -39,7 +39,7 @@ def counted(
         return score(*np.split(totals, 3, axis=-1))
 
     return Metric(name=name, tasks=tasks, maximize=True, meaning=meaning, bounds=bounds,
-                  guesses=best_classes(score, first), totals=_counts, of_totals=of_totals, counted=score,
+                  guesses=best_classes(score, first), how=OfSums(_counts, of_totals), counted=score,
                   undefined=undefined)  # fmt: skip
 
 
@@ -199,7 +199,7 @@ METRICS = (
     counted("cohen_kappa", kappa, "agreement of truth and prediction beyond chance (Cohen 1960)", bounds=(-1, 1),
             undefined=one_class),
     *(
-        Metric(name=name, tasks=LABELS, maximize=True, of_set=_of_each_class(area), bounds=(0, 1), guesses=guesses,
+        Metric(name=name, tasks=LABELS, maximize=True, how=_of_each_class(area), bounds=(0, 1), guesses=guesses,
                meaning=f"area under the {curve} curve, {AREA}", undefined=one_class)
         for name, area, curve, guesses in (("roc_auc", auc, "ROC", equal_scores),
                                            ("average_precision", average_precision, "precision-recall", random_order))

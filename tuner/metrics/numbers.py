@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from tuner.metrics.parts.guesses import equal_scores, mean, median, quantile, relative_median, searched
-from tuner.metrics.parts.metric import Metric, mean_of
+from tuner.metrics.parts.metric import Metric, OfSums, mean_of
+from tuner.metrics.parts.metric import mean as mean_of_totals
 from tuner.metrics.parts.order import rank_correlation
 from tuner.metrics.parts.sums import Array, Floats, Sums
 
@@ -88,13 +89,7 @@ def r2(totals: Floats) -> Floats:
 
 def _scaled_errors(outputs: Array, targets: Array, sums: Sums, naive: Floats) -> Floats:
     """The weight, and the absolute error over that of the naive forecast (V, M), averaged over the outputs (G, 2)."""
-    errors = (_absolute(outputs, targets) / naive).mean(axis=-1)
-    return sums.of(np.stack([np.ones(len(errors)), errors], axis=1))
-
-
-def scaled_error(totals: Floats) -> Floats:
-    """Mean absolute error over that of the naive forecast, averaged over the outputs; of totals (…, 2)."""
-    return np.asarray(totals[..., 1] / totals[..., 0])
+    return sums.of_mean((_absolute(outputs, targets) / naive).mean(axis=-1))
 
 
 def naive_error(targets: Floats, naive: Floats, weights: Floats, horizon: int) -> Floats:
@@ -138,19 +133,19 @@ def _symmetric(targets: Floats, constant: float) -> Floats:
 
 
 METRICS = (
-    Metric(name="rmse", tasks=NUMBERS, maximize=False, totals=_squares, of_totals=rmse, bounds=(0, None), guesses=mean,
+    Metric(name="rmse", tasks=NUMBERS, maximize=False, how=OfSums(_squares, rmse), bounds=(0, None), guesses=mean,
            meaning="root mean squared error, in the target's units"),
     mean_of(square, name="mse", tasks=NUMBERS, maximize=False, bounds=(0, None), guesses=mean,
             meaning="mean squared error, in the square of the target's units"),
     mean_of(distance, name="mae", tasks=NUMBERS, maximize=False, bounds=(0, None), guesses=median,
             meaning="mean absolute error, in the target's units"),
-    Metric(name="r2", tasks=NUMBERS, maximize=True, totals=_spreads, of_totals=r2, bounds=(None, 1), guesses=mean,
+    Metric(name="r2", tasks=NUMBERS, maximize=True, how=OfSums(_spreads, r2), bounds=(None, 1), guesses=mean,
            meaning="share of the target's variance explained", undefined=partial(_constant, 2)),
     mean_of(relative, name="mape", tasks=NUMBERS, maximize=False, bounds=(0, None), guesses=relative_median,
             meaning="mean of absolute error / |target|: 0.1 is 10 %", undefined=_zero),
     mean_of(symmetric, name="smape", tasks=NUMBERS, maximize=False, bounds=(0, 2), guesses=searched(_symmetric),
             meaning="mean of 2 · absolute error / (|target| + |prediction|): 0.1 is 10 %"),
-    Metric(name="mase", tasks=NUMBERS, maximize=False, totals=_scaled_errors, of_totals=scaled_error,
+    Metric(name="mase", tasks=NUMBERS, maximize=False, how=OfSums(_scaled_errors, mean_of_totals),
            bounds=(0, None), guesses=median, needs="naive", undefined=_exact,
            meaning="mean absolute error / that of the seasonal-naive forecast of the next step on the training rows "
                    "(Hyndman & Koehler 2006)"),
@@ -160,6 +155,6 @@ METRICS = (
                 meaning=f"pinball loss of the {level:g} quantile (Koenker & Bassett 1978)")
         for level in LEVELS
     ),
-    Metric(name="spearman", tasks=NUMBERS, maximize=True, of_set=spearman, bounds=(-1, 1), guesses=equal_scores,
+    Metric(name="spearman", tasks=NUMBERS, maximize=True, how=spearman, bounds=(-1, 1), guesses=equal_scores,
            meaning="rank correlation of truth and prediction", undefined=partial(_constant, RANKED)),
 )  # fmt: skip

@@ -52,7 +52,7 @@ def _none(of_user: OfUser, why: str) -> Undefined:
 
 
 METRICS = tuple(
-    Metric(name=f"{name}@{k}", tasks=("regression",), maximize=True, of_set=_mean_over_users(partial(how, k)),
+    Metric(name=f"{name}@{k}", tasks=("regression",), maximize=True, how=_mean_over_users(partial(how, k)),
            meaning=f"{meaning} {k}, of each user", bounds=(0, 1), guesses=equal_scores, least=least, needs="users",
            undefined=_none(partial(how, k), why), weighted=False)
     for name, how, meaning, least, why in (

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from tuner.metrics.classes import negative_log_likelihood
 from tuner.metrics.parts.guesses import commonest_answer, commonest_tokens, shares
-from tuner.metrics.parts.metric import Metric, mean, mean_of
+from tuner.metrics.parts.metric import Metric, OfSums, mean, mean_of
 from tuner.metrics.parts.sums import IGNORED, Array, Floats, Sums
 
 END = 0  # the token after which a text has ended
 LONGEST = 4  # words of BLEU's n-grams
+
+
+def _log_losses(outputs: Array, targets: Array, sums: Sums) -> Floats:
+    """How many tokens there are, and the −log probability of all (G, 2)."""
+    return sums.of_mean(negative_log_likelihood(outputs, targets))
 
 
 def perplexity(totals: Floats) -> Floats:
@@ -93,16 +97,15 @@ def _bleu(totals: Sequence[float]) -> float:
 
 TEXTS = ("tagging", "language", "translation")
 METRICS = (
-    replace(mean_of(negative_log_likelihood, name="perplexity", tasks=("language",), maximize=False, bounds=(1, None),
-                    guesses=shares, meaning="exp of the mean −log probability of a token"),
-            of_totals=perplexity, mean=False),
+    Metric(name="perplexity", tasks=("language",), maximize=False, how=OfSums(_log_losses, perplexity),
+           bounds=(1, None), guesses=shares, meaning="exp of the mean −log probability of a token"),
     mean_of(bits, name="bits_per_character", tasks=("language",), maximize=False, bounds=(0, None), guesses=shares,
             meaning="mean −log₂ probability of a token"),
-    Metric(name="token_accuracy", tasks=TEXTS, maximize=True, totals=_right_tokens, of_totals=mean, bounds=(0, 1),
+    Metric(name="token_accuracy", tasks=TEXTS, maximize=True, how=OfSums(_right_tokens, mean), bounds=(0, 1),
            guesses=commonest_tokens, whole=True, meaning="share of tokens that are right"),
     mean_of(exact, name="exact_match", tasks=("tagging", "translation"), maximize=True, bounds=(0, 1),
             guesses=commonest_answer, whole=True, meaning="share of rows that are all right"),
-    Metric(name="bleu", tasks=("translation",), maximize=True, totals=_matches, of_totals=bleu, bounds=(0, 100),
+    Metric(name="bleu", tasks=("translation",), maximize=True, how=OfSums(_matches, bleu), bounds=(0, 100),
            guesses=commonest_answer, whole=True,
            meaning="n-grams shared with the reference, 0 … 100 (Papineni 2002)"),
 )  # fmt: skip

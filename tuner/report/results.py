@@ -17,6 +17,7 @@ from tuner.experiment.packing import unpack
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.selection import Selection, ranked
 from tuner.metrics import METRICS
+from tuner.metrics.parts.metric import OfSums
 from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
 from tuner.report.gains import Gain, adjusted
 from tuner.report.statistics import (
@@ -184,11 +185,11 @@ class Results:
         if not self.flat or not kept or None in kept or not best or validated is None or metric is None:
             return None
         totals = [unpack(each) for each in kept if each is not None]
-        if metric.of_totals is None:
+        if not isinstance(metric.how, OfSums):
             return None
         if totals[0].ndim == 1:  # scores of rows, whose mean is that of the set
             totals = [np.stack([np.ones(len(each)), each], axis=1) for each in totals]
-        return bootstrap_corrected(totals, unpack(validated), metric.of_totals, self.maximize)
+        return bootstrap_corrected(totals, unpack(validated), metric.how.score, self.maximize)
 
     @property
     def storage_warnings(self) -> list[str]:

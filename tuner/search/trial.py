@@ -24,6 +24,7 @@ from tuner.experiment.packing import as_small, pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
 from tuner.metrics import METRICS
+from tuner.metrics.parts.metric import OfSums
 from tuner.metrics.parts.sums import Array, Floats
 from tuner.metrics.parts.threshold import decided
 from tuner.metrics.parts.threshold import tuned as threshold_of
@@ -125,7 +126,8 @@ class Runner:
         """The views whose outputs are kept, as they are some chain's refit, or wanted row by row; none where they take
         too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
-        wanted |= {view for chain in job.chains if chain.by_row and self._metric.totals for view in chain.views}
+        if isinstance(self._metric.how, OfSums):
+            wanted |= {view for chain in job.chains if chain.by_row for view in chain.views}
         views = job.views
         numbers = sum(len(views[view][1]) for view in wanted) * self._table.answers * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()

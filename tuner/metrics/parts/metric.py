@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,19 @@ CLASSES = ("classification", "tagging", "segmentation")  # tasks whose answer is
 LABELS = (*CLASSES, "multilabel")
 
 
+class OfSums(NamedTuple):
+    """A score that is a function of weighted sums over the rows.
+
+    `totals` returns the sums (G, S) of G groups of rows, and `score` turns sums (…, S) into scores (…). So one
+    definition gives the score of a set, and that of any resample of its rows."""
+
+    totals: Totals
+    score: OfTotals
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A score of a set of rows.
-
-    Most metrics are a function of weighted sums over the rows: `totals` returns the sums (G, S) of G groups of rows,
-    `of_totals` turns sums (…, S) into scores (…). So one definition gives the score of a set, and that of any resample
-    of its rows. The others, such as an area under a curve, have `of_set` instead.
 
     Attributes:
         name: as it stands in an experiment file.
@@ -41,8 +47,8 @@ class Metric:
         meaning: one line for `tuner list` and the documentation.
         bounds: the lowest and the highest possible score; None where there is none.
         guesses: the best answers that ignore the features.
-        totals, of_totals, of_set: how it is computed, see above.
-        mean: whether the score is the mean of one number per place, which is then the only total beside the weight.
+        how: from sums, as most metrics are; or, as an area under a curve, from the whole set.
+        mean: whether the score is the mean of one number per place.
         counted: the same from the rows that are hit, predicted and true per class, if it scores the predicted class.
         whole: whether it takes the places of a row together, as they are; else each labelled place counts like a row.
         least: targets below it have no meaning; None where all have.
@@ -58,9 +64,7 @@ class Metric:
     meaning: str
     bounds: Bounds
     guesses: Guesses
-    totals: Totals | None = None
-    of_totals: OfTotals | None = None
-    of_set: OfSet | None = None
+    how: OfSums | OfSet
     mean: bool = False
     counted: Counted | None = None
     whole: bool = False
@@ -79,25 +83,33 @@ class Metric:
             weights: (V,), how much each row counts; the values of rows of weight 0 may be anything.
             needed: what the metric `needs` of each row.
         """
-        if self.of_totals is None or self.totals is None:
-            assert self.of_set is not None
-            outputs, targets, weights, _ = self._places(outputs, targets, weights)
-            return float(self.of_set(outputs, targets, weights, *self._needed(needed)))
-        return float(self.of_totals(self._totals(outputs, targets, weights, needed, together=True))[0])
+        if isinstance(self.how, OfSums):
+            return float(self.how.score(self._totals(self.how, outputs, targets, weights, needed)[0]))
+        outputs, targets, weights, _ = self._places(outputs, targets, weights)
+        return float(self.how(outputs, targets, weights, *self._needed(needed)))
 
     @np.errstate(all="ignore")
     def row_totals(self, outputs: Array, targets: Array, weights: Floats, needed: Array | None = None) -> Floats | None:
-        """The totals (V, S) of each row: `of_totals` of their sum is the score. None if the metric is not of sums."""
-        return None if self.totals is None else self._totals(outputs, targets, weights, needed, together=False)
+        """The totals (V, S) of each row, of whose sum the score is a function; None if the metric is not of sums."""
+        if not isinstance(self.how, OfSums):
+            return None
+        return self._totals(self.how, outputs, targets, weights, needed, by_row=True)
 
+    # parameters: those of `score`, and what is made of them
     def _totals(
-        self, outputs: Array, targets: Array, weights: Floats, needed: Array | None, *, together: bool
+        self,
+        how: OfSums,
+        outputs: Array,
+        targets: Array,
+        weights: Floats,
+        needed: Array | None,
+        *,
+        by_row: bool = False,
     ) -> Floats:
-        assert self.totals is not None
         rows = len(weights)
         outputs, targets, weights, row = self._places(outputs, targets, weights)
-        sums = Sums(weights) if together else Sums(weights, rows, row)
-        return self.totals(outputs, targets, sums, *self._needed(needed))
+        sums = Sums(weights, rows, row) if by_row else Sums(weights)
+        return how.totals(outputs, targets, sums, *self._needed(needed))
 
     def _places(self, outputs: Array, targets: Array, weights: Floats) -> tuple[Array, Array, Floats, NDArray[np.intp]]:
         """Outputs, targets and weights of all places, one after another, and the row of each."""
@@ -131,9 +143,9 @@ def mean_of(of_places: OfPlaces, **about: Any) -> Metric:
     """The metric that is the weighted mean of a number per place; `about` are the other attributes of `Metric`."""
 
     def totals(outputs: Array, targets: Array, sums: Sums) -> Floats:
-        return sums.of(np.stack([np.ones(len(targets)), of_places(outputs, targets)], axis=1))
+        return sums.of_mean(of_places(outputs, targets))
 
-    return Metric(totals=totals, of_totals=mean, mean=True, **about)
+    return Metric(how=OfSums(totals, mean), mean=True, **about)
 
 
 def mean(totals: Floats) -> Floats:

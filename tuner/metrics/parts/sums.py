@@ -29,6 +29,10 @@ class Sums:
         columns = [np.bincount(self.group, each, self.groups) for each in weighted]
         return np.stack(columns, axis=1).astype(np.float64)
 
+    def of_mean(self, values: Array) -> Floats:
+        """The sums (G, 2) that a mean of values (P,) takes: of the weights, and of the weighted values."""
+        return self.of(np.stack([np.ones(len(values)), values], axis=1))
+
     def of_class(self, codes: NDArray[np.int64], classes: int) -> Floats:
         """The summed weights (G, C) of the places of each class, of codes (P,); a code below 0 is of no class."""
         known = codes >= 0
