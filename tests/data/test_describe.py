@@ -13,7 +13,9 @@ from toy_data import changed, toy_dataset
 from tuner import registry
 from tuner.data.describe import describe
 from tuner.sources import table
-from tuner.sources.loading.guess import LOOKED_AT, as_series, guess
+from tuner.sources.forecast import as_series
+from tuner.sources.loading.guess import guess
+from tuner.sources.loading.head import LOOKED_AT
 
 ROWS = 60
 FETCHED = {"openml", "fetch", "newsgroups", "huggingface"}
@@ -188,7 +190,7 @@ SAID = {
 def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monkeypatch, case):
     name, content, text = SAID[case]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tuner.sources.loading.guess.LOOKED_AT", 200 if "quoted" in case else LOOKED_AT)
+    monkeypatch.setattr("tuner.sources.loading.head.LOOKED_AT", 200 if "quoted" in case else LOOKED_AT)
     (tmp_path / name).write_text(content)
     code, out, err = inside("data", name)
     assert code == 0, err
@@ -198,7 +200,8 @@ def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monke
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
 def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("tuner.sources.loading.guess.LOOKED_AT", 200)
+    monkeypatch.setattr("tuner.sources.loading.head.LOOKED_AT", 200)
+    monkeypatch.setattr("tuner.sources.forecast.LOOKED_AT", 200)
     path, data = tmp_path / name, pd.DataFrame(np.arange(400_000).reshape(-1, 20), columns=[*"abcdefghijklmnopqrst"])
     if name.endswith("parquet"):
         data.to_parquet(path)

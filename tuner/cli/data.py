@@ -80,7 +80,8 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from tuner.search.catalogue import catalogue
     from tuner.search.prepare import loaded
     from tuner.search.user_code import UserCode
-    from tuner.sources.loading.guess import as_series, guess
+    from tuner.sources.forecast import as_series
+    from tuner.sources.loading.guess import guess
 
     own = {"name": what, **({"target": target} if target else {})}
     settings, assumed = (own, None) if by_name else guess(Path(what), target)

@@ -18,6 +18,7 @@ from tuner.data.target import Target
 from tuner.errors import DataError
 from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles, step_counts
 from tuner.sources.columns.target import as_positions, as_target
+from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.stored_arrays import Find, Stored, finder
 
 FEATURES = "X"
@@ -79,6 +80,11 @@ def load(settings: Settings, folder: Path) -> Dataset:
         hints=_others(find, names, settings, stored.shape[0]),
         notes=(*read.notes, *_doubts(settings, stored, array, layout)),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Files that are called as NumPy and safetensors call theirs."""
+    return Sniffed(CERTAIN) if head.suffix in (".npz", ".npy", ".safetensors") else None
 
 
 def _layout(settings: Settings, stored: Stored, where: str) -> Layout:

@@ -12,6 +12,7 @@ from tuner.data.roles import Roles
 from tuner.data.target import PerPosition
 from tuner.errors import DataError
 from tuner.sources.columns.tokens import TokenSettings, coded, tokenised, vocabulary
+from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, text_of
 
 BLOCKS = 50  # that stay whole in a fold
@@ -50,6 +51,12 @@ def load(settings: Settings, folder: Path) -> Dataset:
         roles=Roles(groups=np.unique(blocks, return_inverse=True)[1].astype(np.int64)),
         notes=_left_out(short, settings),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Any other text."""
+    found = not head.folder and head.suffix in (".txt", ".md", ".text", "") and head.lines
+    return Sniffed(1, assumed="it is text to go on with") if found else None
 
 
 def _left_out(short: list[tuple[str, int]], settings: Settings) -> tuple[str, ...]:

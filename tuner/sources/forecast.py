@@ -1,9 +1,10 @@
 """Time series to forecast: windows of the past and the steps that follow, from a CSV, TSV or Parquet file."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,16 @@ from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts, NaiveForecast
 from tuner.errors import DataError
 from tuner.sources.columns.roles import as_order, instants
-from tuner.sources.columns.standing import check_standing
+from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
+from tuner.sources.loading.head import LOOKED_AT
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame, typed
+from tuner.sources.readers.lines import text_frame
 from tuner.sources.table import Names
 
 HISTORY = 12
+STEPS = 10  # that a table must have to look like a series
 LARGEST = 2**30  # numbers in all windows of all series
 
 
@@ -205,3 +209,19 @@ def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
         cure = f"history: {fits} or less" if fits > 0 else f"history: 1 and horizon: {count - 1} or less"
         raise DataError(text, cure if count > 1 else "drop that series", "lags" if settings.lags else "history")
     return np.arange(lags[0] - 1, count - horizon, settings.stride)
+
+
+def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings that forecast a table's target instead, where a time goes on in equal steps in its first rows."""
+    path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
+    frame = text_frame(path, separator, (), (target,), LOOKED_AT)
+    if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target])):
+        return None
+    for column in (frame[name] for name in frame.columns if name != target):
+        when = held_times(typed(column))
+        if when is None or len(when) < STEPS or not (when[1:] > when[:-1]).all():
+            continue
+        with suppress(DataError):
+            equal_steps(typed(column), when, np.arange(len(when)), path.name)
+            return {**table, "name": "forecast", "time": column.name}
+    return None

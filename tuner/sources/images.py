@@ -1,7 +1,7 @@
 """Images: an IDX file such as MNIST's, a folder per class, a CSV of paths, or images with masks beside them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -21,6 +21,7 @@ from tuner.errors import DataError
 from tuner.experiment.settings import used_when
 from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles
 from tuner.sources.columns.target import TaskChoice, as_target
+from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import IMAGES, inside, located
 from tuner.sources.readers.frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.idx import is_idx, read_idx
@@ -94,7 +95,9 @@ class Loaded(NamedTuple):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Read all images into one array (N, C, H, W), in the order of their names, or of the rows."""
     path = located(folder, settings.path)
-    found = _way(settings, folder)(settings, path, folder)
+    stored = storage(settings, folder)
+    way = _listed if CSV in stored else _idx if IDX in stored else _masked if settings.masks else _by_class
+    found = way(settings, path, folder)
     frame = pd.DataFrame() if found.frame is None else found.frame
     read = read_roles(frame, settings.roles, path.name, settings.weights_for)
     unasked = found.frame is not None and not settings.cut
@@ -106,6 +109,16 @@ def load(settings: Settings, folder: Path) -> Dataset:
         hints=overlooked(frame, (*found.target.names, settings.image or "")) if unasked else (),
         notes=(*found.notes, *read.notes, *_twins(found)),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Folders that hold images, MNIST's files, and tables whose last row names an image."""
+    if head.folder:
+        return Sniffed(CERTAIN) if head.has_images else None
+    if "ubyte" in head.name or "idx3" in head.name:
+        return Sniffed(CERTAIN)
+    named = head.table and any(Path(str(cell)).suffix.lower() in IMAGES for cell in head.frame.iloc[-1])
+    return Sniffed(4, head.separated) if named else None
 
 
 def files(settings: Settings, folder: Path) -> list[Path]:
@@ -142,14 +155,6 @@ def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
         text = f"{path} is neither a folder, nor a CSV, nor an IDX file such as MNIST's"
         raise DataError(text, "a CSV of paths is called .csv", "path")
     return (IDX,)
-
-
-def _way(settings: Settings, folder: Path) -> Callable[[Settings, Path, Path], Loaded]:
-    """What reads images that are stored so."""
-    stored = storage(settings, folder)
-    if FOLDER in stored:
-        return _masked if settings.masks else _by_class
-    return _listed if CSV in stored else _idx
 
 
 def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:

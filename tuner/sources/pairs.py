@@ -11,6 +11,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.roles import Roles
 from tuner.errors import DataError
 from tuner.sources.columns.tokens import TextSettings, answers, read_texts, tokenised
+from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import Separator, check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
@@ -46,6 +47,13 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=answers(texts, settings.target or "translation"),
         roles=Roles(groups=same if len(np.unique(same)) < len(same) else None),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Tables whose first two columns are texts."""
+    if not head.table or head.wordy != (True, True):
+        return None
+    return Sniffed(2, head.separated, "its first two columns are a text and its translation")
 
 
 def _pairs(path: Path, settings: Settings, folder: Path) -> tuple[list[str], list[str]]:

@@ -22,6 +22,7 @@ from tuner.data.target import Amounts
 from tuner.errors import DataError
 from tuner.sources.columns.roles import looks_like_time, times
 from tuner.sources.columns.side import Side, read_side, side_by_side
+from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns, check_complete, listed, numbers_of
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
@@ -78,6 +79,20 @@ def load(settings: Settings, folder: Path) -> Dataset:
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
         notes=_again(pairs),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Tables with a user and a rating, and MovieLens' other files."""
+    if head.table:
+        rated = any("user" in name for name in head.columns) and not CALLED["rating"].isdisjoint(head.columns)
+        return Sniffed(CERTAIN) if rated else None
+    lines = head.lines
+    found = all(line.count("::") >= 2 for line in lines) or (head.suffix == ".data" and all(map(_all_numbers, lines)))
+    return Sniffed(CERTAIN) if lines and found else None
+
+
+def _all_numbers(line: str) -> bool:
+    return all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in line.split())
 
 
 def _is_rating(cells: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
+from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
 from tuner.sources.readers.ts import read_cases
@@ -62,6 +63,11 @@ def load(settings: Settings, folder: Path) -> Dataset:
     """Sequences (N, T, D) with 0 after their ends; all `path`s are of one kind."""
     paths = all_located(folder, settings.path)
     return _archived(settings, paths) if ARCHIVE in storage(settings, folder) else _tabled(settings, paths)
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Files of the archive."""
+    return Sniffed(CERTAIN) if head.suffix == ".ts" else None
 
 
 def storage(settings: Settings, folder: Path) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from tuner.errors import DataError
 from tuner.sources.columns.encode import Categories, inputs
 from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, overlooked, read_roles
 from tuner.sources.columns.target import TaskChoice, as_target
+from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
 
@@ -26,6 +27,7 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+OUTCOMES = ("target", "label", "class", "y", "outcome", "diagnosis", "species")
 Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
 
 
@@ -58,6 +60,17 @@ def load(settings: Settings, folder: Path) -> Dataset:
     taken = _taken(settings, settings.target)
     frame = read_frame(path, settings.separator, settings.sheet, lambda name: name not in taken)
     return of_frame(frame, settings, settings.target, path.name)
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Any table; without a named target, a column that is called like one, or the last."""
+    if not head.table:
+        return None
+    if head.target:
+        return Sniffed(1, head.separated)
+    names = list(head.columns.values())
+    outcome = next((head.columns[name] for name in OUTCOMES if name in head.columns), names[-1])
+    return Sniffed(1, {**head.separated, "target": outcome}, f"the target is '{outcome}'; else --target COLUMN")
 
 
 def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str) -> Dataset:

@@ -14,6 +14,7 @@ from tuner.errors import DataError
 from tuner.sources.columns.roles import RoleSettings, overlooked, read_roles, tells_a_role
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_tokens, tokenised
+from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, located, text_of
 from tuner.sources.readers.frames import MISSING, Separator, check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
@@ -59,6 +60,19 @@ def load(settings: Settings, folder: Path) -> Dataset:
         hints=() if settings.cut else overlooked(frame, ("text", "target"), timed=False),
         notes=(*_beside(paths), *read.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
     )
+
+
+def sniff(head: Head) -> Sniffed | None:
+    """Folders, tables with a column of texts beside another, and a text and a label in each line."""
+    if head.folder:
+        return Sniffed(1)
+    if head.table:
+        named = head.columns.keys() & set(TEXT) and (head.target or head.columns.keys() & set(TARGET))
+        beside = len(head.frame.columns) == 2 and sum(head.wordy) == 1
+        return Sniffed(3, head.separated) if named or beside else None
+    lines = head.lines
+    found = all(line.count("\t") == 1 for line in lines) or all(line.startswith(FASTTEXT) for line in lines)
+    return Sniffed(4) if lines and found else None
 
 
 def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:

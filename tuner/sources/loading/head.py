@@ -1,0 +1,78 @@
+"""The first look at a file or folder, from which each source tells whether it would read it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tuner.sources.readers.files import IMAGES, inside
+from tuner.sources.readers.frames import TABLES, TYPED
+from tuner.sources.readers.lines import lines_of, text_frame
+
+LOOKED_AT = 5000  # lines, as files are often sorted, the shortest text first
+WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
+CERTAIN = 5
+
+
+class Sniffed(NamedTuple):
+    """How a source would read a file: its settings beside `name`, `path` and `target`, and what it assumes. `surety`
+    is from 1, it can be read so, to `CERTAIN`; the source that is the surest reads it."""
+
+    surety: int
+    settings: dict[str, Any] = {}  # noqa: RUF012  # never changed
+    assumed: str | None = None
+
+
+class Head:
+    """The beginning of a file, read once for all sources, as far as they ask for it."""
+
+    def __init__(self, path: Path, target: str | None) -> None:
+        self.path, self.target = path, target
+        self.folder = path.is_dir()
+        self.name = path.name.lower().removesuffix(".gz")
+        inner = path.with_suffix("").suffix if path.suffix == ".gz" else ""
+        self.suffix = (inner or path.suffix).lower()
+        self.table = not self.folder and self.suffix in TABLES
+
+    @cached_property
+    def has_images(self) -> bool:
+        """Whether an image is anywhere in a folder."""
+        return any(each.suffix.lower() in IMAGES for each in inside(self.path) if not each.is_dir())
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The first lines of a file that is no table; none of a folder. Raises `DataError` for what is no text."""
+        return [] if self.folder or self.table else lines_of(self.path, first=LOOKED_AT)
+
+    @cached_property
+    def separated(self) -> dict[str, str]:
+        """The separator of a CSV where it is none that goes without saying."""
+        if (self.path.stem if self.path.suffix == ".gz" else self.path.name).lower().endswith(TYPED):
+            return {}
+        first, usual = lines_of(self.path, first=1)[0], "\t" if ".tsv" in self.path.name.lower() else ","
+        found = None if usual in first else next((sign for sign in ";\t|" if sign in first), None)
+        return {"separator": found} if found else {}
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The first rows of a table, all as texts; the first of them may be the header."""
+        return text_frame(self.path, self.separated.get("separator"), (), (), LOOKED_AT)
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """The columns of a table: their names in small letters, and as they are written."""
+        names = self.frame.iloc[0] if list(self.frame.columns)[:1] == ["1"] else self.frame.columns
+        return {str(name).lower().strip(): str(name) for name in names}
+
+    @cached_property
+    def wordy(self) -> tuple[bool, ...]:
+        """Whether the cells of the first two columns are texts, not names of classes."""
+        return tuple(_wordy(self.frame.iloc[1:, place]) for place in range(min(2, len(self.frame.columns))))
+
+
+def _wordy(column: pd.Series) -> bool:
+    counts = [len(str(cell).split()) for cell in column]
+    return sum(counts) >= WORDS * len(counts) and column.nunique() > len(counts) / 2
