@@ -14,8 +14,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from benchmarks.timing import table
-from tuner.data.dataset import Dataset
-from tuner.data.target import Task
+from tuner.data import Amounts, Classes, Dataset, Numbers
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.diagnosis import SIGNS
 from tuner.experiment.records import TrialRecord
@@ -70,10 +69,9 @@ def _dataset(each: Situation, trials: int, seed: int) -> Dataset:
     rng = np.random.default_rng(seed)
     parts = [_draw(each.kind, each.rows, each.snr, rng) for _ in range(trials)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
-    task: Task = "regression" if y.ndim == 2 else "classification"
     classes = tuple(map(str, range(y.max() + 1))) if y.ndim == 1 else ()
-    y = y.astype(np.float32) if y.ndim == 2 else y
-    return Dataset(each.what, task, x.astype(np.float32), y, (), ("y",), classes)
+    target = Classes(y, classes) if y.ndim == 1 else Amounts(y.astype(np.float64), ("y",))
+    return Dataset(each.what, Numbers(x.astype(np.float32)), target)
 
 
 def records(each: Situation, trials: int = TRIALS, seed: int = 0) -> list[TrialRecord]:

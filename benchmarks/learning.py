@@ -100,7 +100,7 @@ def _row(task: Task) -> str:
 
 def _lanes(dataset: Dataset) -> list[Lane]:
     """By whole groups where there are any."""
-    units = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
+    units = np.arange(len(dataset)) if dataset.roles.groups is None else dataset.roles.groups
     tests = [test for _, test in KFold(3, shuffle=True, random_state=0).split(np.unique(units))]
     tested = [np.isin(units, np.unique(units)[test]) for test in tests]
     return [Lane(np.flatnonzero(~test), (np.flatnonzero(test),), seed) for seed, test in enumerate(tested)]

@@ -83,12 +83,12 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Files that are called as NumPy and safetensors call theirs."""
+    """Certain for NPZ, NPY and safetensors files."""
     return Sniffed(CERTAIN) if head.suffix in (".npz", ".npy", ".safetensors") else None
 
 
 def _layout(settings: Settings, stored: Stored, where: str) -> Layout:
-    """As told, or by the number of dimensions; checked against the shape and the type of the array."""
+    """The layout that the settings name, or that of the number of dimensions. Raises `DataError` if it does not fit."""
     told, dimensions = settings.layout, len(stored.shape)
     codes = told in ("tokens", "ids")
     if stored.dtype.kind not in "biuf" or dimensions not in DIMENSIONS[told]:
@@ -101,7 +101,7 @@ def _layout(settings: Settings, stored: Stored, where: str) -> Layout:
 
 
 def _inputs(settings: Settings, stored: Stored, layout: Layout, lengths: Rows | None, where: str) -> Inputs:
-    """The array in its layout; what stands after the end of a sequence or text becomes 0."""
+    """The array as inputs of that layout; steps after the end of a sequence or text become 0."""
     if layout == "ids":
         return _ids(_codes(settings, stored, layout, where))
     if layout == "tokens":
@@ -113,7 +113,7 @@ def _inputs(settings: Settings, stored: Stored, layout: Layout, lengths: Rows | 
 
 
 def _numbers(stored: Stored, layout: Layout) -> Narrowed:
-    """The features in the shape of their layout: one channel where the array has none."""
+    """The array as numbers in the shape of its layout, with one channel if it has none."""
     rows, *sizes = stored.shape
     if layout == "flat":
         shape: tuple[int, ...] = (rows, math.prod(sizes))
@@ -125,7 +125,7 @@ def _numbers(stored: Stored, layout: Layout) -> Narrowed:
 
 
 def _codes(settings: Settings, stored: Stored, layout: Layout, where: str) -> NDArray[Any]:
-    """Whole numbers from 0 up."""
+    """The array as whole numbers from 0 up. Raises `DataError`."""
     values = stored.read()
     wrong = np.argwhere((values < 0) | _broken(values))
     if len(wrong):
@@ -136,7 +136,7 @@ def _codes(settings: Settings, stored: Stored, layout: Layout, where: str) -> ND
 
 
 def _tokens(values: NDArray[Any], lengths: Rows | None) -> Tokens:
-    """A vocabulary of the tokens that occur; 0 is padding, and at the end of a row it ends the text."""
+    """Texts whose vocabulary is the tokens that occur. 0 is padding; at the end of a row it ends the text."""
     shown = np.unique(values[values > 0])
     codes = np.where(values > 0, np.searchsorted(shown, values) + 2, 0).astype(np.int64)
     if lengths is None and codes.size and (codes[:, -1] == 0).any():
@@ -148,7 +148,7 @@ def _tokens(values: NDArray[Any], lengths: Rows | None) -> Tokens:
 
 
 def _ids(values: NDArray[Any]) -> Ids:
-    """A vocabulary for each column, of the ids that occur in it."""
+    """Ids with a vocabulary for each column: the ids that occur in it."""
     columns = [np.unique(column, return_inverse=True) for column in values.T]
     codes = np.stack([places + 2 for _, places in columns], axis=1) if columns else np.empty(values.shape, np.int64)
     return Ids(codes, tuple(_words(shown) for shown, _ in columns))
@@ -159,12 +159,12 @@ def _words(shown: NDArray[Any]) -> tuple[str, ...]:
 
 
 def _lengths(stored: Stored, roles: pd.DataFrame, settings: Settings, layout: Layout, where: str) -> Rows | None:
-    """The steps that count, as told."""
+    """How many steps of each row (N,) count, if the settings name them."""
     return None if settings.lengths is None else step_counts(roles, settings.lengths, stored.shape[1], where)
 
 
 def _target(settings: Settings, target: NDArray[Any], inputs: Inputs, where: str) -> Target:
-    """What is asked. A class at every step or pixel must be asked for, as several numbers look alike."""
+    """The target. A class at every step or pixel needs `task`, because it looks like several amounts."""
     layout, lengths = inputs.layout, None if isinstance(inputs, Ids) else inputs.lengths
     features = inputs.values if isinstance(inputs, Numbers) else inputs.codes
     places = {"sequence": features.shape[:2], "tokens": features.shape, "image": (len(features), *features.shape[2:])}
@@ -187,13 +187,13 @@ def _target(settings: Settings, target: NDArray[Any], inputs: Inputs, where: str
 
 
 def _broken(numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a number is not whole, or none at all."""
+    """Whether each number is not whole, or not finite."""
     broken: NDArray[np.bool_] = ~np.isfinite(numbers) | (numbers != np.round(numbers))
     return broken
 
 
 def _roles(find: Find, settings: Settings, rows: int, where: str) -> pd.DataFrame:
-    """The arrays of one value per row, as columns."""
+    """The arrays that hold one value per row, as columns of a table."""
     named = settings.roles if settings.lengths is None else {**settings.roles, "lengths": settings.lengths}
     arrays = {name: find(name, key).read() for key, name in named.items()}
     for (key, name), array in zip(named.items(), arrays.values(), strict=False):
@@ -205,7 +205,7 @@ def _roles(find: Find, settings: Settings, rows: int, where: str) -> pd.DataFram
 
 
 def _others(find: Find, names: tuple[str, ...], settings: Settings, rows: int) -> tuple[str, ...]:
-    """What arrays of one value per row that nothing names may say of cutting."""
+    """Hints: arrays of one value per row that no setting names, and that may tell how rows should be cut."""
     if settings.cut:
         return ()
     taken, found = (settings.features, settings.target, settings.weights, settings.lengths), {}
@@ -218,7 +218,7 @@ def _others(find: Find, names: tuple[str, ...], settings: Settings, rows: int) -
 
 
 def _doubts(settings: Settings, stored: Stored, features: NDArray[Any], layout: Layout) -> tuple[str, ...]:
-    """What is read as it stands, and may be meant otherwise."""
+    """Notes about arrays that may be meant differently: channels last, and padding in front."""
     if layout == "image" and len(stored.shape) == 4 and stored.shape[3] in (1, 3, 4) and stored.shape[1] > 4:
         shape = " × ".join(map(str, stored.shape[2:]))
         return (f"'{settings.features}' is read as {stored.shape[1]} channels of {shape} pixels; if the channels come "

@@ -25,9 +25,9 @@ class Settings(DatasetSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Tokens (N, T): symbols, blanks, a sign to go, blanks; asked are the symbols, at the blanks after the sign.
+    """Tokens (N, T): symbols, blanks, a sign to go, blanks. The target is the symbols, at the blanks after the sign.
 
-    Always saying one symbol is right in 1 of `symbols` steps, and its perplexity is `symbols`.
+    Always predicting one symbol is right in 1 of `symbols` steps, and its perplexity is `symbols`.
     """
     random = np.random.default_rng(settings.seed)
     alphabet = tuple("abcdefghijklmnopqrstuvwxyz"[: settings.symbols])

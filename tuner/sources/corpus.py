@@ -1,4 +1,4 @@
-"""Plain text for language models: one file or several, cut into pieces; asked is what comes after each token."""
+"""Plain text for language models: one file or several, cut into pieces; the target is the next token."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -28,7 +28,7 @@ class Settings(TokenSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Pieces of text (N, T), one after another; asked is the token after each.
+    """Pieces of text (N, T); the target is the next token of each.
 
     Neighbours stay in one fold, in 50 blocks of each file: the lines before and after tell much of a piece."""
     pieces, blocks, short = [], [], []
@@ -54,13 +54,13 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Any other text."""
+    """Possible for any text that no other source reads."""
     found = not head.folder and head.suffix in (".txt", ".md", ".text", "") and head.lines
     return Sniffed(1, assumed="it is text to go on with") if found else None
 
 
 def _left_out(short: list[tuple[str, int]], settings: Settings) -> tuple[str, ...]:
-    """The files of which nothing is read."""
+    """A note about files that are too short to be read."""
     if not short:
         return ()
     shown = ", ".join(name for name, _ in short[:3]) + (", …" if len(short) > 3 else "")
@@ -70,7 +70,7 @@ def _left_out(short: list[tuple[str, int]], settings: Settings) -> tuple[str, ..
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """The files, those of folders sorted."""
+    """All files: those that are named, and those in folders, sorted."""
     found: list[Path] = []
     for path in paths:
         files = sorted(each for each in inside(path) if not each.is_dir()) if path.is_dir() else [path]

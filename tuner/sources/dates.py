@@ -27,7 +27,7 @@ class Settings(DatasetSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Characters of dates of the years 1950 … 2049 in four ways to write them; asked are the ten of the ISO date."""
+    """Characters of dates of the years 1950 … 2049 in four ways to write them; the target is the ISO date."""
     random = np.random.default_rng(settings.seed)
     days = [datetime.date.fromordinal(int(day)) for day in random.integers(FIRST, LAST + 1, settings.rows)]
     ways = [WAYS[i] for i in random.integers(0, len(WAYS), settings.rows)]

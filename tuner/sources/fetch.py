@@ -51,7 +51,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _faces(settings: Settings) -> Dataset:
-    """Grey images (N, 1, H, W) from 0 to 1; the class is who it is."""
+    """Grey images (N, 1, H, W) from 0 to 1; the class is the person."""
     least = 70 if settings.faces is None else settings.faces
     how = {"min_faces_per_person": least} if settings.set == "lfw_people" else {}
     bunch = bunch_of(settings.set, **how)

@@ -84,7 +84,7 @@ class Settings(NumberSettings, RoleSettings):
 
 
 class Loaded(NamedTuple):
-    """What every way to store images gives."""
+    """What is read from images, however they are stored."""
 
     inputs: Numbers
     target: Target
@@ -112,7 +112,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Folders that hold images, MNIST's files, and tables whose last row names an image."""
+    """Certain for folders with images and for MNIST's files; likely for tables whose last row names an image."""
     if head.folder:
         return Sniffed(CERTAIN) if head.has_images else None
     if "ubyte" in head.name or "idx3" in head.name:

@@ -50,7 +50,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Tables whose first two columns are texts."""
+    """Possible for tables whose first two columns are texts."""
     if not head.table or head.wordy != (True, True):
         return None
     return Sniffed(2, head.separated, "its first two columns are a text and its translation")

@@ -82,7 +82,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Tables with a user and a rating, and MovieLens' other files."""
+    """Certain for tables with a user and a rating, and for MovieLens' other files."""
     if head.table:
         rated = any("user" in name for name in head.columns) and not CALLED["rating"].isdisjoint(head.columns)
         return Sniffed(CERTAIN) if rated else None
@@ -103,13 +103,13 @@ def _is_rating(cells: Sequence[str]) -> bool:
 
 
 def _found(frame: pd.DataFrame, key: str) -> list[str]:
-    """Columns that are called like it, whether userId, user_id or USER."""
+    """Columns whose name means it, such as userId, user_id or USER."""
     plain = {str(c): "".join(filter(str.isalpha, str(c).lower())) for c in frame.columns}
     return [column for column, name in plain.items() if {name, name.removesuffix("id")} & CALLED[key]]
 
 
 def _column(frame: pd.DataFrame, key: str, wished: str | None, where: str) -> str:
-    """The column that is wished, or the only one that is called like it."""
+    """The column that the settings name, or the only one whose name means it. Raises `DataError`."""
     if wished is not None:
         check_columns(frame, [(key, wished)], where)
         return wished
@@ -135,7 +135,7 @@ def _ratings(settings: Settings, column: pd.Series, where: str) -> NDArray[np.fl
 
 
 def _coded(column: pd.Series, where: str, key: str) -> tuple[Rows, list[str]]:
-    """A code (N,) for every id, and the ids: in the order of numbers where all are, else of text."""
+    """The code of each row's id (N,), and the ids in order: as numbers if all are numbers, else as text."""
     labels = labels_of(column)
     check_complete(labels.where(labels != "", None), where, key)
     ids = sorted(labels.unique())
@@ -147,7 +147,7 @@ def _coded(column: pd.Series, where: str, key: str) -> tuple[Rows, list[str]]:
 def _sides(
     settings: Settings, folder: Path, columns: dict[str, str], ids: Sequence[Sequence[str]]
 ) -> tuple[Side | None, Side | None]:
-    """What is known of users, and of items."""
+    """The side tables of users and of items, if there are any."""
     dropped = listed(settings.drop)
     paths = {"users": settings.users, "items": settings.items}
     users, items = (
@@ -162,6 +162,6 @@ def _sides(
 
 
 def _again(pairs: Rows) -> tuple[str, ...]:
-    """Pairs that are rated more than once."""
+    """A note about pairs that are rated more than once."""
     again = len(pairs) - len(np.unique(pairs[:, 0] * (pairs[:, 1].max() + 1) + pairs[:, 1]))
     return (f"{again:,} of {len(pairs):,} (user, item) pairs occur more than once",) if again else ()

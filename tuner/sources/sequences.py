@@ -66,7 +66,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Files of the archive."""
+    """Certain for `.ts` files."""
     return Sniffed(CERTAIN) if head.suffix == ".ts" else None
 
 
@@ -128,7 +128,7 @@ class Ordered(NamedTuple):
 
 
 def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
-    """Rows sorted by sequence, as they first appear, and in each by time; an id belongs to its file."""
+    """Sequences in the order in which they first appear, each sorted by time. An id in two files is two sequences."""
     where, tagged = _name(paths), settings.task == "tagging"
     parts: list[Part] = []
     for path in paths:
@@ -163,7 +163,7 @@ def _joined(parts: Sequence[tuple[NDArray[Any], ...]]) -> Narrowed:
 
 
 def _part(settings: Settings, path: Path) -> Part:
-    """One table, in which errors name its own rows. What holds channels is never wider than they are."""
+    """Read one table; errors name its rows. Channels are not copied into a wider type."""
     where = path.name
     named = {key: getattr(settings, key) for key in ("id", "time", "target", "groups")}
     roles = {column for column in named.values() if column is not None}
@@ -219,7 +219,7 @@ def _constant(frame: pd.DataFrame, ordered: Ordered, roles: Collection[str]) -> 
 
 
 def _again(parts: Sequence[Part], paths: Sequence[Path], column: str) -> tuple[str, ...]:
-    """Ids that stand in several files."""
+    """A note about ids that occur in several files."""
     seen: dict[Any, str] = {}
     for part, path in zip(parts, paths, strict=True):
         both = sorted((str(each), each) for each in part.ids if each in seen)
@@ -235,7 +235,7 @@ def _name(paths: Sequence[Path]) -> str:
 
 
 def _order(frame: pd.DataFrame, column: str, when: NDArray[np.float64] | None, where: str) -> Ordered:
-    """The rows of each value of the column, in time."""
+    """The rows of each sequence, named by the column, in the order of time. Raises `DataError`."""
     check_complete(frame[column], where, "id")
     codes = pd.factorize(frame[column])[0]
     if when is None:
@@ -250,7 +250,7 @@ def _order(frame: pd.DataFrame, column: str, when: NDArray[np.float64] | None, w
 
 
 def _check_constant(frame: pd.DataFrame, ordered: Ordered, named: Mapping[str, Any], key: str, where: str) -> None:
-    """One value in each sequence of the column that is named for `key`."""
+    """Raise `DataError` unless the column of role `key` has one value in each sequence."""
     column, of = named[key], named["id"]
     check_complete(frame[column], where, key)
     codes = pd.factorize(frame[column])[0]

@@ -32,7 +32,7 @@ Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
 
 
 class ColumnSettings(NumberSettings, RoleSettings):
-    """What the columns of a table are, wherever it comes from; beside them every source has its `target`."""
+    """The columns of a table, from whatever source; `target` is added by each source."""
 
     features: Names | None = Field(None, description="the columns to learn from; default: all that nothing else names")
     drop: str | tuple[str, ...] = Field((), description="columns to leave out")
@@ -63,7 +63,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Any table; without a named target, a column that is called like one, or the last."""
+    """Possible for any table. Without a named target: a column with a usual name of targets, or the last one."""
     if not head.table:
         return None
     if head.target:
@@ -74,7 +74,7 @@ def sniff(head: Head) -> Sniffed | None:
 
 
 def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str) -> Dataset:
-    """The rows of a frame; `name` is what errors call it."""
+    """The data set of a frame; errors call it `name`. Raises `DataError`."""
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
     index = [] if settings.features else _index(frame, taken)
@@ -104,7 +104,7 @@ def _taken(settings: ColumnSettings, target: Names) -> set[str]:
 
 
 def _index(frame: pd.DataFrame, taken: set[str]) -> list[str]:
-    """The first column if it is but the index of a frame that was written with `to_csv`."""
+    """The first column, if it is the index that pandas' `to_csv` writes."""
     first = frame.columns[0]
     if first in taken or not (first == "Unnamed: 0" or str(first).strip() == ""):
         return []

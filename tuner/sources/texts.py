@@ -41,7 +41,7 @@ class Settings(TextSettings, RoleSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Read the texts; each source row is cut into tokens, and nothing is learned here from any."""
+    """Read the texts and cut each into tokens. Raises `DataError`."""
     paths = all_located(folder, settings.path)
     where = ", ".join(path.name for path in paths)
     frames = [_frame(path, settings, folder) for path in paths]
@@ -63,7 +63,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Folders, tables with a column of texts beside another, and a text and a label in each line."""
+    """Likely for tables with a column of texts and a target, and for files with a text and a label in each line;
+    possible for other folders."""
     if head.folder:
         return Sniffed(1)
     if head.table:
@@ -76,7 +77,7 @@ def sniff(head: Head) -> Sniffed | None:
 
 
 def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
-    """Columns text and target, groups and split if asked for, and others whose names say that rows belong together."""
+    """The columns `text` and `target`, those with a role, and others whose names suggest one."""
     if path.is_dir():
         return _folder(path, settings)
     if settings.labels is not None:
@@ -106,7 +107,7 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
 
 
 def _fasttext(lines: pd.Series, path: Path) -> pd.DataFrame:
-    """A label and a text in each line."""
+    """fastText's format: a label and a text in each line. Raises `DataError`."""
     for number, line in enumerate(lines, start=1):
         labels = [word for word in line.split() if word.startswith(FASTTEXT)]
         if len(labels) != 1 or not line.startswith(FASTTEXT):
@@ -117,7 +118,7 @@ def _fasttext(lines: pd.Series, path: Path) -> pd.DataFrame:
 
 
 def _headed(frame: pd.DataFrame, *, named: bool) -> pd.DataFrame:
-    """Without a first row that names the columns, as the only one that is not a number in one of them shows."""
+    """The frame with its first row as header, if that is the only row without a number in some column."""
     if frame.columns[0] != "1" or len(frame) < 3:
         return frame
     first = [cell.strip() for cell in frame.iloc[0]]
@@ -158,12 +159,12 @@ def _check_header(labels: pd.Series, path: Path) -> None:
 
 
 def _kind(label: str) -> tuple[bool, ...]:
-    """How a label is written: with digits, capital letters, several words."""
+    """The form of a label: whether it has digits, capital letters, several words."""
     return any(map(str.isdigit, label)), any(map(str.isupper, label)), len(label.split()) > 1
 
 
 def _folder(path: Path, settings: Settings) -> pd.DataFrame:
-    """A text per file of the folders of each class; or of a file per class, a text per line."""
+    """A folder with one folder of texts per class, or with one file per class that has a text in each line."""
     found = list(inside(path, deep=False))
     folders = {each.name: each for each in found if each.is_dir()}
     if not folders:
@@ -194,7 +195,7 @@ def _no_empty(lines: list[str], file: Path) -> list[str]:
 
 
 def _called(files: list[Path]) -> dict[str, Path]:
-    """Files by what their names do not share: pos.txt and neg.txt by the stem, rt-polarity.pos and .neg by the rest."""
+    """Each file's class, the part of its name that differs: `pos` of pos.txt, and of rt-polarity.pos."""
     stems = {file.stem for file in files}
     return {file.stem if len(stems) == len(files) else file.suffix[1:] or file.name: file for file in files}
 
@@ -209,7 +210,7 @@ def _chosen(found: dict[str, Path], settings: Settings, path: Path) -> dict[str,
 
 
 def _beside(paths: Iterable[Path]) -> tuple[str, ...]:
-    """Files beside folders of classes, which are not read."""
+    """A note about files next to the folders of classes, which are not read."""
     notes = []
     for path in (each for each in paths if each.is_dir()):
         found = list(inside(path, deep=False))

@@ -70,12 +70,12 @@ class StoredChain:
 
     @property
     def failed_outside(self) -> tuple[list[int], list[int]]:
-        """The trials and the refits that failed for a reason outside of them."""
+        """The numbers of trials and of refits that failed because of the machine."""
         trials = [trial.number for trial in self.trials if failed_outside(trial)]
         return trials, [number for number, refit in self.refits.items() if failed_outside(refit)]
 
     def without(self, trials: Collection[int], refits: Collection[int]) -> StoredChain:
-        """The same without some trials and refits."""
+        """The chain without some trials and refits."""
         kept = {number: refit for number, refit in self.refits.items() if number not in refits}
         return replace(self, trials=tuple(t for t in self.trials if t.number not in trials), refits=kept)
 
@@ -92,7 +92,7 @@ class StoredStudy:
 
     @property
     def trials(self) -> int:
-        """How many there are, over all chains."""
+        """The number of trials in all chains."""
         return sum(len(chain.trials) for chain in self.chains.values())
 
 
@@ -133,7 +133,7 @@ def _check_formats(path: Path, db: sqlite3.Connection, *, older: bool) -> None:
 
 
 def attributes(db: sqlite3.Connection, kind: type[T]) -> dict[str, T]:
-    """What of this kind hangs on the studies, by name, oldest study first."""
+    """The values of this kind that are stored with the studies, by name of the study, oldest first."""
     rows = db.execute(ATTRIBUTES, (KEYS[kind],))
     if _is_version3(db):
         reading: Any = {StudyHeader: version3.header, Runs: version3.runs, SizeCurve: version3.curve}[kind]
@@ -202,7 +202,7 @@ def is_busy(error: Exception) -> bool:
 
 
 def held_by_another(path: Path) -> StudyBusy:
-    """It did so for too long."""
+    """The error of a file that another program held for too long."""
     return StudyBusy(f"another program holds {path}", "close it there, or save what it changes; then try again")
 
 
@@ -287,7 +287,7 @@ def check_file(path: Path, *, older: bool = False) -> None:
 
 
 def _check_sound(db: sqlite3.Connection) -> None:
-    """Records have checksums; the indexes that they are found by have none. Takes 0.1 s for 60 MB."""
+    """Let SQLite check its own structures, which the checksums of records do not cover. Takes 0.1 s for 60 MB."""
     (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise ValueError(found)

@@ -18,7 +18,7 @@ KEY = Path("tuner") / "study.key"  # in the folder of the user's data
 
 
 def signature(header: StudyHeader) -> str | None:
-    """The user's signature of a header; None where there is no home for a key."""
+    """The user's signature of a header; None if the user has no home directory for a key."""
     key = _key(make=True)
     return _signature(header, key) if key else None
 

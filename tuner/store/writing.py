@@ -51,7 +51,7 @@ WRITERS = ("sqlalchemy", "optuna", "alembic")
 
 @dataclass(frozen=True)
 class Entry:
-    """Something finished: a trial with how Optuna's own tools shall see it, or a refit."""
+    """A finished trial, with what Optuna's own tools show of it, or a finished refit."""
 
     chain: str
     record: TrialRecord | RefitRecord
@@ -92,11 +92,11 @@ class Store:
             raise StorageError(text, "optuna storage upgrade, or name another file with --study")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def create(self, header: StudyHeader) -> None:
-        """Make the chains' studies, and hang the header on the last one."""
+        """Make the studies of all chains, and store the header with the last one."""
         direction = "MAXIMIZE" if header.maximize else "MINIMIZE"
         with self._transaction():
             for chain in header.chains:
@@ -105,7 +105,7 @@ class Store:
             self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_json(header))
 
     def keep(self, name: str, value: StudyHeader | Runs | SizeCurve) -> None:
-        """Hang a value on the study that bears the header, in the place of one of its kind."""
+        """Store a value with the study that has the header; it replaces the one of its kind."""
         key, text = KEYS[type(value)], _json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
@@ -229,7 +229,7 @@ class Store:
 
 
 def _json(value: StudyHeader | Runs | SizeCurve, *, sign: bool = True) -> str:
-    """With a checksum; a header with its signature too."""
+    """The value as JSON with a checksum; a header also with its signature."""
     if isinstance(value, StudyHeader):
         raw = {**value.unsigned(), "signature": signature(value) if sign else value.signature}
     else:
@@ -255,7 +255,7 @@ def _make_tables(new: Path) -> None:
 
 
 def roll_back(path: Path) -> None:
-    """Roll back what a killed run had half written; hold the lock."""
+    """Roll back what a killed run has half written. The caller holds the lock."""
     study = resolve_link(path)
     if study.with_name(study.name + "-journal").exists():
         with _storage_errors(path), closing(connect(path)) as db:

@@ -30,7 +30,7 @@ MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
 
 @dataclass(frozen=True, eq=False)
 class Amounts:
-    """What one column gives: numbers (N, D), each D with a name; missing is NaN."""
+    """A column as numbers (N, D), with a name for each; a missing value is NaN."""
 
     values: NDArray[Any]
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Amounts:
 
 @dataclass(frozen=True, eq=False)
 class Category:
-    """What one column gives: each row's place (N,) among the sorted levels, -1 where it is missing."""
+    """A column as categories: the index of each row's category (N,) among the sorted levels, -1 if it is missing."""
 
     codes: NDArray[np.int64]
     levels: tuple[str, ...]
@@ -113,8 +113,8 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
 
 
 def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
-    """True/false and dates are numbers, as in a Parquet file, where they are no text. What is numbers but
-    for a few values is refused."""
+    """A column of texts: true/false and dates become numbers, as they are in a Parquet file; other texts are
+    categories. Raises `DataError` for numbers with a few texts among them."""
     missing = column.isna().to_numpy()
     found, codes = levels(texts(column.astype(object).where(~missing, None)))
     if {level.lower() for level in found} <= {"true", "false"}:

@@ -1,4 +1,4 @@
-"""Columns that are no features: who belongs together, what came first, which fold tests a row, how much it counts."""
+"""Columns that are not features: groups, times, which fold tests a row, and how much a row counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLES = (*CUTS, "weights")
 
 
 class RoleSettings(DatasetSettings):
-    """The columns, or arrays of one value per row, that say something of rows and are no features."""
+    """Columns, or arrays with one value per row, that have a role and are not features."""
 
     groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
     time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
@@ -83,7 +83,7 @@ def read_roles(
 
 
 def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -> NDArray[np.int64] | None:
-    """A number (N,) for every value of the column."""
+    """The group of each row (N,), as a number. Raises `DataError` if one is missing."""
     if column is None:
         return None
     check_complete(frame[column], where, key)
@@ -91,7 +91,7 @@ def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -
 
 
 def times(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
-    """The column (N,) as numbers that grow with time: as it stands, or as dates."""
+    """The time of each row (N,), as a number that grows with time. Raises `DataError`."""
     return None if column is None else as_order(instants(frame[column], where))
 
 
@@ -123,7 +123,7 @@ def _in_one_format(column: pd.Series, where: str) -> pd.Series | None:
 
 
 def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
-    """The same as float64 (N,), or where that would take two for one, as nanoseconds of today, their ranks."""
+    """The times as float64 (N,); or their ranks, if float64 would make different times equal, as with nanoseconds."""
     with np.errstate(invalid="ignore"):
         numbers = moments.astype(np.float64)
         exact = np.array_equal(numbers.astype(moments.dtype), moments, equal_nan=moments.dtype.kind == "f")
@@ -131,7 +131,7 @@ def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _no_time(column: pd.Series, where: str) -> DataError:
-    """What to tell of a column of texts that are no dates: the first of them, or of others if most are numbers."""
+    """The error for a column of texts that are not dates, with the first of them."""
     texts = column.astype(str)
     numbers = pd.to_numeric(texts, errors="coerce").notna()
     dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").dt.year.between(1678, 2261)
@@ -147,7 +147,7 @@ def _no_time(column: pd.Series, where: str) -> DataError:
 
 
 def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
-    """The column (N,) of how much each row counts: numbers from 0 up, not all of them 0."""
+    """The weight of each row (N,): numbers from 0 up, not all of them 0. Raises `DataError`."""
     if column is None:
         return None
     check_complete(frame[column], where, "weights")
@@ -163,7 +163,7 @@ def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[
 
 
 def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str) -> NDArray[np.int64] | None:
-    """The column (N,) of how many steps of each sequence count: whole numbers up to all of them."""
+    """How many of its `steps` each sequence (N,) has: whole numbers. Raises `DataError`."""
     if column is None:
         return None
     told = frame[column].to_numpy()
@@ -177,7 +177,7 @@ def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str)
 
 
 def looks_like_time(column: str) -> str:
-    """What to tell of a column that nobody uses so."""
+    """The hint for a column that looks like time, and is not used as such."""
     return f"column '{column}' looks like time: dataset.time: {column} trains on the past only"
 
 
@@ -192,8 +192,7 @@ def tells_time(column: str) -> bool:
 
 
 def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = True) -> tuple[str, ...]:
-    """Columns whose name says that rows belong together or, where the source is `timed`, follow each other; dropped
-    ones too."""
+    """Hints for columns whose name suggests groups or, if the source is `timed`, times; also for dropped columns."""
     found = []
     for column in (str(name) for name in frame.columns if name not in targets):
         words = _words(column)
@@ -207,8 +206,8 @@ def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = Tru
 
 
 def large_ids(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
-    """What to tell of columns that number the rows from where float32, as features are, takes numbers for one another:
-    of smaller ones `describe` tells it."""
+    """Warnings about columns that number the rows, with numbers so large that different ones are equal in float32.
+    `describe` warns of smaller ones."""
     for column in columns:
         values = frame[column].to_numpy()
         if values.dtype.kind in "iuf" and len(values) > 10 and values.max() > 2**24 and values.dtype != np.float32:

@@ -1,4 +1,4 @@
-"""Side tables: what is known of each user or item, as numbers to stand beside a rating."""
+"""Side tables: what is known of each user or item, as numbers beside a rating."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def side_by_side(parts: Sequence[Numbers]) -> Numbers:
 
 
 def _numbers(column: pd.Series, where: str, key: str, settings: NumberSettings) -> Numbers:
-    """A number, or a column for each category or each of several words in a cell."""
+    """One column as numbers: one-hot for a category, and for several words in a cell."""
     column = values_of(column)
     if column.dtype == object and column.str.contains(BETWEEN, regex=False).any():
         several = column.fillna("").str.get_dummies(BETWEEN).astype(np.float32)

@@ -64,7 +64,7 @@ def _label(value: Any) -> str:
 
 
 def _named(labels: NDArray[Any], found: set[str], where: str) -> Split:
-    """A column of train and test."""
+    """A column of train and test. Raises `DataError`."""
     if other := sorted(found - TRAIN - TEST - VALIDATION):
         raise DataError(f"{where} holds train or test and also '{other[0]}'", CURE, "split")
     tested = np.isin(labels, sorted(TEST))
@@ -77,7 +77,7 @@ def _named(labels: NDArray[Any], found: set[str], where: str) -> Split:
 
 
 def _by_name(labels: NDArray[Any], found: set[str], where: str, name: str) -> NDArray[np.int64]:
-    """A column of 0 and 1 that is called is_test or is_train, say."""
+    """A column of 0 and 1 whose name says which of them tests, such as is_test. Raises `DataError`."""
     words = {word.lower() for word in WORDS.findall(name)}
     tests, trains = bool(words & TEST), bool(words & TRAIN)
     if tests == trains:

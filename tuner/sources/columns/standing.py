@@ -1,4 +1,4 @@
-"""Rows that are taken as they stand: columns nobody named that hold their times, or name the series they are of."""
+"""Rows without a named time: columns that may hold their times, or name the series that they belong to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.sources.columns.roles import instants, tells_a_role, tells_time
 
 
 def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> Iterator[str]:
-    """What to tell of the `unused` columns of a series without time. Raises `DataError` where one of them goes back."""
+    """Notes about `unused` columns that may be the time of a series. Raises `DataError` if one goes back in time."""
     for column in unused:
         when, values = held_times(frame[column]), frame[column].nunique()
         if values < 2:
@@ -38,9 +38,12 @@ def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> It
 
 
 def unused_times(frame: pd.DataFrame, unused: Iterable[str], order: Rows, lengths: Rows, where: str) -> Iterator[str]:
-    """The `unused` columns that could order the steps of sequences, of which none has a time twice.
+    """Notes about `unused` columns that could order the steps of sequences.
 
-    order: rows sequence by sequence (ΣT,); lengths: of these (N,)."""
+    Args:
+        order: (ΣT,), the rows sequence by sequence.
+        lengths: (N,), the steps of each sequence.
+    """
     of = np.repeat(np.arange(len(lengths)), lengths)
     for column in unused:
         when = held_times(frame[column])
@@ -52,7 +55,7 @@ def unused_times(frame: pd.DataFrame, unused: Iterable[str], order: Rows, length
 
 
 def held_times(column: pd.Series) -> NDArray[Any] | None:
-    """The column (N,) as numbers that grow with time, if it holds dates, or numbers and its name says time."""
+    """The column (N,) as numbers that grow with time, if it holds dates, or has a name of times and holds numbers."""
     if pd.api.types.is_numeric_dtype(column) and not tells_time(str(column.name)):
         return None
     try:
@@ -75,7 +78,7 @@ def _check_forward(column: pd.Series, when: NDArray[Any], where: str, cure: str)
 
 
 def _series(column: pd.Series, values: int) -> Iterator[str]:
-    """A column of which texts repeat, or whole numbers stand together, may name the series of a row."""
+    """A note about a column that may name the series of each row: its texts repeat, or equal numbers stand together."""
     numeric, name = pd.api.types.is_numeric_dtype(column), str(column.name)
     together = pd.api.types.is_integer_dtype(column) and (column.diff().iloc[1:] != 0).sum() == values - 1
     if values <= len(column) / 2 and (together or tells_a_role(name) or not numeric):

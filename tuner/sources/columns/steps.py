@@ -20,7 +20,7 @@ SEASONS = {("day", 1): 7, ("business day", 1): 5, ("day", 7): 52, ("hour", 1): 2
 
 @dataclass(frozen=True)
 class Step:
-    """`size` units from one row to the next."""
+    """The time from one row to the next: so many units."""
 
     size: float
     unit: str = ""
@@ -70,7 +70,7 @@ def _gaps(column: pd.Series, when: NDArray[Any]) -> tuple[NDArray[np.float64], s
 
 
 def _step(gap: float, unit: str) -> Step:
-    """The same in the largest unit that divides it."""
+    """A gap in the largest unit that divides it."""
     for name, size in NANOSECONDS.items() if unit == "nanosecond" else ():
         if round(gap) % size == 0:
             return Step(round(gap) / size, name)

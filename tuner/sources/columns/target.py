@@ -1,4 +1,4 @@
-"""Decides what a target column asks for, and turns labels into class codes."""
+"""Decides which task a target column means, and turns labels into class codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this a
 def as_target(
     values: NDArray[Any], wish: TaskChoice, where: str, name: str | Sequence[str] = "target"
 ) -> Classes | Labels | Amounts:
-    """What a target (N,) or (N, M) asks for.
+    """The target of a column (N,) or of several (N, M).
 
     Text, true/false and at most 20 different whole numbers are classes. Several columns of 0 and 1, or true and false,
     are labels of a multilabel task; where each row has exactly one 1, `wish` must say whether they are its class. Other
@@ -59,7 +59,7 @@ def as_target(
 
 
 def _names(name: str | Sequence[str], columns: int) -> tuple[str, ...]:
-    """A name for each of so many columns."""
+    """The names of so many columns."""
     if not isinstance(name, str):
         return tuple(name)
     return (name,) if columns == 1 else tuple(f"{name}[{column}]" for column in range(columns))
@@ -96,8 +96,8 @@ def as_positions(
     values: NDArray[Any], lengths: NDArray[np.int64] | None, where: str, name: str,
     task: Literal["tagging", "segmentation"],
 ) -> PerPosition:  # fmt: skip
-    """The classes that occur at steps or pixels (N, …), `IGNORED` where nothing is asked (-1) or the sequence has
-    ended. Raises `DataError`."""
+    """A class at every step or pixel (N, …), `IGNORED` where the value is -1 or the sequence has ended. Raises
+    `DataError`."""
     numeric = values.dtype.kind in "biuf"
     wrong = values[~np.isfinite(values) | (values != np.round(values)) | (values < IGNORED)] if numeric else values
     if wrong.size:

@@ -1,4 +1,4 @@
-"""Texts as codes: what every source of texts does with them."""
+"""Texts as codes, for all sources of texts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # "isn't" is a word, and so is 
 
 
 class TokenSettings(DatasetSettings):
-    """What a token is."""
+    """Settings of what a token is."""
 
     tokens: Literal["word", "character"] = Field("word", description="what a text is cut into; signs are words too")
     lowercase: bool = Field(True, description="read capital letters as small ones")
 
 
 class TextSettings(TokenSettings):
-    """What every source of texts offers."""
+    """The settings of all sources of texts."""
 
     max_length: int | None = Field(
         None, ge=1, le=1_000_000, description="tokens of a text that are kept; training.max_length can be searched"
@@ -40,7 +40,7 @@ Texts = Sequence[Sequence[str]]
 
 
 def tokenised(texts: Sequence[str], settings: TokenSettings, where: str) -> list[list[str]]:
-    """The tokens of every text; one without any is an error."""
+    """The tokens of every text. Raises `DataError` for a text without any."""
     found = []
     for row, text in enumerate(texts, start=1):
         text = text.lower() if settings.lowercase else text
@@ -57,7 +57,7 @@ def read_texts(texts: Sequence[str], settings: TextSettings, where: str) -> Toke
 
 
 def read_tokens(texts: Texts, settings: TextSettings, where: str) -> Tokens:
-    """The same of texts that are cut into tokens already."""
+    """Texts that are cut into tokens already, as inputs. Raises `DataError`."""
     tokens = [text[: settings.max_length] for text in texts]
     longest = max(map(len, tokens))
     if len(tokens) * longest > LARGEST:
@@ -69,7 +69,7 @@ def read_tokens(texts: Texts, settings: TextSettings, where: str) -> Tokens:
 
 
 def vocabulary(texts: Texts) -> tuple[str, ...]:
-    """Padding, unknown, and every token that occurs, sorted."""
+    """The words of a vocabulary: padding, unknown, and every token that occurs, sorted."""
     return (PADDING, UNKNOWN, *sorted({token for text in texts for token in text}))
 
 

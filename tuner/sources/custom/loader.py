@@ -37,20 +37,20 @@ LOADER = Kind(
 
 
 class LoaderSettings(ColumnSettings):
-    """What every loader has beside its own arguments."""
+    """The settings of every loader, beside its own arguments."""
 
     target: Names | None = Field(None, description="of a DataFrame: the column to predict, or several")
 
 
 @dataclass(frozen=True)
 class Loader(Described):
-    """The function itself: only in a process that may run the user's code."""
+    """The user's function; it exists only in a process that may run the user's code."""
 
     function: Callable[..., Any]
     root: Path
 
     def load(self, settings: BaseSettings, folder: Path) -> Dataset:
-        """What it returns. Raises `DataError` for what it raises, or for what is no data."""
+        """Call it. Raises `DataError` if it fails, or returns something that is not data."""
         assert isinstance(settings, LoaderSettings)
         given: dict[str, Any] = settings.model_dump(exclude={"name", *LoaderSettings.model_fields})
         given |= dict.fromkeys(self.code.handed_in, folder.resolve())

@@ -1,4 +1,4 @@
-"""What the user's own loader may return, as a `Dataset`: arrays, a table, or torch's own kind of data."""
+"""Turns what the user's own loader returned into a `Dataset`: arrays, a table, or torch's data sets."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, na
 
 
 def _named_arrays(returned: Any, name: str) -> dict[str, NDArray[Any]]:
-    """Arrays by what they are."""
+    """The arrays by their names, `features`, `target`, …. Raises `DataError`."""
     if isinstance(returned, TensorDataset):
         returned = returned.tensors
     if isinstance(returned, IterableDataset):
@@ -194,7 +194,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
 
 
 def _target(features: NDArray[Any], target: NDArray[Any], settings: LoaderSettings, name: str) -> Target:
-    """As in a table; but whole numbers (N, H, W) beside images are the classes of their pixels, `IGNORED` none."""
+    """The target, as of a table; but whole numbers (N, H, W) with images are the classes of their pixels."""
     if target.ndim == 3 and features.ndim == 4 and target.dtype.kind in "biu":
         if target.shape[1:] != features.shape[2:]:
             raise DataError(f"{name}: images of {features.shape[2:]} pixels have targets of {target.shape[1:]}")

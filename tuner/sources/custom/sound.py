@@ -45,8 +45,8 @@ OF_COLUMNS = ("offsets", "coarse")  # which have a value for each column, not fo
 
 
 def sound(dataset: Dataset, name: str) -> Dataset:
-    """The data set with arrays that torch can take. Raises `DataError` where something is not what the docstrings of
-    its parts say; `name` is that of the loader."""
+    """The data set with arrays that torch can use. Raises `DataError` if something is not as the docstrings of its
+    parts say; `name` is that of the loader."""
     found: dict[str, NDArray[Any]] = {}
     for part, path in _parts(dataset):
         _check_declared(part, path, name)
@@ -68,7 +68,7 @@ def sound(dataset: Dataset, name: str) -> Dataset:
 
 
 def check_rows(rows: int, others: int, of: str, name: str) -> None:
-    """Raises `DataError` unless both are the same number of rows."""
+    """Raise `DataError` unless both are the same number of rows."""
     if rows != others:
         raise DataError(f"{name}: {rows} rows of features but {others} of {of}")
 
@@ -82,7 +82,7 @@ def _parts(part: Any, path: str = "") -> Iterator[tuple[Any, str]]:
 
 
 def _check_declared(part: Any, path: str, name: str) -> None:
-    """Everything but the arrays has its declared type."""
+    """Raise `DataError` unless everything but the arrays has its declared type."""
     hints = get_type_hints(type(part))
     for field in (field.name for field in fields(part) if (type(part).__name__, field.name) not in SHAPES):
         value, declared = getattr(part, field), hints[field]
@@ -115,7 +115,7 @@ def _array(array: Any, kind: str, dimensions: tuple[int, ...], what: str) -> NDA
 
 
 def _check_codes(dataset: Dataset, name: str) -> None:
-    """Every class has a name, and every code a word."""
+    """Raise `DataError` unless every class has a name, and every code a word."""
     target, inputs = dataset.target, dataset.inputs
     codes = target.values
     if target.classes and codes.size and not IGNORED <= codes.min() <= codes.max() < len(target.classes):
@@ -132,7 +132,7 @@ def _check_codes(dataset: Dataset, name: str) -> None:
 
 
 def _check_horizon(dataset: Dataset, name: str) -> None:
-    """A horizon is a part of the outputs."""
+    """Raise `DataError` unless the outputs are `horizon` steps of some columns."""
     target = dataset.target
     if not isinstance(target, Amounts) or target.naive is None:
         return

@@ -114,7 +114,7 @@ def room(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _head(path: Path) -> tuple[str, tuple[int, int]]:
-    """Mode, height and width of a file, none of its pixels decoded."""
+    """Mode, height and width of a file, without decoding its pixels."""
     with _reading(path), Image.open(path) as image:
         turned = image.getexif().get(0x0112) in TURNED
         return image.mode, (image.width, image.height) if turned else (image.height, image.width)
@@ -136,7 +136,7 @@ def _mask(path: Path) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """What is transparent shows a white ground."""
+    """The image on white, where it is transparent."""
     if not image.has_transparency_data:
         return image
     image = image.convert("RGBA")
@@ -145,7 +145,7 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Whatever Pillow says of a broken file, as one sentence."""
+    """Turn Pillow's errors about a broken file into a `DataError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata are no matter

@@ -1,4 +1,4 @@
-"""Frames that no file of ours was read for: what a library or the user's own loader hands over."""
+"""Frames that do not come from a file: from a library, or from the user's own loader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _plain(column: pd.Series, where: str) -> pd.Series:
-    """A column without index; categories as what they are called."""
+    """A column without its index; categories become their values. Raises `DataError`."""
     column = column.reset_index(drop=True)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)

@@ -1,4 +1,4 @@
-"""Texts in columns: CSV and TSV files as people write texts into them, with or without a header, quotes and all."""
+"""CSV and TSV files of texts, with or without a header, with quotes inside the texts."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def text_frame(
 
 
 def _whole(lines: list[str]) -> list[str]:
-    """All but those at the end that are within a quoted text: up to there the number of quote marks is even."""
+    """The lines up to the last one at which all quotes are closed: the number of quote marks up to there is even."""
     marks = accumulate(line.count('"') for line in lines)
     return lines[: max((place for place, count in enumerate(marks, start=1) if count % 2 == 0), default=len(lines))]
 
 
 def _separator(path: Path) -> str:
-    """A comma in .csv; else a tab, which texts hardly hold."""
+    """The usual separator: a comma in .csv, else a tab, which texts hardly contain."""
     return "," if path.name.lower().endswith((".csv", ".csv.gz")) else "\t"
 
 

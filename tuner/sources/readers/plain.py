@@ -65,14 +65,14 @@ def _separator(text: str, path: Path, key: str) -> str:
 
 
 def values_of(column: pd.Series) -> pd.Series:
-    """Text as numbers where every value is one; what is typed already stays as it is."""
+    """A column of texts as numbers, if all values are numbers; other columns stay as they are."""
     if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
         return column
     return typed(column.astype(str).where(column.notna(), ""))
 
 
 def labels_of(column: pd.Series) -> pd.Series:
-    """Ids as text; a whole number as one, missing as empty."""
+    """Ids as text: whole numbers without a point, missing ones as empty text."""
 
     def label(value: object) -> str:
         whole = isinstance(value, float) and value.is_integer()

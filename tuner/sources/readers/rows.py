@@ -1,4 +1,4 @@
-"""Tables as text, before pandas reads them: every line is a row, and as wide as the first."""
+"""Checks the text of a table before pandas reads it: every row is as wide as the first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ allow_long_cells()  # for every reader of the sources
 
 
 def check_width(columns: int, where: str) -> None:
-    """Refuse a table of too many columns, as each is read by itself. Raises `DataError`."""
+    """Raise `DataError` if the table has too many columns: each is read separately."""
     if columns > MOST_COLUMNS:
         text = f"{where} has {columns:,} columns, and a table may have {MOST_COLUMNS:,}"
         raise DataError(text, "save the features as one array: dataset: {name: arrays, path: FILE.npz}", "path")
@@ -85,7 +85,7 @@ def _cure(short: bool, separator: str) -> str:
 
 
 def _parsed(line: str, separator: str, where: str, key: str) -> int:
-    """How many fields the line has, whose quote marks must be closed."""
+    """How many fields the line has. Raises `DataError` if a quote mark is not closed."""
     reader = csv.reader([f"{line}\n", ""], delimiter=separator)
     fields = next(reader)
     if reader.line_num > 1:

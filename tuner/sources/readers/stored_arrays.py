@@ -67,7 +67,7 @@ def finder(folder: Path, path: str, features: str | None) -> tuple[Find, tuple[s
 
 @contextmanager
 def readable(path: Path, kind: str) -> Iterator[None]:
-    """Turns what is raised by a file that is no such thing into a `DataError`."""
+    """Turn the errors of a file that is not of this format into a `DataError`."""
     from safetensors import SafetensorError
 
     try:
@@ -80,7 +80,7 @@ def readable(path: Path, kind: str) -> Iterator[None]:
 
 
 def _kind(path: Path) -> str:
-    """By its first bytes; of what begins as nothing known by its name."""
+    """The format, by the first bytes, or else by the name."""
     check_file(path)
     named = {".npy": "NPY", ".safetensors": "safetensors"}.get(path.suffix.lower(), "NPZ")
     with readable(path, named):
