@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from benchmarks.layers import milliseconds
@@ -23,9 +25,9 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for name, hidden in (("mlp", 64), ("mlp", 512), ("gru", 64), ("gru", 512)):
-        module, layout = (model("mlp"), "flat") if name == "mlp" else (model("rnn"), "rows")
+        module, layout = (model("mlp", Path()), "flat") if name == "mlp" else (model("rnn", Path()), "rows")
         given = {"hidden_size": hidden} | ({} if name == "mlp" else {"cell": "gru"})
-        settings, data = module.Settings(**given), digits.load(digits.Settings(layout=layout), None)
+        settings, data = module.Settings(**given), digits.load(digits.Settings(layout=layout), Path())
         training = TrainingSettings(batch_size=BATCH)
         recipe = Recipe(lambda s, k, m=module, g=settings: m.build(g, s, k), training, METRICS["accuracy"])
         order = torch.arange(len(data)).numpy()
