@@ -58,7 +58,9 @@ def sections() -> Iterator[Component]:
 
 def settings_of(cls: type[Settings]) -> list[Setting]:
     """The settings of a class, without the `name` that selects it among alternatives."""
-    return [_setting(cls, key) for key in cls.model_fields if key != "name" or not name_of(cls)]
+    own = [key for key in cls.model_fields if key in vars(cls).get("__annotations__", {})]  # before those of its bases
+    keys = dict.fromkeys((*own, *cls.model_fields))
+    return [_setting(cls, key) for key in keys if key != "name" or not name_of(cls)]
 
 
 def _members(package: str) -> Iterator[Component]:
