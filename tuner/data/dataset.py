@@ -58,7 +58,7 @@ class Dataset:
     @property
     def features(self) -> NDArray[np.float32] | Rows:
         """The array that a model reads first: numbers, or codes."""
-        return self.inputs.values if isinstance(self.inputs, Numbers) else self.inputs.codes
+        return self.inputs.array
 
     @property
     def lengths(self) -> Rows | None:

@@ -41,6 +41,11 @@ class Numbers:
     coarse: NDArray[np.bool_] | None = None
 
     @property
+    def array(self) -> NDArray[np.float32]:
+        """What a model reads first."""
+        return self.values
+
+    @property
     def layout(self) -> Layout:
         """The kind of a row, by the number of dimensions."""
         return LAYOUTS[self.values.ndim]
@@ -70,6 +75,11 @@ class Tokens:
     words: tuple[str, ...]
     lengths: Rows | None = None
     known: int | None = None
+
+    @property
+    def array(self) -> Rows:
+        """What a model reads first."""
+        return self.codes
 
     @property
     def layout(self) -> Layout:
@@ -102,6 +112,11 @@ class Ids:
     vocabularies: tuple[tuple[str, ...], ...]
     names: tuple[str, ...] = ()
     side: Numbers | None = None
+
+    @property
+    def array(self) -> Rows:
+        """What a model reads first."""
+        return self.codes
 
     @property
     def layout(self) -> Layout:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
-from tuner.data.inputs import LAYOUTS, PADDING, UNKNOWN, Ids, Inputs, Layout, Numbers, Rows, Tokens
+from tuner.data.inputs import LAYOUTS, PADDING, UNKNOWN, Ids, Inputs, Layout, Rows, Tokens
 from tuner.data.precision import Narrowed, as_numbers
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Target
@@ -67,9 +67,10 @@ def load(settings: Settings, folder: Path) -> Dataset:
         raise DataError(f"{where}: {what} empty")
     layout = _layout(settings, stored, where)
     roles = _roles(find, settings, stored.shape[0], where)
-    lengths = _lengths(stored, roles, settings, layout, where)
+    lengths = None
+    if settings.lengths is not None:
+        lengths = step_counts(roles, settings.lengths, stored.shape[1], where)
     inputs = _inputs(settings, stored, layout, lengths, where)
-    array = inputs.values if isinstance(inputs, Numbers) else inputs.codes
     name = Path(settings.path).name
     read = read_roles(roles, settings.roles, name, settings.weights_for)
     return Dataset(
@@ -78,7 +79,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=_target(settings, target, inputs, where),
         roles=read.roles,
         hints=_others(find, names, settings, stored.shape[0]),
-        notes=(*read.notes, *_doubts(settings, stored, array, layout)),
+        notes=(*read.notes, *_doubts(settings, stored, inputs.array, layout)),
     )
 
 
@@ -158,15 +159,10 @@ def _words(shown: NDArray[Any]) -> tuple[str, ...]:
     return (PADDING, UNKNOWN, *(str(int(code)) for code in shown))
 
 
-def _lengths(stored: Stored, roles: pd.DataFrame, settings: Settings, layout: Layout, where: str) -> Rows | None:
-    """How many steps of each row (N,) count, if the settings name them."""
-    return None if settings.lengths is None else step_counts(roles, settings.lengths, stored.shape[1], where)
-
-
 def _target(settings: Settings, target: NDArray[Any], inputs: Inputs, where: str) -> Target:
     """The target. A class at every step or pixel needs `task`, because it looks like several amounts."""
     layout, lengths = inputs.layout, None if isinstance(inputs, Ids) else inputs.lengths
-    features = inputs.values if isinstance(inputs, Numbers) else inputs.codes
+    features = inputs.array
     places = {"sequence": features.shape[:2], "tokens": features.shape, "image": (len(features), *features.shape[2:])}
     wanted = places.get(layout)
     if target.ndim > 2 and wanted is not None and target.size == np.prod(wanted):
