@@ -21,7 +21,7 @@ class TunerError(Exception):
 
 
 class UsageError(TunerError):
-    """The command line does not make sense."""
+    """The command line has a mistake."""
 
     exit_code = 2
 
@@ -55,7 +55,7 @@ class LimitReached(TunerError):
 
 
 class TimeIsOver(LimitReached):
-    """The time of this run."""
+    """The time limit of this run."""
 
 
 class StorageError(TunerError):
@@ -65,7 +65,7 @@ class StorageError(TunerError):
 
 
 class NoStudyYet(StorageError):
-    """The file is one of ours, and nothing is in it so far."""
+    """The file is a study file without a study in it."""
 
 
 class NoResultError(TunerError):

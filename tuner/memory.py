@@ -1,4 +1,4 @@
-"""How much memory there is, and what a file may become in it."""
+"""How much memory there is, and whether a packed file fits into it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def memory(container: Path = CGROUP) -> tuple[float, float]:
 
 
 def check_gzip(path: Path) -> None:
-    """Refuse a gzip file that would be too large, however small it is now. Raises `DataError`, `OSError`."""
+    """Refuse a gzip file whose content would be too large. Raises `DataError`, `OSError`."""
     about, most = path.stat(), max(1, memory()[0] * SHARE // STEP) * STEP  # the same when it is asked again
     if about.st_size * RATIO > most and _is_larger(path, about.st_mtime_ns, about.st_size, most):
         raise _too_large(path, most)
 
 
 def check_zip(path: Path) -> None:
-    """The same of what is in a zip archive. Raises `DataError`, `OSError`, `BadZipFile`."""
+    """Refuse a zip archive whose content would be too large. Raises `DataError`, `OSError`, `BadZipFile`."""
     most = memory()[0] * SHARE
     with zipfile.ZipFile(path) as archive:
         if sum(each.file_size for each in archive.infolist()) > most:

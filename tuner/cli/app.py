@@ -49,7 +49,7 @@ def options(
         False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """What every verb shares; `--debug` is read by `run`."""
+    """Options that every verb shares; `run` reads `--debug`."""
 
 
 for verb in VERBS:
@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _check_place() -> None:
-    """Raise `LimitReached` where the working directory was deleted: libraries fail there in ways of their own."""
+    """Raise `LimitReached` if the working directory was deleted: libraries fail there with unclear errors."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _check_place() -> None:
 
 
 def _tell(error: BaseException, arguments: Sequence[str]) -> int:
-    """Say what ended the command; returns its exit code."""
+    """Print what ended the command; returns its exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, SILENT):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
@@ -113,7 +113,7 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def again(arguments: Sequence[str]) -> str:
-    """The command that goes on; what was deleted once is not to be deleted again."""
+    """The command that continues this one, without the option that deletes."""
     return shlex.join(["tuner", *(argument for argument in arguments if argument not in ("--fresh", "--yes"))])
 
 

@@ -1,4 +1,4 @@
-"""The terminal as it is: its width, its colours, its letters."""
+"""Prints for the terminal at hand: its width, colours and character set."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def error_text(error: TunerError) -> str:
 
 
 class Output:
-    """Standard output line by line; once it takes no more, the work goes on without it."""
+    """Standard output, line by line; if it can no longer be written, the work goes on without it."""
 
     def __init__(self) -> None:
         self.trouble: OSError | None = None
@@ -64,17 +64,17 @@ class Output:
 
 
 def forget_stdout(stream: TextIO | None = None) -> None:
-    """Go on without a reader: what is printed from now on goes nowhere, and flushing it at exit fails no more."""
+    """Discard what is printed from now on, so that flushing it at exit cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 def not_written(error: OSError) -> StorageError:
-    """Standard output takes no more."""
+    """The error for a standard output that can no longer be written."""
     return StorageError(f"standard output cannot be written: {error.strerror}", "send it somewhere else")
 
 
 def width() -> int:
-    """Columns to use: the terminal's, and 100 where there is none."""
+    """The columns to use: those of the terminal, or 100 without one."""
     wished = os.environ.get("COLUMNS", "")
     columns = int(wished) if wished.isdigit() else shutil.get_terminal_size((100, 24)).columns
     return max(columns, 40)
@@ -92,7 +92,7 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def progress() -> Iterator[Callable[[float], None]]:
-    """A bar on standard error, if that is a terminal; moved by telling the share that is done."""
+    """A progress bar on standard error, if that is a terminal; call it with the share that is done."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -147,7 +147,7 @@ def draw(to: Console, table: Table) -> None:
 
 
 def _needed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """The width of these columns, with what rich puts between them."""
+    """The width of these columns with their borders."""
     return sum(max([len(column), *(len(row[i]) for row in cells)]) + 3 for i, column in enumerate(columns)) - 1
 
 

@@ -50,7 +50,7 @@ def command(
 
 
 def _wait(seconds: float) -> None:
-    """Another program has held the study for so long: the curve is kept when it lets go."""
+    """Tell that another program has held the study for so many seconds; the curve is stored when it is free."""
     from tuner.search.driver import FIRST_WORD, HELD
 
     if FIRST_WORD <= seconds < FIRST_WORD + 1:  # it is called every second

@@ -1,4 +1,4 @@
-"""`tuner data FILE|SPACE`: what was understood of data, and which leaks it may have."""
+"""`tuner data FILE|SPACE`: how data was understood, and which leaks it may have."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
 
 
 def _flow(settings: Mapping[str, str]) -> str:
-    """As an experiment file has them, what is not plain in quotes."""
+    """The settings as they are written in an experiment file, in quotes where needed."""
     plain = re.compile(r"(?!\d+$)[\w./][\w./ :-]*")
     words = (
         v if plain.fullmatch(v) and ": " not in v else json.dumps(v, ensure_ascii=False) for v in settings.values()
@@ -117,6 +117,6 @@ def _table(title: str, columns: Sequence[Column], levels: str) -> Table:
 
 
 def bars(counts: Sequence[int], levels: str) -> str:
-    """A histogram in one line: the highest bar is full, and what is not empty is seen."""
+    """A histogram in one line: the highest bar is full, and every bar that is not empty is visible."""
     most = max(counts, default=0)
     return "".join(levels[-(-count * (len(levels) - 1) // most)] for count in counts) if most else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JsonLines:
-    """Says every event as an object with at least `event` and `time`."""
+    """Prints every event as an object with at least `event` and `time`."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._out = say

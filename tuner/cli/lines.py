@@ -1,4 +1,4 @@
-"""A search in plain lines: for standard output where it is no terminal, and for the log."""
+"""A search in plain lines: for a standard output that is not a terminal, and for the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """Says one line per finished trial and refit."""
+    """Prints one line per finished trial and refit."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -29,7 +29,7 @@ class Lines:
             self._say(text)
 
     def hear(self, event: Event) -> None:
-        """Say what is finished."""
+        """Print what is finished."""
         from tuner.search.events import ChainDone, Finished, Note
 
         if isinstance(event, Finished):

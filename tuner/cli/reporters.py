@@ -63,7 +63,7 @@ class Reporter(Protocol):
 
 
 class Reporters:
-    """All that listen to one search; they hear of its end, however it comes."""
+    """All reporters of one search; they are told of its end, however it ends."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
         """`kept`: files that a log may not be."""
@@ -158,7 +158,7 @@ def _ended(begun: Begun, error: BaseException | None) -> Ended:
 
 
 class _LogFile(RotatingFileHandler):
-    """A log that takes no more, as on a full disk, stops no search, and is told of at its end."""
+    """The log file. If it can no longer be written, as on a full disk, the search goes on and says so at its end."""
 
     trouble: BaseException | None = None
 

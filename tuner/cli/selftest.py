@@ -1,4 +1,4 @@
-"""`tuner selftest`: does the whole pipe tell the truth, on data whose truth is known?"""
+"""`tuner selftest`: checks the whole search on data whose true score is known."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def checks() -> list[Check]:
 
 
 def noise(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Labels that have nothing to do with the features."""
+    """Labels that are independent of the features."""
     import numpy as np
 
     return {"X": rng.normal(size=(ROWS, FEATURES)), "y": rng.permutation(np.arange(ROWS) % 2)}
 
 
 def leak(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The same, and one feature that is the label."""
+    """Noise with one feature that is the label."""
     import numpy as np
 
     data = noise(rng)

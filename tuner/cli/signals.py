@@ -24,7 +24,7 @@ class Interrupted(BaseException):
 
 
 def exit_code(error: BaseException | None) -> int:
-    """0 without an error; 1, a bug, for what nobody expects."""
+    """The exit code of an error: 0 without one; 1, a bug, for an unexpected one."""
     if error is None:
         return 0
     if isinstance(error, Interrupted):

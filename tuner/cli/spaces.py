@@ -28,6 +28,6 @@ def find(word: str) -> Path:
 
 
 def first_words(path: Path) -> str:
-    """What a space says of itself: its second comment line."""
+    """The description of a space: its second comment line."""
     comments = [line[1:].strip() for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
     return comments[1] if len(comments) > 1 else ""

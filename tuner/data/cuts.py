@@ -112,7 +112,7 @@ class RandomSplit:
         return None if self._stratify and units > folds else partitions(units, folds)
 
     def possible_outer(self, rows: Rows, folds: int) -> int | None:
-        """The same as for inner folds."""
+        """As for inner folds."""
         return self.possible(rows, folds)
 
     def outer(self, rows: Rows, folds: int, seed: int) -> list[Rows]:

@@ -1,4 +1,4 @@
-"""Files that keep each column by itself, with its type: Parquet and Feather (Arrow)."""
+"""Files that store each column with its type: Parquet and Feather (Arrow)."""
 
 from __future__ import annotations
 

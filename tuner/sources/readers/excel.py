@@ -81,6 +81,6 @@ def _named(names: list[str], sheet: int | str | None, path: Path) -> str:
 
 
 def _letter(place: int) -> str:
-    """A column as Excel calls it."""
+    """The letters of a column in Excel."""
     place, last = divmod(place, 26)
     return (_letter(place - 1) if place else "") + chr(ord("A") + last)

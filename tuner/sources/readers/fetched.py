@@ -1,4 +1,4 @@
-"""Data sets that a library fetches by name and keeps: what stands in the way, as one sentence."""
+"""Data sets that a library fetches by name and caches; its errors become one sentence."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fetched(fetch: Callable[[], Fetched], what: str, cache: str, cure: str, key:
 
 
 def bunch_of(name: str, **how: Any) -> Any:
-    """What scikit-learn's `fetch_NAME` gives."""
+    """The result of scikit-learn's `fetch_NAME`. Raises `DataError`."""
     import sklearn.datasets  # takes a second: not for the settings alone
 
     fetch = getattr(sklearn.datasets, f"fetch_{name}")

@@ -1,4 +1,4 @@
-"""Files as bytes and text: what every source that reads files does with them."""
+"""Files as bytes and text, for all sources that read files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def located(folder: Path, path: str, key: str = "path") -> Path:
 
 
 def check_file(path: Path, key: str = "path") -> None:
-    """Refuse a folder, a pipe or a device in the place of a file."""
+    """Raise `DataError` for a folder, a pipe or a device instead of a file."""
     with suppress(OSError):  # whoever opens it will tell
         if what := file_kind(path.stat().st_mode):
             hint = f"dataset.{key}: a file inside" if path.is_dir() else None
@@ -49,7 +49,7 @@ def check_file(path: Path, key: str = "path") -> None:
 
 
 def all_located(folder: Path, paths: PathOrPaths, key: str = "path") -> list[Path]:
-    """The same of one path or several."""
+    """The files or folders of one path or several. Raises `DataError`."""
     if not paths:
         raise DataError(f"{key} names no file", f"dataset.{key}: FILE, or a list of files", key)
     found = [located(folder, path, key) for path in ([paths] if isinstance(paths, str) else paths)]
@@ -103,7 +103,7 @@ def opened(path: Path) -> gzip.GzipFile | BufferedReader:
 
 
 def readline(file: BufferedIOBase, where: str) -> bytes:
-    """The next line, if it is not too long to be one. Raises `DataError`."""
+    """The next line. Raises `DataError` if it is longer than any line of text."""
     line = file.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE:
         raise DataError(f"{where} has a line of more than {LONGEST_LINE >> 20} MB, so it is not text", key="path")

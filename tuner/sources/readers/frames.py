@@ -1,4 +1,4 @@
-"""Tables in files as a pandas DataFrame: what every source that reads columns does with them."""
+"""Tables in files as a pandas DataFrame, for all sources that read columns."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def read_frame(
 
 
 def listed(names: str | Sequence[str] | None) -> list[str]:
-    """One name, several or none."""
+    """The names as a list: of one, several or none."""
     return [names] if isinstance(names, str) else list(names or ())
 
 
 def check_columns(frame: pd.DataFrame, named: Iterable[tuple[str, str]], where: str) -> None:
-    """Every (setting, column that it names) must be there, and no column may be named twice."""
+    """Raise `DataError` unless every column that a setting names exists, and none is named twice."""
     roles: dict[str, str] = {}
     for key, column in named:
         if column not in frame.columns:
@@ -86,7 +86,7 @@ def check_columns(frame: pd.DataFrame, named: Iterable[tuple[str, str]], where: 
 
 
 def check_complete(column: pd.Series, where: str, key: str) -> None:
-    """No value of a column may be missing."""
+    """Raise `DataError` if a value of the column is missing."""
     missing = np.flatnonzero(column.isna().to_numpy())
     if len(missing):
         text = f"{where}: '{column.name}' of data row {missing[0] + 1} is missing ({len(missing)} rows)"
@@ -179,7 +179,7 @@ def _narrow_numbers(path: Path, names: list[str], narrow: Narrow, how: dict[str,
 
 
 def _check_header(path: Path, separator: str) -> None:
-    """What is no CSV file is told from its first line."""
+    """Raise `DataError` if the first line shows that it is not a CSV file."""
     with opened(path) as raw:
         readline(raw, path.name)  # which may be too long
     with opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
@@ -206,7 +206,7 @@ def _counts_on(names: list[str]) -> bool:
 
 
 def _settled(cells: pd.Series) -> pd.Series:
-    """Cells of a sheet, each of its own type, as one type: numbers, dates, true/false or else text."""
+    """The cells of a column of a sheet as one type: numbers, dates, true/false or else text."""
     known = cells.dropna()
     kind = pd.api.types.infer_dtype(known)
     if kind in ("integer", "floating", "mixed-integer-float"):
@@ -219,7 +219,7 @@ def _settled(cells: pd.Series) -> pd.Series:
 
 
 def _wrong_byte(path: Path) -> int:
-    """Where the file stops being UTF-8; the reader's own error counts from the start of a chunk."""
+    """The error for the first byte that is not UTF-8, at its place in the file."""
     try:
         bytes_of(path).decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Image files as arrays, and masks as class codes: what every source of images does with them."""
+"""Image files as arrays, and masks as class codes: for all sources of images."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def coded_masks(
 
 
 def opened(path: Path) -> Image.Image:
-    """The image, decoded and turned as its camera says."""
+    """The image, decoded and turned as its EXIF data says."""
     with _reading(path), Image.open(path) as image:
         if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:  # MPO: a camera's, and a preview
             raise DataError(f"{path} holds {frames} images, and one is wanted", "save each as a file", "path")
@@ -105,7 +105,7 @@ def opened(path: Path) -> Image.Image:
 
 
 def room(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
-    """An empty array, if there is memory for it."""
+    """An empty array of this shape. Raises `DataError` if there is no memory for it."""
     needed, free = int(np.prod(shape, dtype=object)) * kind.itemsize, psutil.virtual_memory().available
     if needed > free:
         text = f"{shape[0]:,} images of {_by(shape[-2:])} pixels take {decimal(needed)}, and {decimal(free)} are free"

@@ -44,7 +44,7 @@ Find = Callable[[str, str], Stored]
 
 
 def finder(folder: Path, path: str, features: str | None) -> tuple[Find, tuple[str, ...]]:
-    """What finds an array by its name and the setting that names it, and the names in the file.
+    """A function that finds an array by its name and the setting that names it; and the names in the file.
 
     In an NPY file there is one array, the features; then other names are files too. Raises `DataError`."""
     whole = located(folder, path)
