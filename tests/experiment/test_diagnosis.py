@@ -10,7 +10,7 @@ from toys import classes, lanes_of, recipe
 
 from benchmarks.diagnosis import HEALTHY, ILL, rates, records
 from tuner.experiment.configuration import Configuration
-from tuner.experiment.diagnosis import EXPLODED, SIGNS, FoldTraining, advice, diagnose
+from tuner.experiment.diagnosis import EXPLODING_NORM, SIGNS, FoldTraining, advice, diagnose
 from tuner.experiment.diagnosis import inside as signs_inside
 from tuner.models import mlp
 from tuner.report import load
@@ -219,7 +219,7 @@ def test_a_gradient_beyond_all_numbers_is_kept_as_none(tmp_path):
     search(path, tmp_path / "study.db")
     told = json.loads(inside("report", tmp_path / "study.db", "--format", "json")[1])["gradients"]
     norms = [norm for fold in told.values() for layer in fold["default"]["norms"].values() for norm in layer]
-    assert len(norms) == 4 * 4 * len(told) and max(norm or 0 for norm in norms) > EXPLODED
+    assert len(norms) == 4 * 4 * len(told) and max(norm or 0 for norm in norms) > EXPLODING_NORM
     assert "Exploding gradients in" in inside("report", tmp_path / "study.db")[1]
 
 

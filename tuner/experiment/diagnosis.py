@@ -19,20 +19,22 @@ from tuner.experiment.records import FoldCurve
 Floats = NDArray[np.float64]
 
 # Losses in units of a constant prediction's; "gain" is how far validation loss ever fell below it.
-HIGH = 1.5  # diverged: median training loss of the second half
-SHAKEN = 0.03  # unstable: root mean square of the rises of both losses from epoch to epoch, in the second half
-LATE = 0.1  # still improving: between the last two windows of this share of the epochs …
-IMPROVED = 0.03  # … mean validation loss fell by this share of the gain
-LEAST_GAIN = 0.2  # what counts as the gain where it is smaller
-RISEN = 0.1  # overfitting: validation loss at the epoch that counts above its lowest point, as a share of the gain
-LEARNED = 0.04  # nothing to learn: validation loss never fell so far below that of a constant prediction …
-TRAINED = 0.02  # … though training loss fell by this much, to at most this much above it
-FALLEN = 0.8  # underfitting: both losses still above this …
-ALIKE = 0.15  # … and that of validation at most this much above that of training
-SHORTEST = 3  # epochs that allow a diagnosis by the losses
-VANISHED = 1e-3  # vanishing: the smallest of the layers' gradients as a share of the largest
-EXPLODED = 100.0  # exploding: the norm of a whole gradient; losses are of the order of 1, targets being scaled
-DEAD = 0.5  # dead ReLUs: the share of a layer's units that are 0 for every row
+DIVERGED_LOSS = 1.5  # diverged: median training loss of the second half
+UNSTABLE_RISES = 0.03  # unstable: root mean square of the rises of both losses from epoch to epoch, in the second half
+LAST_WINDOW = 0.1  # still improving: between the last two windows of this share of the epochs …
+STILL_IMPROVING = 0.03  # … mean validation loss fell by this share of the gain
+SMALLEST_GAIN = 0.2  # what counts as the gain where it is smaller
+OVERFITTING_RISE = (
+    0.1  # overfitting: validation loss at the epoch that counts, above its lowest, as a share of the gain
+)
+LEARNED_FALL = 0.04  # nothing to learn: validation loss never fell so far below that of a constant prediction …
+TRAINED_FALL = 0.02  # … though training loss fell by this much, to at most this much above it
+UNDERFITTING_LOSS = 0.8  # underfitting: both losses still above this …
+UNDERFITTING_GAP = 0.15  # … and that of validation at most this much above that of training
+FEWEST_EPOCHS = 3  # epochs that allow a diagnosis by the losses
+VANISHING_RATIO = 1e-3  # vanishing: the smallest of the layers' gradients as a share of the largest
+EXPLODING_NORM = 100.0  # exploding: the norm of a whole gradient; losses are of the order of 1, targets being scaled
+DEAD_SHARE = 0.5  # dead ReLUs: the share of a layer's units that are 0 for every row
 
 
 @dataclass(frozen=True)
@@ -76,28 +78,28 @@ HE = Remedy("he initialization", {"model.initialization.name": ("he",)})
 UNBOUNDED = ("relu", "leaky_relu", "elu", "selu", "gelu", "swish", "mish")  # activations: sigmoid and tanh are flat
 SIGNS = {
     "diverged": Sign(
-        f"the training loss was no number, or stayed above {HIGH:g} times the loss of a constant prediction without "
+        f"the training loss was no number, or stayed above {DIVERGED_LOSS:g} times the loss of a constant prediction without "
         "falling steadily",
         (SLOWER, CLIPPING),
     ),
     "unstable": Sign(
         "in the second half, both losses kept rising from one epoch to the next (root mean square above "
-        f"{SHAKEN:.0%} of the loss of a constant prediction)",
+        f"{UNSTABLE_RISES:.0%} of the loss of a constant prediction)",
         (SLOWER, Remedy("a larger batch")),
     ),
     "still improving": Sign(
-        f"the validation loss was still falling after the last epoch: the last {LATE:.0%} of the epochs gave more than "
-        f"{IMPROVED:.0%} of the whole gain",
+        f"the validation loss was still falling after the last epoch: the last {LAST_WINDOW:.0%} of the epochs gave more than "
+        f"{STILL_IMPROVING:.0%} of the whole gain",
         (Remedy("more epochs"), FASTER),
     ),
     "stopped too early": Sign(
         "early stopping ended the training while the validation loss was still falling: the last "
-        f"{LATE:.0%} of the epochs gave more than {IMPROVED:.0%} of the whole gain",
+        f"{LAST_WINDOW:.0%} of the epochs gave more than {STILL_IMPROVING:.0%} of the whole gain",
         (Remedy("more patience"), FASTER),
     ),
     "overfitting": Sign(
         "at the epoch that counts, the validation loss lies above its lowest point by more than "
-        f"{RISEN:.0%} of its whole gain, while the training loss went on falling",
+        f"{OVERFITTING_RISE:.0%} of its whole gain, while the training loss went on falling",
         (
             Remedy("early stopping", {"training.early_stopping": ()}),
             Remedy("more dropout or weight decay"),
@@ -106,7 +108,7 @@ SIGNS = {
         ),
     ),
     "nothing to learn": Sign(
-        f"the validation loss never fell {LEARNED:.0%} below that of a constant prediction, although the training loss "
+        f"the validation loss never fell {LEARNED_FALL:.0%} below that of a constant prediction, although the training loss "
         "fell",
         (
             Remedy("checking that the targets belong to their rows"),
@@ -116,11 +118,11 @@ SIGNS = {
         ),
     ),
     "underfitting": Sign(
-        f"both losses stayed above {FALLEN:.0%} of that of a constant prediction, and are about as high",
+        f"both losses stayed above {UNDERFITTING_LOSS:.0%} of that of a constant prediction, and are about as high",
         (FASTER, Remedy("a larger model"), Remedy("less regularization"), Remedy("better features")),
     ),
     "vanishing gradients": Sign(
-        f"in the median epoch, the norm of some layer's gradient was below {VANISHED:g} of the largest layer's",
+        f"in the median epoch, the norm of some layer's gradient was below {VANISHING_RATIO:g} of the largest layer's",
         (
             Remedy("relu as activation", {"model.activation": UNBOUNDED}),
             HE,
@@ -130,11 +132,11 @@ SIGNS = {
         ),
     ),
     "exploding gradients": Sign(
-        f"the norm of the gradient exceeded {EXPLODED:g} at the end of an epoch, or was no number",
+        f"the norm of the gradient exceeded {EXPLODING_NORM:g} at the end of an epoch, or was no number",
         (CLIPPING, SLOWER, Remedy("another initialization")),
     ),
     "dead ReLUs": Sign(
-        f"in some layer, more than {DEAD:.0%} of the units were 0 for every row that scored it after the last epoch",
+        f"in some layer, more than {DEAD_SHARE:.0%} of the units were 0 for every row that scored it after the last epoch",
         (SLOWER, Remedy("leaky_relu or elu as activation"), HE),
     ),
 }
@@ -169,12 +171,12 @@ def inside(norms: Floats, dead: Floats) -> set[str]:
     """The signs of a training's gradients (E, layers) and of its dead units (ReLUs,)."""
     found = set()
     with np.errstate(invalid="ignore", over="ignore"):
-        if not (np.linalg.norm(norms, axis=1) <= EXPLODED).all():  # also where it is not a number
+        if not (np.linalg.norm(norms, axis=1) <= EXPLODING_NORM).all():  # also where it is not a number
             found.add("exploding gradients")
         least, most = norms.min(axis=1), norms.max(axis=1)
-    if np.median(least < VANISHED * most) == 1:
+    if np.median(least < VANISHING_RATIO * most) == 1:
         found.add("vanishing gradients")
-    if (dead > DEAD).any():
+    if (dead > DEAD_SHARE).any():
         found.add("dead ReLUs")
     return found
 
@@ -182,7 +184,7 @@ def inside(norms: Floats, dead: Floats) -> set[str]:
 def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | None, learned: float) -> set[str]:
     """Of one fold; `learned` is how far validation loss fell below a constant prediction's, averaged over the folds."""
     found = inside(fold.norms, fold.dead)
-    if len(curves.train) < SHORTEST:
+    if len(curves.train) < FEWEST_EPOCHS:
         return found
     if curves.diverged:
         return found | {"diverged"}
@@ -191,7 +193,7 @@ def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | Non
     hindered = bool(found) or curves.shaken()  # what keeps a network from training explains its losses
     if ended := _ended(curves, epochs, patience) if curves.falling else None:
         found.add(ended)
-    if not hindered and not ended and learned < LEARNED and curves.trained:
+    if not hindered and not ended and learned < LEARNED_FALL and curves.trained:
         found.add("nothing to learn")
     elif curves.overfits:
         found.add("overfitting")
@@ -232,48 +234,51 @@ class _Curves:
     @property
     def window(self) -> int:
         """Epochs over which validation loss is averaged."""
-        return max(1, round(LATE * len(self.held)))
+        return max(1, round(LAST_WINDOW * len(self.held)))
 
     @property
     def gain(self) -> float:
         """How far validation loss ever fell below a constant prediction's."""
-        return max(1 - float(self.held.min()), LEAST_GAIN)
+        return max(1 - float(self.held.min()), SMALLEST_GAIN)
 
     def shaken(self, begin: int = 0) -> bool:
         """Whether both losses jump from that epoch on: dropout makes that of training jump, a rising validation loss
         alone is overfitting."""
-        return min(_rises(self.train[begin:]), _rises(self.held[begin:])) > SHAKEN
+        return min(_rises(self.train[begin:]), _rises(self.held[begin:])) > UNSTABLE_RISES
 
     @property
     def diverged(self) -> bool:
         """A large loss alone is not enough: a network that begins far off and learns slowly falls steadily."""
-        steady = self.train[-1] < self.train[0] and _rises(self.train[self.half :]) <= SHAKEN
-        return bool(np.median(self.train[self.half :]) > HIGH) and not steady
+        steady = self.train[-1] < self.train[0] and _rises(self.train[self.half :]) <= UNSTABLE_RISES
+        return bool(np.median(self.train[self.half :]) > DIVERGED_LOSS) and not steady
 
     @property
     def falling(self) -> bool:
         """Whether validation loss was falling when the training ended, and had not been lower before."""
         window = self.window
         before, last = self.held[-2 * window : -window].mean(), self.held[-window:].mean()
-        return bool(before - last > IMPROVED * self.gain and last - self.held.min() < before - last)
+        return bool(before - last > STILL_IMPROVING * self.gain and last - self.held.min() < before - last)
 
     @property
     def overfits(self) -> bool:
         """Whether the epoch that counts lies behind the lowest validation loss, and so far above it."""
         counts, lowest = self.best - 1, int(self.held.argmin())
         around = self.held[max(0, counts - self.window + 1) : counts + 1].mean()
-        risen = around - self.held[lowest] > RISEN * self.gain
-        return bool(risen and lowest < counts and self.train[lowest] - self.train[counts] > TRAINED)
+        risen = around - self.held[lowest] > OVERFITTING_RISE * self.gain
+        return bool(risen and lowest < counts and self.train[lowest] - self.train[counts] > TRAINED_FALL)
 
     @property
     def trained(self) -> bool:
         """Whether training loss fell, to what a constant prediction has or below."""
-        return bool(self.train[-1] < 1 + TRAINED and self.train.max() - self.train[-1] > TRAINED)
+        return bool(self.train[-1] < 1 + TRAINED_FALL and self.train.max() - self.train[-1] > TRAINED_FALL)
 
     @property
     def underfits(self) -> bool:
         """Whether both losses are high, and about as high: dropout can make that of training high alone."""
-        return bool(min(self.train[-1], self.held[-1]) > FALLEN and self.held[-1] - self.train[-1] <= ALIKE)
+        return bool(
+            min(self.train[-1], self.held[-1]) > UNDERFITTING_LOSS
+            and self.held[-1] - self.train[-1] <= UNDERFITTING_GAP
+        )
 
 
 def _rises(loss: Floats) -> float:
