@@ -78,8 +78,8 @@ HE = Remedy("he initialization", {"model.initialization.name": ("he",)})
 UNBOUNDED = ("relu", "leaky_relu", "elu", "selu", "gelu", "swish", "mish")  # activations: sigmoid and tanh are flat
 SIGNS = {
     "diverged": Sign(
-        f"the training loss was no number, or stayed above {DIVERGED_LOSS:g} times the loss of a constant prediction without "
-        "falling steadily",
+        f"the training loss was no number, or stayed above {DIVERGED_LOSS:g} times the loss of a constant prediction "
+        "without falling steadily",
         (SLOWER, CLIPPING),
     ),
     "unstable": Sign(
@@ -88,8 +88,8 @@ SIGNS = {
         (SLOWER, Remedy("a larger batch")),
     ),
     "still improving": Sign(
-        f"the validation loss was still falling after the last epoch: the last {LAST_WINDOW:.0%} of the epochs gave more than "
-        f"{STILL_IMPROVING:.0%} of the whole gain",
+        f"the validation loss was still falling after the last epoch: the last {LAST_WINDOW:.0%} of the epochs gave "
+        f"more than {STILL_IMPROVING:.0%} of the whole gain",
         (Remedy("more epochs"), FASTER),
     ),
     "stopped too early": Sign(
@@ -108,8 +108,8 @@ SIGNS = {
         ),
     ),
     "nothing to learn": Sign(
-        f"the validation loss never fell {LEARNED_FALL:.0%} below that of a constant prediction, although the training loss "
-        "fell",
+        f"the validation loss never fell {LEARNED_FALL:.0%} below that of a constant prediction, although the training "
+        "loss fell",
         (
             Remedy("checking that the targets belong to their rows"),
             Remedy("other features"),
@@ -136,7 +136,8 @@ SIGNS = {
         (CLIPPING, SLOWER, Remedy("another initialization")),
     ),
     "dead ReLUs": Sign(
-        f"in some layer, more than {DEAD_SHARE:.0%} of the units were 0 for every row that scored it after the last epoch",
+        f"in some layer, more than {DEAD_SHARE:.0%} of the units were 0 for every row that scored it after the last "
+        "epoch",
         (SLOWER, Remedy("leaky_relu or elu as activation"), HE),
     ),
 }
