@@ -24,7 +24,7 @@ NEW = {"notes": (), "reads": (), "units": 0, "weighted": False}  # what headers 
 def header(text: str) -> StudyHeader:
     """The header of a study."""
     raw = json.loads(text)
-    forecast, rows = raw.pop("naive"), raw["dataset"]["rows"]
+    forecast, rows = raw.pop("naive", False), raw["dataset"]["rows"]
     chains = [_chain(chain, forecast=forecast) for chain in raw.pop("chains")]
     data = DatasetHeader(**{"truth": "", **_frozen(raw.pop("dataset"))})
     known = {**NEW, "units": rows, **_frozen(raw)}
