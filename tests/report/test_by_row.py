@@ -202,4 +202,8 @@ def test_a_flat_search_by_a_metric_that_is_no_mean_keeps_what_it_sums(tmp_path):
         found = [METRICS["macro_f1"].how.score(part.sum(axis=0)) for part in parts]
         assert found == pytest.approx(trial.fold_scores, rel=1e-12)
     assert results.bootstrapped.low <= results.bootstrapped.mean <= results.bootstrapped.high
-    assert f"Corrected, not nested: {results.bootstrapped.mean:.4g} (95 %" in inside("report", tmp_path / "study.db")[1]
+    out = " ".join(inside("report", tmp_path / "study.db")[1].split())
+    assert f"Corrected, not nested: {results.bootstrapped.mean:.4g} (95 %" in out
+    whole = [METRICS["macro_f1"].how.score(unpack(trial.row_scores).sum(axis=0)) for trial in results.ranking()]
+    assert results.bootstrapped.together == pytest.approx(max(whole))
+    assert f"of all rows taken together, on which the best scores {max(whole):.4g})" in out

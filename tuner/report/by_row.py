@@ -21,11 +21,13 @@ SAME = 1e-9  # relative difference of two mean scores that is only rounding
 
 @dataclass(frozen=True)
 class Corrected:
-    """A corrected mean, and the 2.5 and 97.5 % quantiles of its bootstrap samples."""
+    """A corrected mean, and the 2.5 and 97.5 % quantiles of its bootstrap samples; and the best score of all rows taken
+    together, before it is corrected. Of a metric that is no mean, that differs from the mean over folds."""
 
     mean: float
     low: float
     high: float
+    together: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,10 @@ def bootstrap_corrected(
             known = ~np.isnan(on_drawn) & ~np.isnan(on_left)
             if known.any():
                 found.append(on_left[known][best_of(on_drawn[known], maximize)].mean())
-    return Corrected(float(np.mean(found)), *(float(q) for q in np.quantile(found, [0.025, 0.975])))
+    whole = _scores(np.ones((1, len(place))), totals, of_totals)[0]
+    together = float(np.nanmax(whole) if maximize else np.nanmin(whole))
+    low, high = np.quantile(found, [0.025, 0.975]).tolist()
+    return Corrected(float(np.mean(found)), low, high, together)
 
 
 @np.errstate(all="ignore")  # a sample of one class, or of one row, may have no score

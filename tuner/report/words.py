@@ -68,8 +68,10 @@ def _flat(results: Results) -> list[str]:
                      "best configuration of each fold has over the chosen one).")  # fmt: skip
     if results.bootstrapped is not None:
         found = results.bootstrapped
+        scale = f"; of all rows taken together, on which the best scores {found.together:.4g}"
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
-                     "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score).")  # fmt: skip
+                     "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score"
+                     f"{'' if results.header.by_row else scale}).")  # fmt: skip
     else:
         lines.append("BBC-CV is left out: it needs a metric that is a function of sums over rows, rows that may be "
                      "drawn again (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
