@@ -1,6 +1,7 @@
 """Every executor, found by itself: jobs go in, the same outcomes come out, and nothing is left running."""
 
 import inspect
+import os
 from contextlib import closing
 from dataclasses import replace
 
@@ -70,11 +71,18 @@ def test_it_takes_as_many_jobs_as_it_says_and_forgets_what_is_abandoned(name, th
         assert job is jobs[1] and untimed(outcome) == expected[1]
 
 
+def workers():
+    """The processes that the fork server, a child of this process, has started."""
+    return [child for child in psutil.Process().children(recursive=True) if child.ppid() != os.getpid()]
+
+
 @pytest.mark.parametrize("name", MAKE)
 def test_a_closed_executor_leaves_no_process(name, three_jobs):
     work, jobs, _ = three_jobs
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    before = set(workers())
     with closing(MAKE[name](work)) as executor:
         executor.submit(jobs[0])
-    left = {child.pid for child in psutil.Process().children(recursive=True) if child.status() != "zombie"} - before
-    assert all("forkserver" in " ".join(psutil.Process(pid).cmdline()) for pid in left)
+        begun = set(workers()) - before
+        assert bool(begun) == (name == "Processes")
+    _, alive = psutil.wait_procs(begun, timeout=10)
+    assert not alive and set(workers()) <= before

@@ -1,4 +1,4 @@
-"""Studies of version 0.1.0, of which one lies beside this file: they report what they did, and go no further."""
+"""A study that version 0.1.0 made, packed next to this file: it can be reported, and nothing else."""
 
 import gzip
 import json

@@ -21,13 +21,14 @@ def toy_dataset(
     vocabularies: tuple[tuple[str, ...], ...] = (), side: np.ndarray | None = None, lengths: np.ndarray | None = None,
     naive: np.ndarray | None = None, last: np.ndarray | None = None, season: int = 1, horizon: int = 1, **more: Any,
 ) -> Dataset:  # fmt: skip
-    """Numbers, tokens (one vocabulary) or ids (several, or numbers beside them), and the target of that task."""
+    """A data set of one task. Its inputs are tokens with one vocabulary, ids with several (or with numbers beside),
+    and numbers without any."""
     roles = Roles(**{role: more.pop(role) for role in ROLES if role in more})
     told = {key: more.pop(key) for key in ("hints", "notes") if key in more}
     inputs: Inputs
     if len(vocabularies) > 1 or side is not None:
-        beside = None if side is None else Numbers(side, names[len(vocabularies) :], categories=categories, **more)
-        inputs = Ids(features, vocabularies, names[: len(vocabularies)], beside)
+        numbers = None if side is None else Numbers(side, names[len(vocabularies) :], categories=categories, **more)
+        inputs = Ids(features, vocabularies, names[: len(vocabularies)], numbers)
     elif vocabularies:
         inputs = Tokens(features, vocabularies[0], lengths, **more)
     else:

@@ -55,10 +55,10 @@ def _plan(prepared: Prepared) -> list[str]:
     trials = prepared.trials()
     new = in_words({c.name: unseen(dataset, c.rows, c.test) for c in chains})
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
-    beside = "" if dataset.side is None else f" ids and {dataset.side.values.shape[1]} numbers"
+    numbers = "" if dataset.side is None else f" ids and {dataset.side.values.shape[1]} numbers"
     better = "higher" if prepared.metric.maximize else "lower"
     return [
-        f"data      {dataset.name}: {len(dataset):,} rows of {shape}{beside}, {dataset.task}",
+        f"data      {dataset.name}: {len(dataset):,} rows of {shape}{numbers}, {dataset.task}",
         f"metric    {prepared.metric.name}, {better} is better",
         f"sampler   {experiment.search.sampler}, {counted(trials, 'trial')} per chain"
         + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),

@@ -63,7 +63,7 @@ class Reporter(Protocol):
 
 
 class Reporters:
-    """All reporters of one search; they are told of its end, however it ends."""
+    """All reporters of one search. They are told when it ends, for whatever reason."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
         """`kept`: files that a log may not be."""

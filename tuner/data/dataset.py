@@ -67,14 +67,14 @@ class Dataset:
 
     @property
     def numbers(self) -> Numbers:
-        """The numbers, which are imputed and scaled: all inputs, those beside ids, or none (N, 0)."""
+        """The numbers, which each lane imputes and scales: the inputs themselves, those beside ids, or none (N, 0)."""
         if isinstance(self.inputs, Numbers):
             return self.inputs
         return self.side or Numbers(np.empty((len(self), 0), dtype=np.float32))
 
     @property
     def side(self) -> Numbers | None:
-        """The numbers beside ids, if any."""
+        """The numbers beside ids; None if there are none."""
         return self.inputs.side if isinstance(self.inputs, Ids) else None
 
     @property
@@ -91,7 +91,7 @@ class Dataset:
 
     @property
     def of_users(self) -> bool:
-        """Whether the first column of ids is the user, for whom items can be ranked."""
+        """Whether the first column of ids holds users, so that items can be ranked for each of them."""
         return isinstance(self.inputs, Ids) and self.inputs.of_users
 
     @property

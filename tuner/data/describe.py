@@ -226,8 +226,8 @@ def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
 def _repeated_rows(dataset: Dataset) -> Iterator[str]:
     """Warnings about rows that are equal in all features."""
     whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
-    beside = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
-    keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, beside), strict=True)))
+    side = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
+    keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, side), strict=True)))
     repeated = keys.duplicated()
     if not repeated.any():
         return

@@ -99,10 +99,10 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Ids:
-    """Ids, such as users and items or categories, and numbers beside them.
+    """Ids, such as users and items, or categories; with numbers beside them, if there are any.
 
     Attributes:
-        codes: (N, F), each column with codes of its own vocabulary.
+        codes: (N, F), the code of each id in the vocabulary of its column.
         vocabularies: for each column, the id of each code, after `PADDING` and `UNKNOWN`.
         names: of each column.
         side: the numbers (N, D) beside the ids, if any.
@@ -134,7 +134,7 @@ class Ids:
 
     @property
     def of_users(self) -> bool:
-        """Whether the first column is the user, for whom items can be ranked."""
+        """Whether the first column holds users, so that items can be ranked for each of them."""
         return self.names[:1] == ("user",)
 
 
