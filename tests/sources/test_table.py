@@ -8,15 +8,16 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from toy_data import toy_dataset
 
 from tuner.cli.console import error_text
 from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import table
-from tuner.sources.readers import frames
+from tuner.sources.readers import delimited, frames
 from tuner.sources.readers.in_memory import plain_frame
-from tuner.sources.readers.rows import check_rows
 
 PLAIN = "size,colour,label\n1.5,red,a\n,blue,NA\n2,red,b\n"
 
@@ -153,14 +154,15 @@ REFUSED = {
         ["t.csv, line 2: the quote mark of field 2 is not closed: 'q,a'"],
     ),
     "open quote, dropped": ('x,z,b,label\n1,2,"q,a\n2,3,4,b\n3,5,q",a\n', ["line 2: the quote mark of field 3"]),
-    "open quote, beside another": ('x,label\n5" a,"q,z\n2,b"\n', ["line 2: the quote mark of field 2 is not closed"]),
+    "open quote to the end": ('x,label\n1,"q\n2,b\n', ["line 2: the quote mark of field 2 is not closed: 'q'"]),
+    "open quote in the last row": ('x,label\n1,"q\n', ["t.csv, line 2: the quote mark of field 2 is not closed: 'q'"]),
     "empty column": ("x,k,label\n1,,a\n2,,b\n", ["column 'k' is empty", "leave it out with drop"]),
     "missing target": ("x,label\n1,a\n2,\n3,\n", ["'label' of data row 2 is missing (2 rows)"]),
     "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
     "no feature": ("label,b\nx,1\n", ["no column is left as a feature"]),
     "binary": (bytes(range(256)) * 4, ["t.csv"]),
-    "NUL": (b"\0\0\0,\0\n" * 9, ["holds NUL bytes, so it is not a CSV file"]),
-    "latin-1": ("x,label\n1,caf\xe9\n".encode("latin-1"), ["is not UTF-8 (byte 13)", "save it as UTF-8"]),
+    "NUL": (b"\0\0\0,\0\n" * 9, ["holds NUL bytes (line 1), so it is not text"]),
+    "latin-1": ("x,label\n1,caf\xe9\n".encode("latin-1"), ["is not UTF-8 (byte 13, line 2)", "save it as UTF-8"]),
 }
 
 
@@ -179,15 +181,21 @@ def test_empty_fields_at_the_end_of_a_row_are_missing_values(tmp_path):
     np.testing.assert_array_equal(dataset.features, [[1, 2], [np.nan, np.nan], [5, 6]])
 
 
+COMMA = delimited.Dialect(",")
+
+
 @pytest.mark.parametrize("name", ['5" a', '"a ""b"", c"', '"a"b', '""', '"a,\'b"', '"a,b"" c"', '5" a"', 'a"b"c"'])
 def test_fields_are_counted_as_the_csv_module_counts_them(name):
     content = f"x,name,label\n1,{name},a\n{name},2,b\n1,2,{name}\n"
     assert {len(row) for row in csv.reader(io.StringIO(content))} == {3}
-    check_rows(io.BytesIO(content.encode()), ",", "t.csv")
+    columns = delimited.read(io.BytesIO(content.encode()), COMMA, "t.csv").columns
+    assert list(zip(*(column.to_pylist() for column in columns), strict=True)) == list(
+        map(tuple, csv.reader(io.StringIO(content)))
+    )
     for wrong in (name, f"b,{name}", f"{name},2,3,4"):
         count = len(next(csv.reader([wrong])))
         with pytest.raises(DataError, match=f"line 5 has {count} fields, and the first 3"):
-            check_rows(io.BytesIO(f"{content}{wrong}\n".encode()), ",", "t.csv")
+            delimited.read(io.BytesIO(f"{content}{wrong}\n".encode()), COMMA, "t.csv")
 
 
 def test_rows_are_counted_through_the_blocks_of_a_long_file(tmp_path):
@@ -198,7 +206,7 @@ def test_rows_are_counted_through_the_blocks_of_a_long_file(tmp_path):
 
 def test_the_place_of_a_wrong_byte_is_right_in_a_long_file(tmp_path):
     start = b"x,label\n" + b"1,a\n" * 100_000
-    assert f"(byte {len(start) + 2})" in refused(tmp_path, start + b"1,\xe9\n")
+    assert f"(byte {len(start) + 2}, line 100002)" in refused(tmp_path, start + b"1,\xe9\n")
 
 
 def test_free_text_is_refused(tmp_path):
@@ -307,9 +315,9 @@ def test_columns_that_tell_a_role_are_read_narrow_as_others(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-@pytest.mark.parametrize("cells", [20, 1_000_000])
-def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, cells, monkeypatch):
-    monkeypatch.setattr(frames, "CELLS", cells)
+@pytest.mark.parametrize("block", [400, 1_000_000])
+def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, block, monkeypatch):
+    monkeypatch.setattr(delimited, "BLOCK", block)
     i = np.arange(200)
     frame = pd.DataFrame(
         {"patient": 20240001 + i // 4, "record": 2**24 - 100 + i, "x": i + 2e9 + 0.5, "y": [*"ab"] * 100}
@@ -351,3 +359,26 @@ def test_a_time_that_is_none_is_named_with_its_row(tmp_path, value, text):
     with pytest.raises(DataError) as caught:
         table.load(table.Settings(path="t.csv", target="label", time="when"), tmp_path)
     assert text in error_text(caught.value)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_quoted_text_may_have_line_breaks(tmp_path, newline):
+    rows = ['1,"a note, of\ntwo lines",a', '2,"another,\n\none",b', "3,short,a"]
+    dataset = load(tmp_path, newline.join(["x,note,label", *rows]).replace("\n", newline), drop="note")
+    np.testing.assert_array_equal(dataset.features, [[1], [2], [3]])
+
+
+CELLS = st.text(alphabet="ab1\"',;\t\n ", max_size=5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1)),
+    separator=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_what_the_csv_module_writes_is_read_back(rows, separator, quoting):
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator, quoting=quoting).writerows(rows)
+    read = delimited.read(io.BytesIO(text.getvalue().encode()), delimited.Dialect(separator), "t.csv")
+    assert [list(row.values()) for row in read.to_pylist()] == rows

@@ -267,9 +267,11 @@ REFUSED = {
         "t.txt: no other row has the label 'polarity' of line 1, which looks like a header",
     ),
     "a line with more": (
-        texts, {"t.csv": "text,label\na,x\nb,c,y\n"}, {}, "t.csv, line 3: 3 fields, and 2 in the first line"
+        texts, {"t.csv": "text,label\na,x\nb,c,y\n"}, {}, "line 3 has 3 fields, and the first 2"
     ),
-    "an open quote": (texts, {"t.csv": 'text,label\n"a,x\nb,y\n'}, {}, "t.csv, line 3: unexpected end of data"),
+    "an open quote": (
+        texts, {"t.csv": 'text,label\n"a,x\nb,y\n'}, {}, "t.csv, line 2: the quote mark of field 1 is not closed"
+    ),
     "Latin-1": (texts, {"t.txt": "café\tx\n".encode("latin-1") * 3}, {}, "t.txt is not UTF-8 (byte 3, line 1)"),
     "NUL": (texts, {"t.txt": LINES + "a\0\ty\n"}, {}, "t.txt holds NUL bytes (line 7)"),
     "labels that do not fit": (

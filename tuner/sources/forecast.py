@@ -23,8 +23,9 @@ from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.loading.head import LOOKED_AT
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame, typed
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.lines import text_frame
+from tuner.sources.readers.numbers import numbers_of, typed
 from tuner.sources.table import Names
 
 HISTORY = 12

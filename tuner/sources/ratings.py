@@ -24,7 +24,8 @@ from tuner.sources.columns.roles import looks_like_time, times
 from tuner.sources.columns.side import Side, read_side, side_by_side
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import check_columns, check_complete, listed, numbers_of
+from tuner.sources.readers.frames import check_columns, check_complete, listed
+from tuner.sources.readers.numbers import numbers_of
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
 
 COLUMNS = ("user", "item", "rating", "timestamp")  # of a file without a header

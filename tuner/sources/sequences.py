@@ -25,7 +25,8 @@ from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, numbers_of, read_frame
+from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.numbers import numbers_of
 from tuner.sources.readers.ts import read_cases
 
 ARCHIVE, TABLE = "a .ts file", "a table"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuner.data.levels import Texts
 from tuner.errors import DataError
-from tuner.sources.readers.frames import MISSING
+from tuner.sources.readers.numbers import MISSING
 
 MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?")

@@ -17,7 +17,7 @@ from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.sources.columns.dates import PARTS, moments, parts
-from tuner.sources.readers.frames import MISSING
+from tuner.sources.readers.numbers import MISSING
 
 Categories = Literal["one_hot", "embedded"]
 NO_VALUES = (bytes, complex, dict, list, set, tuple, np.ndarray)

@@ -17,7 +17,8 @@ from tuner.errors import DataError
 from tuner.sources.columns.dates import in_one_format
 from tuner.sources.columns.split import ROLE, read_split
 from tuner.sources.columns.words import WORDS
-from tuner.sources.readers.frames import MISSING, check_complete
+from tuner.sources.readers.frames import check_complete
+from tuner.sources.readers.numbers import MISSING
 
 GROUPS = {
     "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",

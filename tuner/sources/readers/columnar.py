@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pandas as pd
 
 from tuner.data.dataset import as_float32
 from tuner.data.precision import harmless
-from tuner.sources.readers.rows import check_width
+from tuner.sources.readers.header import column_names
 
 UNNAMED = re.compile(r"__index_level_\d+__")
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
@@ -30,10 +29,7 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None, rows: in
     try:
         parts = pyarrow.dataset.dataset(path, format=FORMATS[suffix], partitioning="hive")
         names = list(parts.schema.names)
-        check_width(len(names), path.name)
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            raise ValueError(f"it has two columns called '{twice[0]}'")
+        column_names(names, path.name)
         index = (parts.schema.pandas_metadata or {}).get("index_columns", [])
         found = {}
         for name in (each for each in names if each not in index or not UNNAMED.fullmatch(each)):

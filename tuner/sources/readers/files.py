@@ -6,8 +6,8 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
-from io import BufferedIOBase, BufferedReader
+from contextlib import contextmanager, suppress
+from io import BufferedIOBase
 from pathlib import Path
 
 from tuner.errors import DataError
@@ -93,15 +93,6 @@ def is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def opened(path: Path) -> gzip.GzipFile | BufferedReader:
-    """The file to be read from its start, unpacked if it is gzip's. Raises `OSError`, `EOFError`, `zlib.error`, and
-    `DataError` for more than memory can hold."""
-    if not is_gzip(path):
-        return path.open("rb")
-    check_gzip(path)
-    return gzip.open(path)
-
-
 def readline(file: BufferedIOBase, where: str) -> bytes:
     """The next line. Raises `DataError` if it is longer than any line of text."""
     line = file.readline(LONGEST_LINE)
@@ -110,40 +101,51 @@ def readline(file: BufferedIOBase, where: str) -> bytes:
     return line
 
 
-def bytes_of(path: Path, key: str = "path") -> bytes:
-    """The whole file, unpacked if it is gzip's."""
+@contextmanager
+def reading(path: Path, key: str = "path") -> Iterator[BufferedIOBase]:
+    """The file, unpacked if it is gzip's. Raises `DataError`, also for what is found while it is read, and for more
+    than memory can hold."""
     check_file(path, key)
     try:
-        with opened(path) as file:
-            return file.read()
+        packed = is_gzip(path)
+        if packed:
+            check_gzip(path)
+        with gzip.open(path) if packed else path.open("rb") as file:
+            yield file
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}", key=key) from error
 
 
+def bytes_of(path: Path, key: str = "path") -> bytes:
+    """The whole file, unpacked if it is gzip's."""
+    with reading(path, key) as file:
+        return file.read()
+
+
 def first_bytes(path: Path, lines: int) -> bytes:
     """So many lines of the file, unpacked if it is gzip's; fewer, but two at least, where they are very long."""
-    check_file(path)
     found: list[bytes] = []
-    try:
-        with opened(path) as file:
-            while len(found) < lines and (len(found) < 2 or sum(map(len, found)) < ENOUGH):
-                if not (line := readline(file, path.name)):
-                    break
-                found.append(line)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}", key="path") from error
+    with reading(path) as file:
+        while len(found) < lines and (len(found) < 2 or sum(map(len, found)) < ENOUGH):
+            if not (line := readline(file, path.name)):
+                break
+            found.append(line)
     return b"".join(found)
 
 
 def text_of(path: Path, key: str = "path", lines: int | None = None) -> str:
     """The whole file, or its first `lines`, as UTF-8 text, a byte order mark taken off."""
-    raw = bytes_of(path, key) if lines is None else first_bytes(path, lines)
+    return decoded(bytes_of(path, key) if lines is None else first_bytes(path, lines), str(path), key)
+
+
+def decoded(raw: bytes, where: str, key: str = "path") -> str:
+    """Bytes of UTF-8 as text, a byte order mark taken off. Raises `DataError` with the first byte that is wrong."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}, line {line})", "save it as UTF-8", key) from error
+        raise DataError(f"{where} is not UTF-8 (byte {error.start}, line {line})", "save it as UTF-8", key) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"{path} holds NUL bytes (line {line}), so it is not text", key=key)
+        raise DataError(f"{where} holds NUL bytes (line {line}), so it is not text", key=key)
     return text

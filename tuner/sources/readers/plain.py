@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tuner.errors import DataError
+from tuner.sources.readers.delimited import Dialect, check_quotes, read
 from tuner.sources.readers.files import text_of
-from tuner.sources.readers.frames import TYPED, read_frame, typed
-from tuner.sources.readers.rows import check_rows
+from tuner.sources.readers.frames import TYPED, read_frame
+from tuner.sources.readers.header import column_names
+from tuner.sources.readers.numbers import typed
 
 SEPARATORS = ("::", "\t", ",", ";", "|")
 
@@ -28,24 +28,18 @@ def read_plain(
     if path.suffix.lower() in TYPED:
         return read_frame(path)
     text = text_of(path, key)
-    separator = _separator(text, path, key)
-    quoting = csv.QUOTE_MINIMAL
-    if separator == "::":  # MovieLens' own, whose titles hold quote marks that mean nothing
-        text, separator, quoting = text.replace("\t", " ").replace("::", "\t"), "\t", csv.QUOTE_NONE
-    check_rows(io.BytesIO(text.encode()), separator, path.name, key, quoted=quoting != csv.QUOTE_NONE)
-    how: dict[str, Any] = {"sep": separator, "quoting": quoting, "dtype": str, "keep_default_na": False}
-    try:
-        frame: pd.DataFrame = pd.read_csv(io.StringIO(text), header=None, **how)
-    except (ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise DataError(f"{path.name} is not a readable table: {reason}", key=key) from error
+    dialect = Dialect(_separator(text, path, key))
+    if dialect.separator == "::":  # MovieLens' own, whose titles hold quote marks that mean nothing
+        text, dialect = text.replace("\t", " ").replace("::", "\t"), Dialect("\t", quoted=False)
+    file = io.BytesIO(text.encode())
+    table = read(file, dialect, path.name, key)
+    check_quotes(table.columns, file, dialect, path.name, key)
+    frame: pd.DataFrame = table.to_pandas()
     first = [str(cell).strip() for cell in frame.iloc[0]]
     if has_header(first):
-        if twice := next((name for name in first if first.count(name) > 1), None):
-            raise DataError(f"{path.name} has two columns called '{twice}'", "rename one of them", key)
         if len(frame) == 1:
             raise DataError(f"{path.name} has a header but no rows", key=key)
-        return frame[1:].reset_index(drop=True).set_axis(first, axis=1)
+        return frame[1:].reset_index(drop=True).set_axis(column_names(first, path.name, key), axis=1)
     if names and len(first) > len(names):
         text = f"{path.name} has no header and {len(first)} columns"
         raise DataError(text, f"a first line that names them, or {', '.join(names)} only", key)

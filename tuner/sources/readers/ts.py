@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import DataError
 from tuner.sources.readers.files import text_of
-from tuner.sources.readers.frames import MISSING, typed
+from tuner.sources.readers.numbers import MISSING, typed
 
 Asked = Literal["classification", "regression"]
 Steps = NDArray[np.float64]  # (T, D)

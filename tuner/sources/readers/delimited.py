@@ -1,0 +1,189 @@
+"""Delimited text (CSV, TSV and their kin), parsed by Arrow: every row is as wide as the first, every cell is a text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedIOBase
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from tuner.errors import DataError
+from tuner.process import allow_long_cells
+from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
+
+BLOCK = 1 << 20  # bytes that are parsed at once
+BLANK = " \t\r\n"
+CLOSE = 'close it; inside quotes, write ""'
+
+allow_long_cells()  # for every reader of the sources
+
+
+class Dialect(NamedTuple):
+    """How cells are told apart. `quoted`: a cell may be enclosed in quote marks, and then hold separators and line
+    breaks; otherwise a quote mark is a character like any other, as in running text."""
+
+    separator: str
+    quoted: bool = True
+
+
+class UnevenRows(DataError):
+    """A row has more or fewer fields than the first."""
+
+
+class LongRow(Exception):
+    """A row is longer than a block."""
+
+
+class _Watched(io.RawIOBase):
+    """A file that refuses NUL bytes, which Arrow takes for text, and remembers its last character."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self.file, self.last = file, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self.file.read(size)
+        if b"\0" in block:
+            raise pa.ArrowInvalid("NUL")
+        self.last = block.rstrip()[-1:] or self.last
+        return block
+
+
+def read(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", rows: int | None = None) -> pa.Table:
+    """All rows, the first included, or the first `rows` of them; every cell is a text.
+
+    Args:
+        file: bytes of UTF-8 that can be read twice.
+        where: what errors call the file; `key` is the setting that names it.
+
+    Raises:
+        UnevenRows: a row is shorter or longer than the first.
+        DataError: it is empty, is not text, or a quote mark is not closed.
+    """
+    found: list[pa.RecordBatch] = []
+    for batch in batches(file, dialect, where, key, block=LONGEST_LINE):
+        found.append(batch)
+        if rows is not None and sum(each.num_rows for each in found) >= rows:
+            break
+    return pa.Table.from_batches(found).slice(0, rows)
+
+
+# parameters: the file and what errors call it, how it is written, which columns are wanted, and how much at once
+def batches(
+    file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", *,
+    only: Sequence[int] | None = None, block: int | None = None,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """The rows in batches, the first row included; `only` these columns, by their positions. Raises as `read` does,
+    and `LongRow` for a row that is longer than `block` bytes."""
+    blank, cells = first_row(file, dialect, where, key)
+    watched, names = _Watched(file), [f"f{place}" for place in range(len(cells))]
+    options = pyarrow.csv.ReadOptions(
+        use_threads=False, autogenerate_column_names=True, skip_rows=blank, block_size=block or BLOCK
+    )
+    parsing = pyarrow.csv.ParseOptions(
+        delimiter=dialect.separator,
+        quote_char='"' if dialect.quoted else False,
+        newlines_in_values=dialect.quoted,
+        invalid_row_handler=lambda row: "error" if row.text.strip(BLANK) else "skip",
+    )
+    as_text = pyarrow.csv.ConvertOptions(
+        strings_can_be_null=False,
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=[names[place] for place in (range(len(cells)) if only is None else only)],
+    )
+    last = None
+    try:
+        with pyarrow.csv.open_csv(watched, options, parsing, as_text) as stream:
+            for last in stream:
+                yield last
+    except pa.ArrowInvalid as error:
+        if "straddling" in str(error) and block != LONGEST_LINE:
+            raise LongRow from error
+        raise _explained(error, file, dialect, where, key) from error
+    if dialect.quoted and last is not None and watched.last != b'"' and "\n" in last.columns[-1][-1].as_py():
+        (_, before), (row, _) = deque([([], 0), *_by_line(file, dialect, where, key)], maxlen=2)
+        raise DataError(f"{where}, line {before + 1}: {_open(len(row) - 1, row[-1])}", CLOSE, key)
+
+
+def check_quotes(
+    columns: Iterable[pa.ChunkedArray], file: BufferedIOBase, dialect: Dialect, where: str, key: str
+) -> None:
+    """Raise `DataError` for a quote mark that is left open by mistake, so that several rows become one cell: without
+    it, each of its lines would have as many fields as a row."""
+    if not any(pc.any(pc.match_substring(column, "\n")).as_py() for column in columns):
+        return
+    before = 0
+    for row, line in _by_line(file, dialect, where, key):
+        for place, cell in enumerate(row if line > before + 1 else ()):
+            lines = cell.replace("\r\n", "\n").split("\n")
+            others = [each.count(dialect.separator) for each in lines]
+            others[0] += place
+            others[-1] += len(row) - 1 - place
+            if len(lines) > 1 and {*others} == {len(row) - 1}:
+                raise DataError(f"{where}, line {before + 1}: {_open(place, cell)}", CLOSE, key)
+        before = line
+
+
+def first_row(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path") -> tuple[int, list[str]]:
+    """How many blank lines are before the first row, and its cells; the file is at its start then."""
+    file.seek(0)
+    readline(file, where)  # it may be too long
+    file.seek(0)
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")  # type: ignore[type-var]
+    try:
+        row, line = next(_rows(text, dialect), ([], 1))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _explained(error, file, dialect, where, key) from error
+    finally:
+        text.detach()
+        file.seek(0)
+    if not row:
+        raise DataError(f"{where} is empty", "the first line names the columns", key)
+    return line - 1 - sum(cell.count("\n") for cell in row), row
+
+
+def _rows(text: Iterable[str], dialect: Dialect) -> Iterator[tuple[list[str], int]]:
+    """The same rows, parsed by Python, which is slower and knows the line at which each ends."""
+    reader = csv.reader(
+        text, delimiter=dialect.separator, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
+    )
+    return ((row, reader.line_num) for row in reader if row and (len(row) > 1 or not row[0] or row[0].strip()))
+
+
+def _by_line(file: BufferedIOBase, dialect: Dialect, where: str, key: str) -> Iterator[tuple[list[str], int]]:
+    file.seek(0)
+    return _rows(io.StringIO(decoded(file.read(), where, key), newline=""), dialect)
+
+
+def _explained(error: Exception, file: BufferedIOBase, dialect: Dialect, where: str, key: str) -> DataError:
+    """The error in the user's words: what is not UTF-8, or the line of the first row of another width, and of the open
+    quote mark that made several lines one row."""
+    width = before = 0
+    for row, line in _by_line(file, dialect, where, key):
+        width = width or len(row)
+        wrong = enumerate(row if len(row) != width else ())
+        if (broken := next((place for place, cell in wrong if "\n" in cell), None)) is not None:
+            return UnevenRows(f"{where}, line {before + 1}: {_open(broken, row[broken])}", CLOSE, key)
+        if len(row) != width:
+            text = f"{where} is not a readable table: line {line} has {len(row)} fields, and the first {width}"
+            return UnevenRows(text, _cure(len(row) < width, dialect.separator), key)
+        before = line
+    return DataError(f"{where} is not a readable table: {' '.join(str(error).split())}", key=key)
+
+
+def _open(place: int, cell: str) -> str:
+    return f"the quote mark of field {place + 1} is not closed: {cell.splitlines()[0].strip()[:60]!r}"
+
+
+def _cure(short: bool, separator: str) -> str:
+    if short:
+        return f"a missing value is an empty field, as in a{separator}{separator}c"
+    return f"name every column, quote a text that holds {separator!r}, and end no row with it"

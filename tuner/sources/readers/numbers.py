@@ -1,0 +1,119 @@
+"""Columns of texts as numbers, where they are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tuner.errors import DataError
+from tuner.sources.readers.columnar import narrowed
+
+MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
+EXACT = 2**53  # integers from here on are rounded in float64
+CELLS = 1_000_000  # as float64 until they are narrowed
+
+
+class NumberColumns:
+    """Columns that are read as numbers as long as every cell is one, or plainly missing.
+
+    Attributes:
+        blocks: by the position of the column, its numbers (n,) so far, part by part: float32, or float64 where that
+            would round them too coarsely. A column with any other cell is taken out.
+    """
+
+    def __init__(self, places: Iterable[int]) -> None:
+        self.blocks: dict[int, list[NDArray[Any]]] = {place: [] for place in places}
+        self._wide: dict[int, list[NDArray[np.float64]]] = {place: [] for place in self.blocks}
+        self._cells = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Read the next rows."""
+        places = list(self.blocks)
+        for place, values in zip(places, numbers([batch.column(place) for place in places]), strict=True):
+            if values is None:
+                del self.blocks[place], self._wide[place]
+            else:
+                self._wide[place].append(values)
+        self._cells += batch.num_rows * len(self.blocks)
+        if self._cells >= CELLS:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        for place, parts in self._wide.items():
+            if parts:
+                self.blocks[place].append(narrowed(np.concatenate(parts)))
+                parts.clear()
+        self._cells = 0
+
+    def take(self) -> dict[int, NDArray[Any]]:
+        """The columns (N,) in which some value is known; the blocks are given up."""
+        self._narrow()
+        whole = {place: np.concatenate(self.blocks.pop(place)) for place in list(self.blocks)}
+        return {place: values for place, values in whole.items() if not np.isnan(values).all()}
+
+
+def numbers(columns: Sequence[pa.Array]) -> list[NDArray[Any] | None]:
+    """Each column of texts as float64 (n,), NaN where it is plainly missing, or as 64-bit integers where float64 would
+    round them; None where a cell is not a number. All columns at once, or else by halves."""
+    if not columns:
+        return []
+    try:
+        found = _floats(pa.concat_arrays(columns)).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        half = len(columns) // 2
+        return [*numbers(columns[:half]), *numbers(columns[half:])] if half else [None]
+    return [_exact(cells, values) for cells, values in zip(columns, found.reshape(len(columns), -1), strict=True)]
+
+
+def _exact(cells: pa.Array, values: NDArray[np.float64]) -> NDArray[Any]:
+    """The integers that the cells hold, where float64 may have rounded them; else the values."""
+    if len(values) and np.abs(values).max() >= EXACT:
+        for kind in (pa.int64(), pa.uint64()):
+            with suppress(pa.ArrowInvalid):
+                return np.asarray(pc.cast(pc.utf8_trim_whitespace(cells), kind))
+    return values
+
+
+def _floats(cells: Any) -> Any:
+    """Texts as float64, null where plainly missing. Raises `ArrowInvalid` where one is not a number."""
+    cells = pc.utf8_trim_whitespace(cells)
+    absent = pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING)))
+    return pc.cast(pc.if_else(absent, None, cells), pa.float64())
+
+
+def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[Any]:
+    """The column (N,) as float64, or as the float32 that it is; NaN where it is missing. Raises `DataError` naming the
+    first value that is not a number."""
+    if column.dtype == np.float32:
+        return column.to_numpy()
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = next((place for place, value in enumerate(column) if not _is_number(value)), None)
+    if wrong is None:  # as decimals in a Parquet file
+        return np.asarray(pd.to_numeric(column.astype(str), errors="coerce"), dtype=np.float64)
+    held = f"holds {str(column.iloc[wrong])!r}, which is not a number"
+    text = f"{where}: column '{column.name}' of data row {wrong + 1} {held}"
+    raise DataError(text, cure, key)
+
+
+def typed(column: pd.Series) -> pd.Series:
+    """Text as numbers where every value is one (or plainly missing); else as it stands, empty as missing."""
+    text = column.str.strip()
+    absent = text.str.lower().isin(MISSING)
+    if not absent.all():
+        with suppress(pa.ArrowInvalid):
+            _floats(pa.array(text, type=pa.string()))
+            return pd.to_numeric(text.where(~absent))
+    return text.where(text != "", None).astype(object)
+
+
+def _is_number(value: object) -> bool:
+    absent = value is None or str(value).strip().lower() in MISSING
+    return absent or not np.isnan(pd.to_numeric(str(value), errors="coerce"))
