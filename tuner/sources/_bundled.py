@@ -1,8 +1,13 @@
-"""The small data sets that come with scikit-learn, as `Dataset`s."""
+"""The small data sets that come with scikit-learn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
 import numpy as np
+from pydantic import create_model
 
 from tuner.data.dataset import Dataset, as_float32
 from tuner.data.inputs import Numbers
@@ -11,7 +16,14 @@ from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts, Classes
 
 
-def bundled(name: str, settings: NumberSettings, shape: tuple[int, ...] | None = None) -> Dataset:
+def bundled(name: str) -> tuple[type[NumberSettings], Callable[[NumberSettings, Path], Dataset]]:
+    """`Settings` and `load` of a source that reads scikit-learn's `load_NAME` as flat rows."""
+    kind: Any = Literal[name]
+    settings = create_model("Settings", __base__=NumberSettings, __module__=f"tuner.sources.{name}", name=(kind, name))
+    return settings, lambda settings, folder: read(name, settings)
+
+
+def read(name: str, settings: NumberSettings, shape: tuple[int, ...] | None = None) -> Dataset:
     """scikit-learn's `load_NAME`; `shape` is one row's shape where it is not flat."""
     import sklearn.datasets  # takes a second: not for the settings alone
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.data.settings import NumberSettings
-from tuner.sources._bundled import bundled
+from tuner.sources._bundled import read
 
 SHAPES = {"flat": None, "rows": (8, 8), "image": (1, 8, 8)}
 
@@ -21,4 +21,4 @@ class Settings(NumberSettings):
 
 def load(settings: Settings, folder: Path) -> Dataset:
     """The whole set, as scikit-learn ships it, in the layout asked for."""
-    return bundled(settings.name, settings, SHAPES[settings.layout])
+    return read(settings.name, settings, SHAPES[settings.layout])

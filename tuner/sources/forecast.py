@@ -18,7 +18,7 @@ from tuner.data.roles import Roles
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts, NaiveForecast
 from tuner.errors import DataError
-from tuner.sources.columns.roles import as_order, instants
+from tuner.sources.columns.dates import as_order, instants
 from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.loading.head import LOOKED_AT

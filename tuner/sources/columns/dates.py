@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.levels import Texts
+from tuner.data.levels import Texts, levels, texts
 from tuner.errors import DataError
+from tuner.sources.readers.frames import check_complete
 from tuner.sources.readers.numbers import MISSING
 
 MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
@@ -32,6 +34,40 @@ def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
     # by its own unit: nanoseconds would end in 2262
     days = np.where(moments.isna(), np.nan, moments.asi8 / (86_400 * PER_SECOND[moments.unit]))
     return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
+
+
+def instants(column: pd.Series, where: str) -> NDArray[Any]:
+    """A column of times (N,) to the last digit: numbers as they are, dates as nanoseconds in int64. Raises
+    `DataError`."""
+    check_complete(column, where, "time")
+    if pd.api.types.is_integer_dtype(column):
+        return column.to_numpy(dtype=np.uint64 if pd.api.types.is_unsigned_integer_dtype(column) else np.int64)
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64)
+    try:
+        dates = _dates(column, f"{where}: column '{column.name}'")
+        if dates is not None and not dates.hasnans:
+            return np.asarray(dates.as_unit("ns").asi8)
+    except pd.errors.OutOfBoundsDatetime:
+        pass
+    except DataError as error:
+        raise DataError(error.message, error.hint, "time") from error
+    raise _no_time(column, where)
+
+
+def _dates(column: pd.Series, where: str) -> pd.DatetimeIndex | None:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return pd.DatetimeIndex(column)
+    found, codes = levels(texts(column))
+    return moments(found, codes, where)
+
+
+def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
+    """The times as float64 (N,); or their ranks, if float64 would make different times equal, as with nanoseconds."""
+    with np.errstate(invalid="ignore"):
+        numbers = moments.astype(np.float64)
+        exact = np.array_equal(numbers.astype(moments.dtype), moments, equal_nan=moments.dtype.kind == "f")
+    return numbers if exact else np.unique(moments, return_inverse=True)[1].astype(np.float64)
 
 
 def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
@@ -63,10 +99,20 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeI
     raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
 
 
-def in_one_format(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeIndex | None:
-    """The same of a column in which none is missing and which is not in ISO 8601; None unless all are dates."""
-    dates, fine = _other(levels, np.zeros(len(levels), dtype=bool), codes, where)
-    return pd.DatetimeIndex(dates[codes]) if fine.all() else None
+def _no_time(column: pd.Series, where: str) -> DataError:
+    """The error for a column of texts that are not dates, with the first of them."""
+    written = column.astype(str)
+    numbers = pd.to_numeric(written, errors="coerce").notna()
+    dates = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce").dt.year.between(1678, 2261)
+    fine = (numbers if numbers.sum() > dates.sum() else dates).to_numpy()
+    row = int(fine.argmin())  # of all that are fine, the first
+    value = column.iloc[row]
+    if str(value).strip().lower() in MISSING:
+        return DataError(f"{where}: '{column.name}' of data row {row + 1} is missing ({value!r})",
+                         "drop that row, or fill it in", "time")  # fmt: skip
+    text = f"{where}: column '{column.name}' holds neither numbers nor dates such as 2024-03-25"
+    text = f"{text}: {str(value)[:60]!r} in data row {row + 1}"
+    return DataError(text, "write its dates like that, from 1678 to 2261; or as numbers that grow with time", "time")
 
 
 def _seasons(levels: Texts) -> bool:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tuner.data.levels import levels, texts
 from tuner.data.roles import Roles, WeightsFor
 from tuner.data.settings import DatasetSettings
 from tuner.errors import DataError
-from tuner.sources.columns.dates import in_one_format
+from tuner.sources.columns.dates import as_order, instants
 from tuner.sources.columns.split import ROLE, read_split
 from tuner.sources.columns.words import WORDS
 from tuner.sources.readers.frames import check_complete
-from tuner.sources.readers.numbers import MISSING
 
 GROUPS = {
     "patient", "subject", "person", "participant", "user", "customer", "client", "household", "family", "school",
@@ -94,57 +92,6 @@ def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -
 def times(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
     """The time of each row (N,), as a number that grows with time. Raises `DataError`."""
     return None if column is None else as_order(instants(frame[column], where))
-
-
-def instants(column: pd.Series, where: str) -> NDArray[Any]:
-    """The column (N,) to the last digit: numbers as they stand, dates as nanoseconds in int64. Raises `DataError`."""
-    check_complete(column, where, "time")
-    if pd.api.types.is_integer_dtype(column):
-        return column.to_numpy(dtype=np.uint64 if pd.api.types.is_unsigned_integer_dtype(column) else np.int64)
-    if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(dtype=np.float64)
-    try:
-        moments = pd.to_datetime(column, format="ISO8601", utc=True).dt.as_unit("ns")
-    except (ValueError, TypeError):
-        moments = None
-    if moments is None:
-        moments = _in_one_format(column, where)
-    if moments is None or moments.isna().any():  # pandas takes the text NA for a missing date
-        raise _no_time(column, where)
-    return np.asarray(moments.astype("int64"))
-
-
-def _in_one_format(column: pd.Series, where: str) -> pd.Series | None:
-    found, codes = levels(texts(column))
-    dates = in_one_format(found, codes, f"{where}: column '{column.name}'")
-    try:
-        return None if dates is None else pd.Series(dates.as_unit("ns"))
-    except pd.errors.OutOfBoundsDatetime:
-        return None
-
-
-def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
-    """The times as float64 (N,); or their ranks, if float64 would make different times equal, as with nanoseconds."""
-    with np.errstate(invalid="ignore"):
-        numbers = moments.astype(np.float64)
-        exact = np.array_equal(numbers.astype(moments.dtype), moments, equal_nan=moments.dtype.kind == "f")
-    return numbers if exact else np.unique(moments, return_inverse=True)[1].astype(np.float64)
-
-
-def _no_time(column: pd.Series, where: str) -> DataError:
-    """The error for a column of texts that are not dates, with the first of them."""
-    texts = column.astype(str)
-    numbers = pd.to_numeric(texts, errors="coerce").notna()
-    dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").dt.year.between(1678, 2261)
-    fine = (numbers if numbers.sum() > dates.sum() else dates).to_numpy()
-    row = int(fine.argmin())  # of all that are fine, the first
-    value = column.iloc[row]
-    if str(value).strip().lower() in MISSING:
-        return DataError(f"{where}: '{column.name}' of data row {row + 1} is missing ({value!r})",
-                         "drop that row, or fill it in", "time")  # fmt: skip
-    text = f"{where}: column '{column.name}' holds neither numbers nor dates such as 2024-03-25"
-    text = f"{text}: {str(value)[:60]!r} in data row {row + 1}"
-    return DataError(text, "write its dates like that, from 1678 to 2261; or as numbers that grow with time", "time")
 
 
 def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.inputs import Rows
-from tuner.data.levels import levels, texts
 from tuner.errors import DataError
-from tuner.sources.columns.dates import moments
-from tuner.sources.columns.roles import instants, tells_a_role, tells_time
+from tuner.sources.columns.dates import instants
+from tuner.sources.columns.roles import tells_a_role, tells_time
 
 
 def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> Iterator[str]:
@@ -58,15 +58,9 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
     """The column (N,) as numbers that grow with time, if it holds dates, or has a name of times and holds numbers."""
     if pd.api.types.is_numeric_dtype(column) and not tells_time(str(column.name)):
         return None
-    try:
+    with suppress(DataError):
         return instants(column, "")
-    except DataError:
-        found, codes = levels(texts("" if pd.isna(value) else value for value in column))
-    try:
-        dates = moments(found, codes, "")
-    except DataError:  # they can be read in two ways
-        return None
-    return None if dates is None or dates.hasnans else dates.as_unit("us").asi8
+    return None
 
 
 def _check_forward(column: pd.Series, when: NDArray[Any], where: str, cure: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +18,11 @@ from tuner.process import allow_long_cells
 from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
 
 BLOCK = 1 << 20  # bytes that are parsed at once
+LOOK = 1 << 14  # the same for a first look
 BLANK = " \t\r\n"
 CLOSE = 'close it; inside quotes, write ""'
+
+Result = TypeVar("Result")
 
 allow_long_cells()  # for every reader of the sources
 
@@ -68,25 +71,38 @@ def read(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", 
         UnevenRows: a row is shorter or longer than the first.
         DataError: it is empty, is not text, or a quote mark is not closed.
     """
-    found: list[pa.RecordBatch] = []
-    for batch in batches(file, dialect, where, key, block=LONGEST_LINE):
-        found.append(batch)
-        if rows is not None and sum(each.num_rows for each in found) >= rows:
-            break
-    return pa.Table.from_batches(found).slice(0, rows)
+
+    def whole(block: int) -> pa.Table:
+        found: list[pa.RecordBatch] = []
+        for batch in batches(file, dialect, where, key, block=block):
+            found.append(batch)
+            if rows is not None and sum(each.num_rows for each in found) >= rows:
+                break
+        return pa.Table.from_batches(found).slice(0, rows)
+
+    return with_room(whole, BLOCK if rows is None else LOOK)
+
+
+def with_room(read: Callable[[int], Result], block: int | None = None) -> Result:
+    """What `read` returns for blocks of so many bytes, or of more where a row is longer than a block."""
+    block = block or BLOCK
+    try:
+        return read(block)
+    except LongRow:
+        return with_room(read, min(64 * block, LONGEST_LINE))
 
 
 # parameters: the file and what errors call it, how it is written, which columns are wanted, and how much at once
 def batches(
     file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", *,
-    only: Sequence[int] | None = None, block: int | None = None,
+    block: int, only: Sequence[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """The rows in batches, the first row included; `only` these columns, by their positions. Raises as `read` does,
     and `LongRow` for a row that is longer than `block` bytes."""
     blank, cells = first_row(file, dialect, where, key)
     watched, names = _Watched(file), [f"f{place}" for place in range(len(cells))]
     options = pyarrow.csv.ReadOptions(
-        use_threads=False, autogenerate_column_names=True, skip_rows=blank, block_size=block or BLOCK
+        use_threads=False, autogenerate_column_names=True, skip_rows=blank, block_size=block
     )
     parsing = pyarrow.csv.ParseOptions(
         delimiter=dialect.separator,
@@ -105,7 +121,7 @@ def batches(
             for last in stream:
                 yield last
     except pa.ArrowInvalid as error:
-        if "straddling" in str(error) and block != LONGEST_LINE:
+        if block < LONGEST_LINE and ("straddling" in str(error) or "Empty CSV file or block" in str(error)):
             raise LongRow from error
         raise _explained(error, file, dialect, where, key) from error
     if dialect.quoted and last is not None and watched.last != b'"' and "\n" in last.columns[-1][-1].as_py():

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from tuner.errors import DataError, did_you_mean
 from tuner.sources.readers import columnar, delimited, excel
-from tuner.sources.readers.delimited import Dialect, check_quotes
-from tuner.sources.readers.files import LONGEST_LINE, check_file, reading
+from tuner.sources.readers.delimited import Dialect, check_quotes, with_room
+from tuner.sources.readers.files import check_file, reading
 from tuner.sources.readers.header import check_header, column_names
 from tuner.sources.readers.numbers import NumberColumns, typed
 
@@ -86,15 +86,10 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
 
 def _csv(path: Path, separator: str, narrow: Narrow | None) -> pd.DataFrame:
     with reading(path) as file:
-        try:
-            return _columns(file, Dialect(separator), path.name, narrow)
-        except delimited.LongRow:
-            return _columns(file, Dialect(separator), path.name, narrow, LONGEST_LINE)
+        return with_room(lambda block: _columns(file, Dialect(separator), path.name, narrow, block))
 
 
-def _columns(
-    file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int | None = None
-) -> pd.DataFrame:
+def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int) -> pd.DataFrame:
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
     names = column_names(delimited.first_row(file, dialect, where)[1], where)
     check_header(names, dialect.separator, where)
