@@ -10,8 +10,7 @@ from torch import nn
 from twins import CLOSE, EACH, LENGTHS, Pooled, Theirs, assert_equal, made, numbers
 
 from tuner.models import cnn, recommender, transformer, unet
-from tuner.models.layers import Lanes, MetaLanes, Shapes
-from tuner.registry import load, names
+from tuner.models.layers import Lanes, Shapes
 
 
 @pytest.fixture(autouse=True)
@@ -251,49 +250,3 @@ def test_who_was_never_seen_gets_at_the_start_the_mean_and_the_bias_of_the_other
     out = net(torch.tensor([[[code, 5], [4, code]]] * 2))[..., 0]
     users, items = (bias.weight.detach()[..., 0] for bias in net.biases)
     torch.testing.assert_close(out, 3.5 + torch.stack([items[:, 5], users[:, 4]], dim=1))
-
-
-EXAMPLES = {
-    "cnn": IMAGE,
-    "mlp": Shapes((4,), 2),
-    "recommender": Shapes((2,), 1, (7, 8), side=2),
-    "rnn": TOKENS,
-    "seq2seq": Shapes((5,), 6, (7,), (4,)),
-    "transformer": TOKENS,
-    "unet": Shapes((2, 5, 4), 3, positions=(5, 4)),
-}
-FAMILY = pytest.mark.parametrize("family", names("tuner.models"))
-
-
-def example(family, lanes, wish):
-    """A network of these lanes, and something to read for three of them."""
-    shapes, module = EXAMPLES[family], load("tuner.models", family)
-    net = module.build(module.Settings(**wish), shapes, lanes)
-    x = torch.randint(0, 7, (3, 4, *shapes.inputs)) if shapes.vocabularies else torch.randn(3, 4, *shapes.inputs)
-    rest = [torch.randn(3, 4, shapes.side)] if shapes.side else []
-    more = {"targets": torch.randint(0, 6, (3, 4, *shapes.positions))} if family == "seq2seq" else {}
-    return net, lambda net, at: net(x[at], *(r[at] for r in rest), **{name: each[at] for name, each in more.items()})
-
-
-@FAMILY
-def test_a_familys_outline_has_the_sizes_of_one_lane_and_no_numbers(family):
-    (outline, _), (net, _) = example(family, MetaLanes(), {}), example(family, Lanes((1,)), {})
-    assert all(each.is_meta for each in [*outline.parameters(), *outline.buffers()])
-    sizes = [{name: p.shape for name, p in one.named_parameters()} for one in (outline, net)]
-    assert sizes[0] == sizes[1]
-
-
-@FAMILY
-def test_gradients_reach_every_weight_of_every_lane_of_a_family(family):
-    net, said = example(family, Lanes((1, 2, 3)), {})
-    said(net, slice(None)).square().sum().backward()
-    for name, parameter in net.named_parameters():
-        assert parameter.grad is not None and parameter.grad.flatten(1).any(dim=1).all(), name
-
-
-@FAMILY
-@pytest.mark.parametrize("training", [False, True])
-def test_what_a_lane_of_a_family_says_does_not_depend_on_its_neighbours(family, training):
-    """Nor which of its units are dropped in training."""
-    (net, said), (alone, _) = (example(family, Lanes(seeds), {"dropout": 0.5}) for seeds in ((1, 2, 3), (2,)))
-    torch.testing.assert_close(said(net.train(training), slice(None))[1:2], said(alone.train(training), slice(1, 2)))
