@@ -4,10 +4,12 @@ import inspect
 import os
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
 from helpers import changed, write_space
+from pages import ROOT, blocks
 
 from tuner.search import executors
 from tuner.search.executors import Executor, Inline, Processes
@@ -17,7 +19,13 @@ from tuner.search.trial import Runner
 
 NEEDED = {name for name in vars(Executor) if not name.startswith("_")}
 FOUND = {name for name, cls in inspect.getmembers(executors, inspect.isclass) if {*dir(cls)} >= NEEDED} - {"Executor"}
-MAKE = {"Inline": lambda work: Inline(work, "cpu"), "Processes": lambda work: Processes(work, ["cpu"], 2)}
+EXAMPLE: dict[str, Any] = {}
+exec(next(each.text for each in blocks(ROOT / "docs" / "extending.md") if each.title == "threads.py"), EXAMPLE)
+MAKE = {
+    "Threads": lambda work: EXAMPLE["Threads"](work, "cpu", 2),
+    "Inline": lambda work: Inline(work, "cpu"),
+    "Processes": lambda work: Processes(work, ["cpu"], 2),
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +44,7 @@ def untimed(outcome):
 
 
 def test_every_executor_is_tried():
-    assert set(MAKE) == FOUND
+    assert set(MAKE) == FOUND | {"Threads"}
 
 
 @pytest.mark.parametrize("name", MAKE)

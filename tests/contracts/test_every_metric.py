@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tuner import metrics, registry
 from tuner.metrics import METRICS
 from tuner.metrics.parts.metric import OfSums
 from tuner.metrics.parts.sums import IGNORED
@@ -83,3 +84,10 @@ def test_it_says_what_it_is(name):
     assert metric.meaning and metric.tasks and len(metric.meaning) <= 120
     low, high = metric.bounds
     assert low is None or high is None or low < high
+
+
+def test_no_two_files_define_one_name(monkeypatch):
+    """It would replace the other."""
+    monkeypatch.setattr(registry, "names", lambda package: ("numbers", "numbers"))
+    with pytest.raises(ValueError, match=r"two files of tuner\.metrics define a metric called \w+; one is numbers\.py"):
+        metrics._all()

@@ -296,17 +296,17 @@ def test_token_accuracy_and_exact_match_by_hand():
 @pytest.mark.parametrize("name", METRICS)
 def test_more_is_better_exactly_where_the_metric_says_so(name):
     random = np.random.default_rng(1)
-    count = 20 if name in OF_CLASSES or name in OF_TEXTS else 40
+    count = 40 if "regression" in METRICS[name].tasks else 20
     needs = {"users": np.zeros(count, dtype=np.int64), "naive": np.ones((count, 1)), None: None}
     weights, needed = np.ones(count), needs[METRICS[name].needs]
-    if name in OF_CLASSES:
-        targets = random.integers(0, CLASSES, 20)
-        good, bad = (3.0 * np.eye(CLASSES)[(targets + wrong) % CLASSES] for wrong in (0, 1))
-        bad += random.normal(size=bad.shape)
-    elif name in OF_TEXTS:
+    if "translation" in METRICS[name].tasks:
         targets = np.append(random.integers(1, 5, (20, 9)), np.zeros((20, 1), dtype=int), axis=1)
         good, bad = targets.copy(), np.where(targets > END, targets % 4 + 1, targets)
         bad[0] = targets[0]
+    elif "regression" not in METRICS[name].tasks:
+        targets = random.integers(0, CLASSES, 20)
+        good, bad = (3.0 * np.eye(CLASSES)[(targets + wrong) % CLASSES] for wrong in (0, 1))
+        bad += random.normal(size=bad.shape)
     else:
         targets = np.abs(random.normal(size=(40, 1)))
         good, bad = targets + 0.1, 3.0 - targets

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import Numbers
-from tuner.data.target import LARGEST_TARGET, Amounts, Labels
+from tuner.data.target import LARGEST_TARGET, Amounts, Classes, Labels
 from tuner.errors import DataError
 
 
 def check(dataset: Dataset) -> Dataset:
     """Refuse data that cannot be trained on; the message names the first offending place."""
+    _check_arrays(dataset)
     numbers = dataset.numbers
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
@@ -36,6 +37,24 @@ def check(dataset: Dataset) -> Dataset:
     if isinstance(dataset.target, Labels):
         _check_labels(dataset.target, dataset.name)
     return dataset
+
+
+def _check_arrays(dataset: Dataset) -> None:
+    """Refuse arrays of another type, or of another number of rows, than a source has to return."""
+    inputs, target = dataset.inputs, dataset.target
+    floats = isinstance(target, Amounts | Labels)
+    for what, array, kind in (
+        ("inputs", inputs.array, np.float32 if isinstance(inputs, Numbers) else np.int64),
+        ("target", target.values, np.float64 if floats else np.int64),
+    ):
+        if array.dtype != kind:
+            raise DataError(f"{dataset.name}: its {what} are {array.dtype}", f"the source must return {kind.__name__}")
+    if len(target.values) != len(dataset):
+        raise DataError(f"{dataset.name}: {len(dataset):,} rows of inputs, and {len(target.values):,} of the target")
+    codes = target.values if isinstance(target, Classes) else np.empty(0, dtype=np.int64)
+    if codes.size and not 0 <= codes.min() <= codes.max() < len(dataset.classes):
+        text = f"{dataset.name}: class codes from {codes.min()} to {codes.max()}, and {len(dataset.classes)} classes"
+        raise DataError(text, "the source must return codes from 0")
 
 
 def _check_amounts(target: Amounts, name: str) -> None:

@@ -11,9 +11,13 @@ from tuner.experiment.settings import Settings
 
 
 class DatasetSettings(Settings):
-    """The base of the settings of every data source. `reads` names the settings that are files or folders."""
+    """The base of the settings of every data source.
 
-    reads: ClassVar[tuple[str, ...]] = ()
+    Attributes:
+        reads: the settings that name files or folders: these are never overwritten, and what is read of them is cached.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("path",)
 
 
 class NumberSettings(DatasetSettings):

@@ -3,9 +3,19 @@
 from tuner import registry
 from tuner.metrics.parts.metric import Metric
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric for kind in registry.names(__name__) for metric in registry.load(__name__, kind).METRICS
-}
+
+def _all() -> dict[str, Metric]:
+    """The metrics of every file, by name."""
+    found: dict[str, Metric] = {}
+    for kind in registry.names(__name__):
+        for metric in registry.load(__name__, kind).METRICS:
+            if metric.name in found:
+                raise ValueError(f"two files of {__name__} define a metric called {metric.name}; one is {kind}.py")
+            found[metric.name] = metric
+    return found
+
+
+METRICS = _all()
 DEFAULT = {
     "classification": "accuracy",
     "tagging": "accuracy",

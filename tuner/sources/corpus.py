@@ -1,7 +1,7 @@
 """Plain text for language models: one file or several, cut into pieces; the target is the next token."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,7 +19,6 @@ BLOCKS = 50  # that stay whole in a fold
 
 
 class Settings(TokenSettings):
-    reads: ClassVar = ("path",)
     name: Literal["corpus"] = "corpus"
     path: PathOrPaths = Field(description="a text file or a folder of them, or a list, relative to the experiment file")
     length: int = Field(50, ge=2, le=10_000, description="tokens of a piece")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,6 @@ LARGEST = 2**30  # numbers in all windows of all series
 
 
 class Settings(NumberSettings):
-    reads: ClassVar = ("path",)
     name: Literal["forecast"] = "forecast"
     path: str = Field(description="the file, relative to the experiment file")
     target: Names = Field(description="the column to forecast, or a list that is forecast together")

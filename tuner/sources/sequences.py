@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,6 @@ LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this 
 
 
 class Settings(NumberSettings):
-    reads: ClassVar = ("path",)
     name: Literal["sequences"] = "sequences"
     path: PathOrPaths = Field(description="the file, relative to the experiment file; or several that are put together")
     id: str | None = Field(None, description="the column that names the sequence of a row", json_schema_extra=OF_TABLES)

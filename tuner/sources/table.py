@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,6 @@ class ColumnSettings(NumberSettings, RoleSettings):
 
 
 class Settings(ColumnSettings):
-    reads: ClassVar = ("path",)
     name: Literal["table"] = "table"
     path: str = Field(description="the file, relative to the experiment file")
     target: Names = Field(description="the column to predict, or a list of columns: numbers, or labels of 0/1")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -39,6 +39,7 @@ LOADER = Kind(
 class LoaderSettings(ColumnSettings):
     """The settings of every loader, beside its own arguments."""
 
+    reads: ClassVar[tuple[str, ...]] = ()  # what the function reads is not known, so nothing of it can be cached
     target: Names | None = Field(None, description="of a DataFrame: the column to predict, or several")
 
 

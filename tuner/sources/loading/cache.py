@@ -72,7 +72,7 @@ def _files(source: Source, settings: Settings, folder: Path) -> list[Path]:
 
 def named(settings: Settings, folder: Path) -> list[Path]:
     """The files and folders that the settings name, of those that are there."""
-    values = [getattr(settings, key) for key in getattr(type(settings), "reads", ())]
+    values = [getattr(settings, key, None) for key in getattr(type(settings), "reads", ())]
     words = [word for value in values for word in ([value] if isinstance(value, str) else value or ())]
     with suppress(OSError, ValueError):  # what is too long for a path, say, is none
         return [folder / word for word in words if (folder / word).exists()]
