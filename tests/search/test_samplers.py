@@ -5,62 +5,19 @@ import warnings
 
 import optuna
 import pytest
-from helpers import GRID, record, space_of
+from helpers import record, space_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proposals import ACTIVATION, RATE, WIDTH, proposer, score, searched
 
 from tuner.errors import NoResultError
-from tuner.experiment.sections import SAMPLERS
 from tuner.experiment.space import Range
 from tuner.search import samplers
 from tuner.search.samplers import LEARNING, Proposer, distribution
 from tuner.seeds import seed_of
 
-WIDTH, ACTIVATION, RATE = "model.hidden_size", "model.activation", "training.optimizer.learning_rate"
 SLOW_GP = pytest.param("gp", marks=pytest.mark.slow)  # half a second for each draw
 LEARNERS = pytest.mark.parametrize("sampler", [SLOW_GP if name == "gp" else name for name in LEARNING])
-
-
-def proposer(space, sampler, chain="outer-1", seed=3, maximize=True):
-    return Proposer(space, sampler, seed, chain, maximize)
-
-
-def score(values):
-    """A made-up score: wide nets with relu are better."""
-    return round(values[WIDTH] / 100 + (values[ACTIVATION] == "relu"), 6)
-
-
-def searched(space, sampler, count, **kind):
-    """A proposer after `count` rounds of proposing and learning, and its records."""
-    decider, records = proposer(space, sampler, **kind), []
-    for number in range(count):
-        values = decider.propose(number)
-        records.append(record(number, values, score(values)))
-        decider.learn(records[-1])
-    return decider, records
-
-
-def changes(sampler):
-    return GRID if sampler == "grid" else {}
-
-
-@pytest.mark.parametrize("sampler", [SLOW_GP if name == "gp" else name for name in SAMPLERS])
-def test_after_replaying_the_history_the_next_proposals_are_the_same(tmp_path, sampler):
-    space = space_of(tmp_path, **changes(sampler))
-    count = 5 if sampler == "grid" else 12  # learners begin to learn after ten trials
-    first, records = searched(space, sampler, count)
-    again = proposer(space, sampler)
-    for trial in records:
-        again.learn(trial)
-    assert again.propose(count) == first.propose(count) == first.propose(count)
-
-
-@pytest.mark.parametrize("sampler", ["random", "grid"])
-def test_the_nth_configuration_is_the_same_in_every_chain(tmp_path, sampler):
-    space = space_of(tmp_path, **changes(sampler))
-    one, other = (proposer(space, sampler, chain) for chain in ("outer-1", "final"))
-    numbers = range(6)
-    assert [one.propose(n) for n in numbers] == [other.propose(n) for n in reversed(numbers)][::-1]
 
 
 @LEARNERS
