@@ -93,7 +93,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     (HEAD + "metric: rmse", (3, 1), "rmse is a metric of regression, and iris is a classification task", "metric",
      did_you_mean("rmse", [m.name for m in ALL.values() if "classification" in m.tasks])),
     ("dataset: iris\nmodel: rnn", (2, 1),
-     "model 'rnn' reads sequence or tokens rows; iris has flat rows of 4", "model",
+     "model 'rnn' reads rows of layout sequence or tokens; iris has flat rows of 4", "model",
      "mlp, or one of your own; or another layout of the data"),
     (HEAD + "search: {sampler: tpee}", (3, 19), "search.sampler must be one of 'grid', 'random', 'tpe' or 'gp', not"
      " 'tpee'", "tpee", "did you mean 'tpe'?"),

@@ -64,7 +64,7 @@ def said(folder, model, dataset, training=None):
         ({"dataset": "iris", "model": "mlp", "training": {"warmup": {"low": 20, "high": 30}, "epochs": [10, 20]}},
          "a warm-up of 20 epochs leaves nothing of 20 epochs"),
         ({"dataset": {"name": "iris"}, "model": {"name": "recommender"}},
-         "model 'recommender' reads ids rows; iris has flat rows of 4"),
+         "model 'recommender' reads rows of layout ids; iris has flat rows of 4"),
         ({"dataset": {"name": "dates", "rows": 50}, "model": {"name": "rnn"}},
          "model 'rnn' is for classification or multilabel or regression or tagging or language; dates is a translation "
          "task"),
@@ -231,18 +231,18 @@ UNUSED = {  # of a data source or section: its file, what is written, and every 
         None,
         {"dataset": {"name": "huggingface", "path": "imdb", "text": "t", "target": "y", "groups": "g",
                      "scale": "none"}},
-        ["scale is used only with text null, and here text is t",
-         "groups is used only with text null, and here text is t"],
+        ["scale is not used when text is set, and here text is t",
+         "groups is not used when text is set, and here text is t"],
     ),
     "a table of Hugging Face": (
         None,
         {"dataset": {"name": "huggingface", "path": "imdb", "target": "y", "max_length": 9}},
-        ["max_length is used only with text given, and here text is null"],
+        ["max_length is used only when text is set, and here it is not"],
     ),
     "a number of OpenML": (
         None,
         {"dataset": {"name": "openml", "id": 31, "version": 2}},
-        ["version is used only with data given, and here data is null"],
+        ["version is used only when data is set, and here it is not"],
     ),
     "faces": (
         None,

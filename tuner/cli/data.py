@@ -91,8 +91,8 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
             wish = catalogue(code).datasets[settings["name"]](**settings)
         except ValidationError as error:
             wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
-            text = f"as {settings['name']}, {what} is read with other settings than {', '.join(settings)}: {wrong}"
-            raise UsageError(text, "write them into an experiment file: tuner data SPACE.yaml") from error
+            cure = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
+            raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", cure) from error
         dataset = loaded(wish, Path(), code)
     series = as_series(settings) if settings["name"] == "table" else None
     return dataset, [*said, *([f"or, to forecast it: {_flow(series)}"] if series else [])]

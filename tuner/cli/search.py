@@ -112,7 +112,7 @@ def _agreed(options: SearchOptions, name: str) -> int:
     return found.trials
 
 
-EXAMPLES = {"until": "such as 07:00", "name": "such as night-1"}
+EXAMPLES = {"until": None, "name": "such as night-1"}
 
 
 def _check(**options: str | None) -> None:

@@ -51,6 +51,10 @@ def not_used(name: str, other: str, wanted: tuple[Any, ...], found: tuple[Any, .
     """Why a setting is not used: it needs `other` to have one of the `wanted` values, and it has those `found`."""
     if other == "storage":
         return f"{name} applies only to {either(wanted)}, and this is {found[0]}"
+    if wanted == GIVEN:
+        return f"{name} is used only when {other} is set, and here it is not"
+    if wanted == (None,):
+        return f"{name} is not used when {other} is set, and here {other} is {either(found)}"
     return f"{name} is used only with {other} {either(wanted)}, and here {other} is {either(found)}"
 
 

@@ -79,6 +79,6 @@ def devices(wish: str) -> list[str]:
         raise UsageError(f"unknown device '{wish}'", "one of: auto, cpu, cuda, cuda:0, mps")
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
     if int(index or 0) >= count:
-        text = f"--device {wish}: this machine has {count} such device(s)"
-        raise UsageError(text, "--device cpu, or auto")
+        found = f"{count} of {kind}, counted from 0" if count else f"no {kind}"
+        raise UsageError(f"--device {wish}: this machine has {found}", "--device cpu, or auto")
     return [wish]

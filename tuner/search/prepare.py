@@ -188,7 +188,7 @@ def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tr
         if dataset.layout not in layouts:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
-            text = f"model '{name}' reads {' or '.join(layouts)} rows; {dataset.name} has {rows}"
+            text = f"model '{name}' reads rows of layout {' or '.join(layouts)}; {dataset.name} has {rows}"
             raise experiment.error("model", text, _others(dataset, "layout"))
         if dataset.task not in tasks:
             text = f"model '{name}' is for {' or '.join(tasks)}; {dataset.name} is a {dataset.task} task"
