@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,7 +14,8 @@ from tuner.errors import UsageError
 from tuner.models.layers.lanes import Lanes
 from tuner.models.layers.readout import Lengths, steps_of
 
-BLOCK = 8  # channels that oneDNN handles together
+MULTIPLE = 8  # numbers of a vector, at least
+FEW = 4  # input channels of a lane: below, sums would depend on the number of lanes
 
 
 def halved(places: Sequence[int], times: int, *, most: str) -> list[int]:
@@ -38,7 +40,8 @@ class Conv(nn.Module):
 
     `groups` splits the channels of each lane as torch's does: as many as channels is depthwise (Howard et al. 2017).
     One grouped convolution moves all lanes: on a CPU 0.9 to 3.7 times as fast as one after another, at images of 8×8,
-    more so the fewer the channels (`benchmarks/layers.py`). Weights begin as those of `nn.Conv1d` and `nn.Conv2d`.
+    more so the fewer the channels (`benchmarks/layers.py`). What a lane gives is the same to the bit in any stack of
+    two lanes or more. Weights begin as those of `nn.Conv1d` and `nn.Conv2d`.
     """
 
     # parameters: those of a layer, as in torch
@@ -56,29 +59,45 @@ class Conv(nn.Module):
         self.bias = nn.Parameter(lanes.bias(out_channels, bound=bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        lanes, batch = x.shape[:2]
         if self.lengths is not None:
             x = x * steps_of(x, self.lengths)
+        if self.padding == 0 and 1 < self.groups == x.shape[2] == self.weight.shape[1]:
+            return self._scaled(x)
+        return self._unfolded(x) if self.groups == 1 and x.shape[2] < FEW else self._grouped(x)
+
+    def _grouped(self, x: Tensor) -> Tensor:
+        """One grouped convolution of all lanes. oneDNN adds in another order where outputs are not a multiple of 8, so
+        these are filled up with zeros."""
+        lanes, batch = x.shape[:2]
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         outputs = weight.shape[1]
-        if self.groups == 1:
-            x, weight, bias = _padded(x, weight, bias)
+        if self.groups == 1 and (rest := -outputs % MULTIPLE):
+            weight = F.pad(weight, [0, 0] * (weight.dim() - 2) + [0, rest])
+            bias = F.pad(bias, [0, rest])
         side = x.transpose(0, 1).flatten(1, 2)  # (B, K · C, …)
         out = self._convolve(side, weight.flatten(0, 1), bias.flatten(), self.stride, self.padding, 1,
-                             len(weight) * self.groups)  # fmt: skip
-        return out.view(batch, len(weight), -1, *out.shape[2:]).transpose(0, 1)[:lanes, :, :outputs]
+                             lanes * self.groups)  # fmt: skip
+        return out.view(batch, lanes, -1, *out.shape[2:]).transpose(0, 1)[:, :, :outputs]
 
+    def _unfolded(self, x: Tensor) -> Tensor:
+        """A product of matrices: oneDNN adds in another order where all lanes together have few input channels. Columns
+        are filled up with zeros, so that BLAS reads the matrix of every lane alike."""
+        lanes, batch = x.shape[:2]
+        sizes = [(size - 1) // self.stride + 1 for size in x.shape[3:]]
+        flat = x.dim() == 4  # (K, B, C, T): one row of pixels
+        kernel = (1, *self.weight.shape[3:])[-2:]
+        images = (x[..., None, :] if flat else x).flatten(0, 1)
+        padding, stride = (kernel[0] // 2, kernel[1] // 2), (1 if flat else self.stride, self.stride)
+        columns = F.unfold(images, kernel, padding=padding, stride=stride)  # (K · B, C · kernel, positions)
+        columns = columns.view(lanes, batch, *columns.shape[1:]).transpose(1, 2).flatten(2)
+        used = columns.shape[2]
+        columns = F.pad(columns, [0, -used % (2 * MULTIPLE)])
+        out = torch.baddbmm(self.bias[:, :, None], self.weight.flatten(2), columns)[..., :used]
+        return out.reshape(lanes, -1, batch, *sizes).transpose(1, 2)
 
-def _padded(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Input, weight and bias with lanes and outputs of zeros, so that the sums of a lane are the same to the bit in any
-    stack: oneDNN adds in another order where a stack has fewer than 8 input channels, or outputs that 8 does not
-    divide. Free at 16 channels, 1.5 times the time at 5."""
-    lanes, outputs, inputs = weight.shape[:3]
-    more, rest = max(0, math.ceil(BLOCK / inputs) - lanes), -outputs % BLOCK
-    if more:
-        x = F.pad(x, [0, 0] * (x.dim() - 1) + [0, more])
-    if more or rest:
-        weight = F.pad(weight, [0, 0] * (weight.dim() - 2) + [0, rest, 0, more])
-        bias = F.pad(bias, [0, rest, 0, more])
-    return x, weight, bias
+    def _scaled(self, x: Tensor) -> Tensor:
+        """Depthwise and one wide: a factor for each channel."""
+        x = x[..., :: self.stride] if x.dim() == 4 else x[..., :: self.stride, :: self.stride]
+        weight, bias = (each.view(len(each), 1, -1, *[1] * (x.dim() - 3)) for each in (self.weight, self.bias))
+        return x * weight + bias
