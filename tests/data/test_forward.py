@@ -99,6 +99,6 @@ def test_the_report_names_the_seasonal_naive_forecast(searched):
 def test_targets_that_leave_no_inner_fold_are_told():
     order, blank = np.arange(35.0), np.zeros((35, 1), np.float32)
     dataset = toy_dataset("toy", "regression", blank, blank, (), ("y",), order=order, until=order + 5)
-    with pytest.raises(DataError, match="what is left before the first test is one part") as caught:
+    with pytest.raises(DataError, match="only one part lies before the first test part") as caught:
         plan(Resampling(outer=5), dataset)
     assert caught.value.hint == "fewer outer folds, or a smaller gap or horizon"

@@ -72,7 +72,7 @@ def test_the_shared_partition_uses_exactly_the_other_parts(count):
 
 
 def test_two_outer_folds_leave_no_partition_to_share():
-    with pytest.raises(DataError, match="outer: 2 leaves one part, so the inner folds cannot share the partition"):
+    with pytest.raises(DataError, match="outer: 2 leaves one part for training, so inner: shared is not possible"):
         plan(Resampling(outer=2), toy())
     assert len(plan(Resampling(outer=2, inner=3), toy()).chains) == 3
 

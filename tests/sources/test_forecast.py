@@ -174,7 +174,7 @@ REFUSED = {
     "lags and history": (ROWS, {"lags": (1, 2)}, "lags are in the place of history, and both are given"),
     "no lag": (ROWS, {"lags": (0, 2), "history": None}, "lags are steps back from 1 up, each once, not [0, 2]"),
     "lags in steps": (ROWS, {"lags": (1, 2), "history": None, "layout": "sequence"}, "lags are not a sequence"),
-    "series without time": (ROWS, {"series": "rain", "time": None}, "only time tells\n  = time: "),
+    "series without time": (ROWS, {"series": "rain", "time": None}, "can only be aligned by a time column\n  = time: "),
 }  # fmt: skip
 
 

@@ -37,7 +37,7 @@ CSVS = {
     "a folder": ("file,label\nimg,a\n", {}, "labels.csv, row 1: data/img: no such file"),
     "no name": ("file,label\nimg/1.png,a\n,b\n", {}, "'file' of data row 2 is missing"),
     "numbers": ("file,label\n1,a\n2,b\n", {}, "column 'file' holds numbers, not paths"),
-    "classes": ("file,label\nimg/1.png,a\n", {"classes": ("a",)}, "masks or a target: one of both"),
+    "classes": ("file,label\nimg/1.png,a\n", {"classes": ("a",)}, "either masks or a target can be predicted"),
 }
 
 
@@ -124,7 +124,9 @@ def test_masks_that_do_not_fit(tmp_path):
     said = refused(tmp_path, "images", classes=("a", "b"), **wish)
     assert "dataset.classes names 2, and the masks hold the values 0, 7, 10, 20" in said
     masked(tmp_path, values=range(256), shape=(20, 20))
-    assert "different values, and each would be a class\n  = save masks as PNG" in refused(tmp_path, "images", **wish)
+    assert "different values; at most 64 are accepted as classes\n  = save masks as PNG" in refused(
+        tmp_path, "images", **wish
+    )
     masked(tmp_path, values=(255,))
     assert "the masks hold nothing but the value 255" in refused(tmp_path, "images", ignore=255, **wish)
     save(tmp_path / "images" / "3.png", pixels(20, 20))

@@ -325,7 +325,7 @@ def test_ids_that_float32_takes_for_one_another_are_told_apart(tmp_path, kind, b
     getattr(frame, f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
     dataset = table.load(table.Settings(path=f"t.{kind}", target="y"), tmp_path)
     assert dataset.hints[0].startswith("column 'patient' has 50 values in 200 rows")
-    text = "column '{}' numbers the rows: an id says nothing of new rows; drop it"
+    text = "column '{}' numbers the rows: it cannot help to predict new rows; drop it"
     assert dataset.notes == (text.format("record"), text.format("x"))
     read = frames.read_frame(tmp_path / f"t.{kind}", narrow=lambda name: name != "y")
     pd.testing.assert_frame_equal(read[["record", "x"]], frame[["record", "x"]], check_exact=True, check_dtype=False)

@@ -28,7 +28,7 @@ from tuner.data.strata import STRATIFIED, strata
 from tuner.errors import DataError
 from tuner.experiment.sections import Resampling
 
-ENDLESS = 10**6  # splits: more than anybody asks for
+ENDLESS = 10**6  # number of random splits to offer: practically unlimited
 MANY = 20  # units: more can be cut into fewer folds in over 100 ways, and no more repeats can be asked for
 
 
@@ -255,8 +255,8 @@ class PredefinedSplit(RandomSplit):
 
 
 def partitions(units: int, folds: int) -> int | None:
-    """In how many ways as many units can be cut into folds of nearly equal size, whatever the order of the folds: exact
-    up to `MANY` units or one a fold, else `ENDLESS`. None: in no way."""
+    """The number of partitions of `units` units into `folds` unordered folds of nearly equal size: exact up to `MANY`
+    units, else `ENDLESS`. None if there are fewer units than folds."""
     if units < folds:
         return None
     if units > max(folds, MANY):

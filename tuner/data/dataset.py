@@ -1,4 +1,4 @@
-"""The type that all data has after loading: what is read, what is answered, and what is known of the rows."""
+"""The dataset type: model inputs, target, and the roles of rows in resampling and weighting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dataset:
         inputs: what a model reads.
         target: what it answers.
         roles: how rows may be cut, and how much each counts.
-        hints: columns by which the user may have forgotten to cut.
+        hints: columns that suggest groups or time, which the experiment does not use for splitting.
         notes: what was left out, or looks odd.
     """
 

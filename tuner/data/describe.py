@@ -209,7 +209,7 @@ def _constant_columns(read: Read) -> Iterator[str]:
     """Warnings about columns that are the same in every row."""
     for column, values in read:
         if values is not None and not column.missing and len(np.unique(values)) == 1:
-            yield f"column '{column.name}' is the same in every row: it says nothing"
+            yield f"column '{column.name}' is the same in every row: it carries no information"
 
 
 def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
@@ -218,9 +218,9 @@ def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
         if values is None or column.missing or len(values) <= BINS or len(distinct := np.unique(values)) < len(values):
             continue
         if column.kind == "category":
-            yield f"column '{column.name}' has another value in every row: a name says nothing of new rows; drop it"
+            yield f"column '{column.name}' has another value in every row: it cannot help to predict new rows; drop it"
         elif column.kind == "whole" and float(distinct[-1]) - float(distinct[0]) == len(values) - 1:
-            yield f"column '{column.name}' numbers the rows: an id says nothing of new rows; drop it"
+            yield f"column '{column.name}' numbers the rows: it cannot help to predict new rows; drop it"
 
 
 def _repeated_rows(dataset: Dataset) -> Iterator[str]:

@@ -14,8 +14,8 @@ from tuner.experiment.sections import Resampling
 
 
 class TimeSeriesSplit:
-    """Every part is tested by what was trained on the parts before it, less rows whose targets reach into it, less the
-    `gap` rows just before.
+    """Each part is the test set of a model trained on all earlier parts, without rows whose targets overlap the test
+    period and without the `gap` rows just before it.
 
     Rows of one time are never parted. Nothing comes before the first part, and the second is spare so that the first
     outer fold has an inner one too.

@@ -1,4 +1,4 @@
-"""Texts as Python's own strings: NumPy's arrays of strings give every row the room of the longest text."""
+"""Texts as Python's own strings: NumPy string arrays would allocate the length of the longest text for every row."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
 def narrow_pieces(
     pieces: Callable[[], Iterator[NDArray[Any]]], shape: tuple[int, ...], axis: int, dtype: np.dtype[Any]
 ) -> Narrowed:
-    """The same of numbers of this `shape` that a file gives piece by piece, in C order, and twice if need be: they are
-    never all in memory in a wider type."""
+    """Like `narrow`, for numbers of this `shape` that are read from a file in pieces in C order (twice if needed), so
+    that they are never all in memory in the wider type."""
     columns, inner, width = shape[axis], math.prod(shape[axis + 1 :]), math.prod(shape[1:])
     narrowed, found = np.empty(shape, dtype=np.float32), Precision(np.zeros(columns), np.zeros(columns, dtype=bool))
     rows = _sampled_rows(shape[0], width)

@@ -61,8 +61,9 @@ def fit(dataset: Dataset, rows: Rows) -> Preparation:
 
 
 def _known(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
-    """Each code as itself if the rows show it, or is padding; else as the one of unknown. Where not all words can be
-    known, those are that the rows show most often, and get the codes from 2 on in that order."""
+    """The mapping of codes (F, V): a code that occurs in `rows`, or is padding, maps to itself; any other to the code
+    of unknown. With a limited vocabulary, only the most frequent words are kept; they get the codes 2, 3, … by
+    frequency."""
     sizes, tokens = [len(words) for words in dataset.vocabularies], dataset.inputs
     most = tokens.known if isinstance(tokens, Tokens) else None
     codes = np.ones((len(sizes), max(sizes, default=0)), dtype=np.int64)

@@ -173,10 +173,10 @@ class _Cutter:
     def _shared(self, parts: list[Rows]) -> tuple[Fold, ...]:
         lead = min(self.cut.spare, 1)
         if len(parts) < 2 and self.cut.lead:
-            raise DataError("what is left before the first test is one part, so it leaves no inner fold",
+            raise DataError("only one part lies before the first test part, so there is no inner fold",
                             "fewer outer folds, or a smaller gap or horizon")  # fmt: skip
         if len(parts) < 2:
-            raise DataError("resampling: outer: 2 leaves one part, so the inner folds cannot share the partition",
+            raise DataError("resampling.outer: 2 leaves one part for training, so inner: shared is not possible",
                             "set inner: 3, or more outer folds")  # fmt: skip
         return self._in_turn(parts, lead)
 

@@ -1,4 +1,4 @@
-"""What a metric takes of the rows that it scores."""
+"""Scores outputs on a dataset, with the additional inputs that a metric needs."""
 
 from __future__ import annotations
 

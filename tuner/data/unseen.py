@@ -19,7 +19,7 @@ Counts = Mapping[str, tuple[int, int]]
 def unseen(dataset: Dataset, rows: Rows, test: Rows) -> dict[str, tuple[int, int]]:
     """By kind: how many values occur in the test rows only, and in the test rows at all; without kinds that have none.
 
-    Columns of ids count each for itself, one-hot columns together; tokens not, as no text is without rare ones."""
+    Id columns are counted separately, one-hot columns together. Tokens are not counted: every text has rare ones."""
     shown = {}
     inputs = dataset.inputs
     if isinstance(inputs, Ids):

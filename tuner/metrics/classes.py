@@ -51,7 +51,7 @@ def correct(outputs: Array, targets: Array) -> Floats:
 
 
 def negative_log_likelihood(outputs: Array, targets: Array) -> Floats:
-    """−log probability of the true class; of labels, that of what is true of each, averaged."""
+    """Negative log-likelihood of the true class; for multilabel targets, of each label, averaged over labels."""
     if targets.dtype.kind == "f":
         true, false = log_sigmoid(outputs), log_sigmoid(-outputs)
         return -np.asarray((targets * true + (1 - targets) * false).mean(axis=-1))
@@ -115,7 +115,7 @@ def _of_each_class(area: Callable[[NDArray[np.bool_], Floats, Floats], float | N
 
 
 def one_class(targets: Array, needed: object) -> str | None:
-    """Why nothing can be told apart."""
+    """Why the score is undefined for these targets; None if it is defined."""
     if targets.dtype.kind == "f":
         return "no label differs among them" if (targets == targets[0]).all() else None
     return "they have one class only" if len(np.unique(targets[targets != IGNORED])) < 2 else None
@@ -134,8 +134,8 @@ def _f(beta: float, hit: Floats, predicted: Floats, true: Floats) -> Floats:
 
 
 RATIOS: dict[str, tuple[str, Ratio]] = {
-    "precision": ("share of the rows called a class that are of it", lambda h, p, t: _divided(h, p)),
-    "recall": ("share of the rows of a class that are called it", lambda h, p, t: _divided(h, t)),
+    "precision": ("share of the rows predicted as a class that belong to it", lambda h, p, t: _divided(h, p)),
+    "recall": ("share of the rows of a class that are predicted as it", lambda h, p, t: _divided(h, t)),
     **{
         f"f{beta}": (
             "harmonic mean of precision and recall" + ("" if beta == 1 else f", recall weighing {beta:g} times"),

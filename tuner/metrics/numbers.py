@@ -41,7 +41,7 @@ def symmetric(outputs: Array, targets: Array) -> Floats:
 
 
 def pinball(level: float, outputs: Array, targets: Array) -> Floats:
-    """What is missing times the level, or what is too much times 1 − level, averaged over the outputs."""
+    """Pinball loss of the `level` quantile, averaged over the outputs (Koenker & Bassett 1978)."""
     missing = targets.astype(np.float64) - outputs
     return np.asarray(np.maximum(level * missing, (level - 1) * missing).mean(axis=-1))
 

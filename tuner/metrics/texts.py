@@ -23,7 +23,7 @@ def _log_losses(outputs: Array, targets: Array, sums: Sums) -> Floats:
 
 
 def perplexity(totals: Floats) -> Floats:
-    """exp of the mean −log probability of the tokens: among how many, on average, the model still hesitates."""
+    """Perplexity: exp of the mean negative log-likelihood per token."""
     return np.exp(mean(totals))
 
 

@@ -28,7 +28,8 @@ from tuner.models.layers import Copies, Lanes, Shapes
 
 
 class Shape(NamedTuple):
-    """What is handed in under one name: its meaning, and how it is read; None where the data has no such thing."""
+    """A shape that can be passed to the user's constructor: its description, and a function that reads it from the data
+    (None if the data does not have it)."""
 
     meaning: str
     of: Callable[[Shapes], Any]
@@ -66,9 +67,11 @@ SHAPES: Mapping[str, Shape] = {
     "vocabulary_size": Shape("how many tokens there are, codes from 0", _tokens),
     "num_users": Shape("how many users there are: column 0 of the ids (N, 2)", _ids(0)),
     "num_items": Shape("how many items there are: column 1 of the ids (N, 2)", _ids(1)),
-    "side_features": Shape("numbers that stand beside the ids, which forward takes as side", lambda s: s.side or None),
-    "num_classes": Shape("what it is to answer: logits of so many classes", lambda shapes: shapes.outputs),
-    "out_features": Shape("the same; for regression, so many numbers", lambda shapes: shapes.outputs),
+    "side_features": Shape(
+        "number of side features beside the ids, passed to forward as `side`", lambda s: s.side or None
+    ),
+    "num_classes": Shape("number of classes: the model returns that many logits", lambda shapes: shapes.outputs),
+    "out_features": Shape("the same; for regression, the number of outputs", lambda shapes: shapes.outputs),
 }
 MODEL = Kind(
     section="model",
@@ -84,12 +87,13 @@ LAYOUTS, TASKS = get_args(Layout), tuple(task for task in get_args(Task) if task
 
 @dataclass(frozen=True)
 class Own(Described):
-    """The class itself, with what a module of `tuner.models` has: only in a process that may run the user's code."""
+    """The user's model class with the interface of a module of `tuner.models`. Exists only in processes that may run
+    the user's code."""
 
     make: Callable[..., nn.Module]
 
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
-        """K copies of it."""
+        """Build K copies of the user's model."""
         given, name = filled(self, shapes), self.code.name
         for argument, value in given.items():
             if value is None:
@@ -101,7 +105,8 @@ class Own(Described):
 
 
 def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
-    """What a copy says of N rows as a lane's answer: (N, outputs), or (N, *positions, outputs)."""
+    """Convert the output of a user model for N rows to the layout of lanes: (N, outputs) or (N, *positions,
+    outputs)."""
     if not isinstance(out, Tensor):
         raise UsageError(f"the forward of {name} gives a {type(out).__name__}, not a tensor", "return one tensor")
     if len(shapes.positions) == 2 and out.ndim == 4:

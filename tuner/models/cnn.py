@@ -41,7 +41,7 @@ TASKS = ("classification", "multilabel", "regression")
 
 class Settings(BaseSettings):
     name: Literal["cnn"] = "cnn"
-    channels: int = Field(16, ge=1, le=4096, description="of the first stage; every further one has twice as many")
+    channels: int = Field(16, ge=1, le=4096, description="channels of the first stage; each further stage doubles them")
     stages: int = Field(2, ge=1, le=8, description="each after the first halves height, width or time")
     blocks: int = Field(1, ge=1, le=32, description="blocks of a stage")
     block: Literal["plain", "residual", "separable"] = Field(
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     normalization: Normalization = Field("none", description="of each convolution's channels")
     initialization: Initialization = Field(Default(), discriminator="name", description="how weights begin")
     pooling: Literal["mean", "max", "attention", "flatten"] = Field(
-        "mean", description="what the linear layer sees of all places"
+        "mean", description="how the positions are pooled before the linear layer"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of what the linear layer sees that is dropped")
 
@@ -86,7 +86,7 @@ class Maker:
         return layers if last else [*layers, self.activation()]
 
     def activation(self) -> nn.Module:
-        """One more of them."""
+        """A new activation module."""
         return activation(self.settings.activation, channels=True)
 
     def block(self, inputs: int, outputs: int, stride: int, *, first: bool) -> nn.Module:
@@ -158,7 +158,7 @@ class CNN(nn.Module):
         return out
 
     def _by_resolution(self, time: int, lengths: Tensor) -> Lengths:
-        """The lengths before and after every stride; nothing that is after an end is read, nor normed by."""
+        """The lengths at each time resolution; padding is neither convolved nor normalised over."""
         found = {time: lengths}
         for _ in range(self.halvings):
             time, lengths = half(time), half(lengths)

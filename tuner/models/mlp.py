@@ -91,7 +91,8 @@ class MLP(nn.Sequential):
 
 
 class Embedded(nn.Module):
-    """Ids (K, B, F), a vector each, beside numbers (K, B, D) if there are any → what the network (K, B, outputs) says.
+    """Embeds ids (K, B, F), concatenates them with side features (K, B, D) if any, and applies the network → (K, B,
+    outputs).
 
     Vectors begin N(0, 1), as torch's: they stand beside numbers of unit variance and weigh as much as those. (The
     recommender's begin smaller, for the sake of their products.)"""

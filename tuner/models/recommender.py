@@ -1,4 +1,4 @@
-"""Recommender: a vector for every user and item, and how the two meet; ratings.
+"""Recommender: embeddings of users and items, combined by dot product or MLP, to predict ratings.
 
 `dot` adds the vectors' product to a bias of each (Koren, Bell & Volinsky 2009); of more than two columns of ids, that
 of every pair (Rendle 2010). `mlp` lets a network read the vectors beside each other (He et al. 2017). Side features,
@@ -36,8 +36,8 @@ BEGIN = 0.1  # standard deviation of the vectors, as N(0, 1) would begin with pr
 class Settings(BaseSettings):
     name: Literal["recommender"] = "recommender"
     embedding_size: int = Field(16, ge=1, le=4096, description="numbers of each user and each item")
-    interaction: Literal["dot", "mlp"] = Field("dot", description="how user and item meet")
-    biases: bool = Field(True, description="a number of each user and each item that is added")
+    interaction: Literal["dot", "mlp"] = Field("dot", description="how the embeddings of user and item are combined")
+    biases: bool = Field(True, description="add a bias per user and per item")
     hidden_size: int = Field(32, ge=1, le=16384, description="units of each hidden layer", json_schema_extra=MLP)
     num_layers: int = Field(1, ge=1, le=16, description="hidden layers", json_schema_extra=MLP)
     activation: Activation = Field("relu", description="after each hidden layer", json_schema_extra=MLP)

@@ -1,8 +1,8 @@
 """Encoder and decoder with attention, for translation (Sutskever et al. 2014; Bahdanau, Cho & Bengio 2015).
 
-The encoder reads the source in both directions; the decoder says a token at a time, each time looking at what attention
-picks for its state. While training it is given the truth before each step, or with probability 1 − `teacher_forcing`
-what it said itself (Bengio et al. 2015); afterwards it says what is likeliest, step by step or by beam search.
+The encoder reads the source in both directions; the decoder predicts one token at a time, attending to the encoder
+states. In training its input is the true previous token (teacher forcing), or with probability 1 − `teacher_forcing`
+its own prediction (scheduled sampling, Bengio et al. 2015); at test time it decodes greedily or by beam search.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     num_layers: int = Field(1, ge=1, le=16, description="layers of the encoder, and of the decoder")
     embedding_size: int = Field(32, ge=1, le=4096, description="numbers for each token")
     bidirectional: bool = Field(True, description="the encoder reads in both directions")
-    teacher_forcing: float = Field(1.0, ge=0, le=1, description="how often the decoder is given the truth in training")
+    teacher_forcing: float = Field(1.0, ge=0, le=1, description="probability of teacher forcing in training")
     beam: int = Field(1, ge=1, le=32, description="sentences kept while decoding; 1 is greedy")
     forget_bias: float = Field(
         0.0,
@@ -124,7 +124,7 @@ class Seq2Seq(nn.Module):
         read = once.repeated(width)
         state = tuple(each.repeat_interleave(width, dim=1) for each in state)  # (K, B · W, …)
         score = once.states.new_full((lanes, batch, width), -math.inf)
-        score[..., 0] = 0.0  # all beginnings are one at first
+        score[..., 0] = 0.0  # at first, all beams are identical: keep one
         given = source.new_full((lanes, batch * width), END)
         said, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
         masks = self._masks(read.states)
@@ -132,7 +132,7 @@ class Seq2Seq(nn.Module):
             logits, state = self._step(given, state, read, masks)
             more = logits.log_softmax(dim=-1)
             silent = torch.full_like(more[:1, :1], -math.inf)
-            silent[..., END] = 0.0  # what has ended says nothing more, at no cost
+            silent[..., END] = 0.0  # finished hypotheses only emit END, with log probability 0
             more = torch.where(ended[..., None], silent, more).view(lanes, batch, width, -1)
             score, place = (score[..., None] + more).flatten(2).topk(width, dim=-1)
             kept, token = place // logits.shape[-1], place % logits.shape[-1]

@@ -42,12 +42,14 @@ class Settings(BaseSettings):
     head_size: int = Field(16, ge=1, le=256, description="numbers of a head; heads times this is the model's width")
     num_layers: int = Field(2, ge=1, le=48, description="each an attention and a small network")
     feedforward_size: int = Field(64, ge=1, le=16384, description="hidden units of that network")
-    norm: Literal["pre", "post"] = Field("pre", description="what is normalised: what a sublayer reads, or gives")
-    positions: Literal["sinusoidal", "learned", "none"] = Field("sinusoidal", description="how a step knows its place")
+    norm: Literal["pre", "post"] = Field(
+        "pre", description="pre: normalise the input of each sublayer; post: its output"
+    )
+    positions: Literal["sinusoidal", "learned", "none"] = Field("sinusoidal", description="positional encoding")
     activation: Activation = Field("relu", description="of the small network")
     readout: Pooling = Field(
         "mean",
-        description="how all states become one",
+        description="pooling over the steps",
         json_schema_extra=used_when(task=("classification", "multilabel", "regression")),
     )
     tied: bool = Field(

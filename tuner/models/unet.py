@@ -1,7 +1,7 @@
-"""U-Net: down to a coarse image and up again, each level beside what was on the way down (Ronneberger et al. 2015).
+"""U-Net: an encoder and a decoder with skip connections at each resolution (Ronneberger et al. 2015).
 
-A class for every pixel. Convolutions keep the size, so what is cut off in the paper is not; on the way up the nearest
-pixel is copied and convolved (Odena et al. 2016), which leaves no pattern of a chessboard.
+A class for every pixel. Convolutions are padded, so nothing is cropped. Upsampling is nearest-neighbour followed by a
+convolution, which avoids checkerboard artefacts (Odena et al. 2016).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The copy task (Hochreiter & Schmidhuber 1997): say again, after a delay, the symbols seen first; generated."""
+"""The copy task (Hochreiter & Schmidhuber 1997): repeat the first symbols of a sequence after a delay; generated."""
 
 from pathlib import Path
 from typing import Literal

@@ -120,7 +120,7 @@ def _check(settings: Settings, frame: pd.DataFrame, targets: list[str], features
     if settings.series is not None:
         check_complete(frame[settings.series], where, "series")
         if settings.time is None:
-            text = f"{where}: which step of one series is that of another, only time tells"
+            text = f"{where}: several series can only be aligned by a time column"
             raise DataError(text, "time: the column of numbers or dates", "time")
 
 
@@ -170,7 +170,8 @@ def _series(
 
 
 def _windows(several: Sequence[Series], lags: list[int], settings: Settings, where: str) -> Windows:
-    """Written straight to where they stay, lag by lag: a million windows of a hundred steps leave room for no copy."""
+    """Fill preallocated arrays lag by lag: with a million windows of a hundred steps there is no memory for a second
+    copy."""
     last = [_last_known(series, lags, settings) for series in several]
     horizon, ends = settings.horizon, np.cumsum([len(now) for now in last]).tolist()
     count, width, outputs = ends[-1], several[0].read.values.shape[1], several[0].targets.shape[1]

@@ -101,7 +101,8 @@ def _loaded(settings: Settings, folder: Path) -> Any:
 
 
 def _know_whether_offline() -> None:
-    """Without a net the library would try for half a minute; told so before its import, it looks in its cache only."""
+    """Without a network the library would retry for half a minute; set to offline before its import, it only looks in
+    its cache."""
     try:
         socket.getaddrinfo(urlparse(os.environ.get("HF_ENDPOINT", HUB)).hostname, 443)
     except OSError:

@@ -51,7 +51,7 @@ class Settings(NumberSettings, RoleSettings):
     )
     masks: str | None = Field(
         None,
-        description="folder of masks called like their images: classes of pixels",
+        description="folder of masks with the same file names as the images: a class per pixel",
         json_schema_extra=used_when(storage=(FOLDER,)),
     )
     classes: tuple[str, ...] = Field(
@@ -63,7 +63,7 @@ class Settings(NumberSettings, RoleSettings):
         None,
         ge=0,
         le=65535,
-        description="value of masks where nothing is asked, such as 255",
+        description="mask value to ignore, such as 255",
         json_schema_extra=used_when(storage=(MASKED,)),
     )
     image: str | None = Field(None, description="column of a CSV: the files, relative to it", json_schema_extra=OF_CSV)
@@ -79,7 +79,7 @@ class Settings(NumberSettings, RoleSettings):
         description="of a CSV; auto: text, true/false or few whole numbers are classes",
         json_schema_extra=OF_CSV,
     )
-    size: int | None = Field(None, ge=1, le=4096, description="pixels in height and width that all are brought to")
+    size: int | None = Field(None, ge=1, le=4096, description="resize all images to this height and width, in pixels")
     colour: Colour = Field("auto", description="auto: rgb, unless all are grey; transparent pixels become white")
 
 
@@ -158,7 +158,7 @@ def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
 
 
 def _idx(settings: Settings, path: Path, folder: Path) -> Loaded:
-    """MNIST's way: unsigned bytes are taken from 0 to 1, other numbers as they stand."""
+    """IDX files, as of MNIST: unsigned bytes are scaled to 0 … 1, other types are not scaled."""
     images = read_idx(path)
     labels = read_idx(_labels(settings, path, folder), "labels")
     if labels.ndim != 1 or images.ndim not in (3, 4):
@@ -277,7 +277,7 @@ def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
     if mask is not None and not wanted:
         return _with_masks(images, _paths(frame, mask, path, "mask"), settings, frame)
     if settings.mask or settings.classes or settings.ignore is not None:
-        raise DataError("masks or a target: one of both is predicted", "leave the other out", "target")
+        raise DataError("either masks or a target can be predicted, not both", "leave the other out", "target")
     wanted = wanted or [str(_column(frame, "target", path))]
     target = as_target(target_of(frame, wanted, path.name), settings.task, path.name, wanted)
     return Loaded(_pixels(*pictures(images, settings.colour, settings.size), settings), target, frame)

@@ -148,8 +148,8 @@ def _guessed(names: list[str], missing: list[str], frame: pd.DataFrame, path: Pa
 
 
 def _check_header(labels: pd.Series, path: Path) -> None:
-    """A first label that no other row has, beside few others or others that are all written otherwise, is the name of
-    the column."""
+    """Raise `DataError` if the first label is probably a header: no other row has it, and the other labels are few or
+    are written in another form."""
     first, others = str(labels.iloc[0]), labels.iloc[1:]
     kinds = {_kind(str(label)) for label in others}
     odd = others.nunique() <= len(others) / 2 or (len(kinds) == 1 and _kind(first) not in kinds and len(others) > 2)

@@ -17,7 +17,8 @@ AXES = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
 
 
 class Augmentation:
-    """Changes batches while training; what is asked at pixels moves along. Rows that are scored stay as they are."""
+    """Augments training batches. A target with a class per pixel is flipped and shifted with its image. Evaluated rows
+    are not changed."""
 
     def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
         self._axes, self._shift, self._noise = AXES[settings.flip], settings.shift, settings.input_noise
@@ -29,8 +30,8 @@ class Augmentation:
         self._streams = {purpose: chosen(streams, lanes) for purpose, streams in self._streams.items()}
 
     def __call__(self, inputs: Inputs, y: Tensor) -> tuple[Inputs, Tensor]:
-        """Prepared features (K, B, …) and targets: each image flipped with probability ½ along each axis, shifted by
-        up to `shift` pixels with 0, the mean, where nothing was; and noise on every number."""
+        """Augment one batch: flip each image with probability ½ along each axis, shift it by up to `shift` pixels
+        (uncovered pixels become 0, the mean), and add Gaussian noise to every value."""
         x, *beside = inputs
         at_pixels = y.ndim == x.ndim - 1 and x.ndim == 5
         if self._axes:
@@ -49,18 +50,19 @@ class Augmentation:
         return (x, *beside), y
 
     def _drawn(self, purpose: str, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
-        """Of every lane what its own stream gives (K, *shape)."""
+        """Random numbers (K, *shape), drawn from each lane's own generator."""
         streams = self._streams[purpose]
         return torch.stack([draw(shape, generator=stream, device=stream.device) for stream in streams])
 
 
 def _flipped(x: Tensor, which: Tensor, axis: int) -> Tensor:
-    """The images (K, B, …, H, W) that `which` (K, B) names, turned round along an axis."""
+    """Flip the images (K, B, …, H, W) selected by the mask `which` (K, B) along `axis`."""
     return torch.where(which.view(*which.shape, *[1] * (x.ndim - 2)), x.flip(axis), x)
 
 
 def _moved(x: Tensor, steps: Tensor, axis: int, fill: int) -> Tensor:
-    """Images (K, B, …, H, W), each moved on by its own steps (K, B) along an axis; `fill` where nothing was."""
+    """Shift each image (K, B, …, H, W) by its own number of pixels `steps` (K, B) along `axis`; uncovered pixels become
+    `fill`."""
     size, shape = x.shape[axis], [*steps.shape, *[1] * (x.ndim - 2)]
     shape[axis] = size
     source = (torch.arange(size, device=x.device) - steps[..., None]).view(shape)

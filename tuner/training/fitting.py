@@ -16,14 +16,14 @@ from tuner.training.row_sets import stacks_of
 from tuner.training.schedules import ReduceOnPlateau
 from tuner.training.stack import FLOAT, Recipe, Stack
 
-LEAST = 3  # copies of the weights: themselves, their gradients, and these once more where the backward pass ends
-FEWEST = 2  # lanes of a stack: a lone one has a twin beside it
+LEAST = 3  # copies of the weights in memory at once: weights, stored gradients, and those that autograd returns
+FEWEST = 2  # smallest stack; a single lane is trained twice (see `padded_to_pair`)
 
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Bytes that the stacks of a trial may use. They are split to fit into `size` if possible, and not trained at all
-    if they then need more than `most`; `whole` is what there would be if no other program used memory."""
+    """Bytes that the stacks of a trial may use. Stacks are split to stay below `size` where possible; if they still
+    need more than `most`, the trial is not trained. `whole` is the budget if no other program used memory."""
 
     size: float = math.inf
     most: float = math.inf
@@ -34,7 +34,7 @@ ENDLESS = MemoryBudget()
 
 
 class DoesNotFit(Exception):
-    """The smallest stacks of a trial need `needed` bytes, and there are fewer."""
+    """Even the smallest stacks of a trial need `needed` bytes, which is more than the budget."""
 
     def __init__(self, needed: float) -> None:
         super().__init__(f"it takes {needed:,.0f} bytes")
@@ -51,7 +51,7 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Memo
         return Stack(recipe, [lanes[i] for i in group], group, table)
 
     groups = stacks_of(lanes, recipe.settings.batch_size, table.row_size)
-    # cutting may leave a lane alone, and then it has a twin
+    # a split can leave one lane in a stack, which is then trained twice
     held = weight_bytes(recipe, table) * sum(len(group) + len(group) % FEWEST for group in groups)
     _refuse(held, room)  # before any of it is taken
     whole = [stack(padded_to_pair(group)) for group in groups]
@@ -73,7 +73,8 @@ def weight_bytes(recipe: Recipe, table: Table) -> int:
     """Bytes of the weights of one lane, with the state of the optimizer."""
     model, settings = recipe.build(table.shapes, MetaLanes()), recipe.settings
     histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
-    scaled = isinstance(settings.schedule, ReduceOnPlateau)  # a factor per lane needs the weights as they were
+    # a factor per lane needs a copy of the weights before the step
+    scaled = isinstance(settings.schedule, ReduceOnPlateau)
     copies = LEAST + histories + scaled
     return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 

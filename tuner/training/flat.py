@@ -13,8 +13,9 @@ from tuner.training.lanes import WHOLE
 class FlatWeights:
     """One row of weights per lane, and one of gradients beside it.
 
-    An optimizer then moves one tensor instead of many, lanes are kept and let go by their rows, and no number depends
-    on a lane's place in the stack: a fused optimizer rounds the last few numbers of a tensor otherwise than the rest.
+    An optimizer then updates one tensor instead of many, and lanes are removed by selecting rows. Rows are padded to
+    whole vectors, because fused optimizers round the remainder of a tensor differently: so results do not depend on a
+    lane's position in the stack.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -29,7 +30,8 @@ class FlatWeights:
         self._attach()
 
     def differentiate(self, losses: Tensor, weights: Tensor, *, first: bool = True) -> None:
-        """Put the gradients of Σ weights · losses (K, B) where the optimizer reads them; add them unless `first`."""
+        """Compute the gradients of Σ weights · losses, both (K, B), and store them in `gradients`; add to those already
+        there unless `first`."""
         gradients = torch.autograd.grad(losses, self._parameters, weights, allow_unused=True)
         for gradient, place in zip(gradients, self._places, strict=True):
             if gradient is None:  # nothing used it in this batch
@@ -42,7 +44,7 @@ class FlatWeights:
 
     @property
     def last_gradients(self) -> list[Tensor]:
-        """Of every parameter (K, …), as `differentiate` left them."""
+        """The gradient of each parameter (K, …) from the last call of `differentiate`."""
         return self._places
 
     def per_lane(self) -> int:
@@ -50,7 +52,7 @@ class FlatWeights:
         return sum(shape.numel() for shape in self._shapes)
 
     def replace(self, weights: Tensor) -> None:
-        """Put other rows in the place of these, perhaps fewer."""
+        """Replace the weights (K, P) by others, possibly of fewer lanes, and reset the gradients to 0."""
         self.weights = weights
         self._attach()
 

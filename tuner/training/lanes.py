@@ -15,8 +15,9 @@ from tuner.data.inputs import Rows
 from tuner.models.layers.lanes import chosen
 from tuner.seeds import seed_of
 
-# torch's elementwise loops take two vectors (16 numbers with AVX2) at a time, and round sigmoid, swish, mish and elu
-# otherwise in what is left over: with whole vectors per lane, nothing is left over, wherever a lane stands
+# torch's elementwise kernels process two vectors (16 numbers with AVX2) at a time and round sigmoid, swish, mish and
+# elu differently in the remainder. Whole vectors per lane leave no remainder, so results do not depend on a lane's
+# position
 WHOLE = 16
 
 
@@ -62,10 +63,11 @@ def batch_plan(rows: int, batch_size: int | str) -> BatchPlan:
 
 
 def padded_to_pair(lanes: list[int]) -> list[int]:
-    """The lanes, a single one twice: BLAS rounds a single product differently from a product in a batch.
+    """The lanes; a single lane is listed twice, because BLAS rounds one matrix product differently from a batch of
+    products.
 
-    A twin costs little where lanes share calls (a fifth of a step of the mlp) and a second training where they do not
-    (lstm); it makes a refit equal, to the bit, to the same training in any other stack.
+    The duplicate makes a refit bit-identical to the same training in any other stack. It costs a fifth of a step where
+    lanes share calls (mlp), and a second training where they do not (lstm).
     """
     return lanes * 2 if len(lanes) == 1 else lanes
 

@@ -1,4 +1,4 @@
-"""What shows inside a network whether it learns: the gradient of every layer, and units that never speak."""
+"""Monitors gradient norms per layer and dead ReLU units during training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Of one lane: the norm of each layer's gradient in the last batch of every epoch (E, layers); of one of its row
-    sets: the share of each ReLU's units that are 0 for all its rows (ReLUs,). In the order of the model's modules."""
+    """Statistics of one lane: `norms` (E, layers), the gradient norm of each layer in the last batch of each epoch;
+    `dead` (ReLUs,), the share of units of each ReLU that are 0 for all rows of one row set. Both in the order of the
+    model's modules."""
 
     layers: tuple[str, ...]
     relus: tuple[str, ...]
@@ -29,7 +30,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """The same of every lane (K, E, layers), and of every view and epoch (V, E, ReLUs)."""
+    """The same for all lanes: `norms` (K, E, layers), and for all views: `dead` (V, E, ReLUs)."""
 
     layers: tuple[str, ...]
     relus: tuple[str, ...]
@@ -37,12 +38,12 @@ class Readings:
     dead: Floats
 
     def of(self, lane: int, view: int, epochs: int) -> Reading:
-        """What a lane and its view had shown after that many epochs."""
+        """The statistics of one lane and one of its views after `epochs` epochs."""
         return Reading(self.layers, self.relus, self.norms[lane, :epochs], self.dead[view, epochs - 1])
 
 
 class LayerMonitor:
-    """Reads a stack's model. A layer is a module with parameters of its own: the norm is that of all of them."""
+    """Records statistics of a stack's model. A layer is a module that has parameters; its norm is over all of them."""
 
     def __init__(self, model: nn.Module) -> None:
         names = dict.fromkeys(name.rpartition(".")[0] for name, _ in model.named_parameters())
@@ -50,13 +51,14 @@ class LayerMonitor:
         place = {name: index for index, name in enumerate(self.layers)}
         self._layer_of = torch.tensor([place[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
         relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
-        self._relus = {} if isinstance(model, Copies) else relus  # which see one copy at a time
+        # modules of `Copies` see one lane at a time, so their activations cannot be counted by lane
+        self._relus = {} if isinstance(model, Copies) else relus
         self.relus = tuple(self._relus)
         self._highest: list[Tensor | None] = [None] * len(self.relus)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While an evaluation runs: a hook that is there while training costs it 5 % of an mlp's step."""
+        """Register hooks during an evaluation only: in training, a hook would cost 5 % of an mlp's step."""
         hooks = [relu.register_forward_hook(self._listener(i)) for i, relu in enumerate(self._relus.values())]
         try:
             yield

@@ -58,7 +58,7 @@ class Trained:
     the outputs (V, …) of some views in every epoch, and of others at their best epoch; and the losses of a constant
     prediction.
 
-    Weights are not kept: the chosen configuration is trained again on more rows."""
+    Weights are discarded: the chosen configuration is retrained on more rows."""
 
     curves: Curves
     parameters: int
@@ -91,10 +91,10 @@ def train(
 ) -> Trained:
     """Train every lane for up to `epochs` epochs, evaluating after each.
 
-    After each epoch `judge` sees the curves so far, and answers which views (V,) are still wanted. A lane trains on
-    while any of its views is wanted and has patience left. Stacks are cut where a step would not fit into `room`; no
-    curve depends on that. Of the views in `keep` the outputs of every epoch are kept, of those in
-    `keep_counting` the outputs of the epoch that counts. Raises `DoesNotFit`.
+    After each epoch `judge` receives the curves so far and returns which views (V,) to continue. A lane is trained
+    while at least one of its views continues and has not exhausted its patience. Stacks are split where a step would
+    not fit into `room`; this does not change any curve. For views in `keep`, the outputs of every epoch are kept; for
+    those in `keep_counting`, the outputs of the best epoch. Raises `DoesNotFit`.
     """
     stacks = build_stacks(recipe, lanes, table, room)
     diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
@@ -129,7 +129,8 @@ def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
 def train_blind(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
 ) -> Refitted:
-    """Train one lane for exactly `epochs` epochs and only then score its rows, once: the refit.
+    """Train one lane for exactly `epochs` epochs, without early stopping, then score its evaluation rows once. Used for
+    refits.
 
     Raises `Diverged`, `DoesNotFit`.
     """

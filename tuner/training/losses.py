@@ -1,4 +1,4 @@
-"""Losses row by row, or place by place: the mean over a batch is the stack's affair.
+"""Losses per row or per labelled position; `Stack` averages them over the batch.
 
 Classes: logits (K, B, *positions, C) and codes (K, B, *positions) → (K, B, *positions), which `by_row` averages.
 Numbers, and labels of 0 and 1: both (K, B, M) → (K, B).
@@ -37,8 +37,7 @@ class CrossEntropy(Settings):
 
 
 class BinaryCrossEntropy(Settings):
-    """−log sigmoid of what is true, −log(1 − sigmoid) of the rest, averaged: over labels, or over the classes, each
-    against the others."""
+    """Binary cross-entropy, averaged over the labels; or over the classes, each against the rest."""
 
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
 
@@ -109,7 +108,12 @@ class Huber(Settings):
     """Squared error up to delta, absolute beyond (Huber 1964); of targets that are scaled to unit variance."""
 
     name: Literal["huber"] = "huber"
-    delta: float = Field(1.0, gt=0, le=1e6, description="where the one becomes the other, in standard deviations")
+    delta: float = Field(
+        1.0,
+        gt=0,
+        le=1e6,
+        description="error at which the loss changes from squared to absolute, in standard deviations",
+    )
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Averaged over the M outputs; both (K, B, M)."""
@@ -117,7 +121,8 @@ class Huber(Settings):
 
 
 class Quantile(Settings):
-    """Pinball loss: what is missing times the quantile, what is too much times 1 − it (Koenker & Bassett 1978)."""
+    """Pinball loss: under-prediction is weighted by the quantile, over-prediction by 1 − quantile (Koenker & Bassett
+    1978)."""
 
     name: Literal["quantile"] = "quantile"
     quantile: float = Field(0.5, gt=0, lt=1, description="share of the targets that are to lie below the prediction")
@@ -146,10 +151,10 @@ def _one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
     return torch.zeros_like(outputs).scatter_(-1, targets.clamp(min=0)[..., None], 1.0)
 
 
-TINY = 1e-12  # instead of nothing: a row of padding asks nothing
+TINY = 1e-12  # avoids a division by zero for padding rows, which have no labelled position
 AnyLoss = CrossEntropy | BinaryCrossEntropy | Focal | Dice | DiceCrossEntropy | Mse | Mae | Huber | Quantile
 _OF_CLASSES: dict[str, Loss] = {loss().name: loss() for loss in (CrossEntropy, BinaryCrossEntropy, Focal)}
-WEIGHTED = (None, *_OF_CLASSES)  # losses of single places, which may count by their class
+WEIGHTED = (None, *_OF_CLASSES)  # losses per position, which support class weights
 BY_TASK: dict[str, dict[str, Loss]] = {  # the first is the default
     "classification": _OF_CLASSES,
     "multilabel": {BinaryCrossEntropy().name: BinaryCrossEntropy()},

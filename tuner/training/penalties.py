@@ -1,4 +1,4 @@
-"""What is done to a lane's gradient between the backward pass and the optimizer."""
+"""L1 penalty and gradient clipping, applied per lane between the backward pass and the optimizer step."""
 
 from __future__ import annotations
 

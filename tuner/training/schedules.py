@@ -1,7 +1,8 @@
-"""Learning-rate schedules: the factor on the learning rate along a training, as torch's of the same name.
+"""Learning-rate schedules: the factor applied to the learning rate at each step, as in torch's schedulers of the same
+name.
 
-The horizon is what was configured, also where a training ends earlier. `ReduceOnPlateau` alone looks at the training:
-at each lane's training loss, as a refit has no other.
+A schedule always spans the configured number of epochs, even if training ends earlier. Only `ReduceOnPlateau` depends
+on the training; it monitors the training loss, because a refit has no validation loss.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class ReduceOnPlateau(Settings):
 
     name: Literal["reduce_on_plateau"] = "reduce_on_plateau"
     factor: float = Field(0.1, gt=0, lt=1, description="factor of a drop")
-    patience: int = Field(10, ge=0, le=100_000, description="epochs without a fall that are borne")
+    patience: int = Field(
+        10, ge=0, le=100_000, description="epochs without improvement before the learning rate is reduced"
+    )
     threshold: float = Field(1e-4, ge=0, le=1, description="share by which the loss must fall to count")
 
     def at(self, now: Moment) -> float:
@@ -118,7 +121,7 @@ class LearningRateSchedule:
         self._bad = torch.zeros(lanes, dtype=torch.long)
 
     def factor(self, step: int, steps: int) -> float | Tensor:
-        """Of the step of this epoch that comes next: one number, or of each lane (K, 1)."""
+        """The factor of step `step` of `steps` in the current epoch: one number, or one per lane (K, 1)."""
         warming = self._warmup * steps
         done = self._epoch * steps + step
         if done < warming:
@@ -129,7 +132,7 @@ class LearningRateSchedule:
         return whole * self._factor if self._plateau else whole
 
     def ended(self, losses: Tensor) -> None:
-        """An epoch is over, with these training losses (K,)."""
+        """Advance to the next epoch, given the training losses (K,) of this one."""
         self._epoch += 1
         if self._plateau is None or self._epoch <= self._warmup:
             return

@@ -28,7 +28,7 @@ class TrainingSettings(Settings):
         32, description="rows per step; 1 is single-row SGD, full is all rows"
     )
     weight_decay: float = Field(
-        0.0, ge=0, le=1000, description="L2 penalty, added to the gradient; by adamw taken off the weights"
+        0.0, ge=0, le=1000, description="L2 penalty, added to the gradient; adamw decays the weights directly"
     )
     l1: float = Field(0.0, ge=0, le=1000, description="L1 penalty, added to the gradient")
     loss: AnyLoss | None = Field(
@@ -36,15 +36,15 @@ class TrainingSettings(Settings):
     )
     class_weight: Literal["none", "balanced"] = Field(
         "none",
-        description="balanced: what is of a rare class counts more, by each lane's own training rows",
+        description="balanced: weight classes inversely to their frequency in each lane's training rows",
         json_schema_extra=used_when(task=("classification", "tagging", "segmentation"), loss=WEIGHTED),
     )
     optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
-    schedule: Schedule = Field(Constant(), discriminator="name", description="how the learning rate goes on")
-    warmup: int = Field(0, ge=0, le=100_000, description="epochs in which the learning rate rises to where it begins")
+    schedule: Schedule = Field(Constant(), discriminator="name", description="learning-rate schedule")
+    warmup: int = Field(0, ge=0, le=100_000, description="epochs of linear warm-up before the schedule starts")
     clip_grad_norm: float | None = Field(None, gt=0, le=1e6, description="largest norm of a lane's gradient")
     clip_grad_value: float | None = Field(None, gt=0, le=1e6, description="largest number in a gradient")
-    accumulate: int = Field(1, ge=1, le=10_000, description="batches whose mean gradient makes one step")
+    accumulate: int = Field(1, ge=1, le=10_000, description="batches per optimizer step (gradient accumulation)")
     input_noise: float = Field(
         0.0,
         ge=0,
@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
         json_schema_extra=used_when(layout=("flat", "sequence", "image")),
     )
     flip: Literal["none", "horizontal", "vertical", "both"] = Field(
-        "none", description="turn round every other training image, at random", json_schema_extra=IMAGES
+        "none", description="flip each training image with probability ½ along the axis", json_schema_extra=IMAGES
     )
     shift: int = Field(
         0, ge=0, le=10_000, description="pixels by which training images move, at most", json_schema_extra=IMAGES
@@ -62,7 +62,7 @@ class TrainingSettings(Settings):
         None,
         ge=3,
         le=10_000_000,
-        description="words that a lane knows: the commonest of its training rows, <padding> and <unknown>; null: all",
+        description="size of the vocabulary: the most frequent words of a lane, <padding> and <unknown>; null: all",
         json_schema_extra=used_when(
             layout=("tokens",), task=("classification", "multilabel", "regression", "tagging", "translation")
         ),
@@ -71,7 +71,7 @@ class TrainingSettings(Settings):
         None,
         ge=1,
         le=1_000_000,
-        description="tokens of a text that are read, from its beginning; null: all",
+        description="texts are truncated to this many tokens; null: not truncated",
         json_schema_extra=used_when(
             layout=("tokens",), task=("classification", "multilabel", "regression", "translation")
         ),

@@ -28,11 +28,11 @@ from tuner.training.uninformed import uninformed_losses
 Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
 WORTH_LEAVING = 0.75
-PROBED = 8  # rows of the forward pass that shows what a model keeps
+PROBED = 8  # rows of the forward pass that measures how much memory a model keeps for the backward pass
 FLOAT = 4  # bytes
 INDEX = 40  # bytes per row of a batch: its number four times over while it is shuffled, its weight
-SCORED = 8  # numbers per output of a row that is scored: outputs, put together and in double precision, probabilities
-PEAK = 3  # a step's peak, in units of what its forward pass keeps: gradients and passing results stand beside it
+SCORED = 8  # numbers held per output of a scored row: outputs, their concatenation, their float64 copy, probabilities
+PEAK = 3  # peak memory of a step relative to what its forward pass keeps: gradients and temporaries come on top
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Of K lanes on their S row sets: loss and score (K, S), outputs (K, V, …) of each set, padded, and the share of
-    dead units of every ReLU (K, S, ReLUs)."""
+    """The evaluation of K lanes on their S row sets: `loss` and `score` (K, S); for each set the padded `outputs` (K,
+    V, …); and `dead` (K, S, ReLUs), the share of dead units of each ReLU."""
 
     loss: Tensor
     score: Tensor
@@ -87,7 +87,8 @@ class Stack:
         self._scorers = scorers(table.dataset, recipe.metric, lanes, tune_threshold=recipe.tune_threshold)
         few, more = (self._probe(rows) for rows in (PROBED, 2 * PROBED))
         self._kept_per_row = -(-(more - few) // (PROBED * len(lanes)))
-        self._kept_once = max(0, few // len(lanes) - PROBED * self._kept_per_row)  # whatever the batch: weights, turned
+        # independent of the batch size, such as transposed weights
+        self._kept_once = max(0, few // len(lanes) - PROBED * self._kept_per_row)
 
     def train_epoch(self) -> Tensor:
         """Train for one epoch; returns the mean training loss of each lane (K,)."""
@@ -127,7 +128,7 @@ class Stack:
         shares, mask = self._data.shares(y, weights, row_weights)
         at_positions = self._loss(self._answer(inputs, y), y)
         losses = by_row(at_positions, mask)
-        # lanes share no parameter: each gets those of its own mean loss
+        # lanes share no parameters, so each gets the gradient of its own mean loss
         self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
         if number == first + count - 1:
             self._move(number, steps)
@@ -139,7 +140,7 @@ class Stack:
         """Make one step of the optimizer."""
         settings, weights, gradients = self._settings, self._flat.weights, self._flat.gradients
         if number == steps - 1:
-            self._norms = self.layer_monitor.norms(self._flat.last_gradients)  # as they are, before anything is cut off
+            self._norms = self.layer_monitor.norms(self._flat.last_gradients)  # before clipping
         if settings.l1:
             add_l1(gradients, weights, settings.l1)
         if settings.clip_grad_norm:
@@ -190,7 +191,8 @@ class Stack:
 
     @torch.no_grad()
     def release(self, running: Tensor) -> None:
-        """Remove lanes that are not `running` (K,), once they are a quarter of the stack: moving weights costs too."""
+        """Remove the lanes that are not `running` (K,), once they make up a quarter of the stack: copying the remaining
+        weights takes time, too."""
         if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
             return
         index = torch.tensor(padded_to_pair(torch.nonzero(running)[:, 0].tolist()))
@@ -238,11 +240,11 @@ class Stack:
 
         def note(tensor: Tensor) -> None:
             storage = tensor.untyped_storage()  # whole: a view keeps all of it
-            kept[storage.data_ptr()] = storage  # held, for its place must not be given to another
+            kept[storage.data_ptr()] = storage  # keep a reference, so that its address is not reused
 
         rows = self._sets[0].rows[:, :count]
         weights = self._flat.weights.untyped_storage().data_ptr()
-        self.model.eval()  # dropout draws nothing, so training will draw what it would have drawn
+        self.model.eval()  # no dropout: the probe must not consume random numbers of the training
         with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             self._answer(self._data.inputs(rows), self._data.targets(rows))
         kept.pop(weights, None)

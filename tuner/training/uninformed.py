@@ -1,7 +1,7 @@
-"""The loss of a constant prediction: what a model reaches that ignores its inputs.
+"""Baseline losses: the loss of the best constant prediction, which ignores the inputs.
 
-For cross-entropy and for losses of numbers it is the best constant; for focal loss, Dice and smoothed labels it is that
-of the class shares, which is near the best.
+For cross-entropy and regression losses the constant is optimal. For focal loss, Dice and label smoothing it is the
+class frequencies, which is nearly optimal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tuner.training.row_sets import RowSet, row_set
 
 MOST_ROWS = 4096  # training rows, evenly spaced, that the constant is fitted to
 MOST_NUMBERS = 2**22  # outputs of these rows, where a row has many
-FARTHEST = 10.0  # a constant for numbers lies within so many standard deviations of their mean, or logits of 0
+FARTHEST = 10.0  # search interval of a constant: ± so many standard deviations around the mean, or around logit 0
 HALVINGS = 24
 
 
@@ -59,7 +59,7 @@ def uninformed_losses(
 
 
 def _spread(lanes: Sequence[Lane], like: RowSet, outputs: int, data: LaneData) -> RowSet:
-    """Training rows of each lane, all of them or as many as are enough, evenly spaced."""
+    """Up to `MOST_ROWS` evenly spaced training rows of each lane."""
     per_row = outputs * data.targets(like.rows[:1, :1]).numel()
     most = min(MOST_ROWS, max(like.width, MOST_NUMBERS // per_row))
     chosen = [lane.train[np.linspace(0, len(lane.train) - 1, min(most, len(lane.train))).astype(int)] for lane in lanes]
@@ -67,7 +67,7 @@ def _spread(lanes: Sequence[Lane], like: RowSet, outputs: int, data: LaneData) -
 
 
 def _mean_loss(loss: Loss, constant: Tensor, data: LaneData, on: RowSet, weights: Tensor) -> Tensor:
-    """The mean (K,) over the rows (K, V) by their weights, of every place that counts; in float64, on the CPU."""
+    """The weighted mean loss (K,) over the labelled positions of the rows (K, V), in float64 on the CPU."""
     losses, label_counts = [], []
     for rows in torch.split(on.rows, on.width, dim=1):
         targets = data.targets(rows)

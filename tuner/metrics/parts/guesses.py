@@ -38,8 +38,9 @@ class Seen:
 class Guess:
     """One answer for every row: `outputs` is what a model would give, logits (C,) or numbers (M,).
 
-    `tokens`: they are the tokens (T,) of a whole sequence; `drawn`: at random for every row, step or pixel: `classes`,
-    by their shares (C,), or `order`, logits that only order the rows, around these."""
+    `tokens`: `outputs` are the tokens (T,) of a whole sequence. `drawn`: what is drawn at random for every row, step or
+    pixel: "classes", with probabilities `outputs` (C,); "order", logits around `outputs`, which rank the rows at
+    random; or "nothing"."""
 
     what: str
     outputs: Floats

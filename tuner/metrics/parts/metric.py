@@ -49,7 +49,8 @@ class Metric:
         guesses: the best answers that ignore the features.
         how: from sums, as most metrics are; or, as an area under a curve, from the whole set.
         mean: whether the score is the mean of one number per place.
-        counted: the same from the rows that are hit, predicted and true per class, if it scores the predicted class.
+        counted: the score from the true positives, predicted and actual counts per class, if the metric depends only on
+        predicted classes.
         whole: whether it takes the places of a row together, as they are; else each labelled place counts like a row.
         least: targets below it have no meaning; None where all have.
         needs: what it takes in addition for each row: its user (V,), or the mean absolute error of the seasonal-naive
@@ -133,7 +134,7 @@ class Metric:
         if not counts.any():
             return "all of them weigh 0"
         if targets.dtype.kind == "i" and (targets[counts] == IGNORED).all():
-            return "nothing is asked of them"
+            return "they have no labels"
         if self.undefined is None:
             return ""
         return self.undefined(targets[counts], None if needed is None else needed[counts]) or ""

@@ -20,8 +20,9 @@ from torch.func import functional_call, vmap
 
 from tuner.models.layers.lanes import Lanes, MetaLanes
 
-# What makes of each row something of its own, draws nothing and keeps nothing: torch.vmap may run it for all lanes,
-# 1.1 to 6.4 times as fast as one by one (`python -m benchmarks layers`). Convolutions are faster on images of 8×8 only
+# Modules that treat each row independently, draw no random numbers and keep no state: torch.vmap can run them for all
+# lanes at once, 1.1 to 6.4 times as fast as one by one (`python -m benchmarks layers`). Convolutions are faster on
+# images of 8×8 only
 # (2.2 times; of 28×28 0.9), and what vmap makes of them rounds by how many lanes there are
 MODULES = (
     nn.Linear, nn.Flatten, nn.Sequential, nn.Identity, nn.LayerNorm, nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.ELU,
@@ -35,9 +36,9 @@ METHODS = {"relu", "tanh", "sigmoid", "add", "mul"}
 class Copies(nn.Module):
     """(K, B, …) → (K, B, …), copy k with the weights, buffers, attributes and random stream of lane k.
 
-    What a copy trains lies stacked in `base`, as of every lane model; all else stays with the copy. Padding at the end
-    of a batch is not shown to it (`counts`, as of `BatchNorm`): it may norm by batch. `answer` makes of what a copy
-    says a tensor (B, …).
+    Trainable parameters are stacked in `base`, as in every lane model; frozen parameters and buffers stay with each
+    copy. Padding rows at the end of a batch are cut off (`counts`, as in `BatchNorm`), because the module may normalise
+    over the batch. `answer` converts a copy's output to a tensor (B, …).
     """
 
     def __init__(
@@ -172,9 +173,9 @@ def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
 
 
 def _stacked(models: Sequence[nn.Module], owner: nn.Module) -> list[str]:
-    """Hang the trained parameters of all (K, …) on `owner`, under folders named as in the module; their names there.
+    """Register the stacked trainable parameters (K, …) on `owner` under their names in the module; returns these names.
 
-    One that the module shares with itself comes once, as in `named_parameters`; frozen ones stay with the copies."""
+    A shared parameter is registered once, as in `named_parameters`; frozen ones stay with the copies."""
     names = [name for name, parameter in models[0].named_parameters() if parameter.requires_grad]
     own = [dict(model.named_parameters()) for model in models]
     for name in names:
@@ -192,7 +193,7 @@ def _stacked(models: Sequence[nn.Module], owner: nn.Module) -> list[str]:
 
 
 def _rows_apart(model: nn.Module) -> bool:
-    """Whether all that the module does, as torch.fx can tell without data, is of `MODULES`, `FUNCTIONS`, `METHODS`."""
+    """Whether the module consists only of `MODULES`, `FUNCTIONS` and `METHODS`, as traced by torch.fx without data."""
     if any(True for _ in model.buffers()) or not all(p.requires_grad for p in model.parameters()):
         return False
     try:
@@ -200,7 +201,7 @@ def _rows_apart(model: nn.Module) -> bool:
         before = _drawn_states()
         graph, again = (fx.symbolic_trace(model) for _ in range(2))
         if _drawn_states() != before or str(graph.graph) != str(again.graph):
-            return False  # it draws, counts, or looks at a clock: no call stands for another
+            return False  # it is random, counts its calls or reads a clock, so calls cannot be merged
     except BaseException:  # the user's code may raise anything; this process is not the driver
         return False
     weights = {name for name, _ in model.named_parameters()}

@@ -1,4 +1,4 @@
-"""What some layers and models offer beside `forward`, and who trains them asks for by these types."""
+"""Optional interfaces of layers and models; the training loop checks for them with `isinstance`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Decoder(Protocol):
     beam: int  # beginnings that are kept for each row
 
     def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Its own tokens (K, B, T), without a look at the truth."""
+        """The decoded tokens (K, B, T), without access to the targets."""
 
 
 @runtime_checkable
 class ReadsWholeBatch(Protocol):
-    """A layer whose answer to a row depends on the whole batch; `counts` (K, B) are the rows that count, without
-    padding. None: all."""
+    """A layer whose output for a row depends on the whole batch; `counts` (K, B) is 0 for padding rows. None: no
+    padding."""
 
     counts: Tensor | None
 
@@ -41,4 +41,4 @@ class HoldsLanes(Protocol):
     """A layer that holds something for each lane beside its parameters and buffers, such as a random stream."""
 
     def select(self, lanes: Sequence[int]) -> None:
-        """Keep only these lanes; one that occurs twice is there twice."""
+        """Keep only these lanes; a lane listed twice is duplicated."""

@@ -161,7 +161,7 @@ def large_ids(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
         if values.dtype.kind in "iuf" and len(values) > 10 and values.max() > 2**24 and values.dtype != np.float32:
             ordered = np.sort(values)
             if (ordered[1:] - ordered[:-1] == 1).all():
-                yield f"column '{column}' numbers the rows: an id says nothing of new rows; drop it"
+                yield f"column '{column}' numbers the rows: it cannot help to predict new rows; drop it"
 
 
 def _words(column: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Rows without a named time: columns that may hold their times, or name the series that they belong to."""
+"""Checks on rows without a time column: which unused columns may hold times, or name the series of a row."""
 
 from __future__ import annotations
 

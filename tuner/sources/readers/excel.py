@@ -38,7 +38,7 @@ def read(path: Path, sheet: int | str | None) -> pd.DataFrame:
         raise DataError(f"{path.name}: sheet '{name}' is empty", "the first row names the columns", "sheet")
     header = cells.iloc[0].copy()
     if pd.isna(header.iloc[0]) and list(cells.iloc[1:, 0]) == list(range(len(cells) - 1)):
-        header.iloc[0] = "Unnamed: 0"  # the index that pandas writes, called as in a CSV
+        header.iloc[0] = "Unnamed: 0"  # the index column that pandas writes, named as in a CSV
     if header.isna().any():
         text = f"{path.name}: column {_letter(int(header.index[header.isna()][0]))} of sheet '{name}' has no name"
         raise DataError(text, "the first row names the columns", "sheet")

@@ -20,7 +20,7 @@ IMAGES = frozenset(  # of which a file's name says what it is
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp",
      ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"}
 )  # fmt: skip
-TWICE = "name it once: a row that is there twice would be learned in one fold and tested in another"
+TWICE = "name it once: duplicate rows would leak from training into test folds"
 ENOUGH = 2**20  # bytes of a first look
 LONGEST_LINE = 2**26  # bytes: what has longer ones is no text
 

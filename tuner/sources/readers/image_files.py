@@ -82,7 +82,7 @@ def coded_masks(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The values of masks as codes, `IGNORED` for `ignore`: as they stand where all have a name, else in order."""
     if not names and len(found) > MOST_CODES:
-        text = f"the masks hold {len(found)} different values, and each would be a class"
+        text = f"the masks have {len(found)} different values; at most {MOST_CODES} are accepted as classes"
         raise DataError(text, "save masks as PNG, as JPEG blurs them; or name the classes", "masks")
     if not found:
         raise DataError(f"the masks hold nothing but the value {ignore}, which is ignored", key="ignore")
@@ -148,7 +148,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn Pillow's errors about a broken file into a `DataError`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata are no matter
+            warnings.simplefilter("ignore")  # ignore warnings about unusual metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except DataError:
