@@ -1,4 +1,4 @@
-"""What can go wrong for a user: every expected error is a `TunerError` and says the thing, the place and the cure."""
+"""Expected errors: each is a `TunerError` that says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ExperimentError(TunerError):
 
 
 class DataError(TunerError):
-    """The data cannot be read, or does not fit what the experiment asks of it; `key` is the setting at fault."""
+    """The data cannot be read, or does not fit the experiment; `key` is the setting at fault."""
 
     exit_code = 2
 
@@ -81,7 +81,7 @@ class StudyBusy(TunerError):
 
 
 PROCESSES = "the machine allows no more processes or threads (ulimit -u, or the container's limit of pids)"
-LACKS = {  # what the system says where something is used up, and what that is
+LACKS = {  # error numbers of exhausted resources, and their descriptions
     errno.EAGAIN: PROCESSES,
     errno.EMFILE: "no more files may be open (ulimit -n)",
     errno.ENFILE: "the machine has no more files to open",
@@ -91,7 +91,7 @@ LACKS = {  # what the system says where something is used up, and what that is
     errno.EFBIG: "a file would become larger than is allowed (ulimit -f)",
 }
 NO_SHARED_MEMORY = "there is no room in shared memory (df /dev/shm)"
-SAID = {  # what is lacking, by words in the messages of libraries
+SAID = {  # the exhausted resource, by words in the messages of libraries
     "can't start new thread": PROCESSES,
     "Resource temporarily unavailable": PROCESSES,
     "Too many open files": LACKS[errno.EMFILE],
@@ -103,16 +103,16 @@ SAID = {  # what is lacking, by words in the messages of libraries
 
 
 def lacking(error: BaseException) -> str | None:
-    """What the machine lacks, if an exception is due to that: no fault of a trial, and no bug."""
+    """The fault of the machine that caused an exception, such as an exhausted resource; None for other errors."""
     if isinstance(error, OSError) and error.errno:
         if error.errno == errno.ENOENT and error.filename is None and not _has_working_directory():
-            return "the working directory is gone"
+            return "the working directory no longer exists"
         found = LACKS.get(error.errno)
         return f"{found}: {error.filename}" if found and error.filename else found
     if isinstance(error, MemoryError):
         return LACKS[errno.ENOMEM]
     if isinstance(error, OverflowError) and "timestamp" in str(error):
-        return "the clock of the machine is set to a year that cannot be counted (2262 or later)"
+        return "the system clock is set to 2262 or later, which timestamps cannot represent"
     if isinstance(error, OSError | RuntimeError | ImportError):
         text = str(error)
         return next((lack for words, lack in SAID.items() if words in text), None)
@@ -125,7 +125,7 @@ def _has_working_directory() -> bool:
     return False
 
 
-OTHER_NAMES = {  # what papers and other libraries call things
+OTHER_NAMES = {  # names in papers and other libraries
     "lr": "learning_rate", "wd": "weight_decay", "l2": "weight_decay", "bs": "batch_size", "num_epochs": "epochs",
     "n_layers": "num_layers", "units": "hidden_size", "hidden_dim": "hidden_size", "silu": "swish",
     "momentum": "sgd", "nesterov": "sgd", "lstm": "rnn", "gru": "rnn", "resnet": "cnn", "bert": "transformer",

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 # control characters, which move the cursor or set colours and titles (all but line feed and tab); characters that
-# change the direction of text, break lines or have no width; and what stands for bytes that are not UTF-8
+# change the direction of text, break lines or have no width; and surrogates, which stand for bytes that are not UTF-8
 HIDDEN = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060\\u2066-\\u2069"
     "\\ud800-\\udfff\\ufeff]"
@@ -27,7 +27,7 @@ def line(text: str) -> str:
 
 
 def shortened(name: str) -> str:
-    """A name for an error, which may be anything: not more than `LONGEST` letters of it."""
+    """A name for an error message, cut off after `LONGEST` letters."""
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
 
 

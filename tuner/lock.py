@@ -16,21 +16,28 @@ from tuner.errors import StorageError, StudyBusy
 from tuner.files import file_kind, regular_file, resolve_link
 
 POLL = 0.05  # seconds between two looks at the lock
-GLANCE = 0.2  # seconds that a lock may be held by nobody but an onlooker
+GLANCE = 0.2  # seconds to retry, as `holder` may hold the lock for a moment
 PREFIX = "pid "  # how the text in a lock file begins
-UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)  # what a file system says that has no locks
+UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)  # error numbers of a file system without locks
 HERE = "name another file with --study"
 
 
 @contextmanager
 def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
-    """Hold the study for this process; the kernel lets go when the process ends, however it ends.
+    """Hold the lock of a study for this process; the kernel releases it when the process ends for any reason.
 
-    Raises `StudyBusy` if another process still holds it after `wait` seconds. Yields a function that raises
-    `StorageError` once the lock's file has been deleted, for then another process may hold a new one.
+    Args:
+        path: the study file; symbolic links are resolved, so all links to a study share one lock.
+        wait: seconds to wait for another process.
 
-    Symbolic links are followed first, so all links to a study share one lock. A file with several hard links is
-    refused: each name would get a separate lock.
+    Yields:
+        A function that raises `StorageError` if the lock file has been deleted or replaced: then another process may
+        hold a new one.
+
+    Raises:
+        StudyBusy: another process still holds the study after `wait` seconds.
+        StorageError: the lock file cannot be used, the file system has no locks, or the study has several hard links:
+            each name would get a separate lock.
     """
     lock_path = lock_file(path)
     _check_one_name(path)
@@ -53,7 +60,9 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[Callable[[], None]]:
                 there = None
             if there != os.fstat(file.fileno()).st_ino:
                 hint = "leave that file alone; the same command goes on"
-                raise StorageError(f"{lock_path} was deleted under the run, so another may be writing too", hint)
+                raise StorageError(
+                    f"{lock_path} was deleted during the run, so another search may be writing, too", hint
+                )
 
         yield held
 
@@ -69,7 +78,7 @@ def _busy(path: Path, other: str) -> StudyBusy:
 
 
 def holder(path: Path) -> str | None:
-    """Who is searching this study now (pid, host, since), or None; nothing is changed by asking."""
+    """The process that is searching this study (pid, host, start), or None. Does not modify anything."""
     try:
         with open(lock_file(path), opener=_open_without_following) as file:
             return None if _taken(file, path, fcntl.LOCK_SH) else file.read().strip() or "another process"
@@ -118,7 +127,7 @@ def _check_one_name(path: Path) -> None:
 
 
 def _taken(file: IO[str], path: Path, how: int = fcntl.LOCK_EX) -> bool:
-    """Whether this process holds the lock of the file now; a shared one is an onlooker's."""
+    """Whether this process has acquired the lock of the file; `holder` tries a shared one."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -13,13 +13,13 @@ import psutil
 from tuner.errors import DataError
 
 CGROUP = Path("/sys/fs/cgroup")
-SHARE = 0.5  # of the free memory that a file may take when it is unpacked
-RATIO = 1032  # how much smaller deflate makes anything, at most
+SHARE = 0.5  # share of the free memory that an unpacked file may take
+RATIO = 1032  # largest compression ratio of deflate
 CHUNK, STEP = 2**20, 2**27  # bytes
 
 
 def memory(container: Path = CGROUP) -> tuple[float, float]:
-    """Bytes that are free, and that there are: of the machine, or of the container where that is less (Linux)."""
+    """Free and total memory in bytes: of the machine, or of the container if that is less (Linux)."""
     machine = psutil.virtual_memory()
     free, whole = float(machine.available), float(machine.total)
     with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit: "max"
@@ -31,7 +31,7 @@ def memory(container: Path = CGROUP) -> tuple[float, float]:
 
 def check_gzip(path: Path) -> None:
     """Refuse a gzip file whose content would be too large. Raises `DataError`, `OSError`."""
-    about, most = path.stat(), max(1, memory()[0] * SHARE // STEP) * STEP  # the same when it is asked again
+    about, most = path.stat(), max(1, memory()[0] * SHARE // STEP) * STEP  # rounded, for the cache
     if about.st_size * RATIO > most and _is_larger(path, about.st_mtime_ns, about.st_size, most):
         raise _too_large(path, most)
 
@@ -46,9 +46,9 @@ def check_zip(path: Path) -> None:
 
 @lru_cache(maxsize=16)
 def _is_larger(path: Path, written: int, size: int, most: float) -> bool:
-    """Whether there are more bytes in it."""
+    """Whether a gzip file unpacks to more than `most` bytes."""
     unpacking, total = zlib.decompressobj(wbits=31), 0
-    with path.open("rb") as file, suppress(zlib.error):  # which whoever reads it will tell
+    with path.open("rb") as file, suppress(zlib.error):  # the reader of the file reports it
         while (packed := unpacking.unconsumed_tail or unpacking.unused_data or file.read(CHUNK)) and total <= most:
             if unpacking.eof:
                 unpacking = zlib.decompressobj(wbits=31)

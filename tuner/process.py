@@ -1,7 +1,7 @@
-"""The state of the whole process that tuner sets, each with its reason; nowhere else is such state set.
+"""Process-wide settings (environment, threads, logging), each with its reason; they are set only here.
 
-Exceptions stand where they are undone: a child takes over the driver's environment, and own code's modules leave
-`sys.modules` with its trial.
+Exceptions are set where they are undone: a child takes over the driver's environment, and modules of user code are
+removed from `sys.modules` before other user code is imported.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ LONGEST_CELL = 2**31 - 1  # characters
 
 
 def fix_vector_instructions() -> None:
-    """Before torch is imported: the same vector instructions for all matrices, and on all machines that have them.
+    """Use the same vector instructions for all matrices, on all machines that have them. Call before importing torch.
 
-    MKL picks its kernel also by the address of a matrix, and so by a lane's place in its stack; in this mode it does
-    not, so that a lane's numbers are the same, to the bit, wherever it stands. (On AMD, products take 0.7 of the time.)
-    The vectors of AVX-512 are twice as long as those of AVX2, and would add in another order."""
+    MKL chooses its kernel also by the address of a matrix, and so by a lane's position in its stack; in this mode it
+    does not, so a lane's results are bit-identical at every position. (On AMD, products take 0.7 of the time.) The
+    vectors of AVX-512 are twice as long as those of AVX2, and would sum in another order."""
     os.environ.setdefault("MKL_CBWR", "AVX2")
     with suppress(OSError):
         if "avx2" in Path("/proc/cpuinfo").read_text("ascii", errors="ignore"):
@@ -28,42 +28,44 @@ def fix_vector_instructions() -> None:
 
 
 def set_up_command() -> None:
-    """Before NumPy is imported: one thread of OpenBLAS, as results depend on their number, and a machine may allow few.
+    """Set up the process of a command. Call before importing NumPy.
 
-    Garbage is looked for less often: imports make half a million objects to keep, and looking takes 0.3 s."""
+    OpenBLAS uses one thread, because results depend on the number of threads, and a machine may allow few. Garbage
+    collection runs less often: imports create half a million permanent objects, and scanning them takes 0.3 s."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(100_000, 20, 20)
 
 
 def set_up_fork_server(variable: str, place: str) -> None:
-    """For the server that workers are forked from, which inherits it; `variable` tells it its `place`.
+    """Set the environment that the fork server inherits; `variable` passes it its `place`.
 
-    It starts as `python -c`: without the first, a random.py in the working directory would be imported. Without the
-    second, Python would draw the order of a set anew in every run."""
+    The server starts as `python -c`: without PYTHONSAFEPATH, a random.py in the working directory would be imported.
+    Without PYTHONHASHSEED, the order of sets would differ between runs."""
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ[variable] = place
 
 
 def use_one_thread() -> None:
-    """Of torch: results depend on the number of threads; processes are the parallelism."""
+    """Use one thread in torch: results depend on the number of threads, and processes provide the parallelism."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def silence_optuna() -> None:
-    """It would log every trial, and every study it opens."""
+    """Turn off Optuna's messages about every trial and study; errors remain."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def allow_long_cells() -> None:
-    """Of CSV files: the text of a row may be long."""
+    """Allow long cells in CSV files, such as the text of a row."""
     csv.field_size_limit(LONGEST_CELL)
 
 
 def stay_offline() -> None:
-    """For Hugging Face's library, before it is imported: without a net it would try for half a minute."""
+    """Keep Hugging Face's library offline: without a network it would retry for half a minute. Call before importing
+    it."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

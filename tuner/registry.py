@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def names(package: str) -> tuple[str, ...]:
-    """The members of a package: its public modules, sorted. Sub-packages hold shared parts and do not count."""
+    """The members of a package: its public modules, sorted. Sub-packages hold shared parts and are not members."""
     spec = importlib.util.find_spec(package)
     assert spec is not None and spec.submodule_search_locations is not None
     modules = pkgutil.iter_modules(spec.submodule_search_locations)

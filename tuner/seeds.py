@@ -1,4 +1,4 @@
-"""Seeds by hashing what they are for: the same purpose has the same seed in every process, on every day."""
+"""Derives seeds by hashing their purpose, so that a purpose has the same seed in every process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def seed_of(*purpose: int | str | NDArray[np.int64]) -> int:
-    """A seed below 2^63 from its purpose; an array counts by its content."""
+    """A seed below 2^63 from its purpose; an array is hashed by its content."""
     digest = hashlib.blake2b(digest_size=8)
     for part in purpose:
         if isinstance(part, np.ndarray):

@@ -120,7 +120,7 @@ def test_a_working_directory_that_is_gone(tmp_path, verb):
     script = f'rmdir "$PWD"; exec {shlex.join(map(str, command(*verb)))}'
     done = subprocess.run(["sh", "-c", script], cwd=place, capture_output=True, text=True, timeout=60)
     assert done.returncode == 3
-    assert done.stderr.startswith("stopped: the working directory is gone; change to one that is there")
+    assert done.stderr.startswith("stopped: the working directory no longer exists; change to an existing one")
 
 
 @pytest.mark.parametrize("trouble", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])

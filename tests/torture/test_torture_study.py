@@ -154,7 +154,7 @@ def test_the_file_of_the_lock_deleted_under_the_run_ends_it(tmp_path):
     (tmp_path / "study.db.lock").unlink()
     _, err = process.communicate(timeout=60)
     survived(process.returncode, "", err, expected=4)
-    assert "study.db.lock was deleted under the run" in err
+    assert "study.db.lock was deleted during the run" in err
     search(path, study)
     search(path, whole)
     assert tables(study) == tables(whole)

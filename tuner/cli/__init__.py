@@ -1,1 +1,1 @@
-"""The command line: one file per verb, and how errors, signals and terminals are met."""
+"""The command line: one file per verb, and the handling of errors, signals and terminals."""

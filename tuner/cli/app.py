@@ -29,7 +29,7 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
 
 VERBS = (search, report, compare, importance, curve, status, studies, replay, data, check, selftest, init, list_)
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
-NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # what a file says that takes no more
+NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # errors of an output that cannot be written any more
 
 app = typer.Typer(name="tuner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -78,14 +78,14 @@ def _check_place() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise LimitReached("the working directory is gone; change to one that is there") from None
+        raise LimitReached("the working directory no longer exists; change to an existing one") from None
 
 
 def _tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Print what ended the command; returns its exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, SILENT):  # `| head -1` has seen enough; Typer exits so where a pipe is closed
+    if isinstance(error, SILENT):  # the reader closed the pipe, such as `| head -1`; Typer turns that into SystemExit
         forget_stdout()
         return 0
     if isinstance(error, TyperException):
@@ -94,7 +94,7 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
         return error.exit_code
     saved = f"; what was finished is saved\n  = to go on: {again(arguments)}" if arguments[:1] == ["search"] else ""
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
-        forget_stdout()  # every other file's trouble is told as a `TunerError`, where it is met
+        forget_stdout()  # errors of other files have a name, or are a `TunerError`
         error = not_written(error)
     elif not isinstance(error, TunerError) and (lack := lacking(error)):
         error = LimitReached(lack)
@@ -118,5 +118,5 @@ def again(arguments: Sequence[str]) -> str:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError):  # nobody listens
+    with suppress(OSError):  # standard error is closed
         print(visible(text), file=sys.stderr, flush=True)

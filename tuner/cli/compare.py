@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    files: list[Path] = typer.Argument(
-        readable=False, help="Files that tuner search wrote; of each, every study in it."
-    ),
+    files: list[Path] = typer.Argument(readable=False, help="Study files; every study in each file is compared."),
     names: list[str] = typer.Option([], "--name", help="Only the studies of these names."),
     margin: float | None = typer.Option(
         None, "--margin", min=0, help="A difference that matters. Default: 0.01, or 1 % of a score without bounds."
@@ -44,7 +42,7 @@ def command(
 
 
 def _studies(files: list[Path], names: list[str]) -> list[tuple[str, Results]]:
-    """Every study with a label that tells it from the others."""
+    """Every study with a label that distinguishes it from the others."""
     from tuner.report.results import every
 
     found = [(file, results) for file in dict.fromkeys(files) for results in every(file)]

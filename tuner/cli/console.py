@@ -22,8 +22,9 @@ CONFIGURATION = 26  # columns that a column of name=value pairs needs at least
 
 
 def console(*, as_text: bool = False) -> Console:
-    """Standard output through rich, which shows control characters of data and obeys none; `as_text` is for a file: no
-    colours, 100 columns."""
+    """Standard output through rich; control characters in data are shown, never executed. `as_text`: for a file,
+    without
+    colours and 100 columns wide."""
     from rich.console import Console as RichConsole
     from rich.segment import Segment
 
@@ -34,23 +35,24 @@ def console(*, as_text: bool = False) -> Console:
 
     if as_text:
         return Console(width=100, highlight=False, emoji=False, force_terminal=False, no_color=True)
-    # a terminal's width is asked anew for every line: windows are resized
+    # a terminal's width is read again for every line: windows are resized
     return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
 
 
 def error_text(error: TunerError) -> str:
-    """An error as it is printed: a line, and one for the cure. Those of an experiment file are in lines already."""
+    """An error as it is printed: a line, and a line for the hint. Errors of an experiment file are formatted
+    already."""
     if isinstance(error, ExperimentError):
         return error.message
     return line(f"error: {error.message}") + (f"\n  = {line(error.hint)}" if error.hint else "")
 
 
 class Output:
-    """Standard output, line by line; if it can no longer be written, the work goes on without it."""
+    """Writes lines to standard output; if that fails, further output is discarded and the search continues."""
 
     def __init__(self) -> None:
         self.trouble: OSError | None = None
-        self._to = sys.stdout  # also when that name is given to somebody else
+        self._to = sys.stdout  # kept, because `Reporters` redirects `sys.stdout`
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -102,7 +104,7 @@ def progress() -> Iterator[Callable[[float], None]]:
 
 
 def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
-    """Tables, sentences and plots one below the other; for a file, without the blanks that rich ends lines with."""
+    """Tables, sentences and plots as one text; for a file, without the trailing blanks that rich adds."""
     from rich.text import Text
 
     from tuner.report.tables import Table
@@ -118,8 +120,9 @@ def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
 
 
 def draw(to: Console, table: Table) -> None:
-    """A table with rich; where it does not fit, the searched values move into one column of `name=value` pairs, and
-    then the spare columns go."""
+    """Print a table with rich. If it does not fit, the searched values move into one column of `name=value` pairs; if
+    it
+    still does not fit, spare columns are left out."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table as RichTable
@@ -152,7 +155,7 @@ def _needed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
 
 
 def _paired(table: Table) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The columns and cells with one `configuration` in the place of the searched parameters."""
+    """The columns and cells, with one column `configuration` instead of the searched parameters."""
     from tuner.report.tables import cells as written
 
     names, cells = table.columns[table.fixed :], []

@@ -1,4 +1,4 @@
-"""`tuner curve study.db`: the learning curve over training size, and what it says."""
+"""`tuner curve study.db`: the learning curve over training size, and its interpretation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(
     name: str | None = NAME,
     device: str = DEVICE,
     trust: bool = TRUST,
-    again: bool = typer.Option(False, "--again", help="Train anew what is stored."),
+    again: bool = typer.Option(False, "--again", help="Train again, even if a curve is stored."),
 ) -> None:
     """Train the chosen configuration on 10 … 100 % of the training rows; say whether more data would help.
 
@@ -42,7 +42,7 @@ def command(
         results = load(study, results.name)
     curve = size_curve.points(results)
     if not curve:
-        raise NoResultError("the trainings on parts of the rows broke", "tuner report, for another configuration")
+        raise NoResultError("the trainings on parts of the rows failed", "tuner report, for another configuration")
     bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
     plot = over_rows(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal)
     drawn: list[Table | Text | str] = [size_curve.table(results, curve), Text.from_ansi(plot)]
@@ -50,7 +50,7 @@ def command(
 
 
 def _wait(seconds: float) -> None:
-    """Tell that another program has held the study for so many seconds; the curve is stored when it is free."""
+    """Print once that another program holds the study; the curve is stored when the study is free."""
     from tuner.search.driver import FIRST_WORD, HELD
 
     if FIRST_WORD <= seconds < FIRST_WORD + 1:  # it is called every second

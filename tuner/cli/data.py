@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tuner.data.describe import Column
     from tuner.report.tables import Table
 
-BARS, PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*%#"  # where letters are ASCII
+BARS, PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*%#"  # for terminals without Unicode
 MOST = 50  # columns that are shown
 
 
 def command(
     what: str = typer.Argument(help="A data file or folder; or an experiment file, or the name of a shipped one."),
-    target: str | None = typer.Option(None, "--target", help="Of a table: the column to predict."),
+    target: str | None = typer.Option(None, "--target", help="The column to predict, for a table."),
 ) -> None:
     """Describe data as it is understood: rows, columns, types, classes, missing values, suspected leaks.
 
@@ -38,7 +38,7 @@ def command(
 
     if target is not None and _is_space(what):
         raise UsageError(
-            f"--target is of a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
+            f"--target is for a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
         )
     dataset, said = _space(what) if _is_space(what) else _source(what, target)
     found, to = describe(dataset), console()

@@ -27,7 +27,7 @@ class JsonLines:
         self._out(json.dumps({"event": event, "time": now, **values}))
 
     def begin(self, begun: Begun) -> None:
-        """`started`."""
+        """Print the event `started`."""
         prepared, options = begun.prepared, begun.options
         self._say(
             "started",
@@ -40,7 +40,7 @@ class JsonLines:
         )
 
     def hear(self, event: Event) -> None:
-        """`trial`, `refit`, `chain`, `note`."""
+        """Print an event `trial`, `refit`, `chain` or `note`."""
         from tuner.search.events import ChainDone, Finished, Note
 
         if isinstance(event, Finished):
@@ -56,14 +56,14 @@ class JsonLines:
         common = {"chain": chain, "trial": record.number, "score": record.score}
         common |= {"seconds": round(record.seconds, 3), "reason": record.reason}
         if isinstance(record, TrialRecord):
-            length = refit_epochs(record) if record.state == "complete" else None  # as the report counts
+            length = refit_epochs(record) if record.state == "complete" else None  # the same as in the report
             common |= {"epochs": length, "trained": record.epochs}
             self._say("trial", **common, state=record.state, best=best_score(event.chain), values=record.values)
         else:
             self._say("refit", **common, epochs=record.epochs)
 
     def end(self, ended: Ended) -> None:
-        """`stopped`."""
+        """Print the event `stopped`."""
         results = ended.results
         score = results.score if results else None
         self._say(

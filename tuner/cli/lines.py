@@ -23,13 +23,13 @@ class Lines:
         self._metric = ""
 
     def begin(self, begun: Begun) -> None:
-        """Warnings, and what is about to happen."""
+        """Print the warnings, and a line that describes the search."""
         self._metric = begun.prepared.metric.name
         for text in (*begun.prepared.warnings, opening(begun)):
             self._say(text)
 
     def hear(self, event: Event) -> None:
-        """Print what is finished."""
+        """Print a line about an event."""
         from tuner.search.events import ChainDone, Finished, Note
 
         if isinstance(event, Finished):
@@ -41,12 +41,12 @@ class Lines:
             self._say(event.text)
 
     def end(self, ended: Ended) -> None:
-        """The last line."""
+        """Print the last line."""
         self._say(ended.line)
 
 
 def opening(begun: Begun) -> str:
-    """One line: what is about to happen."""
+    """A line that describes the search that begins."""
     prepared, options = begun.prepared, begun.options
     experiment, chains = prepared.experiment, prepared.plan.chains
     trials, outer = prepared.trials(options.trials), len(chains) - 1
@@ -59,7 +59,7 @@ def opening(begun: Begun) -> str:
 
 
 def work(prepared: Prepared, trials: int) -> str:
-    """ "30 trials × 25 folds = 750 trainings", or what is left of that where chains share trainings."""
+    """ "30 trials × 25 folds = 750 trainings", with the smaller number of trainings if chains share them."""
     folds, lanes = sum(len(chain.folds) for chain in prepared.plan.chains), prepared.lanes
     shared = "" if lanes == folds else f", which {trials * lanes:,} trainings answer"
     made = counted(trials * folds, "score" if shared else "training")

@@ -48,7 +48,7 @@ def _models(to: Console) -> None:
     _components(to, models())
     to.print(
         "[bold]FILE.py:CLASS, package.module:CLASS[/bold]  your own torch.nn.Module, beside the experiment file or "
-        "installed. Its arguments, annotated or with a default, are its settings; these are handed in:"
+        "installed. Its arguments, annotated or with a default, are its settings; these are filled in:"
     )
     _pairs(to, ((f"  {name}", shape.meaning) for name, shape in SHAPES.items()))
 
@@ -61,7 +61,7 @@ def _datasets(to: Console) -> None:
     _components(to, sources())
     to.print(
         "[bold]FILE.py:FUNCTION, package.module:FUNCTION[/bold]  your own loader, beside the experiment file or "
-        f"installed. Its arguments, annotated or with a default, are its settings beside these. It may {MAY}."
+        f"installed. Its arguments, annotated or with a default, are settings in addition to these. It may {MAY}."
     )
     _settings(to, settings_of(LoaderSettings))
 

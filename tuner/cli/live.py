@@ -29,7 +29,7 @@ class Live:
         self._live = RichLive(console=to, auto_refresh=False)
 
     def begin(self, begun: Begun) -> None:
-        """Warnings, what is about to happen, and the table."""
+        """Print the warnings and a line that describes the search, and start the table."""
         self._metric = begun.prepared.metric.name
         for text in (*begun.prepared.warnings, opening(begun)):
             self._print(text)
@@ -47,7 +47,7 @@ class Live:
             self._live.update(self._view(event), refresh=True)
 
     def end(self, ended: Ended) -> None:
-        """The last line."""
+        """Stop the table, and print the last line."""
         self._live.stop()
         self._print(ended.line)
 

@@ -32,7 +32,7 @@ def command(
     from tuner.report.results import load
 
     results = load(study, name)
-    stored = results.whole(chain, results.trial(chain, trial))  # a wrong word is told before torch is loaded
+    stored = results.whole(chain, results.trial(chain, trial))  # wrong arguments are reported before torch is loaded
     from tuner.search.forkserver import start_forkserver
 
     start_forkserver()

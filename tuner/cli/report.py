@@ -25,14 +25,14 @@ TOP = 10
 
 
 class Kind(enum.StrEnum):
-    """Which interval the score has."""
+    """The kinds of interval of the score."""
 
     corrected = "corrected"
     bates = "bates"
 
 
 class Format(enum.StrEnum):
-    """What the report can be written as."""
+    """The formats of the report."""
 
     table = "table"
     json = "json"
@@ -57,13 +57,13 @@ def command(
     format: Format | None = typer.Option(
         None,
         "--format",
-        help="csv: the ranking; json: everything, and the curves of a trial; default: as --output ends.",
+        help="csv: the ranking; json: everything, and the curves of a trial; default: by the suffix of --output.",
     ),
     output: Path | None = typer.Option(
         None, "--output", readable=False, help="Write to this file: .json, .csv, .md, .html or text."
     ),
 ) -> None:
-    """Show what a study found; also while it is being searched.
+    """Show the results of a study, also while its search is running.
 
     \b
       tuner report study.db
@@ -135,7 +135,7 @@ def _row_by_row(results: Results) -> Table:
     if found is None:
         hint = "resampling.outer: 5" if results.flat else "let the search go on"
         if results.header.task not in ("classification", "multilabel", "regression"):
-            hint = f"of {results.header.task}, which answers at many places of a row, no answers are kept row by row"
+            hint = f"predictions of {results.header.task} tasks are not stored row by row"
         raise UsageError(f"no outer fold of {results.name} has predictions", hint)
     return row_by_row(found, results.header.task)
 

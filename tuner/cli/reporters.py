@@ -1,4 +1,4 @@
-"""Who is told of a search: a terminal, lines or JSON on standard output, nobody; and a log beside any of them."""
+"""Reports the progress of a search: a live view, lines, JSON or nothing on standard output; and a log file."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Begun:
 
     @property
     def name(self) -> str:
-        """Of the study."""
+        """The name of the study."""
         return self.options.name or self.prepared.experiment.name
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A search has ended, by itself or otherwise; `line` is its result in a line."""
+    """A search has ended, for any reason; `line` is its result in one line."""
 
     code: int
     reason: str | None
@@ -63,10 +63,10 @@ class Reporter(Protocol):
 
 
 class Reporters:
-    """All reporters of one search. They are told when it ends, for whatever reason."""
+    """All reporters of one search. They also report its end, for any reason."""
 
     def __init__(self, *, quiet: bool, json: bool, log: Path | None, kept: Sequence[Path] = ()) -> None:
-        """`kept`: files that a log may not be."""
+        """`kept`: files that the log must not overwrite."""
         if log:
             _check_log(log, kept)
         self._path = log
@@ -76,7 +76,7 @@ class Reporters:
             self._log.addHandler(self._file)
         self._listening = self._listeners(quiet, json)
         prints = io.StringIO() if quiet else sys.stderr if json else sys.stdout
-        self._aside = redirect_stdout(prints)  # what a model prints is neither a JSON line nor a mail
+        self._aside = redirect_stdout(prints)  # output of a model must not mix with JSON lines, or appear with --quiet
         self._begun: Begun | None = None
 
     def _listeners(self, quiet: bool, json: bool) -> list[Reporter]:
@@ -98,7 +98,7 @@ class Reporters:
         return self
 
     def begin(self, prepared: Prepared, options: SearchOptions) -> None:
-        """Tell what is about to happen."""
+        """Report that the search begins."""
         if self._path:
             self._check_log(self._path, prepared)
         self._begun = Begun(prepared, options)
@@ -114,7 +114,7 @@ class Reporters:
             raise
 
     def hear(self, event: Event) -> None:
-        """Tell of an event."""
+        """Report an event."""
         for each in self._listening:
             each.hear(event)
 
@@ -128,7 +128,7 @@ class Reporters:
         if self._begun:
             ended = _ended(self._begun, error)
             for each in self._listening:
-                with suppress(OSError):  # a terminal that is gone changes nothing of the end
+                with suppress(OSError):  # a closed terminal must not change how the search ends
                     each.end(ended)
         if self._file:
             with suppress(OSError):
@@ -136,7 +136,7 @@ class Reporters:
             if error is None and isinstance(self._file.trouble, OSError):
                 reason = self._file.trouble.strerror
                 raise StorageError(
-                    f"{self._file.baseFilename} cannot be written: {reason}", "make room, or another --log"
+                    f"{self._file.baseFilename} cannot be written: {reason}", "free disk space, or name another --log"
                 )
         if error is None and self._output.trouble:
             raise not_written(self._output.trouble)

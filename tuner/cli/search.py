@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def command(
     file: str = typer.Argument(help="Experiment file, or the name of a shipped one (tuner list spaces)."),
-    study: Path = typer.Option(Path("study.db"), "--study", readable=False, help="Where everything is kept."),
+    study: Path = typer.Option(Path("study.db"), "--study", readable=False, help="The study file, for all results."),
     name: str | None = typer.Option(None, "--name", help="Name of the study; by default the experiment's."),
     trials: int | None = typer.Option(None, "--trials", min=1, help="Total per chain, instead of the file's."),
     workers: int | None = typer.Option(
@@ -29,10 +29,12 @@ def command(
     yes: bool = typer.Option(False, "--yes", help="With --fresh: do not ask."),
     timeout: str | None = typer.Option(None, "--timeout", help="Longest run, such as 7h; then go on by running again."),
     until: str | None = typer.Option(None, "--until", help="Stop at this local time, such as 07:00."),
-    wait: str | None = typer.Option(None, "--wait", help="Wait as long, such as 10m, for another run of the study."),
+    wait: str | None = typer.Option(
+        None, "--wait", help="Wait up to this long, such as 10m, for another run of this study to end."
+    ),
     quiet: bool = typer.Option(False, "--quiet", help="Print nothing unless something is wrong."),
     json: bool = typer.Option(False, "--json", help="Print one JSON object per event."),
-    log: Path | None = typer.Option(None, "--log", readable=False, help="Append what happens to this file."),
+    log: Path | None = typer.Option(None, "--log", readable=False, help="Append all events to this file."),
 ) -> None:
     """Search by nested cross-validation; everything goes into study.db.
 
@@ -59,7 +61,7 @@ def command(
         with Reporters(quiet=quiet, json=json, log=log, kept=kept) as reporters:
             _search(find(file), options, reporters, sure=yes or not fresh)
     except TimeIsOver as error:
-        if quiet:  # that a night ends is nothing wrong; the exit code tells it
+        if quiet:  # reaching the time limit is not an error; the exit code shows it
             raise typer.Exit(error.exit_code) from None
         raise
 
@@ -74,11 +76,11 @@ def _search(path: Path, options: SearchOptions, reporters: Reporters, sure: bool
 
     if not os.path.isdir(options.study.parent):
         raise StorageError(
-            f"{options.study}: there is not a folder {options.study.parent}", "make it, or name another --study"
+            f"{options.study}: the folder {options.study.parent} does not exist", "make it, or name another --study"
         )
     new = not holds_something(options.study)
     if not new:
-        with suppress(StudyBusy):  # the search waits for whoever holds the file
+        with suppress(StudyBusy):  # the search waits for the program that holds the file
             check_file(options.study)  # report a bad file before the slow import of torch
         if not options.wait:
             check_free(options.study)
@@ -101,7 +103,7 @@ def _search(path: Path, options: SearchOptions, reporters: Reporters, sure: bool
 
 
 def _agreed(options: SearchOptions, name: str) -> int:
-    """How many trials may be deleted, by the user's own word. Raises `UsageError` without a yes."""
+    """The number of trials that the user agrees to delete. Raises `UsageError` without a yes."""
     from tuner.cli.studies import confirm
     from tuner.store import holds_something, read
 
@@ -116,7 +118,7 @@ EXAMPLES = {"until": None, "name": "such as night-1"}
 
 
 def _check(**options: str | None) -> None:
-    """Raise `UsageError` for a duration, a time of day or a name that is none."""
+    """Raise `UsageError` for an invalid duration, time of day or name."""
     for option, text in options.items():
         if text is None:
             continue

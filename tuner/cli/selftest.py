@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 FAILED = 1
 ROWS, FEATURES, COPIES = 240, 6, 3
-NOISES = 5  # data sets of noise: one alone would pass a pipe that flatters by 0.1
-FLIPPED = 0.1  # share of the planted labels that are wrong: nobody can be right more often than in the others
+NOISES = 5  # data sets of noise: with one alone, a search that is too optimistic by 0.1 would pass
+FLIPPED = 0.1  # share of the planted labels that are flipped: no model can predict these
 NEAR = 0.05
 SPACE = """
 dataset: {{name: arrays, path: data.npz{groups}}}
@@ -64,7 +64,7 @@ def command() -> None:
 
 
 def checks() -> list[Check]:
-    """The checks, each with its own truth; guesses lie within four standard errors of a half."""
+    """The checks, each with its expected range; the accuracy of guessing lies within four standard errors of a half."""
 
     def guesses(rows: int) -> tuple[float, float]:
         error = 4 * (0.25 / rows) ** 0.5
@@ -96,7 +96,7 @@ def leak(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def copies(rng: np.random.Generator, *, grouped: bool) -> dict[str, np.ndarray]:
-    """Every row of noise several times: whoever has seen one copy knows the others."""
+    """Every row of noise several times: a model that was trained on one copy can predict the others."""
     import numpy as np
 
     data = noise(rng)
@@ -106,7 +106,7 @@ def copies(rng: np.random.Generator, *, grouped: bool) -> dict[str, np.ndarray]:
 
 
 def planted(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """A plane tells the classes, and a tenth of the labels is wrong."""
+    """Linearly separable classes with a tenth of the labels flipped."""
     import numpy as np
 
     x = rng.normal(size=(5 * ROWS, FEATURES))

@@ -1,4 +1,4 @@
-"""Signals as exceptions, and the exit code of whatever ends a command."""
+"""Signals as exceptions, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FrameType
 
 from tuner.errors import TunerError
 
-SOON = 0.05  # seconds after which a signal that came during an import is heard
+SOON = 0.05  # seconds between two tries to raise a signal that came during an import
 
 
 class Interrupted(BaseException):
@@ -36,8 +36,9 @@ def exit_code(error: BaseException | None) -> int:
 def heard() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once.
 
-    Not inside an import: Python calls back there where an exception is dropped (one interruption in sixty was lost
-    so), and libraries make errors of their own of it. What is dropped elsewhere is raised at the end.
+    During an import the exception is delayed: Python drops exceptions in some import callbacks (1 in 60 interruptions
+    was lost), and libraries convert it into their own errors. An exception that is dropped elsewhere is raised at the
+    end.
     """
     interrupted: Interrupted | None = None
 
@@ -48,11 +49,11 @@ def heard() -> Iterator[None]:
         if number in watched:
             interrupted = Interrupted(number)
         if _importing(frame):
-            signal.setitimer(signal.ITIMER_REAL, SOON)  # asks again, by SIGALRM
+            signal.setitimer(signal.ITIMER_REAL, SOON)  # tries again, by SIGALRM
         elif interrupted is not None:
             raise interrupted
 
-    # what is ignored stays ignored: nohup, and shells that put a job in the background
+    # ignored signals stay ignored: nohup, and shells that put a job in the background
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in handled if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, hear) for number in (*watched, signal.SIGALRM)}
@@ -72,7 +73,7 @@ def heard() -> Iterator[None]:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether the frame, or one that it was called from, is of Python's own import."""
+    """Whether the frame, or one that it was called from, belongs to Python's import system."""
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None

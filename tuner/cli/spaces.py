@@ -1,4 +1,4 @@
-"""Where the shipped search spaces are, and which file a word on the command line means."""
+"""Finds the shipped search spaces, and the experiment file that a word on the command line names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def shipped() -> dict[str, Path]:
 
 
 def find(word: str) -> Path:
-    """The file of that name; where there is none, the shipped space of that name."""
+    """The file of that name; if there is none, the shipped space of that name."""
     path = Path(word)
     if os.path.exists(path):
         return path

@@ -1,4 +1,4 @@
-"""`tuner status study.db`: is it running, how far, best so far, when done."""
+"""`tuner status study.db`: whether a search is running, its progress, and when it will be done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def command(
     study: Path = STUDY,
     name: str | None = NAME,
 ) -> None:
-    """Say how far a search is; exit code 0 if it is complete, 3 if not.
+    """Show the progress of a search; exit code 0 if it is complete, 3 if not.
 
     \b
       tuner status study.db
@@ -39,7 +39,8 @@ def command(
     try:
         results = load(study, name)
     except NoStudyYet as error:  # as just after the file is made
-        say(f"{error}; {holder(study) or 'nobody'} is at it")
+        who = holder(study)
+        say(f"{error}; search running: {who}" if who else f"{error}; no search is running")
         raise typer.Exit(INCOMPLETE) from None
     now = Progress(results, holder(study), datetime.now(UTC))
 

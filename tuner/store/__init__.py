@@ -1,7 +1,7 @@
-"""The study file: an ordinary Optuna storage in SQLite, one Optuna study per chain; only this folder knows how.
+"""The study file: an Optuna storage in SQLite with one Optuna study per chain; only this package accesses it.
 
-Written by one process at a time (a kernel lock beside the file); read by anybody, read-only. A study's header and
-refits are attributes of its Optuna studies, a trial's record is one attribute of its Optuna trial.
+Only one process at a time may write (a file lock enforces this); any process may read. A study's header and refits are
+attributes of its Optuna studies, a trial's record is one attribute of its Optuna trial.
 """
 
 from tuner.store.reading import (

@@ -1,4 +1,4 @@
-"""Reads a study file, by plain SQL and read-only: loading 5,000 trials through Optuna takes 3.7 s, and so 0.08 s."""
+"""Reads a study file by plain SQL, read-only: 5,000 trials load in 0.08 s, and through Optuna in 3.7 s."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ T = TypeVar("T")
 HEADER, RECORD, REFIT = "tuner:header", "tuner:record", "tuner:refit:"
 KEYS: Mapping[type, str] = {StudyHeader: HEADER, Runs: "tuner:runs", SizeCurve: "tuner:curve"}
 TABLES = {"studies", "trials", "study_user_attributes", "trial_user_attributes", "version_info"}
-PATIENCE = 5.0  # seconds that another program may hold the file while this one says nothing
-FORMAT = 6  # of what tuner keeps in the file
+PATIENCE = 5.0  # seconds to wait for another program that holds the file
+FORMAT = 6  # version of tuner's records in the file
 ATTRIBUTES = (
     "SELECT s.study_id, s.study_name, a.value_json FROM studies s JOIN study_user_attributes a USING (study_id) "
     "WHERE a.key = ? ORDER BY s.study_id"
@@ -48,7 +48,7 @@ _RECORDS = (
     "SELECT a.value_json, t.number FROM studies s JOIN trials t USING (study_id) JOIN trial_user_attributes a "
     "USING (trial_id) WHERE s.study_name = ? AND a.key = ?"
 )
-_STRAY = (  # records whose key is not one of ours any more
+_STRAY = (  # records under a damaged key
     "SELECT count(*) FROM (SELECT key, value_json FROM study_user_attributes UNION ALL "
     "SELECT key, value_json FROM trial_user_attributes) WHERE key NOT IN (?, ?, ?, ?) AND key NOT LIKE ? "
     f"AND value_json LIKE '%{CHECKSUM}%'"
@@ -58,10 +58,14 @@ _ERRORS = (sqlite3.Error, OSError, ValueError, AttributeError, KeyError, TypeErr
 
 @dataclass(frozen=True)
 class StoredChain:
-    """One chain as found in the file: trials in order of number, refits by trial number.
+    """One chain as stored in the file.
 
-    `doubled` are the numbers that two searches at once have given twice: the first trial counts. `foreign` is how many
-    trials another program has added, through Optuna; they do not count."""
+    Attributes:
+        trials: in order of number.
+        refits: by trial number.
+        doubled: trial numbers that occur twice, because two searches ran at the same time; the first trial is used.
+        foreign: number of trials that another program has added through Optuna; they are ignored.
+    """
 
     trials: tuple[TrialRecord, ...] = ()
     refits: Mapping[int, RefitRecord] = field(default_factory=dict)
@@ -97,10 +101,16 @@ class StoredStudy:
 
 
 def read(path: Path, *, curves: bool = True, older: bool = False) -> dict[str, StoredStudy]:
-    """Every tuner study of the file, read-only; never creates or changes anything. With `older`, also those that this
-    version can only report.
+    """Every tuner study of a file, by name. The file is never created or changed.
 
-    Without `curves`, nine tenths of the file need not be parsed: `read_trial` gives one trial whole.
+    Args:
+        path: the study file.
+        curves: also parse the curves of trials, nine tenths of the file; `read_trial` reads those of one trial.
+        older: also read studies of older versions that this version can only report.
+
+    Raises:
+        StorageError: the file is not a study, or is damaged.
+        StudyBusy: another program holds the file.
     """
     check_file(path, older=older)
     try:
@@ -119,7 +129,7 @@ def read(path: Path, *, curves: bool = True, older: bool = False) -> dict[str, S
 
 
 def _check_formats(path: Path, db: sqlite3.Connection, *, older: bool) -> None:
-    """Refuse what another version of tuner wrote, but for what can be reported if it is `older`."""
+    """Refuse studies of other versions of tuner; with `older`, except those that can be reported."""
     formats = [json.loads(value)["schema"] for _, _, value in db.execute(ATTRIBUTES, (HEADER,))]
     if {*formats} == {version3.FORMAT}:
         if not older:
@@ -164,7 +174,7 @@ def read_trial(path: Path, name: str, chain: str, number: int) -> TrialRecord:
 
 @contextmanager
 def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
-    """A chain as Optuna's own study, from a copy: Optuna would open the file for writing."""
+    """A chain as an Optuna study, loaded from a copy: Optuna would open the file for writing."""
     import optuna
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), ExitStack() as stack:
@@ -175,7 +185,7 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
             db.backup(other)
         try:
             study = optuna.load_study(study_name=f"{name}/{chain}", storage=stack.enter_context(optuna_storage(copy)))
-            study.get_trials()  # which then are known
+            study.get_trials()  # loads the trials before the file is deleted
         except Exception as error:  # Optuna's and SQLAlchemy's, for rows that it would not write
             raise _unreadable(path, error) from error
         yield study
@@ -183,7 +193,7 @@ def as_optuna(path: Path, name: str, chain: str) -> Iterator[Study]:
 
 @contextmanager
 def optuna_storage(path: Path) -> Iterator[RDBStorage]:
-    """A file as Optuna sees it, which makes the tables where there are none."""
+    """A file as an Optuna storage; Optuna creates the tables if there are none."""
     from optuna.storages import RDBStorage
 
     # a creator instead of a URL: no path can be misread as one
@@ -249,14 +259,15 @@ def _chain(db: sqlite3.Connection, name: str, chain: str, curves: bool) -> Store
 def holds_something(path: Path) -> bool:
     """Whether there is a file that is not empty; an empty one, such as mktemp makes, is as good as none.
 
-    Raises `StorageError` for what is no regular file."""
+    Raises `StorageError` if there is something other than a regular file."""
     about = regular_file(path)
     return about is not None and about.st_size > 0
 
 
 def check_file(path: Path, *, older: bool = False) -> None:
-    """Raise `StorageError` unless the file is an Optuna storage of ours, and all of it sound; it is not touched. With
-    `older`, it may be of a version whose studies can only be reported."""
+    """Raise `StorageError` unless the file is an undamaged Optuna storage of tuner; the file is not changed. With
+    `older`,
+    it may be of a version whose studies can only be reported."""
     if regular_file(path) is None:
         raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
@@ -295,13 +306,14 @@ def _check_sound(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file, read-only. A run that was killed while writing leaves a journal that only a writer may roll back:
+    """Open the file read-only.
 
-    then a copy of both is read, and the file is left to the next search."""
+    A run that was killed while writing leaves a journal that only a writer may roll back. Then a copy of both files is
+    read, and the originals are left to the next search."""
     path = resolve_link(path)
     with closing(connect(path, read_only=True)) as db:
         try:
-            db.execute("BEGIN")  # all that is read is of one moment
+            db.execute("BEGIN")  # read one consistent state
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             journal = path.with_name(path.name + "-journal")

@@ -24,7 +24,7 @@ def signature(header: StudyHeader) -> str | None:
 
 
 def is_ours(header: StudyHeader) -> bool:
-    """Whether this user has signed it."""
+    """Whether this user has signed the header."""
     key, said = _key(make=False), header.signature
     return key is not None and said is not None and hmac.compare_digest(said, _signature(header, key))
 
@@ -34,12 +34,12 @@ def _signature(header: StudyHeader, key: bytes) -> str:
 
 
 def _key(*, make: bool) -> bytes | None:
-    with suppress(OSError, RuntimeError):  # a home that is closed, or none
+    with suppress(OSError, RuntimeError):  # the home directory is not readable, or missing
         home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
         path = Path(home) / KEY
         if make and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent) as new:  # whole before it has its name
+            with tempfile.NamedTemporaryFile(dir=path.parent) as new:  # complete before it gets its name
                 new.write(secrets.token_bytes(LENGTH))
                 new.flush()
                 os.fsync(new.fileno())

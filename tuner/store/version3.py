@@ -1,5 +1,4 @@
-"""Reads studies of version 0.1.0, whose format is 3, for reports. They are never written: scores, data and splits are
-computed otherwise by now."""
+"""Reads studies of version 0.1.0 (format 3), only for reports; scores, data and splits are computed differently now."""
 
 from __future__ import annotations
 
@@ -15,10 +14,10 @@ from tuner.experiment.records import CURVES, DAMAGED, FoldCurves, RefitRecord, T
 
 FORMAT = 3
 SEAL = ',"seal":"'
-CUT = CURVES.replace(" ", "")  # where a trial can be cut
+CUT = CURVES.replace(" ", "")  # separates a trial from its curves
 SENTENCE = "was written by tuner 0.1.0: it can be reported, and neither continued nor replayed"
 CURE = "search anew with --study OTHER.db"
-NEW = {"notes": (), "reads": (), "units": 0, "weighted": False}  # what headers did not have
+NEW = {"notes": (), "reads": (), "units": 0, "weighted": False}  # fields that its headers do not have
 
 
 def header(text: str) -> StudyHeader:
@@ -32,7 +31,7 @@ def header(text: str) -> StudyHeader:
 
 
 def _chain(raw: Mapping[str, Any], *, forecast: bool) -> ChainHeader:
-    """A chain; the score of its dummy stood without words, and its inner folds trained on all rows but a share."""
+    """A chain. Its dummy had a score without a description, and the size of its inner folds followed from `share`."""
     score, rest = raw["dummy"], {key: value for key, value in raw.items() if key != "dummy"}
     what = "the naive forecast" if forecast else "the training mean, median or commonest class"
     dummy = None if score is None else Dummy(what, score, not forecast)
@@ -64,7 +63,7 @@ def curve(text: str) -> SizeCurve:
 
 
 def _unsealed(text: str) -> dict[str, Any]:
-    """The object, whose last entry is the hash of the others. Raises `ValueError` if that does not fit."""
+    """The object without its last entry, the hash of the others. Raises `ValueError` if the hash is wrong."""
     body, _, seal = text.rpartition(SEAL)
     if hashlib.blake2b((body + "}").encode(), digest_size=8).hexdigest() != seal.rstrip('"}'):
         raise ValueError(DAMAGED)
@@ -73,7 +72,7 @@ def _unsealed(text: str) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    """JSON with tuples in the place of lists."""
+    """JSON with tuples instead of lists."""
     if isinstance(value, list):
         return tuple(_frozen(each) for each in value)
     return {key: _frozen(each) for key, each in value.items()} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Writes a study file: one process at a time, a kernel lock beside the file."""
+"""Writes a study file, in one process at a time, which holds the lock of the file."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from tuner.store.signature import is_ours, signature
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-SCHEMA = 12  # of Optuna's tables
+SCHEMA = 12  # version of Optuna's tables
 TRIAL_TABLES = (
     "trial_user_attributes", "trial_system_attributes", "trial_params", "trial_values", "trial_intermediate_values",
     "trial_heartbeats",
 )  # fmt: skip
 STUDY_TABLES = ("trials", "study_user_attributes", "study_system_attributes", "study_directions", "studies")
 PAUSE = 1.0  # seconds between two tries
-REPLACED = "SQLITE_READONLY_DBMOVED"  # another file has its name
+REPLACED = "SQLITE_READONLY_DBMOVED"  # the file was replaced by another
 WRITERS = ("sqlalchemy", "optuna", "alembic")
 
 
@@ -59,10 +59,10 @@ class Entry:
 
 
 class Store:
-    """The study file, open for writing. Each method is one transaction: done, or never begun.
+    """The study file, open for writing. Each method is one transaction: complete, or without effect.
 
-    Optuna makes the tables; the rows are written by SQL, because its own `add_trial` asks the database once per
-    value: 25 ms a trial, where this takes one and writes the records of several chains together.
+    Optuna makes the tables; the rows are written by SQL, because Optuna's `add_trial` queries the database once per
+    value: 25 ms per trial instead of 1 ms. Here, the records of several chains are written together.
     """
 
     def __init__(
@@ -72,11 +72,19 @@ class Store:
         held: Callable[[], None] = lambda: None,
         busy: Callable[[float], None] | None = None,
     ) -> None:
-        """Open the file, or make it: as a copy of the `empty` storage, if somebody has made one.
+        """Open a study file for writing, or create it.
 
-        `held` is called before anything is written, and raises where another run may be writing. `busy` is told every
-        second for how many another program has held the file, and raises where that is too long; by default after
-        `PATIENCE`.
+        Args:
+            path: the study file.
+            empty: returns the path of an empty storage to copy; None: create one here.
+            held: called before each write; raises if the lock has been lost.
+            busy: called every second with the number of seconds that another program has held the file; raises to give
+                up.
+                None: give up after `PATIENCE` seconds.
+
+        Raises:
+            StorageError: the file is damaged, foreign, or of another Optuna schema.
+            StudyBusy: another program holds the file.
         """
         self.path, self._held, self._busy = path, held, busy or partial(_not_long, path)
         with _storage_errors(path):
@@ -105,7 +113,7 @@ class Store:
             self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_json(header))
 
     def keep(self, name: str, value: StudyHeader | Runs | SizeCurve) -> None:
-        """Store a value with the study that has the header; it replaces the one of its kind."""
+        """Store a value with a study; it replaces the stored value of the same type."""
         key, text = KEYS[type(value)], _json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()
@@ -255,7 +263,7 @@ def _make_tables(new: Path) -> None:
 
 
 def roll_back(path: Path) -> None:
-    """Roll back what a killed run has half written. The caller holds the lock."""
+    """Roll back an incomplete write of a killed run. The caller must hold the lock."""
     study = resolve_link(path)
     if study.with_name(study.name + "-journal").exists():
         with _storage_errors(path), closing(connect(path)) as db:
@@ -280,5 +288,5 @@ def _storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(f"{path} was moved, deleted or replaced during the run", hint) from error
         cause = error.__cause__ or error
         reason = " ".join(str(getattr(cause, "orig", cause)).split())
-        hint = "make room or repair the file, then run the same command: what was finished is kept"
+        hint = "free disk space or repair the file, then run the same command again: finished trials are kept"
         raise StorageError(f"{path} cannot be written: {reason}", hint) from error
