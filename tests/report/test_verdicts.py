@@ -139,7 +139,7 @@ def test_equal_gains_in_all_folds_are_no_certainty(finished, tmp_path, gain, wor
     assert against["distinguishable"] is False
     text = in_one_line(study)
     assert f"The tuned model {words} {DEFAULT}; {np.mean(TUNED) - gain:.4g}) in each of 3 outer folds: " in text
-    assert "equal differences cannot say how sure that is" in text
+    assert "identical differences allow no test" in text
     assert ("No gain shown: the default" in text) == (gain <= 0)
     assert "± 0 " not in text
 
@@ -153,7 +153,7 @@ def test_two_studies_with_equal_differences_are_not_compared_for_sure(finished, 
     assert (match["p"], match["adjusted"], match["practical"], match["gain"]["low"]) == (None,) * 4
     assert match["gain"]["mean"] == pytest.approx(0.5)
     out = " ".join(inside("compare", better, worse)[1].split())
-    assert "+0.5 in each of 3 outer folds; equal differences cannot say how sure that is" in out
+    assert "+0.5 in each of 3 outer folds; identical differences allow no test" in out
     assert "probability" not in out
 
 
@@ -258,7 +258,7 @@ def test_a_curve_over_training_size_takes_its_part_off_the_optimism(finished, tm
     errors = [np.mean([error(results, score) for score in point.validation]) for point in curve]
     law = fit([point.rows for point in curve], errors)
     more = law.at(50) - law.at(100)
-    assert f"scores {more:.2g} better: without that, choosing flatters by {results.optimism + more:.2g}." in (
+    assert f"scores {more:.2g} better: without that, the selection bias is {results.optimism + more:.2g}." in (
         in_one_line(study)
     )
 

@@ -118,7 +118,7 @@ def test_repeats_of_few_groups_are_counted_as_one_cut(tmp_path, groups, counted)
     assert len(set(scores)) == len(scores) == 6
     error = np.sqrt((1 / counted + 1 / 2) * np.var(scores, ddof=1))
     assert found["score"]["half"] == pytest.approx(scipy.stats.t.ppf(0.975, counted - 1) * error)
-    few = "Of 12 groups, fewer than 50, repeated cuts steady the mean but are no further evidence"
+    few = "Of 12 groups, fewer than 50, repeats make the mean more stable but add no evidence"
     assert (few in report(tmp_path / "study.db")) == (groups == 12)
 
 
@@ -151,7 +151,7 @@ def test_a_score_forward_in_time_is_said_to_be_of_the_past_and_getting_worse(tmp
         "averaged over past periods, each predicted from what came before it; not of the future (5 outer folds)" in said
     )
     assert f"Scores in order of time: {', '.join(f'{score:.4g}' for score in scores)}." in said
-    assert "Warning: they get worse with time (Kendall's test, one-sided p = 0.0083)" in said
+    assert "Warning: scores get worse over time (Kendall's test, one-sided p = 0.0083)" in said
     assert "averaged over data sets like this one" not in said and "If nothing drifts" not in said
 
 

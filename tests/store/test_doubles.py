@@ -33,7 +33,7 @@ def test_a_trial_that_is_there_twice_counts_once_and_is_told(finished, tmp_path)
     doubled(study, "outer-1", 2)
     code, out, err = inside("report", study, "--chain", "outer-1", "--trial", 2)
     assert (code, err) == (0, "")
-    assert "Warning: trial 2 of outer-1 is there twice, and the first counts." in out
+    assert "Warning: trial 2 of outer-1 is stored twice; the first one is used." in out
     found, before = load(study), load(finished)
     assert (found.score, found.finished()) == (before.score, before.finished())
     assert inside("status", study)[0] == 0
@@ -65,10 +65,11 @@ def test_trials_that_optuna_was_told_of_do_not_count_and_are_told(tmp_path):
     theirs.enqueue_trial({"model.hidden_size": 4})
     theirs.tell(theirs.ask(), 0.99)
     theirs.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.COMPLETE, value=0.5))
-    assert "Warning: the file has 2 trials that tuner has not written; they do not count." in inside("report", study)[1]
+    warning = "Warning: the file has 2 trials that were not written by tuner; they are ignored."
+    assert warning in inside("report", study)[1]
     for each in (study, whole):
         search(path, each, "--trials", 6)
-    said = '"the file has 2 trials that tuner has not written; they do not count"'
+    said = '"the file has 2 trials that were not written by tuner; they are ignored"'
     assert said in report_json(study)
     first = [table.replace(said, "") for table in tables(study)]
     assert ["".join(each.split()) for each in first] == ["".join(each.split()) for each in tables(whole)]

@@ -30,7 +30,8 @@ def load(path: str | Path, name: str | None = None) -> Results:
 def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
     """One row per trial of every chain, failed ones too: state, score, effort, and each parameter by its path.
 
-    `epochs` is how long a complete one would be trained on all rows, `trained` how long it was on its inner folds."""
+    `epochs` is the length of a training on all rows, for complete trials; `trained` is the length on the inner
+    folds."""
     import pandas as pd
 
     rows = [

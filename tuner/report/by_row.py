@@ -1,4 +1,4 @@
-"""Statistics from the scores of single rows: another interval of the score, another correction of a flat search."""
+"""Statistics of the scores of single rows: an interval of the outer score, and a correction of a flat search."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from tuner.metrics.parts.sums import Floats
 from tuner.report.statistics import Interval
 
 BOOTSTRAPS = 1000
-TIMES = 2**22  # of rows of all samples that are looked at in one step
+TIMES = 2**22  # rows of all samples that are evaluated in one step
 SAME = 1e-9  # relative difference of two mean scores that is only rounding
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """A corrected mean, and the 2.5 and 97.5 % quantiles of its bootstrap samples; and the best score of all rows taken
-    together, before it is corrected. Of a metric that is no mean, that differs from the mean over folds."""
+    """The corrected score of a flat search.
+
+    Attributes:
+        mean: mean over the bootstrap samples.
+        low, high: their 2.5 and 97.5 % quantiles.
+        together: the best score of all rows taken together, uncorrected; it differs from the mean over folds if the
+            metric is not a mean over rows.
+    """
 
     mean: float
     low: float
@@ -32,27 +38,34 @@ class Corrected:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """What one outer fold gives to `bates`: the score (V,) of each of its test rows by its winner, and the mean score
-    that its own chain would have promised of them."""
+    """Input of `bates` from one outer fold: the score (V,) of each test row under the fold's winner, and the score that
+    its inner cross-validation predicts."""
 
     rows: Floats
     promised: float
 
 
 def best_of(means: Floats, maximize: bool) -> NDArray[np.bool_]:
-    """Which of the mean scores (C,) are the best one; several where they are equal.
+    """Which of the mean scores (C,) are the best one; several if they are equal.
 
-    Configurations often tie. Whoever takes the first of them takes one that the order favours, and the order of a
-    ranking knows the scores that were to be left out. The mean over all of them favours none.
+    Configurations often tie. Taking the first of a ranking would be biased, because the ranking was computed with the
+    scores that are to be left out; the mean over all ties is not.
     """
     best = means.max() if maximize else means.min()
     return np.asarray(np.isclose(means, best, rtol=SAME, atol=0.0))
 
 
 def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:
-    """What a search promises without flattering itself, from the scores of its configurations on its inner folds
-    (C, folds): the mean over folds of the score of whichever configuration is best on the *other* folds, or of the mean
-    score of all that are."""
+    """Expected score of the selected configuration, without selection bias.
+
+    Args:
+        fold_scores: (C, folds), the inner-fold scores of C configurations.
+        maximize: whether a higher score is better.
+
+    Returns:
+        The mean over folds of the score of the configuration that is best on the *other* folds; ties are averaged. With
+        one fold, the best score.
+    """
     scores = np.asarray(fold_scores, dtype=float)
     folds = scores.shape[1]
     if folds < 2:
@@ -62,15 +75,25 @@ def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float
 
 
 def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95) -> Interval:
-    """The interval of Bates, Hastie & Tibshirani (2023), of the error on the data at hand.
+    """Confidence interval of Bates, Hastie & Tibshirani (2023, algorithm 1) for the score on the data at hand.
 
-    For every outer fold, a = (score promised by cross-validation on the other rows − mean score of its test rows)² and
+    Args:
+        folds: row scores and expected score of each outer fold, of all repeats.
+        parts: number of outer folds per repeat.
+        rows: number of rows in the dataset.
+        confidence: coverage, 0 … 1.
+
+    Returns:
+        The interval; without a half width for a single fold.
+
+    For every outer fold, a = (score predicted by cross-validation on the other rows − mean score of its test rows)² and
     b = variance of these rows' scores / their number; mean(a) − mean(b) estimates the squared error of a
-    cross-validation on the rows of `parts` − 1 parts (their algorithm 1). The standard error is its root times
+    cross-validation on the rows of `parts` − 1 parts. The standard error is its root times
     √((parts − 1) / parts), kept as in their code between that of independent rows and √`parts` times as much.
 
-    Two things are ours: what is promised is that of the whole search (`unflattered`), as the procedure is the search;
-    and the centre is the mean outer-test score, without their extrapolation to training on all `rows`.
+    Two deviations from the paper: the predicted score is that of the whole search (`unflattered`), because the
+    procedure
+    is the search; and the centre is the mean outer-test score, without their extrapolation to training on all `rows`.
     """
     if len(folds) < 2:
         return Interval(float(folds[0].rows.mean()), None)
@@ -91,12 +114,12 @@ def bootstrap_corrected(
     """BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018) of the out-of-fold predictions of all configurations.
 
     A bootstrap sample of the rows chooses the configuration with the best score on it, and the rows left out score it;
-    the mean over samples, and their 2.5 and 97.5 % quantiles. Of configurations that tie for the best, the mean counts
+    the result is the mean over samples, with their 2.5 and 97.5 % quantiles. Ties for the best are averaged
     (`best_of`).
 
     Args:
-        totals: of each configuration, what its metric sums over the rows (N, S).
-        rows: (N,), equal for rows that are drawn together; a row that was validated several times is one of them.
+        totals: the sums (N, S) of the metric for each row, per configuration.
+        rows: (N,), equal for rows that are drawn together, such as a row that was validated several times.
         of_totals: the score (…) of sums (…, S).
         maximize: whether a higher score is better.
     """

@@ -19,7 +19,7 @@ from tuner.report.statistics import (
     holm,
 )
 
-MARGIN = 0.01  # by default: of a metric with a largest and a smallest value, else of the mean score
+MARGIN = 0.01  # default: absolute for a metric with a largest and a smallest value, else relative to the mean score
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class Match:
     """Two studies, the better one first: the difference of their outer scores, positive where the first is better.
 
     `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one).
-    Where there is one fold, or the same difference in all, there is no test: both and `practical` are None, as is the
-    half width.
+    With one fold, or the same difference in all folds, there is no test: both, `practical` and the half width are None.
     """
 
     first: str
@@ -65,7 +64,19 @@ class Comparison:
 
 
 def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -> Comparison:
-    """Compare studies pairwise. Raises `UsageError` unless they have the same metric, targets and outer folds."""
+    """Compare studies pairwise on the outer folds that all of them have scored.
+
+    Args:
+        named: (label, results) of two or more studies.
+        margin: region of practical equivalence, in units of the metric; None: 0.01, or 1 % of the mean score for
+            metrics without bounds.
+
+    Returns:
+        Studies and pairs, best first, with p-values adjusted by Holm's method.
+
+    Raises:
+        UsageError: fewer than two studies, no common scored fold, or different metrics, targets or outer folds.
+    """
     _check(named)
     _, some = named[0]
     common = [number for number in range(len(some.folds)) if all(r.folds[number].score is not None for _, r in named)]

@@ -22,7 +22,7 @@ def ranking(found: Comparison) -> Table:
 
 
 def partial(found: Comparison) -> list[str]:
-    """What is still missing; it comes first."""
+    """Sentences on what is still missing; they come first."""
     lines = []
     for rival in found.rivals:
         if not rival.results.complete:
@@ -51,7 +51,7 @@ def sentence(match: Match, found: Comparison) -> str:
         return f"{pair}: {mean:+.2g} on one fold, which allows no test"
     if match.gain.half is None or match.adjusted is None or match.practical is None:
         same = f"{mean:+.2g}" if mean else "the same score"
-        return f"{pair}: {same} in each of {found.folds} outer folds; equal differences cannot say how sure that is"
+        return f"{pair}: {same} in each of {found.folds} outer folds; identical differences allow no test"
     how = f"({mean:+.2g} ± {match.gain.half:.2g}, p = {match.adjusted:.2g})"
     said = f"better {how}" if match.adjusted < ALPHA else f"not distinguishable {how}"
     odds = match.practical

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuner.report.results import Results
 
-EPOCH = re.compile(r",? in epoch \d+")  # a reason's own, which other failures of its kind do not share
+EPOCH = re.compile(r",? in epoch \d+")  # removed from reasons, so that equal failures at different epochs are one kind
 
 
 @dataclass(frozen=True)

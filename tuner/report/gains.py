@@ -13,8 +13,8 @@ class Gain:
     """The tuned model against another on the same outer folds: `gains` fold by fold, positive where tuning is better.
 
     `mean` is the other's mean score, `gain` the mean gain with its interval. `p` is that of the corrected resampled
-    t-test, `adjusted` with Holm's correction for all comparisons of the report. Where there is one fold, or the same
-    gain in all, there is no test: both are None, as is the half width.
+    t-test, `adjusted` with Holm's correction for all comparisons of the report. With one fold, or the same gain in all
+    folds, there is no test: both and the half width are None.
     """
 
     mean: float

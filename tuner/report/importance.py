@@ -13,11 +13,14 @@ ENOUGH = 20  # complete trials: below, importances are mostly chance
 
 @dataclass(frozen=True)
 class Importance:
-    """A parameter's share of what the search saw, from 0 to 1, by each evaluator; None where it cannot tell.
+    """The importance of a parameter, from 0 to 1, by each evaluator; None if it cannot be computed.
 
-    ped_anova: conditional PED-ANOVA (Watanabe, Bansal & Hutter 2023), which parameters tell the better half of the
-    trials from the others. fanova: the share of the score's variance (Hutter, Hoos & Leyton-Brown 2014), of parameters
-    that every trial has.
+    Attributes:
+        ped_anova: conditional PED-ANOVA (Watanabe, Bansal & Hutter 2023): how well the parameter distinguishes the
+            better
+            half of the trials from the others.
+        fanova: the share of the score's variance (Hutter, Hoos & Leyton-Brown 2014), for parameters that every trial
+            has.
     """
 
     parameter: str
@@ -26,7 +29,7 @@ class Importance:
 
 
 def importances(results: Results, chain: str) -> list[Importance]:
-    """Of every searched parameter of the chain, most important first. Raises `UsageError` with too few trials."""
+    """The importance of every searched parameter of a chain, highest first. Raises `UsageError` with too few trials."""
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if len(results.ranking(chain)) < 2:

@@ -16,7 +16,7 @@ from tuner.metrics.parts.probabilities import sigmoid, softmax
 from tuner.metrics.parts.sums import Floats
 from tuner.report.results import Results
 
-FEWEST_DRAWS, MOST_DRAWS = 20, 1000  # of the classes of all rows, from their probabilities
+FEWEST_DRAWS, MOST_DRAWS = 20, 1000  # draws of the classes of all rows from their probabilities
 MOST_NUMBERS, AT_ONCE = 2_500_000, 1_000_000  # classes drawn in all, and in one step
 
 
@@ -28,7 +28,7 @@ class Confused:
     counts: NDArray[Any]
 
     def by_class(self) -> list[tuple[str, float | None, float | None, float | None, float]]:
-        """Per class: name, precision, recall, F1, and how often it is true, or its weight."""
+        """Per class: name, precision, recall, F1, and the number of rows of the class, or their weight."""
         hit, predicted, true = np.diag(self.counts), self.counts.sum(axis=0), self.counts.sum(axis=1)
         return [
             (name, _ratio(hit[i], predicted[i]), _ratio(hit[i], true[i]), _ratio(2 * hit[i], predicted[i] + true[i]),
@@ -47,7 +47,7 @@ class Predictions:
     truth: NDArray[Any]
     outputs: Floats
     names: tuple[str, ...]  # classes, or targets
-    weights: Floats | None = None  # all rows count alike
+    weights: Floats | None = None  # None: all rows have the same weight
     thresholds: Floats | None = None  # log-odds (N,) from which the second of two classes is predicted
 
     @cached_property
@@ -70,7 +70,7 @@ class Predictions:
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
 
-        Not of all rows at once: each fold has its own model, and their scores are not on one scale."""
+        It is not computed over all rows at once: each fold has its own model, and their scores are not on one scale."""
         return self._area(self.truth == index, self.probabilities[:, index])
 
     def by_label(self) -> list[tuple[str, float | None, float | None, float | None, float | None, float]]:
@@ -106,10 +106,10 @@ class Predictions:
         return float(calibration_errors(right, self.probabilities.max(axis=1), self.counts)[0])
 
     def calibrated(self) -> tuple[float, float]:
-        """Mean and standard deviation of the calibration error where every probability is right.
+        """Mean and standard deviation of the calibration error of a perfectly calibrated model.
 
-        The classes are drawn from the probabilities, again and again; rows are few, so the error is not 0. The same
-        uniform number chooses a row's class in every fold that tests it: its true class is one and the same."""
+        The classes are drawn from the probabilities many times; as rows are few, the error is not 0. The same uniform
+        number chooses a row's class in every fold that tests it, because a row has one true class."""
         most_probable = self.outputs.argmax(axis=1)[:, None]
         high = np.take_along_axis(self.probabilities.cumsum(axis=1), most_probable, axis=1)[:, 0]
         confidence, (rows, places) = self.probabilities.max(axis=1), np.unique(self.rows, return_inverse=True)
@@ -129,7 +129,7 @@ class Predictions:
         how: dict[str, Any] = {} if self.weights is None else {"weights": counts, "method": "inverted_cdf"}
         quantiles = np.quantile(found, [0.05, 0.5, 0.95], axis=0, **how)
         mean, total = np.average(found, axis=0, weights=counts), counts.sum()
-        freedom = total - counts @ counts / total  # n − 1 where all count alike
+        freedom = total - counts @ counts / total  # n − 1 if all weights are equal
         spread = np.sqrt(counts @ (found - mean) ** 2 / freedom) if freedom > 0 else np.zeros(found.shape[1])
         return [
             (name, float(mean[i]), float(spread[i]), *(float(q) for q in quantiles[:, i]))  # type: ignore[misc]

@@ -12,7 +12,7 @@ from tuner.report.results import Results
 
 @dataclass(frozen=True)
 class Progress:
-    """A study at a moment; `seconds_left` is None where nothing runs, or nothing is finished yet in this run."""
+    """The progress of a study at the time `now`; `holder` is the process that searches it, or None."""
 
     results: Results
     holder: str | None
@@ -20,7 +20,7 @@ class Progress:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """Every run of the study, the present or last one at the end."""
+        """Every run of the study, the most recent one last."""
         return self.results.study.runs
 
     @property
@@ -30,7 +30,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the speed of the present run."""
+        """The time left at the speed of the present run; None if none is running, or it has not finished a trial."""
         if self.holder is None or not self.runs:
             return None
         run = self.runs[-1]

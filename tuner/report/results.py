@@ -30,8 +30,8 @@ from tuner.report.statistics import (
 )
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
-Kind = Literal["corrected", "bates"]  # of the score's interval
-REPEATS = 5  # cuts into outer folds that the report recommends: more gain little (benchmarks/README.md)
+Kind = Literal["corrected", "bates"]  # kind of the score's interval
+REPEATS = 5  # repeats of the outer folds that the report recommends: more gain little (benchmarks/README.md)
 FEW = 50  # rows or groups: with fewer, repeats are not counted as evidence (benchmarks/intervals.py)
 
 
@@ -141,7 +141,7 @@ class Results:
             "the rule select: best": self.header.select == "best",
         }
         if missing := [need for need, met in needs.items() if not met]:
-            text = f"--interval bates needs {' and '.join(missing)}, which {self.name} has not"
+            text = f"--interval bates needs {' and '.join(missing)}, which {self.name} does not have"
             raise UsageError(text, "--interval corrected")
         held = []
         for fold in self.scored:
@@ -180,7 +180,7 @@ class Results:
         """The best score of a flat search by bootstrap bias-corrected cross-validation, if row scores are stored."""
         metric = METRICS.get(self.header.metric)
         kept = [trial.row_scores for trial in self.ranking()]
-        best = self.header.select == "best" and self.header.cut != "time"  # of which rows cannot be drawn again
+        best = self.header.select == "best" and self.header.cut != "time"  # whose rows cannot be resampled
         validated = self.header.chains[0].validated
         if not self.flat or not kept or None in kept or not best or validated is None or metric is None:
             return None
@@ -194,14 +194,11 @@ class Results:
     @property
     def storage_warnings(self) -> list[str]:
         """Warnings about records that another program, or a second search at the same time, wrote into the file."""
-        said = [
-            f"trial {number} of {name} is there twice, and the first counts"
-            for name, chain in self.chains.items()
-            for number in chain.doubled
-        ]
+        doubled = [(name, number) for name, chain in self.chains.items() for number in chain.doubled]
+        said = [f"trial {number} of {name} is stored twice; the first one is used" for name, number in doubled]
         foreign = sum(chain.foreign for chain in self.chains.values())
         return said + (
-            [f"the file has {foreign} trials that tuner has not written; they do not count"] if foreign else []
+            [f"the file has {foreign} trials that were not written by tuner; they are ignored"] if foreign else []
         )
 
     @cached_property
@@ -249,7 +246,7 @@ class Results:
 
     @cached_property
     def default(self) -> TrialRecord | None:
-        """Trial 0, where that is the default configuration; its values are the same in every chain."""
+        """Trial 0, if it is the default configuration; its values are the same in every chain."""
         if not self.header.default:
             return None
         first = (chain.trials[0] for chain in self.chains.values() if chain.trials)
@@ -325,9 +322,16 @@ class Results:
 
 
 def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kind = "corrected") -> Results:
-    """The results of the study `name`; it may be left out where the file holds only one.
+    """The results of one study of a file.
 
-    Its trials have their `curves` only if asked; `Results.whole` reads those of one. `kind` is that of the interval.
+    Args:
+        name: name of the study; may be None if the file holds one.
+        curves: also load the learning curves of all trials; `Results.whole` reads those of one.
+        kind: interval of the score.
+
+    Raises:
+        UsageError: there is no such study, or the file holds several and `name` is None.
+        StorageError: the file is not a study, or is damaged.
     """
     studies = {results.name: results for results in every(path, curves=curves, kind=kind)}
     if name is None and len(studies) > 1:

@@ -1,4 +1,4 @@
-"""What a learning curve over training size says: bias, variance, and what more data would give."""
+"""Interprets a learning curve over training size: bias, variance, and the benefit of more data."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tuner.report.tables import Table
 
 EXPONENTS = np.linspace(0.05, 2.0, 40)
 RESAMPLES = 200
-VARIANCE = 0.5  # high variance: the training error is less than this share of the validation error
-BIAS = 0.9  # high bias: it is more than this share, and more data changes less than a hundredth of it …
-UNCLEAR = 0.1  # cannot tell: they may take more than this share off it, and may take nothing
+VARIANCE = 0.5  # high variance: the training error is less than this share of the validation error …
+BIAS = 0.9  # high bias: it is more than this share, more data would not help …
 HARD = 0.1  # … and the validation error is more than this share of the dummy's
-WORTH = 0.01  # more data would help: twice the rows take at least this share off the error
+WORTH = 0.01  # more data would help: twice the rows reduce the error by more than this share
+UNCLEAR = 0.1  # cannot tell: twice the rows may reduce the error by more than this share, or not at all
 
 
 @dataclass(frozen=True)
 class Point:
-    """Training rows, and the scores on validation and on training rows of the folds that are whole at every size."""
+    """Number of training rows, and validation and training scores of the folds that have a score at every size."""
 
     rows: int
     validation: tuple[float, ...]
@@ -46,8 +46,13 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The validation error by the law now, what twice the rows would take off it, and that gain's 95 % interval over
-    resampled folds."""
+    """The extrapolation to twice the training rows.
+
+    Attributes:
+        now: validation error at the present size, by the power law.
+        gain: reduction of the error with twice the rows.
+        low, high: 95 % interval of the gain over resampled folds.
+    """
 
     now: float
     gain: float
@@ -56,7 +61,7 @@ class Outlook:
 
 
 def points(results: Results) -> list[Point]:
-    """The stored curve; a fold whose training broke anywhere is left out everywhere."""
+    """The stored curve; a fold whose training failed at one size is left out at all sizes."""
     stored = results.study.curve.points if results.study.curve else ()
     folds = range(min((len(point.validation) for point in stored), default=0))
     whole = [f for f in folds if all(p.validation[f] is not None and p.training[f] is not None for p in stored)]
@@ -68,7 +73,7 @@ def points(results: Results) -> list[Point]:
 
 
 def error(results: Results, score: float) -> float:
-    """A score as an error, smaller is better: what is missing to the best possible one."""
+    """A score as an error, smaller is better: its distance from the best possible score."""
     if not results.maximize:
         return score
     most = results.header.bounds[1]
@@ -76,7 +81,7 @@ def error(results: Results, score: float) -> float:
 
 
 def fit(rows: Sequence[int], errors: Sequence[float]) -> PowerLaw:
-    """The power law of least squares: for every exponent the best floor and scale that are not negative."""
+    """Fit a power law by least squares: for each exponent, the best non-negative floor and scale."""
     from scipy.optimize import nnls
 
     wanted = np.asarray(errors)
@@ -97,7 +102,17 @@ def law(results: Results, curve: Sequence[Point]) -> PowerLaw:
 
 
 def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
-    """Extrapolated to twice the rows; whole folds are drawn with replacement, so that the gain is paired."""
+    """Extrapolate the validation error to twice the training rows by a power law.
+
+    Args:
+        results: the results, for the metric of the scores.
+        curve: the learning curve over training size, smallest size first.
+
+    Returns:
+        The fitted error now, its expected reduction, and the reduction's 95 % bootstrap interval, in units of the
+        metric.
+        Whole folds are drawn with replacement, so that the gain is paired.
+    """
     rows, most = [point.rows for point in curve], curve[-1].rows
     errors = np.array([[error(results, score) for score in point.validation] for point in curve])
     rng, count = np.random.default_rng(0), errors.shape[1]
@@ -112,7 +127,7 @@ def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
 
 
 def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
-    """In words: variance, bias, more data, or enough."""
+    """Sentences on the curve: high variance, high bias, whether more data would help, or enough data."""
     ahead, last = outlook(results, curve), curve[-1]
     learned = statistics.fmean(error(results, score) for score in last.training)
     now = statistics.fmean(error(results, score) for score in last.validation)
@@ -140,8 +155,8 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
 
 
 NOTE = (
-    "The configuration was chosen on these validation rows, so the level flatters and only the shape counts; every "
-    "size trained for as many steps."
+    "The configuration was chosen on these validation rows, so the scores are optimistic and only the shape is "
+    "meaningful; every size trained for as many steps."
 )
 
 

@@ -18,10 +18,13 @@ ROUNDING = 1e-8  # relative: differences below it are those of rounding
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its two-sided confidence interval; `half` is None where one value, or equal ones, allow none.
+    """A mean and its two-sided confidence interval.
 
-    Its bounds stay within what the quantity can be: an accuracy is at most 1. `independent`: it is no wider than one of
-    independent rows."""
+    Attributes:
+        half: half width; None for a single value or equal values, which allow no interval.
+        least, most: limits of the quantity, which bound the interval: an accuracy is at most 1.
+        independent: the interval is as narrow as that of independent rows.
+    """
 
     mean: float
     half: float | None
@@ -46,28 +49,36 @@ def corrected_interval(
     """Mean of resampled test scores with the corrected resampled t interval (Nadeau & Bengio 2003).
 
     mean ± t(J−1) · √((1/J + n_test/n_train) · s²): the training sets overlap, so sd/√J would be far too narrow.
-    `test_share` is n_test/n_train. J counts `most` scores at most: where few groups are cut again and again, more
-    scores are not more evidence (simulated in `benchmarks/intervals.py`).
+
+    Args:
+        scores: J outer-test scores.
+        test_share: n_test/n_train.
+        confidence: coverage, 0 … 1.
+        most: count at most this many scores in J; None: all. Repeated splits of few groups are not more evidence
+            (simulated in `benchmarks/intervals.py`).
+
+    Returns:
+        The interval; its half width is None with fewer than 2 scores, or equal ones.
     """
     mean, count = statistics.fmean(scores), min(len(scores), most or len(scores))
     if count < 2:
         return Interval(mean, None)
     error = corrected_error(scores, test_share, most)
-    if error == 0:  # equal scores do not tell how sure they are, and 0 would claim certainty
+    if error == 0:  # equal scores give no estimate of the error, and 0 would claim certainty
         return Interval(mean, None)
     return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * error)
 
 
 def one_more(scores: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Mean of scores with the range that holds one more score of the same normal distribution: mean ± t(J−1) ·
+    """Mean of scores with the prediction interval of one more score of the same normal distribution: mean ± t(J−1) ·
     √((1 + 1/J) · s²)."""
     return corrected_interval(scores, 1.0, confidence)
 
 
 def worsening_p(scores: Sequence[float], maximize: bool) -> float:
-    """One-sided p-value of Kendall's (1938) test that scores get worse in the order in which they stand.
+    """One-sided p-value of Kendall's (1938) test that scores get worse in the given order.
 
-    Exact: the share of all orders with at least as many pairs of which the later is the worse. A tie is half a pair.
+    Exact: the share of all orders with at least as many pairs whose later score is the worse one. A tie is half a pair.
     """
     sign, count = (-1 if maximize else 1), len(scores)
     pairs = [sign * (later - earlier) for earlier, later in combinations(scores, 2)]
@@ -79,15 +90,16 @@ def worsening_p(scores: Sequence[float], maximize: bool) -> float:
 
 
 def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> float:
-    """The half width to expect of the corrected interval if the rows were cut `repeats` times as often, given the
-    variance seen: more scores lower t and 1/J, and leave the part of n_test/n_train."""
+    """The expected half width of the corrected interval with `repeats` times as many scores, given the present
+    variance:
+    more scores lower t and 1/J, but not n_test/n_train."""
     count = repeats * len(scores)
     error = math.sqrt((1 / count + test_share) * statistics.variance(scores))
     return float(stdtrit(count - 1, 0.975)) * error
 
 
 def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """First less second, fold by fold; exactly equal where they differ by no more than the scores' own rounding."""
+    """First minus second, fold by fold. Differences that are equal up to rounding become exactly equal."""
     found = [a - b for a, b in zip(first, second, strict=True)]
     rounding = ROUNDING * max((abs(value) for value in (*first, *second)), default=0.0)
     if not found or max(found) - min(found) > rounding:
@@ -97,10 +109,16 @@ def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
 
 
 def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float | None:
-    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0; None
-    where fewer than two folds, or the same difference in all, leave nothing to test with.
+    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0.
 
-    J counts `most` differences at most."""
+    Args:
+        differences: one per outer fold.
+        test_share: n_test/n_train.
+        most: count at most this many differences as independent evidence; None: all.
+
+    Returns:
+        The p-value; None with fewer than two folds, or the same difference in all.
+    """
     error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
     if error == 0:
         return None
@@ -123,9 +141,16 @@ def correlated_bayes(
     """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
 
     The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
-    with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train): so ρ/(1−ρ) is `test_share`. The region of
-    practical equivalence is ± `margin`; J counts `most` differences at most. None where `corrected_p` is None: the
-    posterior has no scale.
+    with scale √((1/J + ρ/(1−ρ)) · s²), where ρ = n_test/(n_test + n_train), so ρ/(1−ρ) is `test_share`.
+
+    Args:
+        differences: J differences, one per outer fold.
+        test_share: n_test/n_train.
+        margin: the region of practical equivalence is ± `margin`.
+        most: count at most this many differences in J; None: all.
+
+    Returns:
+        The probabilities; None if `corrected_p` is None, because then the posterior has no scale.
     """
     error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
     if error == 0:
@@ -137,18 +162,18 @@ def correlated_bayes(
 
 
 def tibshirani(errors: Sequence[Sequence[float]]) -> float:
-    """By how much the smallest cross-validated error of a flat search flatters (Tibshirani & Tibshirani 2009).
+    """Estimated bias of the smallest cross-validation error of a flat search (Tibshirani & Tibshirani 2009).
 
-    Of errors (configurations, folds), smaller is better: the mean over folds of what the chosen configuration errs
-    there more than the best one of that very fold. To be added to the chosen one's error.
+    Given errors (configurations, folds): the mean over folds of the difference between the error of the chosen
+    configuration and the smallest error in that fold. Add it to the error of the chosen configuration.
     """
     chosen = min(errors, key=statistics.fmean)
     return statistics.fmean(own - min(fold) for own, fold in zip(chosen, zip(*errors, strict=True), strict=True))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number (Holm 1979): the i-th smallest times how many are not smaller, at most 1,
-    and never below the one before it."""
+    """The p-values adjusted for their number (Holm 1979): the i-th smallest times the number of those that are not
+    smaller, at most 1, and never below the one before it."""
     adjusted, floor = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[index]))

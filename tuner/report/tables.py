@@ -1,4 +1,4 @@
-"""The report as plain tables, and values as text. Terminal colours belong to the CLI."""
+"""The report as plain tables, and values as text; terminal colours belong to the CLI."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THRESHOLD = "threshold"  # the column of the probability from which the second o
 class Table:
     """A title, column names, and rows of plain values; columns from `fixed` on are searched parameters.
 
-    Where there is too little room, the columns of `spare` go first, in that order; texts of `long` ones are wrapped.
+    If the table is too wide, the columns `spare` are left out first, in that order; texts in the columns `long` wrap.
     """
 
     title: str
@@ -42,9 +42,9 @@ class Table:
 
 
 def ranking(results: Results, top: int | None, chain: str = "final") -> Table:
-    """The ranked configurations of a chain: score, spread over folds, size, effort, and what was searched.
+    """The ranked configurations of a chain: score, spread over folds, size, effort, and the searched values.
 
-    `epochs` is how long each would be trained on all rows, as its refit is."""
+    `epochs` is the length of a training on all rows, as in a refit."""
     trials = results.ranking(chain)
     searched = _searched(results, trials)
     fixed = ("rank", "trial", results.metric, "spread", "parameters", "epochs", "seconds", "diagnosis")
@@ -92,10 +92,10 @@ def outer_folds(results: Results) -> Table:
 
 
 def failures(results: Results) -> Table:
-    """Why trials failed, and how many."""
+    """The reasons why trials failed, with their numbers."""
     rows = tuple((each.reason, each.count, each.chain, each.trial, each.diagnosis) for each in reasons(results))
     columns = ("reason", "count", "first in", "trial", "diagnosis")
-    title = "Failures, and the first of each kind (report --chain C --trial N tells more of it)"
+    title = "Failures, with the first trial of each kind (for details: report --chain C --trial N)"
     return Table(title, columns, rows, len(columns), long=("reason", "diagnosis"))
 
 
@@ -105,7 +105,7 @@ def spread(trial: TrialRecord) -> float | None:
 
 
 def short_names(paths: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Each path by its last words: as few as make it different from the others and from the columns `taken`."""
+    """Shorten each path to its last words: as few as distinguish it from the others and from the columns `taken`."""
 
     def tail(path: str, words: int) -> str:
         return ".".join(path.split(".")[-words:])

@@ -44,8 +44,8 @@ def verdict(gain: Gain, other: str, about: str = "") -> str:
         return f"On one fold, which allows no test, {mean:+.2g} against {what}."
     if gain.gain.half is None or gain.adjusted is None:
         same = f"scores {abs(mean):.2g} {'better' if mean > 0 else 'worse'} than" if mean else "scores the same as"
-        return (f"The tuned model {same} {what} in each of {len(gain.gains)} outer folds: equal differences cannot say "
-                "how sure that is.")  # fmt: skip
+        return (f"The tuned model {same} {what} in each of {len(gain.gains)} outer folds: identical differences "
+                        "allow no test.")  # fmt: skip
     half, p = f"± {gain.gain.half:.2g}", f"p = {gain.adjusted:.2g}"
     if gain.distinguishable:
         return f"Tuning {'gained' if mean > 0 else 'lost'} {abs(mean):.2g} {half} ({p}) against {what}."
@@ -89,12 +89,12 @@ def _of_size(results: Results) -> list[str]:
     shares = f"Inner folds train on {inner / rows:.0%} of the rows, outer folds on {outer / rows:.0%}"
     curve = size_curve.points(results)
     if len(curve) < 2:
-        return [f"{shares}: more rows usually score better, which hides a part of how much choosing flatters."]
+        return [f"{shares}: more rows usually score better, which hides part of the selection bias."]
     law = size_curve.law(results, curve)
     size = law.at(inner) - law.at(outer)
     assert results.optimism is not None
-    return [f"{shares}, which by the power law of tuner curve scores {size:.2g} better: without that, choosing "
-            f"flatters by {results.optimism + size:.2g}."]  # fmt: skip
+    return [f"{shares}, which by the power law of tuner curve scores {size:.2g} better: without that, the "
+                f"selection bias is {results.optimism + size:.2g}."]  # fmt: skip
 
 
 def caveats(results: Results) -> list[str]:

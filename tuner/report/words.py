@@ -21,12 +21,12 @@ OF = {
     "corrected": "averaged over data sets like this one",
     "bates": "on these data",
 }
-EDGE = 0.05  # of a range, in its logarithm where it is searched so: a winner there asks for a wider one
+EDGE = 0.05  # share of a range (of its logarithm for log ranges) that counts as its edge
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
 def title(results: Results) -> list[str]:
-    """What was searched, in one line."""
+    """The data, the metric and the size of the search, in one line."""
     header = results.header
     data, better = header.dataset, "higher" if results.maximize else "lower"
     shape = "×".join(str(n) for n in data.shape)
@@ -64,17 +64,17 @@ def _flat(results: Results) -> list[str]:
     lines = [f"{results.metric} {chosen.score:.4g}: optimistic, not an estimate of new data (outer: none: the same "
              "folds chose and scored it)."]  # fmt: skip
     if results.corrected is not None:
-        lines.append(f"Corrected, not nested: {results.corrected:.4g} (Tibshirani & Tibshirani 2009: less what the "
-                     "best configuration of each fold has over the chosen one).")  # fmt: skip
+        lines.append(f"Corrected, not nested: {results.corrected:.4g} (Tibshirani & Tibshirani 2009: minus the mean "
+                             "advantage, per fold, of the best configuration over the chosen one).")  # fmt: skip
     if results.bootstrapped is not None:
         found = results.bootstrapped
         scale = f"; of all rows taken together, on which the best scores {found.together:.4g}"
         lines.append(f"Corrected, not nested: {found.mean:.4g} (95 % {found.low:.4g} … {found.high:.4g}; BBC-CV, "
-                     "Tsamardinos et al. 2018: rows drawn again choose, the rows left out score"
+                     "Tsamardinos et al. 2018: bootstrap samples choose, left-out rows score"
                      f"{'' if results.header.by_row else scale}).")  # fmt: skip
     else:
-        lines.append("BBC-CV is left out: it needs a metric that is a function of sums over rows, rows that may be "
-                     "drawn again (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
+        lines.append("BBC-CV is left out: it needs a metric that is a function of sums over rows, rows that can be "
+                             "resampled (not forward in time), select: best, and memory for the outputs.")  # fmt: skip
     return lines
 
 
@@ -101,7 +101,7 @@ def _estimand(results: Results) -> str:
 
 
 def _certainty(results: Results) -> list[str]:
-    """How far the interval can be trusted, and what would make it narrower."""
+    """Sentences on how far the interval can be trusted, and on how to make it narrower."""
     score, header = results.score, results.header
     assert score is not None
     lines = periods(results) if header.cut == "time" else []
@@ -115,7 +115,7 @@ def _certainty(results: Results) -> list[str]:
         which = "These rows" if header.cut == "split" else f"The {units}"
         lines.append(f"{which} can be cut in one way only, so the interval stays as wide as it is.")
     elif results.few:
-        lines.append(f"Of {units}, fewer than {FEW}, repeated cuts steady the mean but are no further evidence: the "
+        lines.append(f"Of {units}, fewer than {FEW}, repeats make the mean more stable but add no evidence: the "
                      "interval counts the folds of one cut.")  # fmt: skip
     elif results.half_with_repeats is not None:
         lines.append(f"One cut into outer folds leaves this interval wide: with repeats: {REPEATS} in "
@@ -153,14 +153,14 @@ def deployed(results: Results) -> list[str]:
 
 
 def threshold(results: Results, trial: TrialRecord) -> str:
-    """From which probability on the second of two classes is predicted."""
+    """The probability from which the second of two classes is predicted, as part of a sentence."""
     assert trial.threshold is not None
     second = results.header.dataset.classes[1]
     return f"predict '{second}' from a probability of {probability(trial.threshold):.3g} (chosen on its inner folds)"
 
 
 def not_shown(results: Results) -> list[str]:
-    """Over whom no gain is shown; of the default configuration its own outer score. Advice, never a choice."""
+    """Sentences for each baseline over which no gain is shown. This is advice; it does not change the choice."""
     found = []
     for gain, other, about in verdicts.others(results):
         if not gain.shown:
@@ -172,7 +172,7 @@ def not_shown(results: Results) -> list[str]:
 
 
 def edges(results: Results) -> list[str]:
-    """Ranges whose border the deployed configuration sits at: the best may lie beyond."""
+    """Sentences on ranges at whose edge the deployed configuration lies: the best may lie beyond."""
     values, found = results.deployed.values if results.deployed else {}, []
     for path, (low, high, log) in results.header.ranges.items():
         value = values.get(path)
@@ -188,7 +188,7 @@ def edges(results: Results) -> list[str]:
 
 
 def insides(results: Results) -> list[str]:
-    """What the gradients and ReLUs of most refits show, of the winners and of the default."""
+    """Sentences on the gradients and ReLUs of most refits, of the winners and of the default."""
     winners = [(fold.refit, fold.winner) for fold in results.folds]
     defaults = [(fold.default, results.trial(fold.name, 0)) for fold in results.folds if fold.default is not None]
     return [*_insides("winner", winners), *_insides("default", defaults)]
@@ -210,7 +210,7 @@ def _insides(who: str, refits: Sequence[tuple[RefitRecord | None, TrialRecord | 
 
 
 def selection(results: Results) -> str:
-    """Which rule chose what, and whom it passed over."""
+    """A sentence on the selection rule: what it chose, and the trial with the best score that it did not."""
     (best, *_), chosen, rule = results.ranking(), results.deployed, results.selections["final"]
     assert chosen is not None
     what = {"one_se": "the smallest model within one standard error of the best",
@@ -255,7 +255,7 @@ def interval(value: Interval, folds: int, kind: str = "corrected") -> str:
 
 
 def diagnosis(trial: TrialRecord) -> list[str]:
-    """What the curves of a trial show, by which rule, and what to try."""
+    """A sentence on each finding in the curves of a trial, with its rule and what to try."""
     return [f"Its curves show {sign}: {_explained(sign, [trial])}." for sign in trial.diagnosis]
 
 
@@ -264,14 +264,14 @@ def _explained(sign: str, trials: Sequence[TrialRecord]) -> str:
 
 
 def about(results: Results, trial: TrialRecord) -> str:
-    """One trial in a line: how it ended, and what it had decided."""
+    """One trial in a line: its result, its length and its searched values."""
     ended = {"complete": f"{results.metric} {text(trial.score, False)}", "failed": f"failed: {trial.reason}",
              "pruned": "stopped early"}[trial.state]  # fmt: skip
     return f"trial {trial.number}: {ended}, {length(trial)}; {settings(trial)}"
 
 
 def length(trial: TrialRecord) -> str:
-    """How long a trial is to be trained, and how long it was; only the latter of one that has no score."""
+    """The epochs of a training on all rows, and those trained; only the latter for a trial without a score."""
     if trial.state != "complete":
         return f"{counted(trial.epochs, 'epoch')} trained"
     return f"{counted(refit_epochs(trial), 'epoch')} ({trial.epochs} trained)"
