@@ -120,7 +120,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
      "grid needs points or step on the range model.dropout", "{low: 0.0, high: 0.5}",
      "add points: 5 (or step: …), or list the values"),
     (model('hidden_size: {low: 1, high: 9, when: "model.hidden_size > 0"}'), (2, 57),
-     "'model.hidden_size > 0' goes round in a circle: the setting depends on itself", '"model.hidden_size > 0"', None),
+     "'model.hidden_size > 0' is circular: the setting depends on itself", '"model.hidden_size > 0"', None),
 ]  # fmt: skip
 
 
@@ -233,12 +233,12 @@ def test_a_seed_beyond_the_limit_names_the_limit(told):
 
 def test_a_when_whose_operands_do_not_fit_is_told_in_place(told):
     said = told(model('num_layers: [1, 2], hidden_size: {low: 1, high: 9, when: "model.activation > 3"}'))
-    assert said.startswith("e.yaml:2:77: error: 'model.activation > 3' cannot be worked out: ")
+    assert said.startswith("e.yaml:2:77: error: 'model.activation > 3' cannot be evaluated: ")
 
 
 def test_the_constraint_that_cannot_be_worked_out_is_told_in_place(told):
     said = told(HEAD + 'constraints: ["model.num_layers > 0", "model.activation * 2 > 3"]\n')
-    assert said.startswith("e.yaml:3:39: error: 'model.activation * 2 > 3' cannot be worked out: ")
+    assert said.startswith("e.yaml:3:39: error: 'model.activation * 2 > 3' cannot be evaluated: ")
 
 
 def test_a_constraint_that_fails_only_elsewhere_is_no_bug_of_tuner(tmp_path, capsys, monkeypatch):

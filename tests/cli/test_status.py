@@ -120,7 +120,7 @@ def test_a_file_that_was_just_made(tmp_path):
     make(study)
     code, out, err = inside("status", study)
     assert (code, err) == (3, "")
-    assert out == f"{study} holds no tuner study; nobody is at it\n"
+    assert out == f"{study} holds no tuner study; no search is running\n"
     assert inside("report", study)[0] == 4
     with lock(study):
         assert "pid " in inside("status", study)[1]

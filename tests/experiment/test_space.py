@@ -104,7 +104,7 @@ def test_constraints_raise_nothing_but_expression_errors(space, data, sign):
     try:
         assert full.admits(values) in (True, False)
     except ExpressionError as error:
-        assert "cannot be worked out" in str(error)
+        assert "cannot be evaluated" in str(error)
 
 
 @MANY

@@ -164,7 +164,10 @@ REFUSED = {
     "weightless": ("'weights' is 0 in every row", "some row must count"),
     "odd_masks": ("its target holds -5, which is not a class", "or -1 where nothing is asked"),
     "uneven": ("its features cannot be made an array", "rows of one shape"),
-    "raises": ("my_data.py:raises fails: ValueError: no such patient\n", "fix it; --debug shows where"),
+    "raises": (
+        "my_data.py:raises fails: ValueError: no such patient\n",
+        "fix the error in your code; --debug shows the traceback",
+    ),
     "leaves": ("my_data.py:leaves fails: SystemExit: 3", "fix it"),
     "frame": ("returns a table, and nothing says which column is the target", "dataset.target: one of a, kind, when"),
     "cells": ("column 'a': row 1 holds a list", "one in a cell"),

@@ -23,8 +23,7 @@ CONFIGURATION = 26  # columns that a column of name=value pairs needs at least
 
 def console(*, as_text: bool = False) -> Console:
     """Standard output through rich; control characters in data are shown, never executed. `as_text`: for a file,
-    without
-    colours and 100 columns wide."""
+    without colours and 100 columns wide."""
     from rich.console import Console as RichConsole
     from rich.segment import Segment
 
@@ -121,8 +120,7 @@ def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
 
 def draw(to: Console, table: Table) -> None:
     """Print a table with rich. If it does not fit, the searched values move into one column of `name=value` pairs; if
-    it
-    still does not fit, spare columns are left out."""
+    it still does not fit, spare columns are left out."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table as RichTable

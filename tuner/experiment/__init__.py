@@ -1,1 +1,1 @@
-"""What was asked and what came out, as frozen values: experiment, search space, records."""
+"""Experiments, search spaces and the records of results, as frozen values."""

@@ -19,12 +19,12 @@ class Configuration:
 
     @property
     def epochs(self) -> int:
-        """Epochs to train at most."""
+        """The largest number of epochs to train."""
         return int(self.training["epochs"])
 
     @property
     def patience(self) -> int | None:
-        """Of early stopping; None without."""
+        """The patience of early stopping; None without early stopping."""
         stopping = self.training.get("early_stopping")
         return stopping and int(stopping["patience"])
 

@@ -1,7 +1,7 @@
-"""What a trial's curves show of its training: signs, each with its rule, its threshold and its remedies.
+"""Diagnoses trainings from their curves: signs, each with its rule, its threshold and its remedies.
 
-Losses are compared with that of the best constant prediction on the same rows, which ignores the features: it is 1 for
-the squared error of scaled targets, the entropy of the classes for cross-entropy, and so gives every loss a scale.
+Losses are compared with that of the best constant prediction on the same rows, which ignores the features. It is 1 for
+the squared error of scaled targets and the entropy of the classes for cross-entropy, so it gives every loss a scale.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DIVERGED_LOSS = 1.5  # diverged: median training loss of the second half
 UNSTABLE_RISES = 0.03  # unstable: root mean square of the rises of both losses from epoch to epoch, in the second half
 LAST_WINDOW = 0.1  # still improving: between the last two windows of this share of the epochs …
 STILL_IMPROVING = 0.03  # … mean validation loss fell by this share of the gain
-SMALLEST_GAIN = 0.2  # what counts as the gain where it is smaller
+SMALLEST_GAIN = 0.2  # lower limit of the gain in these comparisons
 OVERFITTING_RISE = (
     0.1  # overfitting: validation loss at the epoch that counts, above its lowest, as a share of the gain
 )
@@ -31,7 +31,7 @@ LEARNED_FALL = 0.04  # nothing to learn: validation loss never fell so far below
 TRAINED_FALL = 0.02  # … though training loss fell by this much, to at most this much above it
 UNDERFITTING_LOSS = 0.8  # underfitting: both losses still above this …
 UNDERFITTING_GAP = 0.15  # … and that of validation at most this much above that of training
-FEWEST_EPOCHS = 3  # epochs that allow a diagnosis by the losses
+FEWEST_EPOCHS = 3  # epochs that a diagnosis by the losses needs
 VANISHING_RATIO = 1e-3  # vanishing: the smallest of the layers' gradients as a share of the largest
 EXPLODING_NORM = 100.0  # exploding: the norm of a whole gradient; losses are of the order of 1, targets being scaled
 DEAD_SHARE = 0.5  # dead ReLUs: the share of a layer's units that are 0 for every row
@@ -39,7 +39,12 @@ DEAD_SHARE = 0.5  # dead ReLUs: the share of a layer's units that are 0 for ever
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to try, and by which settings a configuration has it already: values of each, or any but null and none."""
+    """What to try, and the settings that show that a configuration already has it.
+
+    Attributes:
+        text: the advice.
+        settings: path → values; no values means any value but null and none.
+    """
 
     text: str
     settings: Mapping[str, Collection[Any]] = field(default_factory=dict)
@@ -60,9 +65,15 @@ class Sign:
 
 @dataclass(frozen=True, eq=False)
 class FoldTraining:
-    """The training of one fold: both losses (E,), the epoch that counts (from 1), the losses of the best constant
-    prediction on training and on validation rows, the norms of its layers' gradients (E, layers), and the shares of
-    dead units of its ReLUs (ReLUs,)."""
+    """The training of one fold.
+
+    Attributes:
+        train_loss, loss: (E,), training and validation loss.
+        best: the epoch whose score is used, from 1.
+        constant: losses of the best constant prediction on training and validation rows.
+        norms: (E, layers), gradient norms.
+        dead: (ReLUs,), share of dead units, 0 … 1.
+    """
 
     train_loss: FoldCurve
     loss: FoldCurve
@@ -142,11 +153,11 @@ SIGNS = {
     ),
 }
 
-CONSEQUENCES = {"exploding gradients", "dead ReLUs"}  # what else is worth saying of a training that diverged
+CONSEQUENCES = {"exploding gradients", "dead ReLUs"}  # other signs that are reported if a training diverged
 
 
 def advice(sign: str, configurations: Sequence[Configuration]) -> str:
-    """What to try against a sign: all but what every one of these configurations has already."""
+    """The remedies of a sign in words, without those that all of these configurations already have."""
     wanted = [each.text for each in SIGNS[sign].remedies if not all(map(each.applied, configurations))]
     return ", ".join(wanted[:-1]) + (" or " if wanted[1:] else "") + wanted[-1]
 
@@ -156,7 +167,11 @@ def diagnose(
 ) -> tuple[str, ...]:
     """The signs that more than half of the folds show, in the order of `SIGNS`.
 
-    `epochs` were planned; `patience` is that of early stopping, None without; `broken`: a loss or score was no number.
+    Args:
+        folds: the training of each fold.
+        epochs: planned epochs.
+        patience: patience of early stopping; None without early stopping.
+        broken: whether a loss or score was not a number.
     """
     curves = [_Curves.of(fold) for fold in folds]
     lowest = [each.held.min() for each in curves if len(each.held)]
@@ -183,7 +198,7 @@ def inside(norms: Floats, dead: Floats) -> set[str]:
 
 
 def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | None, learned: float) -> set[str]:
-    """Of one fold; `learned` is how far validation loss fell below a constant prediction's, averaged over the folds."""
+    """The signs of one fold; `learned` is how far validation loss fell below the constant prediction's, on average."""
     found = inside(fold.norms, fold.dead)
     if len(curves.train) < FEWEST_EPOCHS:
         return found
@@ -191,7 +206,7 @@ def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | Non
         return found | {"diverged"}
     if curves.shaken(curves.half):
         found.add("unstable")
-    hindered = bool(found) or curves.shaken()  # what keeps a network from training explains its losses
+    hindered = bool(found) or curves.shaken()  # these signs already explain high losses
     if ended := _ended(curves, epochs, patience) if curves.falling else None:
         found.add(ended)
     if not hindered and not ended and learned < LEARNED_FALL and curves.trained:
@@ -204,7 +219,7 @@ def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | Non
 
 
 def _ended(curves: _Curves, epochs: int, patience: int | None) -> str | None:
-    """The sign of a loss that was still falling: by what ended the training; none where a pruner did."""
+    """The sign of a loss that was still falling, by what ended the training; None if a pruner did."""
     if patience is not None and len(curves.train) - curves.best >= patience:
         return "stopped too early"
     return "still improving" if len(curves.train) == epochs else None
@@ -212,7 +227,7 @@ def _ended(curves: _Curves, epochs: int, patience: int | None) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class _Curves:
-    """Both losses (E,) of a fold in units of a constant prediction's, and the epoch that counts, from 1."""
+    """Both losses (E,) of a fold in units of a constant prediction's, and the epoch whose score is used, from 1."""
 
     train: Floats
     held: Floats
@@ -220,7 +235,7 @@ class _Curves:
 
     @classmethod
     def of(cls, fold: FoldTraining) -> _Curves:
-        """Up to where the fold stopped; empty where a constant prediction makes no loss."""
+        """The curves up to the epoch where the fold stopped; empty if the constant prediction has a loss of 0."""
         pairs = [(t, v) for t, v in zip(fold.train_loss, fold.loss, strict=True) if t is not None and v is not None]
         if not pairs or not min(fold.constant) > 0:
             return cls(np.empty(0), np.empty(0), fold.best)
@@ -229,7 +244,7 @@ class _Curves:
 
     @property
     def half(self) -> int:
-        """Where the second half of the epochs begins, from 0."""
+        """The first epoch of the second half, from 0."""
         return (len(self.train) - 1) // 2
 
     @property
@@ -243,13 +258,14 @@ class _Curves:
         return max(1 - float(self.held.min()), SMALLEST_GAIN)
 
     def shaken(self, begin: int = 0) -> bool:
-        """Whether both losses jump from that epoch on: dropout makes that of training jump, a rising validation loss
-        alone is overfitting."""
+        """Whether both losses jump from that epoch on. The training loss alone may jump by dropout; a validation loss
+        that rises alone is overfitting."""
         return min(_rises(self.train[begin:]), _rises(self.held[begin:])) > UNSTABLE_RISES
 
     @property
     def diverged(self) -> bool:
-        """A large loss alone is not enough: a network that begins far off and learns slowly falls steadily."""
+        """Whether the training loss is large and does not fall steadily: a network that learns slowly falls
+        steadily."""
         steady = self.train[-1] < self.train[0] and _rises(self.train[self.half :]) <= UNSTABLE_RISES
         return bool(np.median(self.train[self.half :]) > DIVERGED_LOSS) and not steady
 
@@ -262,7 +278,7 @@ class _Curves:
 
     @property
     def overfits(self) -> bool:
-        """Whether the epoch that counts lies behind the lowest validation loss, and so far above it."""
+        """Whether the epoch whose score is used lies after the lowest validation loss, and its loss far above that."""
         counts, lowest = self.best - 1, int(self.held.argmin())
         around = self.held[max(0, counts - self.window + 1) : counts + 1].mean()
         risen = around - self.held[lowest] > OVERFITTING_RISE * self.gain
@@ -270,12 +286,12 @@ class _Curves:
 
     @property
     def trained(self) -> bool:
-        """Whether training loss fell, to what a constant prediction has or below."""
+        """Whether training loss fell, to about a constant prediction's loss or below."""
         return bool(self.train[-1] < 1 + TRAINED_FALL and self.train.max() - self.train[-1] > TRAINED_FALL)
 
     @property
     def underfits(self) -> bool:
-        """Whether both losses are high, and about as high: dropout can make that of training high alone."""
+        """Whether both losses are high and nearly equal: dropout can make the training loss alone high."""
         return bool(
             min(self.train[-1], self.held[-1]) > UNDERFITTING_LOSS
             and self.held[-1] - self.train[-1] <= UNDERFITTING_GAP

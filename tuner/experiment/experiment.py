@@ -20,14 +20,14 @@ from tuner.experiment.space import Choice, Parameter, Range, Space
 from tuner.experiment.stated import with_stated
 from tuner.experiment.yaml_file import Document, Node, Problem, at, read
 
-MEANING = 1  # to be raised where the same settings train, cut or score otherwise than before
+MEANING = 1  # increase when the same settings train, split or score differently
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")
 DEFAULT_TRIALS = 30
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What experiments can name: the settings of each model and dataset, of training, and the metrics."""
+    """The components that experiments can name: settings of each model and dataset, of training, and metrics."""
 
     models: Alternatives
     datasets: Alternatives
@@ -37,7 +37,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What was asked: settled sections, and the search space of model and training."""
+    """A checked experiment: the sections without a search, and the search space of model and training."""
 
     name: str
     document: Document
@@ -47,44 +47,44 @@ class Experiment:
     resampling: Resampling
     search: Search
     limits: Limits
-    problems: tuple[Problem, ...] = ()  # warnings; and, as `attempt` gives it, errors of model and training
+    problems: tuple[Problem, ...] = ()  # warnings; from `attempt` also errors of model and training
 
     @property
     def folder(self) -> Path:
-        """Where relative paths of the file start."""
+        """The folder that relative paths of the file start from."""
         return self.document.path.parent
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What forbids a search."""
+        """Problems that forbid a search."""
         return tuple(p for p in self.problems if not p.warning)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is legal and probably not meant, each as a text for the terminal."""
+        """Warnings about valid settings that are probably mistakes, formatted for the terminal."""
         return tuple(self.document.render([p]) for p in self.problems if p.warning)
 
     @property
     def trials(self) -> int:
-        """Total trials per chain: as asked, by default every grid cell or 30."""
+        """Total trials per chain: `search.trials`, by default every grid cell or 30."""
         if self.search.sampler != "grid":
             return self.search.trials or DEFAULT_TRIALS
         cells = grid.size(self.space)
         return min(cells, self.search.trials or cells)
 
     def error(self, where: str, message: str, hint: str | None = None) -> ExperimentError:
-        """An error placed at the entry `where` (a dotted path), for what only the data can tell."""
+        """An error at the entry `where` (a dotted path), for checks that need the data."""
         node = _node(self.document.root, where)
         return ExperimentError(self.document.render([at(node.key or node, message, hint)]))
 
     def warning(self, where: str, message: str, hint: str | None = None) -> str:
-        """A warning placed there, as a text for the terminal."""
+        """A warning at the entry `where`, formatted for the terminal."""
         node = _node(self.document.root, where)
         return self.document.render([at(node.key or node, message, hint, warning=True)])
 
     def identity(self) -> dict[str, Any]:
-        """What must not change between runs of one study, as JSON has it: the file's content, less name, totals and
-        limits; the defaults of what it does not say; and what the program means by all of that."""
+        """The settings that must not change between runs of one study, as JSON values: the file's content without name,
+        totals and limits; the defaults of settings that are left out; and the version of their meaning."""
         tree = self.document.root.plain()
         search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
         kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
@@ -99,7 +99,7 @@ class Experiment:
         return {**found, "order of the searched settings": order}
 
     def _defaults(self) -> dict[str, Any]:
-        """Every setting that is not searched, whether the file says it or not."""
+        """Every setting that is not searched, whether the file gives it or not."""
         sections = {"dataset": self.dataset, "resampling": self.resampling, "search": self.search}
         settled = {name: section.model_dump(mode="json") for name, section in sections.items()}
         settled["search"].pop("trials")
@@ -122,7 +122,10 @@ def load(path: Path, catalogue: Catalogue) -> Experiment:
 
 
 def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experiment:
-    """The same, but mistakes that leave data and resampling known are kept as `errors`: the data may show more."""
+    """Read and check the file, or its `text` as it once was.
+
+    Mistakes outside of the dataset, resampling, search and limits are kept as `errors`, because checks with the data
+    may find more. Raises `ExperimentError` for others."""
     document = read(path, text)
     reader = Reader()
     root = document.root
@@ -148,19 +151,19 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
 
 
 def _stated(root: Node) -> dict[str, Node]:
-    """What the file states of the default configuration."""
+    """The settings of the default configuration that the file states."""
     stated = root.entries["search"].entries.get("default") if "search" in root.entries else None
     return stated.entries if stated else {}
 
 
 def _inner_keys(key: str) -> tuple[str, ...]:
-    """Where a key of the top level belongs, if it is one of a section's."""
+    """The paths of the settings in sections that have the name of a key of the top level."""
     sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
     return tuple(f"{section}.{key}" for section, cls in sections.items() if key in cls.model_fields)
 
 
 def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[Problem]:
-    """The sections in which nothing is open, each as its typed value; or what is wrong with them."""
+    """The sections without a search, each as its typed value; or the problems in them."""
     root, reader = document.root, Reader()
     reader.searchable = False
     if "dataset" in root.entries:
@@ -184,7 +187,7 @@ def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[
 
 
 def _whole(reader: Reader, root: Node, section: str, error: ValidationError) -> None:
-    """Place what only a whole section can tell (pydantic's own validators)."""
+    """Place an error that concerns a whole section (of pydantic's validators)."""
     own = [e for e in error.errors() if e["type"] == "value_error"] or error.errors()
     node = _node(root, ".".join((section, *map(str, own[0]["loc"][:1]))))
     text = own[0]["msg"].removeprefix("Value error, ")
@@ -240,14 +243,14 @@ def _known_names(reader: Reader, space: Space) -> None:
 
 
 def _ordered(reader: Reader) -> tuple[Parameter, ...]:
-    """The parameters, each after those that its condition reads; the file's order where that is free."""
+    """The parameters, each after those that its condition reads; otherwise in the file's order."""
     waiting, ordered = list(reader.parameters), []
     while waiting:
         open_names = {n for p in waiting for n in (p.path, p.target)}
         ready = [p for p in waiting if not open_names & _reads(p)]
         if not ready:
             expression, node = next((e, n) for e, n in reader.whens if set(e.names) & open_names)
-            reader.wrong(node, f"'{expression.text}' goes round in a circle: the setting depends on itself")
+            reader.wrong(node, f"'{expression.text}' is circular: the setting depends on itself")
             return tuple(reader.parameters)
         ordered.append(ready[0])
         waiting.remove(ready[0])
@@ -260,7 +263,7 @@ def _reads(parameter: Parameter) -> set[str]:
 
 
 def _search_problems(experiment: Experiment) -> list[Problem]:
-    """What sampler and space say about each other."""
+    """Problems of combining this sampler with this search space."""
     root, space, search = experiment.document.root, experiment.space, experiment.search
     place = root.entries.get("search", root)
     problems = []
@@ -291,7 +294,7 @@ def _grid_problems(space: Space, trials: int | None, place: Node) -> list[Proble
 
 
 def _evaluable(experiment: Experiment, reader: Reader) -> list[Problem]:
-    """Try every expression on the default configuration: operands that do not fit are told before any training."""
+    """Evaluate every expression on the default configuration, so that type errors are reported before training."""
     space, problems = experiment.space, []
     default = space.default()
     scope = space.scope(default)

@@ -51,16 +51,17 @@ class Expression:
     names: tuple[str, ...]
 
     def value(self, scope: Mapping[str, Any]) -> Any:
-        """The value under `scope` (path → value); raises `Absent` for a setting that is not there."""
+        """The value under `scope` (path → value). Raises `Absent` for a missing setting, `ExpressionError` for operands
+        that do not fit."""
         try:
             return _evaluate(self.tree, scope)
         except (TypeError, ZeroDivisionError, OverflowError) as error:
-            raise ExpressionError(f"'{self.text}' cannot be worked out: {error}") from error
+            raise ExpressionError(f"'{self.text}' cannot be evaluated: {error}") from error
 
     def holds(self, scope: Mapping[str, Any], *, absent: bool) -> bool:
-        """Whether it is true; `absent` is the answer where it names a setting that is not there.
+        """Whether it is true; `absent` is the result if it names a missing setting.
 
-        What cannot be worked out (a division by zero) does not hold."""
+        An expression that cannot be evaluated (a division by zero) is false."""
         try:
             return bool(self.value(scope))
         except Absent:
@@ -80,7 +81,7 @@ def parse(text: str) -> Expression:
     names: dict[str, None] = {}
     try:
         _check(tree, names)
-        ast.unparse(tree)  # what is too deep for this is too deep to be worked out
+        ast.unparse(tree)  # an expression too deep for this is too deep to evaluate
     except RecursionError as error:
         raise ExpressionError("an expression this deep cannot be read") from error
     return Expression(text, tree, tuple(names))

@@ -9,11 +9,11 @@ from tuner.errors import NoResultError
 from tuner.experiment.expressions import Expression
 from tuner.experiment.space import Parameter, Space, Values
 
-MOST, EACH = 200_000, 20  # partial cells that may be looked at: in all (up to 4 s), and more for each one found
+MOST, EACH = 200_000, 20  # partial cells that may be visited: in all (up to 4 s), and in addition for each cell found
 
 
 def controlling(space: Space) -> frozenset[str]:
-    """The parameters on which the existence of others depends: selectors, and whatever a `when` reads."""
+    """The parameters on which the existence of others depends: selectors, and parameters that a `when` reads."""
     read = {name for p in space.parameters if p.condition.when for name in p.condition.when.names}
     return frozenset(p.path for p in space.parameters if p.selector or p.path in read or p.target in read)
 
@@ -26,8 +26,8 @@ def size(space: Space) -> int:
 def cells(space: Space) -> Iterator[Values]:
     """The cells that the constraints admit, in order, the last parameter fastest. Lazy: a large grid costs nothing.
 
-    A constraint is asked as soon as all that it reads is decided, so that whole parts of a grid are left out at once.
-    Raises `NoResultError` where too many have to be looked at for each one that is found."""
+    A constraint is checked as soon as all parameters that it reads are decided, so that whole parts of a grid are left
+    out at once. Raises `NoResultError` if too many cells have to be visited for each one that is found."""
     looked = found = 0
 
     def decide(values: Values, rest: list[Parameter]) -> Iterator[Values]:
@@ -58,7 +58,7 @@ def _reads(constraint: Expression, parameter: Parameter) -> bool:
 
 def _branches(space: Space) -> Iterator[tuple[Values, list[Parameter]]]:
     """Each combination of the controlling parameters, with the other parameters that then exist. Raises `NoResultError`
-    where there are more than `MOST`."""
+    if there are more than `MOST`."""
     control, decided = controlling(space), 0
 
     def decide(position: int, values: Values, rest: list[Parameter]) -> Iterator[tuple[Values, list[Parameter]]]:

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Total = Annotated[int, Field(ge=1, le=2**53, strict=True)]
 Whole = Annotated[int, Field(strict=True)]
 Real = Annotated[float, Field(strict=True)]
-Number = Whole | Real  # as it was written: 1 is not 1.0
+Number = Whole | Real  # as in the experiment file: 1 is not 1.0
 Flag = Annotated[bool, Field(strict=True)]
 CLOSED = ConfigDict(extra="forbid")
 
@@ -41,10 +41,20 @@ class Dummy:
 
 @dataclass(frozen=True)
 class ChainHeader:
-    """How many rows a chain has, and what its outer-test rows are; packed arrays as text.
+    """The rows of a chain, in numbers and as packed arrays.
 
-    `trained` is the mean number of training rows of its inner folds, `share` that of validation rows per training row;
-    `unseen` is, by kind, how many values only the test rows show, of how many."""
+    Attributes:
+        name: outer-1 … or final.
+        rows, test: number of training and outer-test rows.
+        folds: number of inner folds.
+        trained: mean number of training rows of the inner folds.
+        digest: hash of rows and test rows.
+        share: validation rows per training row.
+        dummy: the dummy baseline.
+        unseen: kind → (values only in test rows, values in test rows).
+        tested, weights, truth: packed row numbers, weights and targets of the test rows.
+        validated: packed bootstrap unit of every validation row (flat search).
+    """
 
     __pydantic_config__ = CLOSED
     name: str
@@ -64,7 +74,7 @@ class ChainHeader:
 
 @dataclass(frozen=True)
 class DatasetHeader:
-    """The data, with a fingerprint of all of it, and one of its targets."""
+    """The data, with a hash of all of it (`fingerprint`), and a hash of its targets (`truth`)."""
 
     __pydantic_config__ = CLOSED
     name: str
@@ -78,9 +88,9 @@ class DatasetHeader:
 
 @dataclass(frozen=True)
 class StudyHeader:
-    """All that is needed to continue a study, to refuse another experiment, and to report without torch.
+    """The data to continue a study, to refuse another experiment, and to report without torch.
 
-    `raised` are the totals of trials that had been reached when a run raised them."""
+    `raised`: totals of trials that had been reached when a later run increased them."""
 
     __pydantic_config__ = CLOSED
     schema: Whole
@@ -128,7 +138,7 @@ class StudyHeader:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The versions and the machine, on which results may depend."""
+    """The versions and the hardware, on which results may depend."""
 
     __pydantic_config__ = CLOSED
     versions: Mapping[str, str]
@@ -139,7 +149,9 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Run(Conditions):
-    """The conditions of a run, and how it ended, if it has ended; `seconds` is its time limit."""
+    """The conditions of a run, and how it ended, if it did.
+
+    `finished`: number of trials before the run; `seconds`: its time limit."""
 
     workers: Whole | None
     finished: Count

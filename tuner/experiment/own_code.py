@@ -1,7 +1,8 @@
-"""The user's own code: `FILE.py:NAME` beside the experiment file, or `package.module:NAME` that is installed.
+"""The user's own code: `FILE.py:NAME` next to the experiment file, or `package.module:NAME` that is installed.
 
-`found` imports it, and hashes it with what it imports from beside it; `code_of` reads its annotated arguments. That is
-a `Code`, plain values for other processes; `described` makes settings of them without running anything.
+`found` imports it, and hashes it with the modules that it imports from its folder; `code_of` reads its annotated
+arguments. The result, a `Code`, has plain values for other processes; `described` makes settings of them without
+running anything.
 """
 
 from __future__ import annotations
@@ -39,12 +40,18 @@ ANNOTATE = "annotate them as int, float, bool, str or Literal"
 
 @dataclass(frozen=True)
 class Kind:
-    """What kind of code is named: the section that names it, the word for it, and how messages speak of it.
+    """A kind of user code: a model or a loader.
 
-    `handed_in`: names of arguments that are filled in; one with a default is a setting all the same, unless it is in
-    `despite_default` or annotated as `Annotated[int, "shape"]`. `required`: how to give a setting that has no default;
-    `unclear`: what is wrong with an argument that is neither. `declared`: an installed package must declare an entry
-    point of the group "tuner", as anything else could be meant."""
+    Attributes:
+        section: "model" or "dataset".
+        word: placeholder in messages, "CLASS" or "FUNCTION".
+        what: what the object must be, for messages.
+        fits: whether an object is of this kind.
+        handed_in: names of arguments that tuner fills in, unless they have a default; see `despite_default`.
+        required, unclear: messages about a setting without a default, and an argument that is neither.
+        despite_default: names that are filled in even if they have a default, as are those annotated as "shape".
+        declared: an installed package must declare an entry point of the group "tuner".
+    """
 
     section: str
     word: str
@@ -59,10 +66,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Code:
-    """What the user's code says of itself: no object of it, so that a process can know it without running it.
+    """A plain description of the user's code, which other processes can use without running it.
 
-    `fields`: annotation and default (or `Field`) of each argument that is a setting; `handed_in`: the arguments that
-    are filled in; `files` and their `digest`: of the code and of what it imports from beside it."""
+    `fields`: annotation and default (or `Field`) of each argument that is a setting; `handed_in`: arguments that are
+    filled in; `files`, `digest`: the files of the code and of its imports from the same folder, and their hash."""
 
     name: str
     called: str
@@ -93,7 +100,7 @@ def check_name(name: str, kind: Kind) -> None:
 
 
 class Found(NamedTuple):
-    """A class or function of the user, the files that it is made of, and their hash."""
+    """A class or function of the user, its files, and their hash."""
 
     made: Any
     files: tuple[Path, ...]
@@ -127,7 +134,7 @@ def failed(name: str, error: BaseException, on: str = "") -> Fault:
     """An exception of the user's code, in words. Raises `LimitReached` if the machine is at fault."""
     if lack := lacking(error):
         raise LimitReached(f"{name} cannot run{on}: {lack}") from error
-    return Fault(f"{name} fails{on}: {first_line(error)}", "fix it; --debug shows where")
+    return Fault(f"{name} fails{on}: {first_line(error)}", "fix the error in your code; --debug shows the traceback")
 
 
 def first_line(error: BaseException) -> str:
@@ -140,13 +147,13 @@ def first_line(error: BaseException) -> str:
     return f"{kind}: {text.partition(chr(10))[0]}"[:300]
 
 
-_beside: set[str] = set()  # modules that the user's code last brought with it
+_beside: set[str] = set()  # modules that user code last imported from its folder
 
 
 @contextmanager
 def reaching(root: Path) -> Iterator[None]:
     """Let imports find modules in `root` and installed ones."""
-    elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # that is not installed
+    elsewhere = {"", str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}  # not for installed modules
     paths = sys.path[:]
     sys.path[:] = [*(entry for entry in paths if entry not in elsewhere), str(root)]  # last: it hides no library
     importlib.invalidate_caches()
@@ -176,7 +183,7 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         text = f"{where} is installed, and its package declares no entry point of the group '{GROUP}'"
         hint = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
         raise UsageError(text, hint)
-    for name in _beside:  # another folder may have one of the same name
+    for name in _beside:  # another folder may have a module of the same name
         sys.modules.pop(name, None)
     _beside.clear()
     before, process = set(sys.modules), os.getpid()
@@ -186,11 +193,11 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     except ModuleNotFoundError as error:
         missing = f"there is no module '{error.name}', neither in {folder} nor installed"
         raise UsageError(f"{where}: {missing}", "pip install it, or put it there") from error
-    except BaseException as error:  # it runs in a process of its own, where KeyboardInterrupt is the code's own
+    except BaseException as error:  # it runs in a separate process, where only the code itself raises KeyboardInterrupt
         raise _broken(where, error, kind) from error
     finally:
         if os.getpid() != process:
-            os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
+            os._exit(0)  # the user's code forked: exit in the copy, the original goes on
     files = {name: Path(file) for name in set(sys.modules) - before if (file := _file_beside(sys.modules[name], root))}
     _beside.update(name for name, file in files.items() if Path(file) != path)
     place = getattr(module, "__file__", None)  # a namespace package has none
@@ -322,7 +329,7 @@ def code_of(name: str, found: Found, kind: Kind, base: type[Settings]) -> Code:
         elif not given:
             near = did_you_mean(argument.name, kind.handed_in)
             text = f"{name}: its argument '{argument.name}' {kind.unclear}"
-            raise UsageError(text, f"write {argument.name}: int, say; or {near}")
+            raise UsageError(text, f"annotate it, for example {argument.name}: int; or {near}")
     return Code(name, getattr(made, "__name__", kind.word), fields, tuple(handed_in), files, digest)
 
 
@@ -331,7 +338,7 @@ def described(code: Code, base: type[Settings]) -> Described:
     fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an argument may be called as one of pydantic's methods
+            warnings.simplefilter("ignore")  # an argument may have the name of a pydantic method
             return Described(code, create_model(code.called, __base__=base, **fields))
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""Arrays as short text, for the study: NumPy's own format, compressed, in letters."""
+"""Packs arrays as short text for the study: NumPy's file format, compressed, in base64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 2**29  # bytes
 
 
 def pack(array: NDArray[Any]) -> str:
-    """The array as text, every bit of it."""
+    """The array as text, without loss."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return base64.b64encode(zlib.compress(file.getvalue(), 6)).decode("ascii")
@@ -30,14 +30,15 @@ def as_small(numbers: NDArray[Any]) -> NDArray[Any]:
 
 
 def unpack(text: str) -> NDArray[Any]:
-    """The inverse. Raises `StorageError` for what is no such text, or would take more than `MOST` bytes."""
+    """The inverse of `pack`. Raises `StorageError` if the text is damaged, or would unpack to more than `MOST`
+    bytes."""
     opener = zlib.decompressobj()
     try:
         file = io.BytesIO(opener.decompress(base64.b64decode(text, validate=True), MOST))
         if not opener.eof or np.lib.format.read_magic(file) != (1, 0):
             raise ValueError
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if min(shape, default=0) < 0:  # which `reshape` would fill in
+        if min(shape, default=0) < 0:  # `reshape` would infer a negative length
             raise ValueError
         return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran else "C").copy()
     except (ValueError, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""Where a setting stands in an experiment, and how its class declares it."""
+"""The place of a setting in an experiment, and its declaration in a class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERYWHERE = Condition()
 @dataclass(frozen=True)
 class Place:
     """A setting's path in the file, its path in the settings tree (without the names of branches), and the condition
-    under which it counts."""
+    under which it exists."""
 
     path: str
     target: str
@@ -32,7 +32,7 @@ class Place:
         return replace(self, path=joined(self.path, name), target=joined(self.target, name))
 
     def under(self, selector: str, option: str) -> Place:
-        """The same where the parameter `selector` chooses an option."""
+        """The same place, under the condition that the parameter `selector` chooses an option."""
         return replace(self, condition=self.condition.under(selector, option))
 
 

@@ -21,7 +21,7 @@ Wrong = Callable[[Problem], None]
 def unknown_keys(
     node: Node, allowed: tuple[str, ...], path: str, deeper: Mapping[str, str] = NOTHING
 ) -> Iterator[Problem]:
-    """A problem for each key that is not allowed here, the near miss named; `deeper` keys have their place told."""
+    """A problem for each key that is not allowed here, with the nearest allowed key, or the place of a `deeper` key."""
     for key, entry in node.entries.items():
         if key not in allowed:
             where = f" in {path}" if path else ""
@@ -31,7 +31,7 @@ def unknown_keys(
 
 
 def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:
-    """The range that `node` describes, or None; what is wrong with it goes to `wrong`."""
+    """The range that `node` describes, or None; problems are passed to `wrong`."""
     entries = node.entries
     numbers = {key: _number(entries, key, path, integer=integer, wrong=wrong) for key in ("low", "high", "step")}
     points = _number(entries, "points", path, integer=True, wrong=wrong)

@@ -1,4 +1,4 @@
-"""Reads the settings tree of an experiment against its typed settings: what is fixed, what is open, what is wrong.
+"""Reads the settings tree of an experiment against its typed settings: fixed values, open parameters, and problems.
 
 A value is fixed, a list is a choice, `low`/`high` is a range, `choose` opens a branch. Every mistake is collected,
 with its place; nothing is raised here.
@@ -52,7 +52,7 @@ class Reader:
 
     def component(self, node: Node, among: Alternatives, place: Place, default: str | None = None) -> None:
         """One of several named settings: `name`, `{name: …, setting: …}`, `{choose: {…}}` or a list of names; `default`
-        is the name that stands where the file has none."""
+        is the name to use if the file has none."""
         path, entries = place.path, node.entries
         if isinstance(node.value, str):
             self._named(node, node, among, place)
@@ -148,8 +148,8 @@ class Reader:
                 self._default(field.get_default(call_default_factory=True), here)
 
     def _where_used(self, node: Node, declared: Declared, above: Place) -> Place:
-        """The place of a setting, with what it needs of a searched sibling as a condition; where that is otherwise, it
-        has its default: no trial is spent on what changes nothing."""
+        """The place of a setting, under the condition that searched siblings have the values that it needs. Otherwise
+        it has its default: no trial is spent on values without effect."""
         here = above / declared.name
         wants = [
             " or ".join(f"{joined(above.target, other)} {comparison(value)}" for value in values)
@@ -248,7 +248,7 @@ class Reader:
             self.parameters.append(Parameter(path, place.target, domain, place.condition, default))
 
     def _when(self, node: Node | None, declared: Declared, place: Place) -> Place:
-        """The place with `when` as a condition; where it does not hold, the setting takes its default."""
+        """The place with `when` as a condition; if it does not hold, the setting takes its default."""
         if node is None:
             return place
         expression = self.expression(node)
@@ -259,7 +259,7 @@ class Reader:
         return replace(place, condition=place.condition.given(expression))
 
     def expression(self, node: Node) -> Expression | None:
-        """Parse a text node as an expression; adds a problem if it is none."""
+        """Parse a text node as an expression; adds a problem if it is not one."""
         if not isinstance(node.value, str):
             self.wrong(node, f"an expression is text, not {node.text()}", 'quote it: "model.num_layers > 1"')
             return None

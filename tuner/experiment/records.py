@@ -18,7 +18,7 @@ from tuner.experiment.space import Values
 
 T = TypeVar("T")
 State = Literal["complete", "pruned", "failed"]
-# what earlier versions kept as a trial's failure, though the machine was at fault: such a trial is trained again
+# failures of earlier versions that were caused by the machine, not by the trial: such trials are trained again
 OUTSIDE = re.compile(
     r"the worker process died \((SIGKILL|exit code 1)\)|(OSError|BlockingIOError|RuntimeError|ImportError): .*"
     rf"({'|'.join(map(re.escape, SAID))})"
@@ -39,8 +39,22 @@ class FoldCurves:
 class TrialRecord:
     """One configuration scored on all inner folds of its chain, or the reason why it failed.
 
-    `score` is the mean of `fold_scores`, each at the epoch that counts (`best_epochs`). `means` is, per epoch, the
-    mean over folds of the score that would have counted had training ended there.
+    Attributes:
+        number: trial number, from 0.
+        values: the searched parameters.
+        seconds: training time.
+        score: mean of `fold_scores`.
+        fold_scores, best_epochs: per inner fold, the score and its epoch, from 1.
+        means: per epoch, the mean over folds of the score if training had ended there.
+        parameters: number of weights and biases.
+        reason, details: why the trial failed, and the traceback.
+        last_epoch: the last epoch of a failed trial.
+        diagnosis: words of `diagnosis.SIGNS`.
+        threshold: log-odds above which the second class is predicted, if that was chosen.
+        row_scores: of a flat search, packed (V,): the score of every validation row, fold after fold; or (V, S), the
+            totals of the rows, if the score is not a mean over rows.
+        refit: a refit that was trained along with the trial for another chain; it is stored as a refit.
+        curves: losses and scores per fold and epoch.
     """
 
     number: int
@@ -56,11 +70,10 @@ class TrialRecord:
     reason: str | None = None
     details: str | None = None
     last_epoch: int = 0
-    diagnosis: tuple[str, ...] = ()  # words of `diagnosis.SIGNS`
-    threshold: float | None = None  # log-odds from which the second class is predicted, if that was chosen
-    row_scores: str | None = None  # of a flat search, packed (V,): of every validation row, fold after fold; or their
-    # totals (V, S), where the score is no mean over rows
-    refit: RefitRecord | None = None  # what would be its refit, trained with it for another chain; stored as such
+    diagnosis: tuple[str, ...] = ()
+    threshold: float | None = None
+    row_scores: str | None = None
+    refit: RefitRecord | None = None
     curves: FoldCurves = FoldCurves()  # the last field: `CURVES` cuts it off
 
     @property
@@ -73,8 +86,16 @@ class TrialRecord:
 class RefitRecord:
     """A configuration trained on all rows of a chain and scored once on its outer-test rows, or the reason why not.
 
-    `after` is how many trials the chain had finished when it was chosen. `gradients` are, per layer and epoch, the norm
-    of the gradient in the last batch; `dead` is, per ReLU, the share of its units that no outer-test row made speak.
+    Attributes:
+        train_loss: per epoch.
+        after: number of trials that the chain had finished when the refit was written.
+        predictions: packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units.
+        confusion: for tasks with labelled positions, true by predicted class (C, C).
+        examples: of translations: source, target and prediction.
+        threshold: decision threshold of the trial, at which the refit is scored.
+        row_scores: packed (V,), if the metric is a mean over rows.
+        gradients: per layer and epoch, the norm of the gradient in the last batch.
+        dead: per ReLU, the share of units that are 0 for every outer-test row.
     """
 
     number: int
@@ -85,26 +106,26 @@ class RefitRecord:
     reason: str | None = None
     details: str | None = None
     after: int = 0
-    predictions: str | None = None  # packed outputs (V, C) or (V, M) of the outer-test rows, in the target's units
-    confusion: tuple[tuple[float, ...], ...] | None = None  # of places: true by predicted class (C, C)
-    examples: tuple[tuple[str, str, str], ...] = ()  # of translations: source, truth, and what was said
-    threshold: float | None = None  # that of the trial, at which it is scored
-    row_scores: str | None = None  # packed (V,), of a metric that is a mean over rows
+    predictions: str | None = None
+    confusion: tuple[tuple[float, ...], ...] | None = None
+    examples: tuple[tuple[str, str, str], ...] = ()
+    threshold: float | None = None
+    row_scores: str | None = None
     gradients: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     dead: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SizePoint:
-    """Of a learning curve over training size: rows trained on, and per fold the scores on validation and on training
-    rows; None where a training broke."""
+    """A point of a learning curve over training size: number of training rows, and per fold the scores on validation
+    and on training rows; None if a training failed."""
 
     rows: int
     validation: tuple[float | None, ...]
     training: tuple[float | None, ...]
 
 
-# where a record can be cut: compact JSON has no blank there, and inside a text quotes are escaped
+# unique places to split a record: compact JSON has no blank there, and inside a text quotes are escaped
 CURVES, CHECKSUM, END = ', "curves":', ', "checksum":"', '"}'
 
 DAMAGED = "a record is damaged"
@@ -116,7 +137,7 @@ def failed_outside(record: TrialRecord | RefitRecord) -> bool:
 
 
 def to_json(record: TrialRecord | RefitRecord, chain: str) -> str:
-    """Compact JSON; floats keep every digit. A trial's curves have their own checksum: they are not always read."""
+    """Compact JSON; floats keep every digit. A trial's curves have a separate checksum: they are not always read."""
     raw, place = asdict(record), place_of(chain, record.number)
     if isinstance(record, RefitRecord):
         return to_checked_json(raw, place)
@@ -146,8 +167,8 @@ def to_checked_json(raw: Mapping[str, Any], place: str) -> str:
 
 
 def from_checked_json(text: str, kind: type[T], place: str) -> T:
-    """The inverse of `to_checked_json`, as a value of the kind. Raises `ValueError` if the checksum does not fit, or
-    with the first entry that is not as the kind says."""
+    """The inverse of `to_checked_json`, as a value of the type `kind`. Raises `ValueError` if the checksum is wrong, or
+    with the first entry of a wrong type."""
     body, _, checksum = text.rpartition(CHECKSUM)
     if checksum != _hash(body + "}", place) + END:
         raise ValueError(DAMAGED)

@@ -1,4 +1,4 @@
-"""The settled sections of an experiment: resampling, search and limits, each a typed setting."""
+"""The sections of an experiment without a search: resampling, search and limits, each a settings class."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ FoldCount = Annotated[int, Field(ge=2, le=1000)]
 
 
 class OuterFolds(Settings):
-    """Outer folds, cut anew for every repeat: no two repeats are the same partition."""
+    """Outer folds, split anew for every repeat: no two repeats are the same partition."""
 
     folds: FoldCount = Field(5, description="outer folds per repeat")
-    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="how often the rows are cut anew")
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="repeats, each with a new split of the rows")
 
 
 class InnerFolds(Settings):
     """Inner folds of every chain, or one hold-out split."""
 
     folds: FoldCount | None = Field(None, description="inner folds per repeat")
-    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="how often a chain's rows are cut anew")
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="repeats, each with a new split of a chain's rows"
+    )
     holdout: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="one split instead of folds: this share of a chain's rows validates"
     )
@@ -37,7 +39,7 @@ class InnerFolds(Settings):
 
 
 class Resampling(Settings):
-    """How the rows are cut."""
+    """How the rows are split."""
 
     outer: FoldCount | Literal["none"] | OuterFolds | None = Field(
         None,
@@ -87,10 +89,12 @@ class Median(Settings):
 
 
 class Percentile(Settings):
-    """The same with another share than half: only the best `percentile` per cent go on."""
+    """Stop a trial whose best score is not in the best `percentile` per cent of the complete trials at that epoch."""
 
     name: Literal["percentile"] = "percentile"
-    percentile: float = Field(25.0, gt=0, lt=100, description="share of the complete trials to be among, in per cent")
+    percentile: float = Field(
+        25.0, gt=0, lt=100, description="share of the complete trials that a trial must be among, in per cent"
+    )
     warmup_epochs: Warmup = Field(0, description="epochs of each trial before it can be stopped")
     warmup_trials: Warmup = Field(5, description="complete trials before any can be stopped")
 
@@ -100,7 +104,9 @@ class Halving(Settings):
 
     name: Literal["halving"] = "halving"
     first: Annotated[int, Field(ge=1)] = Field(1, description="epoch of the first comparison")
-    factor: Annotated[int, Field(ge=2, le=100)] = Field(3, description="one in this many goes on")
+    factor: Annotated[int, Field(ge=2, le=100)] = Field(
+        3, description="reduction factor: the best 1/factor of the trials continue"
+    )
 
 
 Pruner = NoPruner | Median | Percentile | Halving
@@ -109,7 +115,7 @@ Pruner = NoPruner | Median | Percentile | Halving
 class Search(Settings):
     """How configurations are proposed."""
 
-    sampler: Literal["grid", "random", "tpe", "gp"] = Field("tpe", description="who proposes configurations")
+    sampler: Literal["grid", "random", "tpe", "gp"] = Field("tpe", description="method that proposes configurations")
     trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="total per chain; default 30, for grid all cells"
     )
@@ -130,7 +136,7 @@ class Search(Settings):
         description="trial 0, which the report compares with, as {model.hidden_size: 32, …}; what is left out is as "
         "near to the setting's own default as the space allows",
     )
-    pruner: Pruner = Field(NoPruner(), discriminator="name", description="who stops bad trials early")
+    pruner: Pruner = Field(NoPruner(), discriminator="name", description="rule that stops unpromising trials early")
     batch: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="trials in a round; each learns from the rounds before. Default 1, with grid and random 8"
     )
@@ -156,7 +162,7 @@ def duration(text: str) -> str:
 
 
 def study_name(text: str) -> str:
-    """The text, if a study may be called so: it is printed, is part of Optuna's names, and becomes one of files."""
+    """The text, if it is a valid name of a study: it is printed, and is part of Optuna's names and of file names."""
     plain = text.isprintable() and text == text.strip() and text != "." and "/" not in text and ".." not in text
     if not 1 <= len(text) <= 100 or not plain:
         raise ValueError("text of 1 … 100 printable characters without '/' or '..', and no space at its ends")
@@ -185,7 +191,7 @@ def trial_time(limits: Limits) -> float | None:
 
 
 def time_of_day(text: str) -> str:
-    """The text, if it is one."""
+    """The text, if it is a time of day."""
     if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
         raise ValueError('a time of day such as "07:00"')
     return text
@@ -202,7 +208,7 @@ class Failures(Settings):
 
 
 class Limits(Settings):
-    """When to stop with work left; the same command then goes on."""
+    """When to stop with work left; the same command then continues."""
 
     time: Duration | None = Field(None, description="longest run, such as 7h or 90m")
     until: Annotated[str, AfterValidator(time_of_day)] | None = Field(None, description="stop at this local time")

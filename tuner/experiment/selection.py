@@ -67,8 +67,8 @@ class Selection:
 def corrected_error(values: Sequence[float], test_share: float, most: int | None = None) -> float:
     """Standard error of the mean of resampled test scores, or of their differences (Nadeau & Bengio 2003).
 
-    √((1/J + n_test/n_train) · s²): the training sets overlap, so s/√J would be far too small. J counts `most` scores
-    at most.
+    √((1/J + n_test/n_train) · s²): the training sets overlap, so s/√J would be far too small. J is at most
+    `most`.
     """
     return math.sqrt((1 / min(len(values), most or len(values)) + test_share) * statistics.variance(values))
 

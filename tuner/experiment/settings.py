@@ -35,8 +35,9 @@ GIVEN = ("given",)  # for `used_when`: any value but null
 
 
 def used_when(**values: tuple[Any, ...]) -> dict[str, Any]:
-    """For `Field(json_schema_extra=…)`: the setting is used only where others have one of these values, or what is
-    known of the data: its `task`, its `layout`, how it is stored (`storage`, in words)."""
+    """For `Field(json_schema_extra=…)`: the setting is used only if other settings have one of these values, or the
+    data
+    has: its `task`, its `layout`, or how it is stored (`storage`, in words)."""
     return {"used_when": values}
 
 
@@ -48,7 +49,7 @@ def meets(value: Any, wanted: tuple[Any, ...]) -> bool:
 
 
 def not_used(name: str, other: str, wanted: tuple[Any, ...], found: tuple[Any, ...]) -> str:
-    """Why a setting is not used: it needs `other` to have one of the `wanted` values, and it has those `found`."""
+    """The reason why a setting is not used: `other` must have one of the `wanted` values, and has those `found`."""
     if other == "storage":
         return f"{name} applies only to {either(wanted)}, and this is {found[0]}"
     if wanted == GIVEN:
@@ -76,7 +77,7 @@ def needs(cls: type[Settings], name: str) -> Mapping[str, tuple[Any, ...]]:
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, `Annotated` taken off; a plain type is a union of one."""
+    """The members of a union without `Annotated`; a plain type is a union of one."""
     if typing.get_origin(annotation) is Annotated:
         annotation = typing.get_args(annotation)[0]
     if typing.get_origin(annotation) in (Union, types.UnionType):
@@ -104,7 +105,7 @@ def alternatives(field: FieldInfo) -> Alternatives:
 
 
 def deeper(cls: type[Settings]) -> dict[str, str]:
-    """Settings of the alternatives that a class's fields can hold, each with how it is written there."""
+    """Settings of the alternatives that a class's fields can hold, each with its notation in the file."""
     found: dict[str, str] = {}
     for name, field in cls.model_fields.items():
         default = getattr(field.get_default(), "name", None)

@@ -1,7 +1,7 @@
 """The search space as a frozen value: parameters with domains and conditions, in an order that can be walked.
 
-A *parameter* is an open leaf of the settings tree, named by its path. Its *target* is where its value lands in the
-configuration: `training.optimizer.adam.learning_rate` lands at `training.optimizer.learning_rate`.
+A *parameter* is an open leaf of the settings tree, named by its path. Its *target* is the path of its value in the
+configuration: `training.optimizer.adam.learning_rate` sets `training.optimizer.learning_rate`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _by_value(option: Value) -> tuple[int, float, str]:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values. `options` stand in the file's order, on which no result but a sampler's draws depends."""
+    """One of several values. `options` are in the file's order, on which only the draws of samplers depend."""
 
     options: tuple[Value, ...]
 
@@ -50,7 +50,7 @@ class Choice:
         return tuple(sorted(self.options, key=_by_value))
 
     def size(self) -> int:
-        """How many options there are."""
+        """The number of options."""
         return len(self.options)
 
     def cell(self, index: int) -> Value:
@@ -58,12 +58,12 @@ class Choice:
         return self.ordered[index]
 
     def words(self) -> str:
-        """The domain as a reader wants it."""
+        """The domain as text, for messages and `tuner check`."""
         return " | ".join(json.dumps(option, ensure_ascii=False).strip('"') for option in self.options)
 
     def nearest(self, value: Value, *, on_grid: bool = False) -> Value:
-        """The value itself if it is an option; else the number nearest to it, in ratio where all are above 0 (of two as
-        near, the smaller one); else the first option in order of value."""
+        """The value itself if it is an option; else the number nearest to it, in ratio if all are above 0 (of two
+        equally near, the smaller one); else the first option in order of value."""
         numbers = [option for option in self.ordered if is_number(option)]
         if not is_number(value) or not numbers or any(equal(option, value) for option in self.options):
             return self.first(value)
@@ -88,7 +88,7 @@ class Range:
     points: int | None = None
 
     def size(self) -> int:
-        """How many cells the range has in a grid: every `step`, or `points` of them; with neither, none."""
+        """The number of cells of the range in a grid: one per `step`, or `points`; 0 with neither."""
         if self.step is not None:
             return math.floor((self.high - self.low) / self.step + 1e-9) + 1
         return len(self._points)
@@ -121,7 +121,7 @@ class Range:
         return tuple(dict.fromkeys(self._round(v) for v in (self.low, *inner, self.high)))
 
     def words(self) -> str:
-        """The domain as a reader wants it."""
+        """The domain as text, for messages and `tuner check`."""
         words = [f"{self.low:g} … {self.high:g}"]
         words += ["log"] if self.log else []
         words += [f"step {self.step:g}"] if self.step is not None else []
@@ -169,8 +169,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class Parameter:
-    """An open leaf: its domain, the condition under which it exists, and its default: that of `search.default`, else
-    the setting's own, which need not be in the domain."""
+    """An open leaf: its domain, the condition under which it exists, and its default: from `search.default`, else that
+    of the setting, which need not be in the domain."""
 
     path: str
     target: str
@@ -191,7 +191,7 @@ class Fixed:
 
 
 OR = ".or"  # ends the path of the selector of a range with `or:`
-RANGE_OPTION = "range"  # what the selector of a range with `or:` says when the range is used
+RANGE_OPTION = "range"  # value of the selector of a range with `or:` when the range is used
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,15 @@ class Space:
         return condition.when is None or condition.when.holds(self.scope(values), absent=False)
 
     def scope(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """The values that expressions may read: each chosen or fixed setting, by its path and by its target."""
+        """The values that expressions may read.
+
+        Args:
+            values: parameter path → value, of the parameters chosen so far.
+
+        Returns:
+            The values of chosen and fixed settings, by path and by target; settings that do not exist under `values`
+            are absent.
+        """
         scope: dict[str, Any] = {}
         for fixed in self.fixed:
             if fixed.condition.when is None and self.active(fixed.condition, values):

@@ -16,7 +16,7 @@ KEY = "search.default"
 def with_stated(
     space: Space, entries: Mapping[str, Node], names: Collection[str], *, on_grid: bool
 ) -> tuple[Space, list[Problem]]:
-    """The space with the stated values as its parameters' defaults, and what is wrong with them at its place.
+    """The space with the stated values as its parameters' defaults, and the problems in them.
 
     `names` are the settings that the file could give; `on_grid`: the values must be cells of the grid.
     """

@@ -18,7 +18,7 @@ from tuner.errors import ExperimentError
 from tuner.escapes import line
 
 MAX_BYTES = 1_000_000
-MAX_NODES = 20_000  # aliases counted as often as they are used: 324 bytes of them can mean 3 GB
+MAX_NODES = 20_000  # with every use of an alias: 324 bytes of aliases can expand to 3 GB
 MAX_DEPTH = 40
 MOST_DIGITS = 300
 CORE = "tag:yaml.org,2002:"
@@ -87,7 +87,7 @@ class Document:
     root: Node
 
     def render(self, problems: Iterable[Problem]) -> str:
-        """The problems as rustc writes them: place, line, caret, hint; in the order of the file."""
+        """The problems in the format of rustc: place, line, caret, hint; in the order of the file."""
         return render(self.path, self.text, problems)
 
 
@@ -124,7 +124,7 @@ def read(path: Path, text: str | None = None) -> Document:
 
 
 class _Limit(Exception):
-    """The file is larger than any experiment; what follows would be noise."""
+    """The file is larger than any experiment; further problems would be noise."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -170,7 +170,7 @@ def _text(path: Path) -> str:
 
 
 def _of_whole(path: Path, message: str, hint: str | None = None) -> ExperimentError:
-    """The error of a file that has no one place."""
+    """An error that concerns the whole file."""
     return ExperimentError(line(f"{path}: error: {message}") + (f"\n  = {hint}" if hint else ""))
 
 
@@ -251,11 +251,11 @@ class _Converter:
 
 
 def _letters(text: str) -> str:
-    """The text; a letter outside of the first 65,536 may be written as two halves, as JSON does."""
+    """The text; a character beyond the first 65,536 may be written as a surrogate pair, as in JSON."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise ValueError("half a letter: \\ud800 … \\udfff come in pairs") from None
+        raise ValueError("an unpaired surrogate: \\ud800 … \\udfff must come in pairs") from None
 
 
 def _integer(text: str) -> int:

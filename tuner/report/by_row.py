@@ -92,8 +92,8 @@ def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95
     √((parts − 1) / parts), kept as in their code between that of independent rows and √`parts` times as much.
 
     Two deviations from the paper: the predicted score is that of the whole search (`unflattered`), because the
-    procedure
-    is the search; and the centre is the mean outer-test score, without their extrapolation to training on all `rows`.
+    procedure is the search; and the centre is the mean outer-test score, without their extrapolation to training on all
+    `rows`.
     """
     if len(folds) < 2:
         return Interval(float(folds[0].rows.mean()), None)

@@ -73,9 +73,8 @@ def _inside(refit: RefitRecord | None) -> dict[str, Any] | None:
 
 def deploy(results: Results) -> dict[str, Any] | None:
     """The trial to deploy, the winner of the final chain, and how to train it on all rows: for `epochs` epochs (the
-    median
-    best epoch of its inner folds), without early stopping, with the learning-rate schedule of `horizon` epochs cut off
-    there. None until there is an outer score, except in a flat search.
+    median best epoch of its inner folds), without early stopping, with the learning-rate schedule of `horizon` epochs
+    cut off there. None until there is an outer score, except in a flat search.
     """
     chosen = results.deployed
     if chosen is None or (results.score is None and not results.flat):

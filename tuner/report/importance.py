@@ -17,8 +17,7 @@ class Importance:
 
     Attributes:
         ped_anova: conditional PED-ANOVA (Watanabe, Bansal & Hutter 2023): how well the parameter distinguishes the
-            better
-            half of the trials from the others.
+            better half of the trials from the others.
         fanova: the share of the score's variance (Hutter, Hoos & Leyton-Brown 2014), for parameters that every trial
             has.
     """

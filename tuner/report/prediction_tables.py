@@ -63,8 +63,7 @@ def _examples(results: Results) -> list[Table]:
 
 def row_by_row(found: Predictions, task: str) -> Table:
     """Every outer-test row: its fold, number (from 0, as in the data), weight if rows have weights, truth, prediction
-    and
-    probabilities."""
+    and probabilities."""
     rows: list[tuple[Cell, ...]] = []
     for place, (fold, number) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
         row = (fold, number) if found.weights is None else (fold, number, float(found.weights[place]))

@@ -110,8 +110,7 @@ def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
 
     Returns:
         The fitted error now, its expected reduction, and the reduction's 95 % bootstrap interval, in units of the
-        metric.
-        Whole folds are drawn with replacement, so that the gain is paired.
+        metric. Whole folds are drawn with replacement, so that the gain is paired.
     """
     rows, most = [point.rows for point in curve], curve[-1].rows
     errors = np.array([[error(results, score) for score in point.validation] for point in curve])

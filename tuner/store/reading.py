@@ -266,8 +266,7 @@ def holds_something(path: Path) -> bool:
 
 def check_file(path: Path, *, older: bool = False) -> None:
     """Raise `StorageError` unless the file is an undamaged Optuna storage of tuner; the file is not changed. With
-    `older`,
-    it may be of a version whose studies can only be reported."""
+    `older`, it may be of a version whose studies can only be reported."""
     if regular_file(path) is None:
         raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
     try:
