@@ -215,7 +215,7 @@ def test_an_annotated_shape_that_no_data_has_is_an_error(tmp_path):
 def test_a_shape_with_a_default_that_does_not_fit_is_an_error_that_says_why(tmp_path):
     code, _, err = inside("check", wide(tmp_path, more=", height: int = 8, out_features: int = 4", out="out_features"))
     assert code == 2
-    assert "makes of 2 rows of 1×8×8 a tensor (2, 4), not (2, 10)" in err
+    assert "returned a tensor of shape (2, 4) for 2 rows of 1×8×8; expected (2, 10)" in err
     assert "= its constructor gives height and out_features and width a default, which makes it a setting" in err
 
 

@@ -31,7 +31,7 @@ from tuner.training.lanes import Lane
         ({"name": "my_nets.py:Plain", "hiden": 3}, "unknown key 'hiden' in model", "did you mean 'hidden'?"),
         ({"name": "my_nets.py:Plain", "hidden": "big"}, "model.hidden must be a whole number, not 'big'", None),
         ({"name": "my_nets.py:Unclear"}, "its argument 'in_featurs' is not a shape, and has neither", "'in_features'"),
-        ({"name": "my_nets.py:Wrong"}, "makes of 2 rows of 4 a tensor (2, 1), not (2, 3)", "correct its forward"),
+        ({"name": "my_nets.py:Wrong"}, "of shape (2, 1) for 2 rows of 4; expected (2, 3)", "correct its forward"),
         ({"name": "my_nets.py:Pair"}, "the forward of my_nets.py:Pair gives a tuple, not a tensor", "one tensor"),
         ({"name": "my_nets.py:Sized"}, "model.input_size is missing", "handed in by the names input_shape, in_feat"),
         ({"name": "my_nets.py"}, "'my_nets.py' names no class", "name: my_nets.py:Plain"),

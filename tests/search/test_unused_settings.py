@@ -101,9 +101,9 @@ def test_what_is_used_somewhere_is_not(tmp_path, changes):
     [
         ({"dataset": "iris", "model": "mlp"}, "nothing is searched: all 30 trials train the same configuration"),
         ({"dataset": "iris", "model": "mlp", "training": {"optimizer": {"choose": ["adam", "adamw"]}}},
-         "without weight_decay, adamw is adam"),
+         "adamw with weight_decay: 0 is the same as adam"),
         ({"dataset": "iris", "model": {"name": "mlp", "normalization": ["batch", "none"]},
-          "training": {"batch_size": [1, 8]}}, "of a batch of 1 row, batch normalisation leaves nothing"),
+          "training": {"batch_size": [1, 8]}}, "batch normalisation of a batch of 1 row removes"),
     ],
 )  # fmt: skip
 def test_what_is_hardly_meant_is_warned_of(tmp_path, changes, what):
@@ -189,7 +189,7 @@ def test_a_gain_is_no_less_than_nothing(tmp_path, monkeypatch):
     wish = {"dataset": {**RATINGS, "rows": 300}, "model": "recommender", "training": None}
     code, _, err = inside("check", write_space(tmp_path, **wish, metric="ndcg@10"))
     assert code == 2
-    assert "error: ndcg@10 is of gains from 0 up, and the lowest target is -" in err
+    assert "error: ndcg@10 needs targets of at least 0; the lowest is -" in err
     assert inside("check", write_space(tmp_path, **wish, metric="recall@10"))[0] == 0
 
 

@@ -238,7 +238,7 @@ def test_a_split_column_that_cuts_nothing_is_warned_of(tmp_path, resampling, why
     frame.to_csv(tmp_path / "d.csv", index=False)
     data = {"name": "table", "path": "d.csv", "target": "y", "split": "part"}
     code, out, _ = inside("check", write_space(tmp_path, dataset=data, resampling=resampling))
-    assert code == 0 and f"warning: the split column cuts nothing, as {why}" in out
+    assert code == 0 and f"warning: the split column is not used, as {why}" in out
 
 
 def test_inner_folds_of_a_named_split_keep_groups_together_and_parted_groups_are_warned_of(tmp_path):
@@ -250,7 +250,7 @@ def test_inner_folds_of_a_named_split_keep_groups_together_and_parted_groups_are
     data = {"name": "table", "path": "d.csv", "target": "y", "split": "part", "groups": "who"}
     path = write_space(tmp_path, dataset=data, resampling={"kind": "split", "outer": None, "inner": 3})
     code, out, _ = inside("check", path)
-    assert code == 0 and "warning: the split column parts 1 of 20 groups: their rows train and test" in out
+    assert code == 0 and "warning: the split column divides 1 of 20 groups: their rows train and test" in out
     prepared = prepare(path)
     for chain in prepared.plan.chains:
         for fold in chain.folds:

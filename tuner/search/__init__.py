@@ -1,1 +1,1 @@
-"""The search: who proposes, who trains what, where it runs, and the driver that ties them."""
+"""The search: proposers of configurations, jobs and their executors, and the driver that connects them."""

@@ -1,4 +1,4 @@
-"""What is kept of a refit's answers at many places of a row, which are too many to keep as they are."""
+"""Summaries of a refit's predictions for tasks with many positions per row, whose predictions are too many to store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ EXAMPLES = 3  # of each outer fold
 
 
 def confused(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
-    """Of tagged steps and segmented pixels: how often each class was taken for which; true by predicted (C, C), by what
-    their rows count in scores."""
+    """The confusion matrix of tagged steps or segmented pixels, true by predicted class (C, C), weighted as in scores;
+    None for other tasks, or with too many classes."""
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:
         return None
     truth = dataset.targets[rows]
@@ -32,7 +32,7 @@ def confused(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[floa
 
 
 def examples(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[str, str, str], ...]:
-    """Of translations: the source, the true text and what was said of the first rows."""
+    """The source, target and predicted text of the first rows, for translations; empty for other tasks."""
     if dataset.task != "translation":
         return ()
     found = []

@@ -1,4 +1,4 @@
-"""When to stop with work left: the time and the failures that a run is allowed."""
+"""The limits of a run: the time that it may take, and the failures that it may have."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from tuner.experiment.sections import Failures, Limits, seconds
 if TYPE_CHECKING:  # it needs the storage, which takes a second to import, in every process that runs the user's code
     from tuner.search.chain import Chain
 
-LAST_SHARE = 0.25  # of a run's time, at most: for the refits that give the winners so far an outer score
-MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and beginning it seconds: workers are made anew
+LAST_SHARE = 0.25  # largest share of a run's time to reserve for refits, which give the current winners an outer score
+MARGIN, START = 2.0, 2.0  # a refit takes up to twice its trial, and seconds to start new workers
 
 
 class Budget:
-    """What is left of a run's time: a duration on a clock that nobody can set, a time of day on the one on the wall,
-    which may be set, and goes on while the machine sleeps. And whether too many trials have failed."""
+    """The remaining time of a run, and whether too many trials have failed.
+
+    Durations use the monotonic clock; a time of day uses the system clock, which can be changed and runs while the
+    machine sleeps."""
 
     def __init__(self, limits: Limits, begun: float) -> None:
-        """`begun` is when the run did, by the monotonic clock."""
+        """`begun` is the start of the run, by the monotonic clock."""
         self._end = begun + seconds(limits.time) if limits.time else math.inf
         self._until = time.time() + until(limits)
         self._whole = time.monotonic() - begun + self._seconds
@@ -39,7 +41,7 @@ class Budget:
 
     @property
     def left(self) -> float | None:
-        """Seconds, or None without a limit."""
+        """The remaining seconds, or None without a limit."""
         return None if math.isinf(self._seconds) else max(0.0, self._seconds)
 
     @property
@@ -47,7 +49,7 @@ class Budget:
         return min(self._end - time.monotonic(), self._until - time.time())
 
     def closing(self, chains: Sequence[Chain], workers: int) -> bool:
-        """Whether what is left of the time is needed to refit the winners so far, each about as long as its trial."""
+        """Whether the remaining time is needed to refit the current winners, each about as long as its trial."""
         if self.left is None or self.left > LAST_SHARE * self._whole:
             return False
         needed = [trial.seconds for chain in chains for trial in chain.missing_refits()]
@@ -75,7 +77,7 @@ def until(limits: Limits, now: datetime | None = None) -> float:
         hour, minute = map(int, limits.until.split(":"))
         now = now or datetime.now().astimezone()
         today = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
-        # through the local time zone: a night in which the clock is changed has its true length
+        # computed in the local time zone, so that a night in which the clock changes has its true length
         moments = ((today + timedelta(days=day)).replace(fold=fold).astimezone() for day in (0, 1) for fold in (0, 1))
         waits = ((moment - now).total_seconds() for moment in moments)
         left = min(wait for wait in waits if wait > 0)

@@ -1,4 +1,4 @@
-"""What an experiment file can name, gathered from the folders; and the user's own models and loaders beside it."""
+"""The components that an experiment file can name: tuner's models and sources, and the user's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = {MODELS: ("Settings", "LAYOUTS", "TASKS", "build"), SOURCES: ("Settings"
 
 
 class Code(Protocol):
-    """Who knows the user's own models and loaders. Each raises `UsageError` for a name that means none."""
+    """Describes the user's own models and loaders. Each method raises `UsageError` for an invalid name."""
 
     def model(self, name: str) -> Described: ...
     def loader(self, name: str) -> Described: ...
@@ -44,7 +44,7 @@ class CodeHere:
 
 
 def member(package: str, name: str) -> ModuleType:
-    """A model or source. Raises `UsageError` if its file lacks a part that every one has."""
+    """A model or source. Raises `UsageError` if its file lacks a part that all of them must have."""
     module = registry.load(package, name)
     if lacks := [part for part in PARTS[package] if not hasattr(module, part)]:
         raise UsageError(f"{package}.{name} has no {' and no '.join(lacks)}", f"define {', '.join(PARTS[package])}")
@@ -52,7 +52,7 @@ def member(package: str, name: str) -> ModuleType:
 
 
 class Members(Mapping[str, type[Settings]]):
-    """The settings of every member of a package by name; those of the user's own, as `own` finds, are not listed."""
+    """The settings of every member of a package by name; those of user code, which `own` finds, are not listed."""
 
     def __init__(self, package: str, own: Callable[[str], Described]) -> None:
         self._own = own

@@ -9,11 +9,14 @@ from tuner.store import StoredChain
 
 
 class Chain:
-    """Finished trials in the order of their numbers, without a gap; `early` ones, which wait for one before them (they
-    are stored at once, and read again after a restart); and refits by trial number.
+    """The trials and refits of a chain.
 
-    `default` is True if trial 0 is the default configuration, and False if that breaks a constraint, so that trial 0
-    was drawn.
+    Attributes:
+        trials: finished trials in the order of their numbers, without a gap.
+        early: finished trials that wait for one with a smaller number; they are already stored.
+        refits: by trial number.
+        best: the complete trial with the best score so far.
+        default: whether trial 0 is the default configuration; False if that breaks a constraint, and trial 0 was drawn.
     """
 
     # parameters: the plan, what is stored, and four settings of the search
@@ -31,7 +34,7 @@ class Chain:
         self.selection = Selection(maximize, rule, plan.share)
         self.trials: list[TrialRecord] = []
         self.early = {trial.number: trial for trial in stored.trials}
-        self.best: TrialRecord | None = None  # the winner so far
+        self.best: TrialRecord | None = None
         while len(self.trials) in self.early:
             self.add(self.early.pop(len(self.trials)))
         self.refits: dict[int, RefitRecord] = dict(stored.refits)

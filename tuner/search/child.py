@@ -1,4 +1,4 @@
-"""A process forked from the server: it does what it is asked, and ends when this process does."""
+"""A child process forked from the fork server; it runs one function and ends with this process."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tuner.errors import LimitReached
 from tuner.process import use_one_thread
 from tuner.search.forkserver import running_server, start_forkserver
 
-FIRST = 200  # descriptor of its end of the pipe: code that closes or writes to some low numbers does not meet it
+FIRST = 200  # descriptor of its end of the pipe: too high for code that closes or writes to low descriptors
 RESTART = 0.5  # seconds
 LAST = 1.0  # seconds that a process whose pipe has ended may take to end
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-UNHEARD_OF = 255  # the exit code that Python makes up where the fork server, which would tell, has died
+UNHEARD_OF = 255  # the exit code that Python reports if the fork server, which knows the real one, has died
 UNKNOWN = "and its fork server too"
-UNHEARD = "closed or wrote to the pipe that tuner uses"  # it runs, and its pipe has ended
+UNHEARD = "closed or wrote to the pipe that tuner uses"  # it is running, but its pipe is closed
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
@@ -40,13 +40,13 @@ class Child:
 
     process: ForkServerProcess
     pipe: Connection
-    server: int | None  # that has forked it, if it is known
+    server: int | None  # the process id of its fork server, if known
 
     @classmethod
     def start(cls, target: Callable[..., None], *arguments: Any) -> Child:
         """Run `target` with the other end of the pipe and the arguments: in 0.03 s, with torch loaded."""
         context = multiprocessing.get_context("forkserver")
-        start_forkserver()  # as a command may have done before
+        start_forkserver()  # no effect if a command has done so before
         here, there = context.Pipe()
         for pause in (RESTART, None):
             process = context.Process(target=_run, args=(dict(os.environ), target, there, *arguments), daemon=True)
@@ -59,19 +59,23 @@ class Child:
                     here.close()
                     there.close()
                     raise LimitReached(f"no worker process can be started ({_words(error)}): {NO_ROOM}") from error
-                time.sleep(pause)  # the server that forks may have been killed: then the next start makes another
+                time.sleep(pause)  # the fork server may have been killed: then the next start makes another
         there.close()
         return cls(process, here, server if running_server() == server else None)
 
     def answer(self, timeout: float | None = None) -> Any:
-        """The next thing that it sends. Raises `TimeoutError`; and `EOFError` if it has ended, even where a process
-        that it started still holds its end of the pipe."""
+        """The next object that it sends. Raises `TimeoutError`; and `EOFError` if it has ended, even if a process that
+        it started still holds its end of the pipe."""
         if not wait([self.pipe, self.process.sentinel], timeout):
             raise TimeoutError
         return received(self.pipe)
 
     def ended(self, patience: float = 0.0) -> str:
-        """End it, if it still runs after so many seconds, and what it has started; returns how it ended."""
+        """Wait up to `patience` seconds for the process to end, then kill it and its process group.
+
+        Returns:
+            How it ended, such as "SIGKILL" or "exit code 1".
+        """
         self.process.join(patience)
         unheard = patience > 0 and self.process.is_alive()
         self.process.kill()
@@ -96,7 +100,7 @@ class Child:
         return True
 
     def died(self, when: str) -> LimitReached:
-        """The error that it has died, by no fault of its work."""
+        """The error that it has died for a reason outside of its work."""
         return LimitReached(f"the process that {when} has died ({self.ended()}): {NO_ROOM}")
 
     def end(self) -> None:
@@ -106,8 +110,8 @@ class Child:
 
 
 def received(pipe: Connection) -> Any:
-    """What has been sent. Raises `EOFError` if nothing was, or it cannot be unpickled: code that runs there can write
-    into the pipe, or close it."""
+    """The object that was sent. Raises `EOFError` if there is none, or it cannot be unpickled: user code in the child
+    can write into the pipe, or close it."""
     if not pipe.poll():
         raise EOFError
     try:
@@ -130,31 +134,31 @@ def _words(error: Exception) -> str:
 
 def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connection, *arguments: Any) -> None:
     """In the child."""
-    os.environ.clear()  # the server has kept that of its start
+    os.environ.clear()  # the server has the environment of its start
     os.environ.update(environment)
     os.setsid()  # a new process group: processes that it starts are killed with it
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start some
-    # a service manager may send these to all processes of a search, and the driver decides what happens. Programs and
-    # processes that the user's code starts must still react to them
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start processes
+    # a service manager may send these to all processes of a search, and only the driver reacts. Programs and processes
+    # that the user's code starts must still react to them
     for number in SIGNALS:
         signal.signal(number, _left_to_the_driver)
     os.register_at_fork(after_in_child=_as_usual)
-    multiprocessing.set_start_method(None, force=True)  # the platform's own, for the user's code
+    multiprocessing.set_start_method(None, force=True)  # the platform's default, for the user's code
     random.seed(0)  # the user's code may draw while it is imported
     np.random.seed(0)
     torch.manual_seed(0)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    with contextlib.suppress(OSError):  # where memory ends, a worker can be replaced, and other programs cannot
+    with contextlib.suppress(OSError):  # without memory, kill a worker before other programs: it can be replaced
         Path("/proc/self/oom_score_adj").write_text("500")
     use_one_thread()
     try:
         target(_out_of_the_way(pipe), *arguments)
-    except BaseException:  # in code of ours, where the user's code has replaced a part of Python: no traceback
+    except BaseException:  # in tuner's code, if the user's code has replaced a part of Python: no traceback
         os._exit(1)
 
 
 def _out_of_the_way(pipe: Connection) -> Connection:
-    with contextlib.suppress(OSError):  # so many descriptors are not allowed
+    with contextlib.suppress(OSError):  # the limit of descriptors is lower
         moved = Connection(fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST))
         pipe.close()
         return moved
@@ -171,7 +175,7 @@ def _as_usual() -> None:
 
 
 def _end_with_driver() -> None:
-    """Wait for the driver's end, however it comes, and end at once: no orphan goes on training."""
+    """Wait until the driver ends for any reason, then kill this process group, so that no orphan keeps training."""
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()

@@ -33,7 +33,7 @@ CURES = {  # for failed trials, by words of their reasons
     "is not a finite number": "smaller learning rates or models",
     "Error: ": "fix the code of the model",
 }
-FIRST_WORD = 5.0  # seconds that another program may hold the study before it is told
+FIRST_WORD = 5.0  # seconds to wait for another program before the user is notified
 HELD = "another program holds the study file: waiting for it"
 T = TypeVar("T")
 TICK = 0.25  # seconds between two looks at the clock
@@ -42,9 +42,19 @@ TICK = 0.25  # seconds between two looks at the clock
 def search(
     prepared: Prepared, options: SearchOptions, listener: Listener, empty: Callable[[], Path] | None = None
 ) -> None:
-    """Search to the total, going on from what the study holds; a new one begins as the storage `empty` tells of.
+    """Run the search until every chain has its total of trials, continuing an existing study.
 
-    Raises `LimitReached` at a limit with work left, `NoResultError` if no configuration could be trained.
+    Args:
+        prepared: the experiment with its data and splits.
+        options: options of the command line.
+        listener: receives every event.
+        empty: returns the path of an empty storage to copy for a new study; None: create one here.
+
+    Raises:
+        LimitReached: a limit was reached with work left.
+        NoResultError: no configuration could be trained.
+        UsageError: the study was made with other settings, data or code.
+        StudyBusy: another process holds the study.
     """
     use_one_thread()  # also for the GP sampler
     where, name = devices(options.device), options.name or prepared.experiment.name
@@ -58,7 +68,7 @@ def search(
         executor = None
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, options, where)))
-            driver.give_out(executor)  # the workers begin while the study's tables are made
+            driver.give_out(executor)  # the workers start while the study's tables are created
         store = stack.enter_context(closing(Store(options.study, empty, held, driver.busy)))
         _register(store, options, found, now, prepared)
         for chain, numbers in again.items():
@@ -101,12 +111,12 @@ def _chains(prepared: Prepared, now: StudyHeader, found: StoredStudy | None) -> 
 
 
 def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
-    """The value that `read` returns, waiting while another program locks the file, as long as there is time."""
+    """The value that `read` returns; waits while another program locks the file, until the time limit."""
     told = False
     while True:
         try:
             return read()
-        except StudyBusy:  # which takes some seconds
+        except StudyBusy:  # after some seconds
             if budget.spent:
                 raise _time_is_over() from None
         if not told:
@@ -124,7 +134,7 @@ def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[Stor
     if options.fresh:
         if options.agreed is not None and found.trials > options.agreed:
             text = f"the study '{name}' has {found.trials} trials by now, and {options.agreed} were to be deleted"
-            raise UsageError(text, "run it again, to be asked again")
+            raise UsageError(text, "run it again, and confirm again")
         return None, now
     if changed := changes(found.header, now):
         raise UsageError(
@@ -132,7 +142,7 @@ def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[Stor
             + "; ".join(changed[:8]),
             "keep both with --name OTHER, or start over with --fresh (its trials are deleted)",
         )
-    # a total below what is finished cannot be had any more
+    # the total cannot be smaller than the number of finished trials
     return found, replace(now, trials=max(now.trials, *(len(chain.trials) for chain in found.chains.values())))
 
 
@@ -151,7 +161,7 @@ def _register(
 
 def _completed(prepared: Prepared, found: StoredStudy, total: int) -> list[int]:
     """The stored total, if it was reached and its outer scores could be seen before this run raises it: then the raise
-    may be optional stopping, which going on to a total after a kill or a limit is not."""
+    may be optional stopping. Continuing to a total after a kill or a limit is not."""
     before = found.header.trials
     return [before] if before < total and all(c.done for c in _chains(prepared, found.header, found)) else []
 
@@ -202,8 +212,9 @@ class _Driver:
         return self._budget.left
 
     def busy(self, seconds: float) -> None:
-        """Another program has held the study for so long: say so once, and wait while there is time; at the end of the
-        run, for whatever reason it ends, only a moment."""
+        """Called while another program holds the study: notify the user once, and keep waiting until the time limit.
+
+        Once the run has ended, raise after `FIRST_WORD` seconds."""
         if self._budget.spent or (self._ended and seconds > FIRST_WORD):
             raise _time_is_over()
         if seconds > FIRST_WORD and not self._waiting:
@@ -250,7 +261,7 @@ class _Driver:
                 self._in_flight[job] = group
 
     def _close(self, executor: Executor) -> None:
-        """Give up the trials that run: the time left is for the refits of the winners so far."""
+        """Abandon running trials, and use the remaining time for the refits of the current winners."""
         self._closing = True
         for group in self._groups:
             group.close()

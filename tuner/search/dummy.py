@@ -1,4 +1,4 @@
-"""What the best answer that ignores the features scores: fitted and chosen on training rows, scored on test rows."""
+"""The dummy baseline: the best prediction without features, chosen on training rows and scored on test rows."""
 
 from __future__ import annotations
 
@@ -16,31 +16,39 @@ from tuner.metrics import Metric
 from tuner.metrics.parts.guesses import Guess, Seen
 from tuner.metrics.parts.sums import Array, Floats
 
-MOST_DRAWS, FEWEST_DRAWS = 200, 4  # whose mean score is the expectation of a random draw
+MOST_DRAWS, FEWEST_DRAWS = 200, 4  # draws, whose mean score estimates that of a random prediction
 DRAWN = 2**16  # rows, steps or pixels in all draws: the error of the mean is about 0.5 / √65,536 = 0.002 at most
 AT_ONCE = 2**20  # numbers
-Outputs = Callable[[Rows], Iterable[Array]]  # what is answered for some rows (V, …): every draw, or the one answer
+Outputs = Callable[[Rows], Iterable[Array]]  # predictions for some rows (V, …): one per draw, or the only one
 
 
 def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | None:
-    """The best answer that ignores the features, or a forecast by the last value or season, whichever is best on the
-    training `rows`; scored on the `test` rows. None where there are none.
+    """The dummy baseline: the best prediction that ignores the features, or a naive forecast.
 
-    A random draw counts with its expectation: the mean score of many draws, as the score of expected counts is not the
-    expected score. The draws are the same ones every time."""
+    Args:
+        dataset: the data.
+        metric: the metric that chooses and scores the prediction.
+        rows: training rows; they fit and choose the prediction.
+        test: test rows; they only score it.
+
+    Returns:
+        The prediction in words, and its score (None if not finite). None if there are no test rows.
+
+    The score of a random prediction is the mean over many draws, because the score of expected counts is not the
+    expected score. The draws are the same every time."""
     if not len(test):
         return None
     answers, sign = {**_forecasts(dataset), **dict(_guesses(dataset, metric, rows))}, 1 if metric.maximize else -1
     score = partial(_score, dataset, metric, rows)
     what = next(iter(answers))
     if len(answers) > 1:
-        what = max(answers, key=lambda each: _or_worst(sign * score(answers[each], rows)))  # the first of equals
+        what = max(answers, key=lambda each: _or_worst(sign * score(answers[each], rows)))  # of equal scores, the first
     found = score(answers[what], test)
     return Dummy(what, found if math.isfinite(found) else None, what not in _forecasts(dataset))
 
 
 def _score(dataset: Dataset, metric: Metric, train: Rows, outputs: Outputs, on: Rows) -> float:
-    """The mean score of what is answered for the rows `on`."""
+    """The mean score of the predictions for the rows `on`."""
     needed = scored.needed(dataset, metric, train, on)
     return float(np.mean([scored.score(dataset, metric, each, on, needed) for each in outputs(on)]))
 
@@ -64,7 +72,7 @@ def _forecasts(dataset: Dataset) -> dict[str, Outputs]:
 
 
 def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
-    """The metric's best answers that ignore the features, fitted on the training rows."""
+    """The metric's best predictions that ignore the features, fitted on the training rows."""
     counts = dataset.counts(rows)
     seen = Seen(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
     for guess in metric.guesses(seen):
@@ -72,13 +80,13 @@ def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str
 
 
 def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Array]:
-    """The same for every row, step and pixel; or the same tokens for every row."""
+    """The same prediction for every row, step and pixel; or the same tokens for every row."""
     positions = () if guess.tokens else dataset.positions
     return [np.broadcast_to(guess.outputs, (len(on), *positions, len(guess.outputs)))]
 
 
 def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Array]:
-    """Logits that are drawn for every row, step and pixel, some draws at a time."""
+    """Random logits for every row, step and pixel, some draws at a time."""
     rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.positions), len(guess.outputs)
     size = math.prod(shape)
     left, at_once = min(MOST_DRAWS, max(FEWEST_DRAWS, DRAWN // size)), max(1, AT_ONCE // (size * classes))

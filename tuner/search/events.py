@@ -1,4 +1,4 @@
-"""What the driver tells of while it searches."""
+"""Events that the driver sends to a listener."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.search.jobs import Record
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial or refit is done and written."""
+    """A trial or refit is finished and stored."""
 
     chain: Chain
     record: Record
@@ -20,21 +20,21 @@ class Finished:
 
 @dataclass(frozen=True)
 class ChainDone:
-    """A chain has all its trials, and its refits."""
+    """A chain has finished all its trials and refits."""
 
     chain: Chain
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something that the user should know, and that stops nothing."""
+    """A message to the user that does not interrupt the search."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A moment has passed; what runs now, and how many seconds the run may still take, if there is a limit."""
+    """Sent regularly: the running jobs, and the seconds left until the time limit (None without one)."""
 
     chains: tuple[Chain, ...]
     running: tuple[Running, ...]

@@ -1,5 +1,7 @@
-"""Runs jobs in this process, or in worker processes that the driver can kill. An executor never chooses what is run,
-only when there is memory for it."""
+"""Runs jobs in this process, or in worker processes that the driver can kill.
+
+An executor never chooses what is run, only when there is memory for it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,16 @@ class Running:
 
 
 class Executor(Protocol):
-    """Accepts a job while `free` is above 0, and returns jobs that are finished with their outcomes."""
+    """Runs jobs.
+
+    Attributes:
+        free: number of jobs that `submit` accepts now.
+
+    `submit` starts a job, only while `free` > 0. `wait` returns finished jobs with their outcomes, after at most
+    `timeout` seconds if the executor has workers. `running` lists the jobs in progress, with epoch and seconds;
+    `notes` the messages for the user since the last call. `abandon` stops a running job and discards its outcome;
+    `close` stops all jobs.
+    """
 
     @property
     def free(self) -> int: ...
@@ -47,7 +58,7 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Runs one job at a time in this process, for tests, debugging and small machines. Own models never run here."""
+    """Runs one job at a time in this process, for tests, debugging and small machines. User code never runs here."""
 
     def __init__(self, work: Work, device: str, room: MemoryBudget = ENDLESS) -> None:
         self._runner, self._room = Runner(work, device), room
@@ -91,12 +102,12 @@ class Inline:
 
 
 class Processes:
-    """Workers as processes that the driver can kill. `room` is what those of one device may take together.
+    """Runs jobs in worker processes. `room` is the memory budget of all workers of one device together.
 
-    A job that is too large for a worker's share waits until all are done; then as many such jobs run at once as there
-    is room for. What takes more than the most that there may be is a failed trial. A job whose worker died, or had no
-    memory left, is tried once more like that, with all the room. After a job that ran the user's own code comes a new
-    worker, which inherits none of its state: globals, random states, modes of torch, environment, working directory.
+    A job that exceeds a worker's share of memory waits until all workers are idle; then as many such jobs run at once
+    as fit. A job that needs more than the maximum is a failed trial. A job whose worker died or ran out of memory is
+    tried once more in the same way, with the whole budget. In a search with user code, a worker is replaced after each
+    job, so that no state leaks: globals, random states, torch modes, environment, working directory.
     """
 
     def __init__(self, work: Work, devices: Sequence[str], workers: int, room: MemoryBudget = ENDLESS) -> None:
@@ -104,10 +115,10 @@ class Processes:
         self._renewed = bool(work.own)
         self._each = -(-workers // len(devices))  # workers of one device
         self._waiting: list[tuple[Job, float]] = []
-        self._spacious = False  # fewer workers are at work, with more room each
-        self._tried: set[Job] = set()  # jobs that failed once for a reason outside of them
+        self._spacious = False  # fewer workers are running, with more memory each
+        self._tried: set[Job] = set()  # jobs that failed once for an external reason
         self._notes: list[str] = []
-        self._trouble: TunerError | None = None  # raised once all that is finished has been handed out
+        self._trouble: TunerError | None = None  # raised after the finished jobs have been returned
         self._workers: list[Worker] = []
         try:
             for number in range(workers):
@@ -118,7 +129,7 @@ class Processes:
 
     @property
     def free(self) -> int:
-        """How many workers can take a job."""
+        """The number of workers that can take a job."""
         held = self._waiting or self._spacious
         return 0 if held else sum(worker.job is None for worker in self._workers)
 
@@ -216,7 +227,7 @@ class Processes:
         self._spacious = self._spacious and any(worker.job for worker in self._workers)
 
     def close(self) -> None:
-        """Kill every worker; running jobs count as not finished."""
+        """Kill every worker; running jobs are discarded."""
         for worker in self._workers:
             worker.child.process.kill()
         for worker in self._workers:
@@ -266,8 +277,8 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
 
 
 def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
-    """The outcome of a job that needs more memory than there is. Raises `LimitReached` if it would fit while other
-    programs held less: they must not decide whether a trial fails."""
+    """The outcome of a job that needs more memory than there is. Raises `LimitReached` if it would fit without other
+    programs: they must not decide whether a trial fails."""
     if needed <= room.whole:
         text = f"{job} takes at least {too_much(needed, room.most)}, as other programs hold the rest"
         raise LimitReached(f"{text}: end them, or set limits.memory, and trials that take more of it fail")
@@ -275,7 +286,7 @@ def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
 
 
 def _died(worker: Worker, job: Job, how: str) -> Outside:
-    """The answer of a job whose worker has died."""
+    """The outcome of a job whose worker has died, and the share of memory that it used."""
     if how == "SIGKILL":
         held = decimal(int(worker.largest))
         reason = f"the worker process was killed ({how}) when it held {held} of memory"
@@ -286,8 +297,8 @@ def _died(worker: Worker, job: Job, how: str) -> Outside:
 
 
 def _own_fault(job: Job, found: Outside) -> Outcome:
-    """The outcome of a job that failed although it had all memory. Raises `LimitReached` if it used less than half of
-    the memory: then something else used it up."""
+    """The outcome of a job that failed although it had the whole memory budget. Raises `LimitReached` if it used less
+    than half of the memory: then other programs used the rest."""
     if found.share < 0.5:
         (record, *_) = found.outcome.values()
         text = f"{job} failed ({record.reason}) though it took less than half of the memory of the machine or GPU"

@@ -1,4 +1,4 @@
-"""Imported first by the server that workers are forked from, and by nobody else: its output, and its end."""
+"""Preloaded first by the fork server, and imported nowhere else: silences its output and removes its folder at exit."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import time
 
 
 def _tidy(driver: int, folder: str) -> None:
-    """Remove the folder where the process that started this server was killed; it removes it itself otherwise."""
-    for _ in range(20):  # its pipe closes a moment before it is gone
+    """Remove the folder if the process that started this server was killed; otherwise that process removes it."""
+    for _ in range(20):  # the pipe of that process closes a moment before it ends
         if os.getppid() != driver:
             shutil.rmtree(folder, ignore_errors=True)
             break
         time.sleep(0.05)
 
 
-# whoever reads the output of a search waits for the search only, and sees nothing but its words; a server that cannot
-# work is told of by the process that needs it
+# the server must not inherit standard output: a reader of the search's output would wait for the server, too. Errors of
+# the server are reported by the process that uses it
 for _stream in (1, 2):
     os.dup2(os.open(os.devnull, os.O_WRONLY), _stream)
 if _told := os.environ.pop("TUNER_FORKSERVER", None):

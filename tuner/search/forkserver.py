@@ -1,4 +1,4 @@
-"""Starts the server that workers are forked from, early: it loads torch while this process does other things."""
+"""Starts the fork server of workers early: it loads torch while this process does other things."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ import psutil
 from tuner import registry, store
 from tuner.process import set_up_fork_server
 
-PLACE = "TUNER_FORKSERVER"  # tells the server who started it, and in which folder: "PID:FOLDER"
+PLACE = "TUNER_FORKSERVER"  # environment variable that gives the server its parent process and folder: "PID:FOLDER"
 _made: list[Path] = []  # the folder, once there is one
-LONGEST = 60  # bytes of a folder in which there can be sockets
+LONGEST = 60  # bytes of the path of a folder for sockets
 LATE = "torch.fx.experimental.symbolic_shapes"  # torch imports it in the first backward pass: 0.5 s in every worker
 
 
 def start_forkserver() -> None:
-    """Begin loading torch and the models there; fork after torch has used threads would hang, this cannot."""
+    """Start the fork server, which preloads torch and the models.
+
+    Forking this process after torch has used threads could hang; forking the server cannot."""
     models = [f"tuner.models.{name}" for name in registry.names("tuner.models")]
     preload = ["tuner.search.forked", "tuner.search.own", "tuner.search.workers", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     set_up_fork_server(PLACE, f"{os.getpid()}:{_folder()}")
-    # from a terminal, Ctrl-C reaches it too: in the middle of an import it would print a traceback
+    # Ctrl-C in a terminal reaches the server, too: during an import it would print a traceback
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with nullcontext() if running_server() else _no_stderr():
@@ -40,7 +42,7 @@ def start_forkserver() -> None:
 
 
 def stop_forkserver() -> None:
-    """End the server, if there is one, and take away its folder: nothing outlives this process."""
+    """End the server, if there is one, and remove its folder: nothing outlives this process."""
     server: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     if server is not None:
         with suppress(ProcessLookupError, ChildProcessError):
@@ -51,7 +53,7 @@ def stop_forkserver() -> None:
 
 
 def running_server() -> int | None:
-    """The number of the server's process, if it runs."""
+    """The process id of the server, if it is running."""
     server: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     with suppress(psutil.NoSuchProcess):
         if server is not None and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
@@ -61,7 +63,7 @@ def running_server() -> int | None:
 
 @contextmanager
 def _no_stderr() -> Iterator[None]:
-    """What is started meanwhile has no standard error: an interpreter that cannot begin would print a traceback."""
+    """Start processes without standard error: an interpreter that cannot start would print a traceback."""
     with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(2), "w") as kept:
         os.dup2(nowhere.fileno(), 2)
         try:
@@ -71,8 +73,8 @@ def _no_stderr() -> Iterator[None]:
 
 
 def _folder() -> Path:
-    """Where this process and its server keep their sockets and what passes between them; there again, if somebody has
-    tidied it away."""
+    """The folder for sockets and temporary files of this process and its server; it is created again if it was
+    deleted."""
     if not _made:
         _made.append(Path(tempfile.mkdtemp(prefix="tuner-", dir=_short())))
         multiprocessing.current_process()._config["tempdir"] = str(_made[0])  # type: ignore[attr-defined]
@@ -89,7 +91,7 @@ def _short() -> str | None:
 def empty_storage() -> Iterator[Callable[[], Path]]:
     """Make an empty storage in a worker, while this process still reads its data: Optuna needs a second for that.
 
-    Gives a function that waits for the file and tells its place; it is gone when the context ends.
+    Yields a function that waits for the file and returns its path; it is deleted when the context ends.
     """
     with tempfile.TemporaryDirectory(dir=_folder(), ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "empty.db"
@@ -104,13 +106,13 @@ def empty_storage() -> Iterator[Callable[[], Path]]:
 
 
 def _make(path: Path) -> None:
-    """Silently: the folder may be gone by now, and the search can make the file itself."""
+    """Make the storage. Errors are ignored: the folder may be gone, and the search can create the file itself."""
     with suppress(Exception):
         store.make(path)
 
 
 def _run(path: Path) -> None:
-    """Silently: where no worker can be started, the search finds that out, and says so."""
+    """Run `_make` in a worker. Errors are ignored: if no worker can be started, the search reports it."""
     with suppress(Exception):
         worker = multiprocessing.get_context("forkserver").Process(target=_make, args=(path,), daemon=True)
         worker.start()

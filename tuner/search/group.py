@@ -1,6 +1,6 @@
-"""A group of chains that share their trials: it decides which job is next, and takes in the results.
+"""A group of chains that share their trials: it chooses the next job, and adds results to the chains.
 
-Samplers that learn have one chain a group. Grid and random propose the same configurations to every chain, so chains
+Samplers that learn have one chain per group. Grid and random propose the same configurations to every chain, so chains
 that share trainings form one group, and each configuration is trained for all of them at once.
 """
 
@@ -24,7 +24,7 @@ from tuner.search.stopping import Thresholds, thresholds
 from tuner.seeds import seed_of
 from tuner.training.lanes import Lane
 
-ROUND = 8  # trials of a round where only the pruner learns: enough for many workers, few enough to learn from
+ROUND = 8  # trials per round if only the pruner learns: enough for many workers, few enough to learn from
 
 
 class Group:
@@ -38,7 +38,7 @@ class Group:
         self._time_limit = time_limit
         patient = not isinstance(search.pruner, NoPruner)
         self._round = (search.batch or (1 if proposer.learns else ROUND)) if proposer.learns or patient else None
-        self._leaders: dict[str, int] = {}  # by chain: the last one that led
+        self._leaders: dict[str, int] = {}  # by chain: the last trial that led
         self._thresholds: dict[tuple[str, int, int], Thresholds | None] = {}
         for number in range(self._finished):
             self._forget(number)
@@ -56,12 +56,12 @@ class Group:
 
     @property
     def proposed(self) -> int:
-        """How many trials have been given out or are finished."""
+        """The number of trials that have been proposed or are finished."""
         return self._asked
 
     @property
     def _finished(self) -> int:
-        """How many trials every chain has finished without a gap."""
+        """The number of trials that every chain has finished without a gap."""
         return len(self.chains[0].trials)
 
     @property
@@ -77,7 +77,7 @@ class Group:
         """The next job that does not depend on a running one; None if there is none."""
         if self.searched or self._closed:
             return self._next_refit()
-        self._asked = max(self._asked, self._finished)  # what was early may have joined the finished meanwhile
+        self._asked = max(self._asked, self._finished)  # early trials may have joined the finished ones
         while self._asked in self.chains[0].early:
             self._asked += 1
         number = self._asked
@@ -89,7 +89,7 @@ class Group:
         return self.job(number, self._proposer.propose(number))
 
     def _start(self, number: int) -> int:
-        """How many trials must be finished before this one is proposed."""
+        """The number of trials that must be finished before this one is proposed."""
         return 0 if self._round is None else number - number % self._round
 
     def job(self, number: int, values: Values) -> TrialJob:
@@ -108,7 +108,15 @@ class Group:
         return ChainView(chain.name, views, chain.plan.test, self._thresholds[key], refit, chain.plan.alone)
 
     def accept(self, job: Job, outcome: Outcome) -> list[tuple[Chain, Record]]:
-        """Take in the result of a job; returns the records to write."""
+        """Add the outcome of a job to its chains.
+
+        Args:
+            job: the finished job.
+            outcome: a record per chain name.
+
+        Returns:
+            (chain, record) pairs to write to the study.
+        """
         by_name = {chain.name: chain for chain in self.chains}
         if isinstance(job, RefitJob):
             return [self._refitted(by_name[name], record) for name, record in outcome.items()]
@@ -179,7 +187,11 @@ class Group:
         return None
 
     def settle(self) -> list[tuple[Chain, Record]]:
-        """Refits that another chain has trained: the same rows and seed, scored on the same rows at the same epoch."""
+        """Add refits that a trial of another chain has already trained: same rows, seed, epoch and test rows.
+
+        Returns:
+            (chain, record) pairs to write to the study.
+        """
         ready = self.chains if self.searched or self._closed else ()
         return [
             self._refitted(chain, trial.refit)
@@ -189,7 +201,7 @@ class Group:
         ]
 
     def frozen(self, record: TrialRecord) -> FrozenTrial:
-        """The record as Optuna's own tools see it."""
+        """The record as an Optuna trial."""
         return self._proposer.frozen(record)
 
     def _seed(self, number: int, rows: Rows) -> int:

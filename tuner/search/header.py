@@ -1,4 +1,4 @@
-"""What a study remembers of its experiment, and whether an experiment is still the same."""
+"""The header that a study stores of its experiment, and the comparison of a header with an experiment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tuner.store import FORMAT, StoredStudy, is_ours, version3
 
 
 def header(prepared: Prepared, name: str) -> StudyHeader:
-    """What the study remembers: enough to go on with it, to refuse another experiment, and to report without torch."""
+    """The header of a study: enough to continue it, to refuse another experiment, and to report without torch."""
     experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
     files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
     return StudyHeader(
@@ -96,14 +96,14 @@ def _truth(dataset: Dataset, chain: ChainPlan) -> np.ndarray:
 
 
 def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
-    """Of every validated row, fold after fold: what would be drawn again as a whole, the row or its group."""
+    """The bootstrap unit of each validation row, fold after fold: its row number, or its group."""
     rows = np.concatenate([fold.validation for fold in chain.folds])
     kind, groups = kind_of(prepared.experiment.resampling, prepared.dataset), prepared.dataset.roles.groups
     return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
 
 
 def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
-    """What differs between a study and the experiment that wants to go on with it, in words."""
+    """The differences, in words, between a study and the experiment that is to continue it."""
     old, new = stored.identity, now.identity
     keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
     found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
@@ -115,9 +115,9 @@ def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
 
 
 def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
-    """The experiment as the study keeps it, with its data as it is; raises `UsageError` where that has changed.
+    """The experiment as the study stores it, with its present data. Raises `UsageError` if the data has changed.
 
-    Code that it names runs if this user has made the study, or says that it is `trusted`."""
+    User code runs if this user has made the study, or if it is `trusted`."""
     if study.header.schema != FORMAT:
         raise UsageError(f"the study '{study.name}' {version3.SENTENCE}", version3.CURE)
     trusted = trusted or is_ours(study.header)

@@ -17,8 +17,15 @@ from tuner.training.lanes import Lane
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What all jobs of a search have in common: the data; the metric; the user's own models (the folder in which they
-    are looked up, and the hash of each model's file); and whether each trial chooses its decision threshold."""
+    """The values that all jobs of a search share.
+
+    Attributes:
+        dataset: the data.
+        metric: name of the metric.
+        folder: the folder of the user's own models.
+        own: name of each user model → hash of its files.
+        tune_threshold: whether each trial chooses its decision threshold.
+    """
 
     dataset: Dataset
     metric: str
@@ -29,10 +36,16 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class ChainView:
-    """The part of a trial that one chain uses: the views of its folds. No view may contain a `held_out` row.
+    """The part of a trial that one chain uses.
 
-    `refit` is the view of another chain that equals this chain's refit: trained on all rows of this chain, and scored
-    on its test rows. With `by_row` the scores of all validation rows are kept, for a search without outer folds.
+    Attributes:
+        chain: name of the chain.
+        views: the trial's views that are the chain's inner folds.
+        held_out: outer-test rows; no view may contain one.
+        thresholds: scores below which the trial is pruned; None: no pruning.
+        refit: the view of another chain that equals this chain's refit, if any: trained on all rows of this chain, and
+            scored on its test rows.
+        by_row: keep the score of every validation row (flat search).
     """
 
     chain: str
@@ -61,7 +74,7 @@ class TrialJob:
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The names of the chains that use it."""
+        """The names of the chains that use the trial."""
         return tuple(view.chain for view in self.chains)
 
     def __str__(self) -> str:
@@ -93,7 +106,7 @@ class RefitJob:
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The chain that waits for it."""
+        """The name of the chain that needs the refit."""
         return (self.chain,)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What an experiment can name, as values: every model, data source and section with its settings."""
+"""Lists the components that an experiment can name: every model, data source and section with its settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Setting(NamedTuple):
 
 
 class Component(NamedTuple):
-    """A model, a data source, a section, or one of the alternatives inside of them, such as an optimizer."""
+    """A model, a data source, a section, or one of the alternatives inside these, such as an optimizer."""
 
     name: str
     summary: str
@@ -58,7 +58,9 @@ def sections() -> Iterator[Component]:
 
 def settings_of(cls: type[Settings]) -> list[Setting]:
     """The settings of a class, without the `name` that selects it among alternatives."""
-    own = [key for key in cls.model_fields if key in vars(cls).get("__annotations__", {})]  # before those of its bases
+    own = [
+        key for key in cls.model_fields if key in vars(cls).get("__annotations__", {})
+    ]  # listed before those of its base classes
     keys = dict.fromkeys((*own, *cls.model_fields))
     return [_setting(cls, key) for key in keys if key != "name" or not name_of(cls)]
 
@@ -69,7 +71,7 @@ def _members(package: str) -> Iterator[Component]:
 
 
 def _with_alternatives(name: str, summary: str, cls: type[Settings]) -> Iterator[Component]:
-    """The component itself, then what its settings can choose between."""
+    """The component itself, then the alternatives of its settings."""
     yield Component(name, summary, settings_of(cls))
     for key, field in cls.model_fields.items():
         inner = subsettings(field)

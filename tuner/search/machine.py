@@ -1,4 +1,4 @@
-"""What this machine has: processors, devices, memory."""
+"""The resources of this machine: processors, devices, memory."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ GPU_FULL = re.compile(  # torch.OutOfMemoryError
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def room_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
-    """What the stacks on one device may take together: `limits.memory`; else half of what is free, at most all."""
+    """The memory budget of all stacks on one device: `limits.memory`, else half of the free memory, and at most all of
+    it."""
     if limits.memory:
         return MemoryBudget(size(limits.memory), most=size(limits.memory))
     if where[0].startswith("cuda"):
@@ -40,16 +41,16 @@ def room_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
 
 
 def too_much(needed: float, most: float) -> str:
-    """ "4.1 GB, and it may take 4.0 GB", with as many digits as tell them apart."""
+    """ "4.1 GB, and it may take 4.0 GB", with enough digits to distinguish the two."""
     texts = [[decimal(int(size), precision=digits) for size in (needed, most)] for digits in (1, 2, 3, 6)]
     requested, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
     return f"{requested}, and it may take {allowed}"
 
 
 def share_wanted(error: BaseException) -> float:
-    """The share of all memory that this process would hold, if it had been given what it asked for: of the machine, or
-    of the GPU where that had none left; infinity if the error does not tell."""
-    if found := re.search(r"tried to allocate (\d+) bytes", str(error)):  # as torch says of the machine's own memory
+    """The share of the machine's (or GPU's) memory that this process would use if the failed allocation had succeeded;
+    infinity if the error message does not say."""
+    if found := re.search(r"tried to allocate (\d+) bytes", str(error)):  # torch's message for the machine's memory
         return share_of_memory(psutil.Process().memory_info().rss + float(found[1]))
     if found := GPU_FULL.search(str(error)):
         requested, whole, held, kept = (_bytes(text) for text in found.groups())
@@ -63,13 +64,15 @@ def share_of_memory(held: float) -> float:
 
 
 def _bytes(text: str) -> float:
-    """The bytes that are written "2.00 GiB"."""
+    """Parse a size such as "2.00 GiB"."""
     number, unit = text.split()
     return float(number) * 1024.0 ** UNITS.index(unit)
 
 
 def devices(wish: str) -> list[str]:
-    """The devices that workers are spread over; asked for and absent is an error, never silently the CPU."""
+    """The devices to distribute workers over.
+
+    Raises `UsageError` for a device that is not available: it never falls back to the CPU."""
     if wish == "auto":
         if torch.cuda.is_available():
             return [f"cuda:{i}" for i in range(torch.cuda.device_count())]

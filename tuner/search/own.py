@@ -1,6 +1,6 @@
-"""Tries every model that an experiment can have before a search begins: whether it is built, and fits the task.
+"""Checks every model of an experiment before a search begins: that it can be built, and fits the task.
 
-The user's own models are tried in a process of their own (`UserCode`), from the text of the experiment.
+The user's own models are checked in a separate process (`UserCode`), from the text of the experiment.
 """
 
 from __future__ import annotations
@@ -40,20 +40,22 @@ from tuner.training.loop import train
 from tuner.training.stack import FLOAT
 
 TIMES = 2  # trainings in the first process; one more follows in a second
-SLOW = 20.0  # seconds of that epoch, after which it is not trained again
-REPEATED = 256  # rows at most, of the epoch that is trained again
-REPEATABLE = "draw by torch, NumPy or random, whose seeds are set; and keep what changes in the module, not in globals"
+SLOW = 20.0  # seconds after which a model is not trained again
+REPEATED = 256  # most training rows of the epoch that is repeated
+REPEATABLE = (
+    "use only the generators of torch, NumPy or random, which are seeded; keep state in the module, not in globals"
+)
 
 
 class Doubt(NamedTuple):
-    """What is doubtful about a model, and the cure."""
+    """A warning about a model, and how to fix it."""
 
     text: str
     cure: str
 
 
 class Epoch(NamedTuple):
-    """What a model's first epoch gives, which must be the same whenever it is trained from the same seed."""
+    """The results of a model's first epoch, which must be the same whenever it is trained from the same seed."""
 
     train_loss: NDArray[np.float64]
     loss: NDArray[np.float64]
@@ -64,17 +66,20 @@ FAILED = Epoch(*(np.array([np.nan]) for _ in Epoch._fields))
 
 
 class Tried(NamedTuple):
-    """What trying the models has shown."""
+    """The results of checking the models."""
 
     sizes: Sizes | None
     doubts: tuple[Doubt, ...]
 
 
 def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
-    """Build each model at its defaults; the user's own are to read and train a few rows. Raises `ExperimentError`."""
+    """Build each model with its default settings, and train the user's own on a few rows. Raises `ExperimentError`."""
     names = names_of_models(experiment.space)
     own, work = [name for name in names if is_own(name)], _work(experiment, dataset)
-    path, text = experiment.document.path.absolute(), experiment.document.text  # the code may change its folder
+    path, text = (
+        experiment.document.path.absolute(),
+        experiment.document.text,
+    )  # user code may change its working directory
     epochs: dict[str, list[Epoch]] = {}
     for name in names:
         with _errors_at(experiment, "model.name" if name in own else "model"):
@@ -84,7 +89,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
                 _check_built(experiment, work, name)
     if not own:
         return Tried(sizes(experiment.space, work), ())
-    code.restart()  # a new process has another number, time and random bytes of the system
+    code.restart()  # a new process has another process id, time and system entropy, on which a model must not depend
     for name, found in epochs.items():
         if len(found) == TIMES:
             with _errors_at(experiment, "model.name"):
@@ -97,7 +102,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
 
 @contextmanager
 def _errors_at(experiment: Experiment, where: str) -> Iterator[None]:
-    """What is wrong with a model, as an error of that place of the experiment."""
+    """Convert an error of a model into an error at that place of the experiment."""
     try:
         yield
     except UsageError as error:
@@ -106,12 +111,12 @@ def _errors_at(experiment: Experiment, where: str) -> Iterator[None]:
 
 @cache
 def _experiment(path: Path, text: str) -> Experiment:
-    """In a process that may run the user's code: the experiment as its text says."""
+    """The experiment, in a process that may run the user's code."""
     return attempt(path, catalogue(CodeHere(path.parent)), text)
 
 
 def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
-    """Try one of the user's own models; returns what its first epoch gives each time. Raises `UsageError`."""
+    """Check one of the user's own models; returns the results of its first epoch, repeated. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
     configuration, outline = _check_built(experiment, work, name)
@@ -126,7 +131,7 @@ def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epo
 
 
 def _trained_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
-    """What the first epoch of one of the user's own models gives. Raises `UsageError`."""
+    """The results of the first epoch of one of the user's own models. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
     configuration, _ = _check_built(experiment, work, name)
@@ -139,13 +144,13 @@ def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
 
 
 def _work(experiment: Experiment, dataset: Dataset) -> Work:
-    """What trying needs; the metric is that of the task."""
+    """The work for checking models; the metric is the default of the task."""
     own = {name: "" for name in names_of_models(experiment.space) if is_own(name)}
     return Work(dataset, DEFAULT[dataset.task], experiment.folder, own)
 
 
 def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configuration, nn.Module]:
-    """The default configuration with this model, and the model without numbers. Raises `UsageError`."""
+    """The default configuration with this model, and the model without data. Raises `UsageError`."""
 
     def choose(parameter: Parameter) -> Value:
         return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
@@ -163,7 +168,7 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
 
 
 def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None:
-    """What is wrong with the user's own model: it is to read two rows."""
+    """Check a forward and a backward pass of the user's model on two rows; returns the fault, or None."""
     recipe, dataset = recipe_of(configuration, work), work.dataset
     table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
@@ -181,18 +186,18 @@ def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None
         out.sum().backward()
         if tuple(out.shape[1:]) != wanted:
             said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
-            text = f"{name} makes of {shown} a tensor {said}, not {due}"
+            text = f"{name} returned a tensor of shape {said} for {shown}; expected {due}"
             return Fault(text, _cure(name, work) or "correct its forward")
     except TunerError as error:
         return Fault(error.message, error.hint or "")
-    except BaseException as error:  # KeyboardInterrupt is the model's own: nobody else sends it to this process
+    except BaseException as error:  # only the model itself can raise KeyboardInterrupt in this process
         fault = failed(name, error, f" on {shown}")
         return fault._replace(cure=_cure(name, work) or fault.cure)
     return None
 
 
 def _cure(name: str, work: Work) -> str | None:
-    """What may be wrong where an argument named like a shape has a default."""
+    """A hint if an argument that is named like a shape has a default."""
     settings = kept(load(name, work.folder))
     if not settings:
         return None
@@ -202,8 +207,8 @@ def _cure(name: str, work: Work) -> str | None:
 
 
 def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[Epoch]:
-    """What an epoch on a part of the rows gives, trained so many times from the same seed; fewer where it takes long,
-    and none where it fails."""
+    """The results of an epoch on a part of the rows, trained `times` times from the same seed; fewer times if it takes
+    long, and none if it fails."""
     dataset = work.dataset
     order = np.random.default_rng(0).permutation(len(dataset))[: 2 * REPEATED].astype(np.int64)
     half = len(order) // 2
@@ -215,13 +220,13 @@ def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[
         while len(found) < times and time.monotonic() - begun < SLOW:
             curves = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
             found.append(Epoch(curves.train_loss, curves.loss, curves.score))
-    except BaseException:  # what is wrong with its training is for the trials to tell
+    except BaseException:  # trials report errors of its training
         return []
     return found
 
 
 def _unrepeated(name: str, epochs: Sequence[Epoch]) -> Doubt | None:
-    """A doubt where the first epoch of a model is not the same each time."""
+    """A warning if the first epoch of a model is not the same each time."""
     for what, words in zip(Epoch._fields, ("training loss", "validation loss", "score"), strict=True):
         for again in epochs[1:]:
             before, after = getattr(epochs[0], what), getattr(again, what)
@@ -242,7 +247,7 @@ def filled(dataset: Dataset, own: Iterable[Described]) -> list[str]:
 
 
 def _as_torch(shape: tuple[int, ...], pixels: bool) -> tuple[int, ...]:
-    """With the classes where the user's own models have them."""
+    """The shape with the classes at the position that they have in user models."""
     return (shape[0], shape[-1], *shape[1:-1]) if pixels and len(shape) == 4 else shape
 
 

@@ -1,4 +1,4 @@
-"""From an experiment file to everything that a search needs: settings, data and splits, all checked."""
+"""Prepares an experiment file for a search: settings, data and splits, all checked."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from tuner.sources.loading.cache import load, named
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment with its data loaded and its rows cut."""
+    """An experiment with its data and splits."""
 
     experiment: Experiment
     dataset: Dataset
     plan: NestedPlan
     metric: Metric
-    default: bool  # whether trial 0 is the default configuration: it is not where that breaks a constraint
-    tried: Tried  # what the models have shown
+    default: bool  # whether trial 0 is the default configuration; False if that breaks a constraint
+    tried: Tried  # the results of checking the models
     own: Mapping[str, Described]  # the user's own models and loader, by name
     warnings: tuple[str, ...]
 
     @property
     def work(self) -> Work:
-        """What its jobs have in common."""
+        """The values that its jobs share."""
         experiment = self.experiment
         tune = experiment.search.threshold == "tuned"
         own = {model.code.name: model.code.digest for model in self.own_models}
@@ -61,12 +61,12 @@ class Prepared:
 
     @property
     def lanes(self) -> int:
-        """Trainings per trial number over all chains, each counted once where chains share it; refits aside."""
+        """Trainings per trial number over all chains, without refits; a training that chains share is counted once."""
         together = together_in(self.plan.chains, self.experiment.search.sampler)
         return sum(len(layout(chains).lanes) for chains in together)
 
     def trials(self, wished: int | None = None) -> int:
-        """Per chain: as wished, or as the file says; of a grid no more than the cells that its constraints admit."""
+        """Trials per chain: `wished`, or those of the file; for a grid at most the cells that its constraints admit."""
         return self.proposer("").available(wished or self.experiment.trials)
 
     @property
@@ -77,7 +77,7 @@ class Prepared:
         return [experiment.document.path, *code, *named(experiment.dataset, folder)]
 
     def proposer(self, chain: str) -> Proposer:
-        """Who proposes the configurations of a chain."""
+        """The proposer of configurations for a chain."""
         search = self.experiment.search
         return Proposer(self.experiment.space, search.sampler, search.seed, chain, self.metric.maximize)
 
@@ -85,9 +85,18 @@ class Prepared:
 def prepare(
     path: Path, text: str | None = None, options: SearchOptions | None = None, *, trusted: bool = True
 ) -> Prepared:
-    """Read the file (or its `text` as it once was), load, cut and check; raises with every mistake that can be seen.
+    """Read an experiment, load and split its data, and check both.
 
-    Unless `trusted`, it may not name the user's own code."""
+    Args:
+        path: the experiment file.
+        text: the text of the file as it once was; None: read the file.
+        options: options of the command line, for the limits of user code; None: no limits.
+        trusted: whether the experiment may run user code.
+
+    Raises:
+        ExperimentError: the experiment has mistakes; the error lists as many as can be found.
+        NotTrusted: it names user code, and is not trusted.
+    """
     quiet, budget = (options.quiet, Budget(options.limits(Limits()), options.begun)) if options else (False, None)
     with UserCode(path.parent, budget, quiet=quiet, trusted=trusted) as code:
         experiment = attempt(path, catalogue(code), text)
@@ -103,7 +112,7 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
         experiment,
         lambda: metric_of(experiment, dataset),
         lambda: _cut(experiment, dataset),
-        *(() if experiment.errors else whole),  # they read the model, which must be known for that
+        *(() if experiment.errors else whole),  # these need a valid model
     )
     check_threshold(experiment, dataset, metric)
     check_scores(experiment, dataset, metric, cut)
@@ -131,7 +140,7 @@ def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> li
 
 
 def load_data(path: Path) -> Dataset:
-    """The data that an experiment names, as it is, whether it can be trained on or not."""
+    """The data that an experiment names, even if it cannot be used for training."""
     with UserCode(path.parent) as code:
         return _load(attempt(path, catalogue(code)), code, lambda dataset: dataset)
 
@@ -145,7 +154,7 @@ def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
 
 
 def _facts(experiment: Experiment) -> dict[str, tuple[str, ...]]:
-    """What is known of the data before it is read: how it is stored. Raises `DataError`."""
+    """Facts about the data that are known before it is read: how it is stored. Raises `DataError`."""
     name: str = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
     storage = None if is_own(name) else getattr(member(SOURCES, name), "storage", None)
     return {} if storage is None else {"storage": storage(experiment.dataset, experiment.folder)}
@@ -182,7 +191,7 @@ def _check_constraints(experiment: Experiment) -> bool:
 
 
 def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
-    """Refuse a model that cannot read such rows, or answer such a task; and settings that would not be used."""
+    """Refuse a model that is not for this layout of rows or this task, and settings that would not be used."""
     for name in names_of_models(experiment.space):
         layouts, tasks = reads(name)
         if dataset.layout not in layouts:
@@ -198,14 +207,14 @@ def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tr
 
 
 def _others(dataset: Dataset, what: str) -> str:
-    """The models that could do it."""
+    """A hint with the models that fit the data."""
     modules = {name: member(MODELS, name) for name in registry.names(MODELS)}
     fitting = [n for n, m in modules.items() if dataset.layout in m.LAYOUTS and dataset.task in m.TASKS]
     return f"{', '.join([*fitting, 'or one of your own'])}; or another {what} of the data"
 
 
 def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
-    """What the data hints at, at its place in the file."""
+    """Warnings about the data, placed at the dataset in the file."""
     node, said = (
         experiment.document.root.entries["dataset"],
         (
@@ -219,5 +228,5 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
 
 
 def hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:
-    """What the data hints at, unless the file says how to cut."""
+    """The hints of the data on how to split it, unless the file sets resampling.kind."""
     return dataset.hints if experiment.resampling.kind == "auto" else ()

@@ -1,4 +1,4 @@
-"""Under which conditions a study's results came to be: one entry per run, kept with the study."""
+"""Provenance of a study: software versions, hardware and git commit of each run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = ("tuner", "torch", "numpy", "optuna", "scikit-learn")
 
 
 def conditions(devices: Sequence[str]) -> Conditions:
-    """Those of now."""
+    """The present conditions."""
     return Conditions(
         versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         cpu=torch.backends.cpu.get_cpu_capability(),
@@ -33,7 +33,7 @@ def conditions(devices: Sequence[str]) -> Conditions:
 
 
 def differences(run: Conditions, now: Conditions) -> list[str]:
-    """What has changed since this run, as "torch 2.13.0 → 2.14.0"."""
+    """The changes since this run, such as "torch 2.13.0 → 2.14.0"."""
     before, after = (
         {**each.versions, "cpu": each.cpu, "threads": each.threads, "devices": each.devices} for each in (run, now)
     )
@@ -45,7 +45,7 @@ def _words(value: object) -> str:
 
 
 def begun(now: Conditions, workers: int | None, finished: int, seconds: float | None) -> Run:
-    """A run that begins now, with so many trials finished, and seconds to go."""
+    """A run that begins now: `finished` trials exist already, and it may take `seconds`."""
     return Run(
         **vars(now), workers=workers, finished=finished, seconds=seconds,
         start=_now(), pid=os.getpid(), host=socket.gethostname(), commit=_commit(),
@@ -54,14 +54,14 @@ def begun(now: Conditions, workers: int | None, finished: int, seconds: float | 
 
 @contextmanager
 def recorded(store: Store, name: str, runs: Sequence[Run], run: Run) -> Iterator[None]:
-    """Note in the study that a run has begun; and how it ended, if it lives to tell."""
+    """Record in the study that a run has begun and, unless it is killed, how it ended."""
     store.keep(name, Runs((*runs, run)))
     try:
         yield
     finally:
         error = sys.exc_info()[1]
         ended = replace(run, end=_now(), ended_by=type(error).__name__ if error else "done")
-        with suppress(TunerError):  # what made it end is told already
+        with suppress(TunerError):  # the error that ended the run is reported already
             store.keep(name, Runs((*runs, ended)))
 
 
@@ -82,11 +82,11 @@ def _commit() -> str | None:
 
 
 def _git(*words: str, settings: Mapping[str, str] | None = None, fails: bool = False) -> str:
-    """What git says; `fails`: nothing found is an error for git, and none here."""
+    """The output of a git command; `fails`: a non-zero exit code is not an error."""
     safe = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, **(settings or {})}
     named = {f"GIT_CONFIG_{part}_{n}": word for n, pair in enumerate(safe.items())
              for part, word in zip(("KEY", "VALUE"), pair, strict=True)}  # fmt: skip
-    # in the environment, as a setting's name may hold "="; and what is not here is not fetched
+    # in the environment, as a setting's name may contain "="; missing objects are not fetched
     env = {**os.environ, "GIT_CONFIG_COUNT": str(len(safe)), **named, "GIT_NO_LAZY_FETCH": "1"}
     command = ["git", "--no-optional-locks", *words]
     done = subprocess.run(command, capture_output=True, env=env, timeout=5, check=not fails)

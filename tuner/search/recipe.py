@@ -1,4 +1,4 @@
-"""How to train and score a configuration: from its settings to what builds its model."""
+"""Makes a recipe of a configuration: how to build its model, train it and score it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tuner.training.stack import Recipe
 
 
 def check_own(work: Work) -> None:
-    """Refuse code of the user's own that is not what the search was begun with. Raises `UsageError`."""
+    """Raise `UsageError` if user code has changed since the search began."""
     for name, digest in work.own.items():
         if load(name, work.folder).code.digest != digest:
             raise UsageError(f"the file of {name} has changed since the search began", "start it again")
 
 
 def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
-    """How to train and score a configuration, with other `training` settings where they are given."""
+    """How to train and score a configuration; `training` replaces some of its settings."""
     name = configuration.model["name"]
-    if is_own(name) and name not in work.own:  # a stored trial, say, which somebody has changed
+    if is_own(name) and name not in work.own:  # such as a stored trial that was changed
         raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
     module = model(name, work.folder)
     settings = module.Settings.model_validate(configuration.model)
@@ -41,6 +41,6 @@ def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Reci
 
 
 def _built(family: ModuleType | Own, settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
-    """The network of all lanes, whose weights begin as the settings say, where these can say it."""
+    """The network of all lanes, with the initialization of the settings, if they have one."""
     lanes.initialization = getattr(settings, "initialization", lanes.initialization)
     return family.build(settings, shapes, lanes)

@@ -1,4 +1,4 @@
-"""Train a stored trial again, and compare every value of its curves with what the study keeps."""
+"""Trains a stored trial again, and compares every value of its curves with the stored ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from tuner.search.machine import devices, room_of
 from tuner.search.provenance import conditions, differences
 from tuner.store import StoredStudy
 
-CLOSE = 0.02  # the largest difference of two curves' values, relative above 1, that other versions or machines explain
+CLOSE = 0.02  # the largest difference of curve values, relative above 1, that other versions or machines explain
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first value that is another: which curve, fold and epoch (from 1), as stored and as found again."""
+    """A value that differs between the stored and the replayed curves: curve, fold and epoch (from 1), and both
+    values."""
 
     curve: str
     fold: int
@@ -33,18 +34,18 @@ class Difference:
 
     @property
     def size(self) -> float:
-        """How far apart they are; infinite where one has no value."""
+        """The absolute difference; infinite if one value is missing."""
         return math.inf if self.stored is None or self.again is None else abs(self.stored - self.again)
 
     @property
     def scale(self) -> float:
-        """What they are compared with."""
+        """The scale of the difference: the stored value, at least 1."""
         return max(1.0, abs(self.stored or 0.0))
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A stored trial, the same trained again, and what has changed since in the conditions."""
+    """A stored trial, the same trial trained again, and the changes in the conditions since."""
 
     stored: TrialRecord
     again: TrialRecord
@@ -57,7 +58,7 @@ class Replay:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """Every value of the curves that is another."""
+        """Every value of the curves that differs."""
         ours, theirs = _values(self.stored), _values(self.again)
         places = sorted({*ours, *theirs})
         pairs = ((place, ours.get(place), theirs.get(place)) for place in places)
@@ -65,8 +66,8 @@ class Replay:
 
     @property
     def largest(self) -> float:
-        """The largest difference between two values of the curves, or between two scores; infinite where one has no
-        value."""
+        """The largest difference between two values of the curves, or between two scores; infinite if one is
+        missing."""
         scores = zip(self.stored.fold_scores, self.again.fold_scores, strict=False)
         return max([each.size for each in self.differences] + [abs(a - b) for a, b in scores], default=0.0)
 
@@ -78,14 +79,14 @@ class Replay:
 
     @property
     def values(self) -> int:
-        """How many values are compared."""
+        """The number of values that are compared."""
         return len(_values(self.stored))
 
 
 def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, trusted: bool = False) -> Replay:
-    """Train a trial of `chain` again in a worker, from the experiment's text as the study keeps it.
+    """Train a trial of `chain` again in a worker, from the experiment's text in the study.
 
-    Raises `UsageError` where the data or its splits are not what they were.
+    Raises `UsageError` if the data or its splits have changed.
     """
     use_one_thread()
     prepared = as_stored(study, trusted=trusted)

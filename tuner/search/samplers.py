@@ -1,7 +1,7 @@
-"""Who proposes configurations: the default first, then grid cells in order, or Optuna's random, TPE or GP sampler.
+"""Proposes configurations: the default first, then grid cells in order, or Optuna's random, TPE or GP sampler.
 
 Every proposal is seeded by the study's seed and the trial's number (for samplers that learn also by the chain), so
-it does not matter which process asks, when, or after how many restarts.
+proposals do not depend on the process, the time or the number of restarts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tuner.process import silence_optuna
 from tuner.seeds import seed_of
 
 MOST_COUNTED = 200_000  # cells of a grid with constraints
-MOST_ATTEMPTS = 1000  # draws per trial before a search space counts as excluded by its constraints
+MOST_ATTEMPTS = 1000  # draws per trial before the constraints are considered to exclude all configurations
 LEARNED_ATTEMPTS = 5
 LEARNING = ("tpe", "gp")
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -37,7 +37,7 @@ silence_optuna()
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """The domain in Optuna's words."""
+    """The domain as an Optuna distribution."""
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.options)
     if domain.integer:
@@ -59,7 +59,8 @@ class Proposer:
         self._worst: float | None = None
 
     def available(self, total: int) -> int:
-        """How many of `total` trials there can be: a grid has only so many cells that its constraints admit."""
+        """The number of trials that there can be, at most `total`: a grid is limited to the cells that constraints
+        admit."""
         if self.sampler != "grid":
             return total
         if not self.space.constraints:
@@ -74,7 +75,15 @@ class Proposer:
         self._cells += itertools.islice(self._rest, max(0, total - len(self._cells)))
 
     def propose(self, number: int) -> Values:
-        """The configuration of trial `number`; a grid has `available` of them."""
+        """The configuration of trial `number` (from 0). Deterministic, given the reported trials.
+
+        Returns:
+            Parameter path → value, active parameters only.
+
+        Raises:
+            NoResultError: no draw satisfies the constraints.
+            IndexError: a grid has fewer than `number` + 1 cells (see `available`).
+        """
         if self.sampler == "grid":
             self._reach(number + 1)
             return self._cells[number]
@@ -90,14 +99,14 @@ class Proposer:
 
     def _draw(self, number: int, attempt: int) -> Values:
         purpose = (self.seed, number, attempt, *((self.chain,) if self.learns else ()))
-        # a learner would go on proposing the same excluded place
+        # a sampler that learns would keep proposing the same excluded region
         name = self.sampler if attempt < LEARNED_ATTEMPTS else "random"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna marks grouped TPE as experimental on every draw
             self._study.sampler = _sampler(name, seed_of(*purpose) % 2**32)
             trial = self._study.ask()
             values = self.space.walk(lambda parameter: self._suggest(trial, parameter))
-            # not kept: samplers ignore failed trials, so what was merely proposed leaves no trace in later draws
+            # samplers ignore failed trials, so a mere proposal does not influence later draws
             self._study.tell(trial, state=TrialState.FAIL)
         return values
 
@@ -113,10 +122,10 @@ class Proposer:
         return domain.nearest(trial.suggest_float(path, wanted.low, wanted.high, step=wanted.step, log=wanted.log))
 
     def learn(self, record: TrialRecord) -> None:
-        """Tell the sampler how a trial ended; call in order of trial numbers.
+        """Report a finished trial to the sampler; call in order of trial numbers.
 
-        A failed trial counts as infeasible for TPE and as the worst score so far for GP, so both avoid its like;
-        told as failed, both would forget it and fail again beside it.
+        A failed trial is reported as infeasible to TPE, and with the worst score so far to GP, so that both avoid its
+        neighbourhood. Optuna's samplers ignore trials in state FAIL.
         """
         if not self.learns:
             return
@@ -137,7 +146,7 @@ class Proposer:
             )
 
     def frozen(self, record: TrialRecord) -> FrozenTrial:
-        """The record as Optuna's own tools see it."""
+        """The record as an Optuna trial."""
         return create_trial(
             state=STATES[record.state],
             value=record.score if record.state == "complete" else None,

@@ -1,4 +1,4 @@
-"""Which metric scores an experiment, whether it can score every fold, and what is doubtful about it."""
+"""Chooses the metric of an experiment, checks that it can score every fold, and warns about its weaknesses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from tuner.metrics.numbers import LEVELS
 from tuner.metrics.parts.guesses import Seen
 from tuner.search.unused_settings import Entry, extremes
 
-SHARE = 0.95  # of the commonest class, from which accuracy tells little
+SHARE = 0.95  # share of the commonest class from which accuracy is hardly informative
 NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}
 PINBALL = "pinball_"
 
 
 def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
-    """The metric that the file names, or that of the task. Raises `ExperimentError` where it does not fit the data."""
+    """The metric that the file names, or the default of the task. Raises `ExperimentError` if it does not fit the
+    data."""
     metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
     if not fits(dataset, metric):
         fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
@@ -32,8 +33,8 @@ def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
         raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
     if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
-        text = f"{metric.name} is of gains from {metric.least:g} up, and the lowest target is {lowest:g}"
-        raise experiment.error("metric", text, "a recall@k, or targets that are moved up")
+        text = f"{metric.name} needs targets of at least {metric.least:g}; the lowest is {lowest:g}"
+        raise experiment.error("metric", text, "use recall@k, or shift the targets")
     if dataset.score_weights is not None and not metric.weighted:
         text = f"{metric.name} ranks the rows of a user, and a rank has no weight"
         raise experiment.error("metric", text, "weights_for: training, or another metric")
@@ -47,7 +48,7 @@ def fits(dataset: Dataset, metric: Metric) -> bool:
 
 
 def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) -> None:
-    """Refuse a tuned threshold where there is no decision between two classes, or no score depends on it."""
+    """Refuse a tuned threshold if there is no decision between two classes, or the score does not depend on it."""
     if experiment.search.threshold == "default":
         return
     if experiment.resampling.outer == "none":
@@ -74,7 +75,7 @@ def check_scores(experiment: Experiment, dataset: Dataset, metric: Metric, cut: 
 
 
 def _scored(chain: ChainPlan) -> Iterator[tuple[str, Rows, Rows]]:
-    """Every set of rows that is scored: what it is, the rows that train for it, and itself."""
+    """Every set of rows that is scored: its description, its training rows, and the set itself."""
     for number, fold in enumerate(chain.folds, start=1):
         yield f"inner fold {number}", fold.train, fold.validation
     if len(chain.test):
@@ -82,7 +83,7 @@ def _scored(chain: ChainPlan) -> Iterator[tuple[str, Rows, Rows]]:
 
 
 def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str]:
-    """Warnings of a metric that tells little, or that the loss does not aim at."""
+    """Warnings about a metric that is hardly informative, or that the loss does not optimize."""
     nodes = experiment.document.root.entries
     found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _uninformative_accuracy(dataset, metric)]
     found += [
@@ -92,7 +93,7 @@ def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str
 
 
 def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
-    """Accuracy where guessing the commonest class has nearly all of it."""
+    """A warning about accuracy if guessing the commonest class is nearly perfect."""
     if metric.name == "accuracy" and dataset.classes:
         counts = Seen(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
         if (share := counts.max() / counts.sum()) >= SHARE:
@@ -101,7 +102,7 @@ def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[
 
 
 def _loss_of_another_quantile(experiment: Experiment, metric: Metric) -> Iterator[tuple[str, str]]:
-    """A loss whose best answer is another quantile than the metric's, or none."""
+    """A warning about a loss whose best prediction is another quantile than the metric's, or not a quantile."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     losses = [v for e in entries if e.target in ("training.loss", "training.loss.name") for v in extremes(e)]
     levels = {v for e in entries if e.target == "training.loss.quantile" for v in extremes(e)}

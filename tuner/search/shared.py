@@ -1,4 +1,4 @@
-"""Memory that processes share: the data is written once, and every worker reads it where it lies."""
+"""Shared memory: the data is written once, and every worker reads it in place."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Dataset, arrays_of, with_arrays
 from tuner.errors import LimitReached
 
-ALIGNED = 64  # bytes: where an array may begin
+ALIGNED = 64  # bytes: the offset of an array is a multiple
 
 
 class Opened:
-    """An open file; given to a new process, it is open there too."""
+    """An open file; passed to a new process, it is open there, too."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -38,31 +38,31 @@ def _received(kind: type[Opened], descriptor: Any) -> Opened:
 
 
 class Memory(Opened):
-    """Bytes without a name, which no limit of /dev/shm concerns; a new process that is given it has the same bytes."""
+    """Anonymous shared memory, outside of the limits of /dev/shm; a new process that receives it has the same bytes."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         super().__init__(_anonymous() if descriptor is None else descriptor)
 
     def reserve(self, size: int) -> None:
-        """Make it so many bytes. Raises `OSError` where there are not so many."""
+        """Resize it to `size` bytes. Raises `OSError` if there is not enough memory."""
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self.descriptor, 0, max(1, size))
         else:
             os.truncate(self.descriptor, max(1, size))
 
     def write(self, array: NDArray[Any], offset: int) -> None:
-        """Copy an array there."""
+        """Copy an array to `offset`."""
         with open(self.descriptor, "r+b", closefd=False) as file:
             file.seek(offset)
             np.ascontiguousarray(array).tofile(file)
 
     def mapped(self, *, private: bool = False) -> mmap.mmap:
-        """All of it; with `private`, what this process writes there no other sees."""
+        """Map all of it; with `private`, other processes do not see the changes of this one."""
         return mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_COPY if private else mmap.ACCESS_WRITE)
 
 
 def _anonymous() -> int:
-    """A file in memory, or, where the system has no such thing, one on the disk; its name is gone."""
+    """A file without a name, in memory, or on the disk if the system has no such files in memory."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("tuner")
     with tempfile.TemporaryFile() as file:
@@ -71,14 +71,30 @@ def _anonymous() -> int:
 
 @dataclass(frozen=True)
 class Placed:
-    """Data whose arrays lie in a `Memory`: kind, shape and first byte of each."""
+    """A dataset whose arrays are in a `Memory`.
+
+    Attributes:
+        rest: the dataset with empty arrays.
+        arrays: name → type, shape and offset of the array.
+    """
 
     rest: Dataset
     arrays: Mapping[str, tuple[str, tuple[int, ...], int]]
 
 
 def place(dataset: Dataset, memory: Memory) -> Placed:
-    """Copy the arrays there. Raises `LimitReached` where there is no memory for them."""
+    """Copy the arrays of a dataset into shared memory.
+
+    Args:
+        dataset: the dataset.
+        memory: shared memory; it is resized.
+
+    Returns:
+        The dataset without its arrays, and where each array lies. `placed` is the inverse.
+
+    Raises:
+        LimitReached: there is not enough shared memory.
+    """
     arrays, places, end = dict(arrays_of(dataset)), {}, 0
     for name, array in arrays.items():
         places[name] = (array.dtype.str, array.shape, end)
@@ -94,7 +110,7 @@ def place(dataset: Dataset, memory: Memory) -> Placed:
 
 
 def placed(there: Placed, memory: Memory) -> Dataset:
-    """The data, its arrays where they lie; what is changed in them is changed for this process only."""
+    """The dataset with its arrays in shared memory, without a copy; changes are visible to this process only."""
     view = memory.mapped(private=True)
     arrays: dict[str, Any] = {
         name: np.frombuffer(view, kind, prod(shape), offset).reshape(shape)

@@ -1,9 +1,9 @@
-"""Which trainings answer which folds: equal training rows under one trial are one training, whoever asks.
+"""Shares trainings between folds: within a trial, folds with the same training rows use one training.
 
 In a nested plan that shares its partition, the model trained without the parts {i, j} serves outer fold i (validated
 on j) and outer fold j (validated on i); the model trained without {i} is fold i of the final chain and the refit of
-outer fold i. So K(K−1)/2 + K trainings answer a configuration in every chain, instead of K(K−1) + K and the refits.
-Nothing here knows of parts: rows are compared, so any plan shares what it can.
+outer fold i. So K(K−1)/2 + K trainings score a configuration in every chain, instead of K(K−1) + K and the refits.
+This module does not know the parts: it compares rows, so any plan shares as much as possible.
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ class LaneRows:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The trainings of a trial, and for each chain the view (lane · set, counted through) of each of its folds; and the
-    view of another chain that is its refit, if there is one."""
+    """The trainings of a trial.
+
+    Attributes:
+        lanes: the trainings.
+        views: for each chain, the view of each of its folds; views number the row sets of all lanes in order.
+        refits: for each chain, the view of another chain that is its refit, if there is one.
+    """
 
     lanes: tuple[LaneRows, ...]
     views: dict[str, tuple[int, ...]]
@@ -35,7 +40,7 @@ class Layout:
 
 
 def layout(chains: Sequence[ChainPlan]) -> Layout:
-    """The fewest trainings that answer every fold of these chains."""
+    """The smallest set of trainings that covers every fold of these chains."""
     rows: dict[bytes, Rows] = {}
     sets: dict[bytes, dict[bytes, Rows]] = {}
     for chain in chains:
@@ -55,7 +60,7 @@ def layout(chains: Sequence[ChainPlan]) -> Layout:
 
 
 def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:
-    """The chains in groups that share trainings, refits too; a chain that shares none stands alone."""
+    """The chains in groups that share trainings or refits; a chain that shares none is a group by itself."""
     found: list[tuple[set[bytes], list[ChainPlan]]] = []
     for chain in chains:
         keys = {fold.train.tobytes() for fold in chain.folds} | ({chain.rows.tobytes()} if len(chain.test) else set())
@@ -68,5 +73,5 @@ def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:
 
 
 def together_in(chains: Sequence[ChainPlan], sampler: str) -> list[list[ChainPlan]]:
-    """Which chains one trial serves: each alone for samplers that learn, else those that share trainings."""
+    """The chains that use the same trials: each by itself for samplers that learn, else those that share trainings."""
     return [[chain] for chain in chains] if sampler in LEARNING else sharing(chains)

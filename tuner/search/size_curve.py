@@ -35,10 +35,19 @@ def size_curve(
 ) -> list[SizePoint]:
     """The scores of every inner fold of the final chain, on validation and on training rows, at each share.
 
-    A smaller share is part of every larger one. All folds of a share are lanes of one stack. It trains as a refit does,
-    for the median best epoch and without looking at validation rows; a smaller share for more epochs, so that every
-    share moves the weights as often. In a process of its own, as it may be the user's own code that trains. Raises
-    `NoResultError` where it fails, say for memory.
+    A smaller share is part of every larger one. All folds of a share are lanes of one stack. Training is like a refit:
+    for the median best epoch, without using validation rows. Smaller shares train for more epochs, so that every share
+    makes the same number of steps. Runs in a child process, because it may run user code.
+
+    Args:
+        prepared: the experiment with its data and splits.
+        trial: the trial with the configuration.
+        device: the device to train on.
+        heard: called with each finished share.
+
+    Raises:
+        NoResultError: the training failed, for example for lack of memory.
+        LimitReached: the machine lacks a resource, or the child process died.
     """
     seed, folds = prepared.experiment.search.seed, prepared.plan.chains[-1].folds
     room, task = room_of(prepared.experiment.limits, [device]), Task.share(prepared.work)
@@ -66,7 +75,7 @@ def size_curve(
 # parameters: all that a new process needs
 def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial: TrialRecord, device: str,
            room: MemoryBudget) -> None:  # fmt: skip
-    """In the child: send a point for each share; or why there is none."""
+    """In the child: send a point for each share, or the reason for a failure."""
     try:
         work = task.whole
         check_own(work)
@@ -93,5 +102,5 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
 
 
 def _until(last: int) -> StoppingRule:
-    """Everything is wanted up to an epoch."""
+    """A stopping rule that stops all lanes after epoch `last`."""
     return lambda epoch, curves: np.full(len(curves.lanes), epoch < last)

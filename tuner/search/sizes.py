@@ -1,4 +1,4 @@
-"""How many parameters the models of a search space have, before any is trained; what fits nowhere is refused."""
+"""The number of parameters of the models of a search space, before training; refuses models that do not fit memory."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Sizes:
 
 
 def sizes(space: Space, work: Work) -> Sizes | None:
-    """Of the default, of what every setting of the model gives taken to its ends in turn, and of some drawn at random;
-    None where nothing can be built."""
+    """Estimate the range of model sizes: from the default configuration, from moving each setting to its bounds in
+    turn, and from random draws. None if no model can be built."""
     draw = random.Random(0)
     default = _count(space, work, space.default())
     found = {*_towards(space, work, -1), *_towards(space, work, 1)}
@@ -53,7 +53,7 @@ def sizes(space: Space, work: Work) -> Sizes | None:
 
 
 def check_room(prepared: Prepared, room: MemoryBudget) -> Prepared:
-    """Refuse a space of which no model can be trained in the `room`; warn where its largest cannot."""
+    """Refuse a space if no model can be trained within the budget `room`; warn if its largest model cannot."""
     found, folds = prepared.tried.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
         return prepared
@@ -72,7 +72,7 @@ def check_room(prepared: Prepared, room: MemoryBudget) -> Prepared:
 
 
 def _towards(space: Space, work: Work, sign: int) -> list[int | None]:
-    """Sizes on the way to the smallest (−1) or the largest (1), each setting in turn where it brings it nearer."""
+    """Sizes of models on the way to the smallest (−1) or largest (1), changing each setting in turn if it helps."""
     best, found = space.default(), [_count(space, work, space.default())]
     for parameter in (p for p in space.parameters if p.path.partition(".")[0] == "model"):
         for option in _ends(parameter):
@@ -103,7 +103,7 @@ def _ends(parameter: Parameter) -> tuple[Value, ...]:
 
 
 def _count(space: Space, work: Work, values: Values) -> int | None:
-    """None where the user's own model cannot be built so: that is for the trial to tell."""
+    """The number of parameters; None if a user model cannot be built with these values, which a trial would report."""
     recipe = recipe_of(space.configuration(values), work)
     try:
         model = recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), MetaLanes())

@@ -14,13 +14,15 @@ from tuner.experiment.sections import Halving, NoPruner, Percentile, Pruner
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The score that a trial must reach at each epoch, None where it is not asked; by its best epoch or its last."""
+    """The score that a trial must reach at each epoch (None: not checked).
+
+    It is compared with the best score so far if `by_best`, else with the last one."""
 
     values: tuple[float | None, ...]
     by_best: bool
 
     def prunes(self, means: Sequence[float], maximize: bool) -> bool:
-        """Whether a trial with these mean scores per epoch falls behind at its last one."""
+        """Whether a trial with these mean scores per epoch is pruned at its last epoch."""
         limit = self.values[len(means) - 1]
         if limit is None:
             return False
@@ -30,7 +32,17 @@ class Thresholds:
 
 
 def thresholds(pruner: Pruner, trials: Sequence[TrialRecord], epochs: int, maximize: bool) -> Thresholds | None:
-    """What the next trial must reach, by the chain's finished trials; None while everything may go on."""
+    """The pruning thresholds of the next trial.
+
+    Args:
+        pruner: the settings of the pruner.
+        trials: finished trials of the chain.
+        epochs: planned epochs of the next trial.
+        maximize: whether a higher score is better.
+
+    Returns:
+        A score per epoch (E,), None at epochs without a check; None if nothing can be pruned yet.
+    """
     if isinstance(pruner, NoPruner):
         return None
     if isinstance(pruner, Halving):
@@ -50,10 +62,10 @@ def thresholds(pruner: Pruner, trials: Sequence[TrialRecord], epochs: int, maxim
 
 
 def _rung(pruner: Halving, trials: Sequence[TrialRecord], epoch: int, maximize: bool) -> float | None:
-    """Asynchronous successive halving (Li et al. 2020): at epochs first · factorⁿ, only the best 1/factor go on."""
+    """Asynchronous successive halving (Li et al. 2020): at epochs first · factorⁿ, only the best 1/factor continue."""
     rung = math.log(epoch / pruner.first, pruner.factor) if epoch >= pruner.first else -1.0
     if rung < 0 or not math.isclose(rung, round(rung), abs_tol=1e-9):
         return None
     there = sorted((t.means[epoch - 1] for t in trials if len(t.means) >= epoch), reverse=maximize)
-    places = max(1, (len(there) + 1) // pruner.factor)  # the new trial counts too
+    places = max(1, (len(there) + 1) // pruner.factor)  # including the new trial
     return there[places - 1] if len(there) >= places else None

@@ -1,4 +1,4 @@
-"""How long a search will take, from one timed trial."""
+"""Estimates the duration of a search from one timed trial."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def first_job(prepared: Prepared) -> TrialJob:
 
 
 def time_one_trial(prepared: Prepared, device: str) -> Estimate:
-    """Train the first trial of the first chain twice (the first time warms up), and multiply by the lanes to come."""
+    """Train the first trial of the first chain twice (the first time warms up), and multiply by the number of lanes."""
     job = first_job(prepared)
     with closing(Processes(prepared.work, [device], 1)) as executor:
         record = [outcome_of(executor, job) for _ in range(2)][-1][job.serves[0]]

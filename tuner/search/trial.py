@@ -39,7 +39,7 @@ from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, tr
 from tuner.training.stack import Recipe
 
 Heard = Callable[[int], object]
-LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: of an entry, and of all
+LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: per entry, and in total
 KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
 
 
@@ -48,8 +48,10 @@ class TooLong(Exception):
 
 
 class OutOfMemory(Exception):
-    """There was no memory left; what becomes of the job if there is none again, and the share of all memory that the
-    process wanted to hold, infinite where that is not known."""
+    """The job ran out of memory.
+
+    `outcome` is the result if a retry fails, too; `share` is the share of all memory that the process needed, infinite
+    if unknown."""
 
     def __init__(self, outcome: Outcome, share: float) -> None:
         super().__init__("out of memory")
@@ -57,7 +59,7 @@ class OutOfMemory(Exception):
 
 
 class Runner:
-    """Runs jobs on one device: the data stands there as one table, for all jobs."""
+    """Runs jobs on one device, which holds the data as one table for all jobs."""
 
     def __init__(self, work: Work, device: str) -> None:
         use_one_thread()
@@ -67,10 +69,20 @@ class Runner:
         check_own(work)
 
     def run(self, job: Job, heard: Heard = lambda epoch: None, room: MemoryBudget = ENDLESS) -> Outcome:
-        """Run one job; `heard` is told every epoch.
+        """Run one job.
 
-        Whatever goes wrong inside becomes a record with the reason; but `DoesNotFit` and `OutOfMemory` are raised, as
-        more room may help, and `LimitReached` where the machine lacks something else.
+        Args:
+            job: the job.
+            heard: called with each finished epoch, from 1.
+            room: memory budget.
+
+        Returns:
+            One record per chain; an error inside the trial becomes a record with its reason.
+
+        Raises:
+            DoesNotFit: the job needs more memory than `room`.
+            OutOfMemory: an allocation failed; a retry with more memory may succeed.
+            LimitReached: the machine lacks another resource (processes, files, disk).
         """
         start, reached = time.perf_counter(), 0
 
@@ -116,15 +128,15 @@ class Runner:
         decide = {view for chain in job.chains for view in chain.views} if self._work.tune_threshold else set()
         trained = train(recipe, job.lanes, self._table, judge, room, self._kept(job), decide)
         seconds = time.perf_counter() - start
-        folds = sum(len(watch.chain.views) for watch in watches)  # each chain bears its share of the time
+        folds = sum(len(watch.chain.views) for watch in watches)  # each chain gets its share of the time
         return {
             watch.chain.chain: self._finished(job, watch, trained, seconds * len(watch.chain.views) / folds)
             for watch in watches
         }
 
     def _kept(self, job: TrialJob) -> set[int]:
-        """The views whose outputs are kept, as they are some chain's refit, or wanted row by row; none where they take
-        too much memory."""
+        """The views whose outputs are kept, because they are a chain's refit or are needed row by row; none if they
+        take too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
         if isinstance(self._metric.how, OfSums):
             wanted |= {view for chain in job.chains if chain.by_row for view in chain.views}
@@ -133,7 +145,7 @@ class Runner:
         return wanted if numbers <= KEPT_NUMBERS else set()
 
     def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
-        """The record for one chain, with what outputs were kept for."""
+        """The record for one chain, with its row scores or the refit of another chain, if their outputs were kept."""
         record, chain, views = watch.record(job, trained, seconds), watch.chain, job.views
         if record.state != "complete":
             return record
@@ -154,7 +166,7 @@ class Runner:
         return replace(record, threshold=threshold, fold_scores=tuple(scores), score=float(np.mean(scores)))
 
     def _truth(self, rows: Rows) -> tuple[Array, Floats]:
-        """Targets (V, …) of rows, and what each counts in scores (V,)."""
+        """Targets (V, …) of rows, and their weights in scores (V,)."""
         dataset = self._table.dataset
         return dataset.targets[rows], dataset.counts(rows)
 
@@ -164,7 +176,7 @@ class Runner:
         return {job.chain: replace(record, seconds=time.perf_counter() - start)}
 
     def _refitted(self, number: int, found: Refitted, test: Rows, threshold: float | None) -> RefitRecord:
-        """What is kept of a refit, whoever trained it, scored at the threshold."""
+        """The record of a refit, scored at the decision threshold."""
         score = found.score
         if threshold is not None:
             score = self._metric.score(decided(found.outputs, threshold), *self._truth(test))
@@ -186,8 +198,8 @@ class Runner:
         )
 
     def _packed_row_scores(self, folds: Sequence[tuple[Rows, Rows, Outputs]], threshold: float | None) -> str | None:
-        """The scores (V,) of the rows of all folds, each (training rows, rows, outputs); or, where their mean is not
-        the score, their totals (V, S). None where these are too many numbers."""
+        """The scores (V,) of the rows of all folds, each (training rows, rows, outputs); or, if their mean is not the
+        score, their totals (V, S). None if these are too many numbers."""
         rows, outputs = (np.concatenate([fold[place] for fold in folds]) for place in (1, 2))
         found = [scored.needed(self._table.dataset, self._metric, train, on) for train, on, _ in folds]
         known = [each for each in found if each is not None]
@@ -199,9 +211,9 @@ class Runner:
 
 
 def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:
-    """What a chain's refit of that many epochs would be, from the view of another chain that is the same training."""
+    """A chain's refit of that many epochs, from the view of another chain that is the same training."""
     outputs = [] if view is None else trained.outputs.get(view, [])
-    if view is None or len(outputs) < epochs:  # stopped before, or broken
+    if view is None or len(outputs) < epochs:  # stopped before, or diverged
         return None
     curves, lane = trained.curves, int(trained.curves.lanes[view])
     losses, score = curves.train_loss[lane, :epochs], float(curves.score[view, epochs - 1])
@@ -211,7 +223,7 @@ def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted |
 
 
 class _Watch:
-    """Follows a trial for one chain: its means per epoch, and whether the chain still wants it."""
+    """Follows a trial for one chain: its means per epoch, and whether it should continue for this chain."""
 
     def __init__(self, chain: ChainView, epochs: int, maximize: bool) -> None:
         self.chain, self._epochs, self._maximize = chain, epochs, maximize
@@ -220,7 +232,7 @@ class _Watch:
         self._reason: str | None = None
 
     def wants(self, epoch: int, curves: Curves) -> bool:
-        """Note the epoch's mean; False once a fold broke or the mean fell behind the threshold."""
+        """Record the epoch's mean; returns False once a fold has diverged or the mean is behind the threshold."""
         views = list(self.chain.views)
         broken = [curves.broken[view] for view in views if view in curves.broken]
         if broken and not self._pruned and self._reason is None:
@@ -231,12 +243,12 @@ class _Watch:
         if last > len(self._means):
             self._means.append(plain(float(curves.counting[views].mean())))
             limits = self.chain.thresholds
-            if limits is not None and epoch < self._epochs:  # at the last one there is nothing left to save
+            if limits is not None and epoch < self._epochs:  # pruning at the last epoch would save nothing
                 self._pruned = limits.prunes(self._means, self._maximize)
         return not self._pruned
 
     def record(self, job: TrialJob, trained: Trained, seconds: float) -> TrialRecord:
-        """What the chain keeps of the trial."""
+        """The record of the trial for the chain."""
         curves, views, epochs = trained.curves, list(self.chain.views), len(self._means)
         failed = TrialRecord(
             job.number,
@@ -262,7 +274,7 @@ class _Watch:
         return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
 
     def _diagnosis(self, job: TrialJob, trained: Trained, shown: FoldCurves) -> tuple[str, ...]:
-        """The signs of its folds."""
+        """The diagnosis of the trial's folds."""
         curves, constant, folds = trained.curves, trained.uninformed, []
         for fold, view in enumerate(self.chain.views):
             lane = curves.lanes[view]
@@ -273,7 +285,7 @@ class _Watch:
         return diagnose(folds, job.epochs, job.patience, broken=self._reason is not None)
 
     def _last(self, curves: Curves, view: int) -> int:
-        """The last epoch of a view, also if it broke there."""
+        """The last epoch of a view, also if it diverged there."""
         if view in curves.broken:
             return curves.broken[view][0]
         return max(1, int(np.count_nonzero(~np.isnan(curves.score[view, : len(self._means)]))))
@@ -288,7 +300,7 @@ def _check_held_out(job: TrialJob) -> None:
 
 
 def failure(job: Job, reason: str, seconds: float, details: str | None = None, epoch: int = 0) -> Outcome:
-    """The records of a job that could not be done; `epoch` is the last that it finished."""
+    """The records of a job that failed; `epoch` is the last one that it finished."""
     if isinstance(job, RefitJob):
         return {job.chain: RefitRecord(job.number, job.epochs, seconds, reason=reason, details=details)}
     record = TrialRecord(
@@ -298,7 +310,7 @@ def failure(job: Job, reason: str, seconds: float, details: str | None = None, e
 
 
 def explain(error: BaseException) -> str:
-    """Why a trial failed, in a few words."""
+    """The reason why a trial failed, in a few words."""
     if isinstance(error, TunerError) and error.hint:
         return f"{error.message} ({error.hint})"
     if isinstance(error, Diverged | TooLong | TunerError):
@@ -309,7 +321,7 @@ def explain(error: BaseException) -> str:
 
 
 def _details(error: BaseException) -> str:
-    """Its traceback, as far as it is worth keeping: a message may have megabytes."""
+    """The traceback of an error, cut to a limited length: a message may have megabytes."""
     return "".join(line[:LINE] for line in traceback.format_exception(error))[-PAGE:]
 
 
@@ -323,7 +335,7 @@ def plain(value: float) -> float:
 
 
 def _short(norm: float) -> float | None:
-    """Four digits tell a norm; one that is not a number is None, as JSON knows none."""
+    """A norm rounded to four digits; None if it is not finite, which JSON cannot store."""
     return float(f"{norm:.4g}") if np.isfinite(norm) else None
 
 

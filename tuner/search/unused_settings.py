@@ -24,7 +24,7 @@ Entry = Parameter | Fixed
 
 
 class Misuse(NamedTuple):
-    """A setting that cannot be used: its path in the file, why, and the cure."""
+    """A setting that cannot be used: its path in the file, the reason, and how to fix it."""
 
     path: str
     text: str
@@ -39,7 +39,7 @@ def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -
 
 
 def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
-    """Warnings of what can be done, and is hardly meant."""
+    """Warnings about valid settings that are probably mistakes."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     nodes = experiment.document.root.entries
 
@@ -51,24 +51,22 @@ def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[st
     least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
     sizes = [size for size in ends("training.batch_size") if isinstance(size, int | float)]
     if "batch_size" in training and sizes and max(sizes) > least:
-        text = (
-            f"a batch of {max(sizes):.0f} rows is larger than the {least} training rows of a fold: it means full batch"
-        )
+        text = f"batch_size {max(sizes):.0f} exceeds the {least} training rows of a fold, so it trains on full batches"
         found.append(at(training["batch_size"], text, warning=True))
     if "batch" in ends("model.normalization") and min(sizes, default=2) == 1 and dataset.layout == "flat":
-        text = "of a batch of 1 row, batch normalisation leaves nothing"
+        text = "batch normalisation of a batch of 1 row removes everything that depends on the row"
         found.append(at(nodes["model"], text, "a larger training.batch_size, or normalization: layer", warning=True))
     if "adamw" in ends("training.optimizer.name") and set(ends("training.weight_decay")) == {0.0}:
-        text = "without weight_decay, adamw is adam"
-        found.append(at(training["optimizer"], text, "training.weight_decay: 0.01, which is torch's", warning=True))
+        text = "adamw with weight_decay: 0 is the same as adam"
+        found.append(at(training["optimizer"], text, "training.weight_decay: 0.01, the default of torch", warning=True))
     if not experiment.space.parameters and experiment.trials > 1:
         text = f"nothing is searched: all {experiment.trials} trials train the same configuration from other seeds"
-        found.append(at(nodes["model"], text, "a list or {low: …, high: …} in the place of a value", warning=True))
+        found.append(at(nodes["model"], text, "a list or {low: …, high: …} instead of a value", warning=True))
     return [experiment.document.render([each]) for each in found]
 
 
 def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[Misuse]:
-    """Each setting that the data, the model or another setting leaves without use."""
+    """Each setting that has no effect with this data, model or other setting."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
     for entry in entries:
@@ -108,49 +106,49 @@ def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) 
 
 
 def _too_slow(entries: list[Entry]) -> Iterator[Misuse]:
-    """A warm-up that no training outlasts."""
+    """A warm-up that is not shorter than any training."""
     ends = {
         name: [end for each in entries if each.target == f"training.{name}" for end in extremes(each)]
         for name in ("warmup", "epochs")
     }
     if min(ends["warmup"]) >= max(ends["epochs"]):
         text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
-        yield Misuse("training.warmup", text, "fewer of it, or more epochs")
+        yield Misuse("training.warmup", text, "a shorter warmup, or more epochs")
 
 
 def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[Misuse]:
-    """A shift that leaves nothing of an image."""
+    """A shift that can move the whole image out of view."""
     least = min(dataset.features.shape[2:], default=0)
     furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
     if dataset.layout == "image" and furthest >= least:
-        text = f"a shift of {furthest} pixels leaves nothing of images of {least}"
+        text = f"shift: {furthest} pixels can move the whole image out of view: it is {least} pixels wide or high"
         yield Misuse("training.shift", text, "fewer pixels")
 
 
 def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:
-    """Warnings of a split column that does not cut, or that cuts through groups."""
+    """Warnings about a split column that is not used, or that divides groups."""
     resampling, split, groups = experiment.resampling, dataset.roles.split, dataset.roles.groups
     if split is None:
         return
     kind = kind_of(resampling, dataset)
     if kind != "split" or resampling.outer == "none":
         why = f"resampling.kind is {kind}" if kind != "split" else "resampling.outer is none"
-        yield f"the split column cuts nothing, as {why}: rows that it names as test rows train, too"
+        yield f"the split column is not used, as {why}: rows that it names as test rows train, too"
     elif groups is not None:
         parted = int((pd.Series(split).groupby(groups).nunique() > 1).sum())
         if parted:
-            yield f"the split column parts {parted} of {len(np.unique(groups))} groups: their rows train and test"
+            yield f"the split column divides {parted} of {len(np.unique(groups))} groups: their rows train and test"
 
 
 def extremes(entry: Entry) -> tuple[Any, ...]:
-    """What an entry can be; of a range its two ends."""
+    """The possible values of an entry; for a range its two bounds."""
     if isinstance(entry, Parameter) and isinstance(entry.domain, Range):
         return entry.domain.low, entry.domain.high
-    return tuple(value for value in _values(entry) if value != RANGE_OPTION)  # whose ends are another entry
+    return tuple(value for value in _values(entry) if value != RANGE_OPTION)  # the range is another entry
 
 
 def _levels(entry: Entry, entries: list[Entry], models: Alternatives) -> Iterator[tuple[str, str, type[Settings]]]:
-    """The settings that an entry is part of, from the outermost: where each stands, its name, its class."""
+    """The settings that an entry is part of, from the outermost: the path of its parent, its name, its class."""
     section, *names = entry.target.split(".")
     if section == "training":
         settings: type[Settings] | None = TrainingSettings
@@ -188,19 +186,19 @@ def _written(entry: Entry, info: FieldInfo, leaf: list[str]) -> bool:
 
 
 def _values(entry: Entry) -> tuple[Any, ...]:
-    """What an entry can be; a range counts as anything."""
+    """The possible values of an entry; `RANGE_OPTION` for a range."""
     if isinstance(entry, Fixed):
         return (entry.value,)
     return entry.domain.options if isinstance(entry.domain, Choice) else (RANGE_OPTION,)
 
 
 def _named(entry: Entry, target: str, entries: list[Entry]) -> tuple[Any, ...]:
-    """The same of a setting that may be one of several by name."""
+    """The possible values of a setting, or the names if it is one of several alternatives."""
     return _possible(entry, f"{target}.name", entries) or _possible(entry, target, entries)
 
 
 def _possible(entry: Entry, target: str, entries: list[Entry]) -> tuple[Any, ...]:
-    """What the setting at `target` can be where an entry is."""
+    """The possible values of the setting at `target` in the configurations that have the entry."""
     branch: Mapping[str, str] = dict(entry.condition.selected)
     alike = [
         each for each in entries

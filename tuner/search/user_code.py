@@ -1,4 +1,4 @@
-"""The user's own models and loader, as the driver knows them: what runs of them runs in a process of its own."""
+"""Runs the user's own models and loader in a separate process; the driver only receives descriptions of them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ IMPORTED = 300.0  # seconds to import, to build or to try a model on a few rows
 LOADED = 3600.0  # seconds to load data
 LONGEST_LINE = 2**16  # characters
 PYTHON = ("builtins", "functools", "_operator", "types")
-GENERIC = ("getitem", "or_")  # which Literal["a"] and int | None are made by
+GENERIC = ("getitem", "or_")  # these make Literal["a"] and int | None
 EXPECTED = ("annotated_types", "builtins", "functools", "numpy", "_operator", "pathlib", "pydantic", "pydantic_core",
             "tuner", "types", "typing")  # fmt: skip
 
 
 class UserCode:
-    """A process that imports and runs the user's code for this one, begun when it is first needed.
+    """A process that imports and runs the user's code for this one, started when it is first needed.
 
-    What the code prints goes to standard error, or nowhere if `quiet`. A call may take some time, and no more than the
-    `budget` has left. Unless `trusted`, nothing is run: every call is an error."""
+    Output of the code goes to standard error, or is discarded if `quiet`. Calls have a timeout, and end with the time
+    `budget`. Unless `trusted`, every call raises `NotTrusted`."""
 
     def __init__(
         self, folder: Path, budget: Budget | None = None, *, quiet: bool = False, trusted: bool = True
@@ -51,8 +51,8 @@ class UserCode:
         self._folder, self._quiet, self._trusted = folder.absolute(), quiet, trusted
         self._child: Child | None = None
         self._printing: threading.Thread | None = None
-        self.known: dict[str, Described] = {}  # by name, what it has been asked of
-        self._loaded, self._given = Memory(), Memory()  # data from there, and for there
+        self.known: dict[str, Described] = {}  # by name, the models and loaders that were requested
+        self._loaded, self._given = Memory(), Memory()  # data from the process, and for it
         self._data: Placed | None = None
 
     def __enter__(self) -> UserCode:
@@ -62,12 +62,12 @@ class UserCode:
         self.restart()
 
     def model(self, name: str) -> Described:
-        """The model that `name` means. Raises `UsageError`."""
+        """The description of the model `name`. Raises `UsageError`."""
         check_name(name, models.MODEL)
         return self._described(_model, name, Settings)
 
     def loader(self, name: str) -> Described:
-        """The loader that `name` means. Raises `UsageError`."""
+        """The description of the loader `name`. Raises `UsageError`."""
         check_name(name, loaders.LOADER)
         return self._described(_loader, name, loaders.LoaderSettings)
 
@@ -77,7 +77,7 @@ class UserCode:
         return self.known[name]
 
     def load(self, name: str, settings: Settings) -> Dataset:
-        """What the loader returns. Raises `DataError`."""
+        """The data that the loader returns. Raises `DataError`."""
         try:
             there = self._call(name, LOADED, _load, name, self._folder, settings.model_dump())
         except UsageError as error:
@@ -85,7 +85,23 @@ class UserCode:
         return placed(there, self._loaded)
 
     def with_data(self, what: str, dataset: Dataset, function: Callable[..., T], *arguments: Any) -> T:
-        """What `function(dataset, *arguments)` returns there; all calls must be about the same data."""
+        """Call `function(dataset, *arguments)` in the process.
+
+        Args:
+            what: name of the user's code, for errors.
+            dataset: copied to the process on the first call; the same in all calls.
+            function: importable function.
+            arguments: passed to the function.
+
+        Returns:
+            Its result.
+
+        Raises:
+            UsageError: the code fails, ends the process, or runs longer than `IMPORTED` seconds.
+            LimitReached: the process was killed, for example for lack of memory.
+            TimeIsOver: the time limit of the run was reached.
+            NotTrusted: the study is not trusted.
+        """
         if self._data is None:
             self._data = place(dataset, self._given)
         found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
@@ -97,8 +113,8 @@ class UserCode:
             self._end(self._child)
 
     def _call(self, what: str, limit: float, function: Callable[..., T], *arguments: Any, repeated: bool = False) -> T:
-        """What the function returns there. Raises what it raises; `UsageError` where it ends the process, or does not
-        come to an end; `TimeIsOver`."""
+        """Call the function in the process. Raises its errors, `UsageError` if it ends the process or takes too long,
+        and `TimeIsOver`."""
         if not self._trusted:
             text = f"the study was not made by you on this machine, and names code that would run: {what}"
             raise NotTrusted(text, f"use --trust if you trust the study and the code in {self._folder}")
@@ -143,7 +159,7 @@ class UserCode:
         how, self._child = child.ended(patience), None
         child.pipe.close()
         if self._printing is not None:
-            self._printing.join(1.0)  # a process that the code has left behind may hold the other end
+            self._printing.join(1.0)  # a process that the code has started may hold the other end
         return how
 
 
@@ -164,7 +180,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _read(packed: bytes) -> tuple[Any, TunerError | None, str]:
-    """The answer. Raises `EOFError` if it is none."""
+    """The value, error and traceback that were sent. Raises `EOFError` if they cannot be read."""
     answer: tuple[Any, TunerError | None, str]
     try:
         answer = _Unpickler(io.BytesIO(packed)).load()
@@ -178,7 +194,7 @@ def _read(packed: bytes) -> tuple[Any, TunerError | None, str]:
 
 
 def _forward(descriptor: int, quiet: bool) -> None:
-    """What the process prints, to standard error."""
+    """Copy the output of the process to standard error."""
     with open(descriptor, errors="replace") as lines:
         for line in iter(partial(lines.readline, LONGEST_LINE), ""):  # output may have no line break
             if not quiet:
@@ -187,18 +203,18 @@ def _forward(descriptor: int, quiet: bool) -> None:
 
 
 class _Data:
-    """In the child: the data that it loads, and that it is given."""
+    """In the child: the data that it loads, and the data that it receives."""
 
     def __init__(self, loaded: Memory, given: Memory) -> None:
         self._loaded, self._given = loaded, given
         self._read: Dataset | None = None
 
     def keep(self, dataset: Dataset) -> Placed:
-        """Put what was loaded where the driver finds it."""
+        """Copy loaded data into the memory that the driver reads."""
         return place(dataset, self._loaded)
 
     def given(self, where: Placed) -> Dataset:
-        """What the driver has put there."""
+        """The data that the driver has shared."""
         if self._read is None:
             self._read = placed(where, self._given)
         return self._read
@@ -225,10 +241,14 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
             answer = (None, error, traceback.format_exc())
         except BaseException as error:
             lack = lacking(error)
-            told = LimitReached(lack) if lack else UsageError(f"it fails: {first_line(error)}", "fix it")
+            told = (
+                LimitReached(lack)
+                if lack
+                else UsageError(f"it raised {first_line(error)}", "fix the error in your code")
+            )
             answer = (None, told, traceback.format_exc())
         if os.getpid() != process:
-            os._exit(0)  # the code has forked: this is the copy, and the answer is for the other to give
+            os._exit(0)  # the user's code forked: exit in the copy, the original sends the answer
         pipe.send(_packed(answer))
 
 

@@ -19,7 +19,7 @@ from tuner.search.trial import OutOfMemory, Runner, explain, failure
 from tuner.training.fitting import DoesNotFit, MemoryBudget
 
 STARTED = 600.0  # seconds to import, and to read the data
-NOT_BEGUN = -1  # in the place of an epoch
+NOT_BEGUN = -1  # instead of an epoch
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ Answer = Outcome | Trouble | TooLarge | Outside
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all workers of a search have in common: the data (its arrays in shared memory) and the metric."""
+    """The values that all workers of a search share: the work, and its data in shared memory."""
 
     work: Work
     data: Placed
@@ -93,7 +93,7 @@ class Worker:
     device: str
     job: Job | None = None
     since: float = 0.0
-    starting: bool = False  # it has been given its first job, and has not begun it
+    starting: bool = False  # it has received its first job, and has not begun it
     largest: float = 0.0  # bytes of memory that the process was seen to hold
     number: int = field(default=0)  # of the job
 
@@ -113,13 +113,13 @@ class Worker:
         """Send the job to the worker."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
         self.starting, self.number = self.number == 0, self.number + 1
-        with contextlib.suppress(OSError):  # it died just now: whoever waits finds its end
+        with contextlib.suppress(OSError):  # it has just died; `wait` will notice
             self.pipe.send((self.number, job, room))
 
     def look(self) -> None:
         """Record when it starts its job and how much memory it uses. Raises `LimitReached` if it does not start."""
         if self.starting and self.begun:
-            self.starting, self.since = False, time.monotonic()  # importing the user's code is no time of the trial
+            self.starting, self.since = False, time.monotonic()  # the time to import user code is not part of the trial
         if self.starting and self.seconds > STARTED:
             raise self.child.died(f"was to begin within {STARTED:g} s")
         with contextlib.suppress(psutil.Error):
@@ -176,10 +176,10 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
             answer = Outside(error.outcome, error.share)
         except LimitReached as error:
             answer = Trouble(error)
-        except BaseException as error:  # a model's own KeyboardInterrupt, say: nobody else sends one here
+        except BaseException as error:  # such as a KeyboardInterrupt, which only a model can raise here
             answer = failure(job, explain(error), 0.0)
         if os.getpid() != process:
-            os._exit(0)  # a model has forked: this is the copy, and the answer is for the other to give
+            os._exit(0)  # the user's code forked: exit in the copy, the original sends the answer
         pipe.send((number, answer))
 
 
