@@ -168,7 +168,7 @@ REFUSED = {
         "my_data.py:raises fails: ValueError: no such patient\n",
         "fix the error in your code; --debug shows the traceback",
     ),
-    "leaves": ("my_data.py:leaves fails: SystemExit: 3", "fix it"),
+    "leaves": ("my_data.py:leaves fails: SystemExit: 3", "fix the error in your code"),
     "frame": ("returns a table, and nothing says which column is the target", "dataset.target: one of a, kind, when"),
     "cells": ("column 'a': row 1 holds a list", "one in a cell"),
     "twice": ("two columns called 'a'", "rename one of them"),

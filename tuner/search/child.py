@@ -137,7 +137,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     os.environ.clear()  # the server has the environment of its start
     os.environ.update(environment)
     os.setsid()  # a new process group: processes that it starts are killed with it
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start processes
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start one
     # a service manager may send these to all processes of a search, and only the driver reacts. Programs and processes
     # that the user's code starts must still react to them
     for number in SIGNALS:
