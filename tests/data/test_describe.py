@@ -160,7 +160,7 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
         ({}, "absent.csv", "absent.csv: no such file, and no shipped space of that name"),
         ({"x.exe": "ab"}, "x.exe", "x.exe: no source reads such a file by itself"),
         ({"t.csv": ""}, "t.csv", "t.csv is empty"),
-        ({}, "quick --target y", "--target is of a data file, and quick is an experiment\n  = leave it out, or write"),
+        ({}, "quick --target y", "--target is for a data file, and quick is an experiment\n  = leave it out, or write"),
     ],
 )
 def test_what_cannot_be_read_is_one_error(tmp_path, monkeypatch, files, what, words):

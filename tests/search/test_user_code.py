@@ -396,3 +396,26 @@ def test_a_linked_file_beside_the_experiment_is_found(tmp_path):
     (tmp_path / "nets.py").rename(tmp_path / "elsewhere" / "nets.py")
     (tmp_path / "nets.py").symlink_to("elsewhere/nets.py")
     assert inside("check", path)[0] == 0
+
+
+FORKS = """
+import os, signal, time
+from tuner.search import child
+
+for number in child.SIGNALS:
+    signal.signal(number, child._left_to_the_driver)
+os.register_at_fork(
+    before=child._hold_signals, after_in_parent=child._release_signals, after_in_child=child._as_usual
+)
+for _ in range(200):
+    if not (forked := os.fork()):
+        time.sleep(20)
+        os._exit(0)
+    os.kill(forked, signal.SIGTERM)
+    assert os.WTERMSIG(os.waitpid(forked, 0)[1]) == signal.SIGTERM
+"""
+
+
+def test_a_process_that_is_ended_as_soon_as_it_is_forked_ends():
+    """Python forgets a signal that reaches a process before its handlers are the usual ones."""
+    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=60)

@@ -31,6 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 UNHEARD_OF = 255  # the exit code that Python reports if the fork server, which knows the real one, has died
 UNKNOWN = "and its fork server too"
 UNHEARD = "closed or wrote to the pipe that tuner uses"  # it is running, but its pipe is closed
+_mask = threading.local()  # the signals that were blocked before a fork
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
 
@@ -142,7 +143,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     # that the user's code starts must still react to them
     for number in SIGNALS:
         signal.signal(number, _left_to_the_driver)
-    os.register_at_fork(after_in_child=_as_usual)
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_as_usual)
     multiprocessing.set_start_method(None, force=True)  # the platform's default, for the user's code
     random.seed(0)  # the user's code may draw while it is imported
     np.random.seed(0)
@@ -169,9 +170,21 @@ def _left_to_the_driver(number: int, frame: object) -> None:
     """Do nothing. With `SIG_IGN`, programs that this process starts would ignore the signal too."""
 
 
+def _hold_signals() -> None:
+    """Block them during a fork: one that reached the child before `_as_usual` would be lost, and who sent it may wait
+    for the child for ever."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
 def _as_usual() -> None:
+    """In a process that the user's code has forked: the signals end it, as they end any other."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    _release_signals()
 
 
 def _end_with_driver() -> None:
