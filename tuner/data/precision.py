@@ -62,7 +62,17 @@ def as_numbers(
 
 
 def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
-    """Numbers of any type as float32; `axis` is the one of columns or channels. Missing values stay NaN."""
+    """Convert numbers to float32, subtracting an offset per column where float32 alone is too coarse.
+
+    Args:
+        values: (N, …), numbers of any type; NaN is missing.
+        axis: axis of the D columns or channels.
+
+    Returns:
+        values: float32, of the same shape.
+        offsets: float64 (D,), 0 for most columns.
+        coarse: bool (D,), different values still coincide.
+    """
     columns = values.shape[axis]
     if values.dtype.name in EXACT_KINDS:
         return Narrowed(as_float32(values), np.zeros(columns), np.zeros(columns, dtype=bool))

@@ -35,7 +35,15 @@ class Preparation:
 
 
 def fit(dataset: Dataset, rows: Rows) -> Preparation:
-    """Fit the statistics on these rows, without rows of weight 0."""
+    """Fit imputation, scaling and vocabulary on training rows.
+
+    Args:
+        rows: training rows of one lane; rows of weight 0 are ignored.
+
+    Returns:
+        statistics; apply them as `(x.fillna(fill) − shift) · scale` per feature, and `codes[column, code]` per id or
+            token.
+    """
     if dataset.training_weights is not None:
         rows = rows[dataset.training_weights[rows] > 0]
     numbers = dataset.numbers

@@ -33,7 +33,15 @@ def counted(
     name: str, score: Counted, meaning: str, *, tasks: tuple[str, ...] = CLASSES, bounds: Bounds = (0, 1),
     first: int = 0, undefined: Undefined | None = None,
 ) -> Metric:  # fmt: skip
-    """The metric of the rows hit, predicted and true per class (…, C); classes before `first` are not scored."""
+    """A metric computed from counts per class.
+
+    Args:
+        score: function of true positives, predicted and actual counts, each (…, C), returning (…).
+        meaning: one line for `tuner list`.
+        bounds: lowest and highest score.
+        first: classes before this code are not scored (background).
+        undefined: says why some targets have no score.
+    """
 
     def of_totals(totals: Floats) -> Floats:
         return score(*np.split(totals, 3, axis=-1))

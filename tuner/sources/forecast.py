@@ -64,8 +64,15 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Those of all series: (N, lags, D) read, (N, horizon · M) asked, the same a season before, the
-    last known values, and the times of the first and last step asked."""
+    """Forecast windows of all series.
+
+    Attributes:
+        read: (N, lags, D), inputs.
+        asked: (N, horizon · M), targets, step by step.
+        naive: (N, horizon · M), the seasonal-naive forecast.
+        last: (N, horizon · M), the last known values.
+        order, until: (N,), time of the first and of the last target step.
+    """
 
     read: NDArray[np.float32]
     asked: NDArray[np.float64]

@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 def progress(
     scores: NDArray[np.float64], patience: int | None, maximize: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(epoch that counts, from 1; whether to go on) for curves (…, E) so far; after its end, a curve is NaN.
+    """The best epoch of each validation curve, and whether it may continue (Prechelt 1998).
 
-    With `patience`, the first epoch with the best score counts, and a curve ends when that lies `patience` epochs
-    back (Prechelt 1998). Without, the last epoch counts: the number of epochs is then what was asked for.
+    Args:
+        scores: (…, E), validation scores so far; NaN after a curve has ended.
+        patience: epochs without improvement after which a curve ends; None: no early stopping.
+        maximize: whether a higher score is better.
+
+    Returns:
+        best: (…), the first epoch with the best score, counted from 1; without `patience`, the last epoch.
+        going: (…), whether the curve has patience left.
     """
     epochs = scores.shape[-1]
     if patience is None:

@@ -22,8 +22,13 @@ FEWEST = 2  # smallest stack; a single lane is trained twice (see `padded_to_pai
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Bytes that the stacks of a trial may use. Stacks are split to stay below `size` where possible; if they still
-    need more than `most`, the trial is not trained. `whole` is the budget if no other program used memory."""
+    """Memory that the stacks of a trial may use, in bytes.
+
+    Attributes:
+        size: stacks are split to stay below this where possible.
+        most: hard limit; a trial that needs more is not trained.
+        whole: what `most` would be if no other program used memory.
+    """
 
     size: float = math.inf
     most: float = math.inf
@@ -42,7 +47,19 @@ class DoesNotFit(Exception):
 
 
 def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: MemoryBudget = ENDLESS) -> list[Stack]:
-    """Put the lanes into as few stacks as can train in lockstep and fit, one after another, into `room`."""
+    """Group lanes into as few stacks as possible, split so that one stack at a time fits into memory.
+
+    Args:
+        lanes: K lanes; those with equal batch plans and evaluation widths can share a stack.
+        room: memory budget in bytes.
+
+    Returns:
+        the stacks; `Stack.positions` are indices into `lanes`.
+
+    Raises:
+        DoesNotFit: even the smallest stacks need more than `room.most` bytes.
+        RuntimeError: a training row is also evaluated.
+    """
     for lane in lanes:
         lane.check()
     table = table.read_as(recipe.settings)

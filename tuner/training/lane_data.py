@@ -111,11 +111,19 @@ class LaneData:
         return chosen
 
     def shares(self, targets: Tensor, weights: Tensor, row_weights: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Factors of a batch's losses in their sum: of rows (K, B), and of the labelled positions in them (K, B, …).
+        """The weights of a batch's losses in its mean loss.
 
-        `weights` (K, B), 0 for padding, sum to 1 per lane; `row_weights` (K, B) are those of `weights_of`. The sum is
-        divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch, so they
-        matter in batches of any size."""
+        Args:
+            targets: codes (K, B, *positions) or numbers (K, B, M).
+            weights: (K, B), weights of a mean over rows; 0 for padding, sum 1 per lane.
+            row_weights: (K, B), sample weights, from `weights_of`.
+
+        Returns:
+            row_shares: (K, B), the factor of each row's mean loss.
+            position_weights: (K, B, *positions), for `by_row`; None if a row has a single loss.
+
+        The sum is divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch.
+        """
         mask, counted = label_mask(targets), weights
         if mask is not None:
             counted = weights * mask.flatten(2).sum(dim=2)

@@ -30,7 +30,13 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """The same for all lanes: `norms` (K, E, layers), and for all views: `dead` (V, E, ReLUs)."""
+    """Layer statistics of all lanes and views.
+
+    Attributes:
+        layers, relus: module names, in the model's order.
+        norms: (K, E, layers), gradient norm in the last batch of each epoch.
+        dead: (V, E, ReLUs), share of units that are 0 for every row of the view.
+    """
 
     layers: tuple[str, ...]
     relus: tuple[str, ...]

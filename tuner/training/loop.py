@@ -89,12 +89,22 @@ def train(
     keep: Collection[int] = (),
     keep_counting: Collection[int] = (),
 ) -> Trained:
-    """Train every lane for up to `epochs` epochs, evaluating after each.
+    """Train every lane for up to `settings.epochs` epochs, evaluating all views after each.
 
-    After each epoch `judge` receives the curves so far and returns which views (V,) to continue. A lane is trained
-    while at least one of its views continues and has not exhausted its patience. Stacks are split where a step would
-    not fit into `room`; this does not change any curve. For views in `keep`, the outputs of every epoch are kept; for
-    those in `keep_counting`, the outputs of the best epoch. Raises `DoesNotFit`.
+    Args:
+        recipe: model, training settings and metric.
+        lanes: K trainings.
+        table: the data, as tensors.
+        judge: called after each epoch (from 1) with the curves so far; returns which views (V,) to continue.
+        room: memory budget in bytes; stacks are split to fit, which changes no curve.
+        keep: views whose outputs are kept for every epoch.
+        keep_counting: views whose outputs are kept at their best epoch.
+
+    Returns:
+        the curves, the kept outputs, layer statistics and baseline losses.
+
+    Raises:
+        DoesNotFit: even the smallest stacks exceed `room`.
     """
     stacks = build_stacks(recipe, lanes, table, room)
     diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
@@ -129,10 +139,19 @@ def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
 def train_blind(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
 ) -> Refitted:
-    """Train one lane for exactly `epochs` epochs, without early stopping, then score its evaluation rows once. Used for
-    refits.
+    """Train one lane for exactly `epochs` epochs, then score its first evaluation set once. Used for refits.
 
-    Raises `Diverged`, `DoesNotFit`.
+    Args:
+        epochs: number of epochs; there is no early stopping.
+        heard: called with the number of each finished epoch, from 1.
+        room: memory budget in bytes.
+
+    Returns:
+        training loss (E,), and score, outputs (V, …) and layer statistics after the last epoch.
+
+    Raises:
+        Diverged: a loss or the score is not finite.
+        DoesNotFit: the lane needs more memory than `room`.
     """
     (stack,) = build_stacks(recipe, [lane], table, room)
     losses, norms = np.empty(epochs), np.empty((epochs, len(stack.layer_monitor.layers)))

@@ -18,7 +18,13 @@ PIECE_NUMBERS = 2**18  # of one lane, in one forward pass
 
 @dataclass(frozen=True, eq=False)
 class RowSet:
-    """The s-th row set of every lane: row numbers (K, V), where they count, and the rows of one forward pass."""
+    """One evaluation set of every lane, padded to a common length.
+
+    Attributes:
+        rows: (K, V), row numbers; padding repeats the set's first row.
+        counts: bool (K, V), False for padding.
+        width: rows per forward pass.
+    """
 
     rows: Tensor
     counts: Tensor

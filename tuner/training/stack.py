@@ -37,10 +37,15 @@ PEAK = 3  # peak memory of a step relative to what its forward pass keeps: gradi
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one configuration is trained and scored; the same for every stack of a trial.
+    """How one configuration is trained and scored; the same for all stacks of a trial.
 
-    With `tune_threshold`, each row set is scored at its own best decision threshold, so that early stopping and pruning
-    follow the score that a tuned threshold would give."""
+    Attributes:
+        build: makes the model from the shapes of the data and the lanes.
+        settings: training settings.
+        metric: the metric of the validation curves.
+        tune_threshold: score each row set at its own best decision threshold, so that early stopping and pruning follow
+            the score that a tuned threshold would give.
+    """
 
     build: Build
     settings: TrainingSettings

@@ -39,10 +39,19 @@ class Uninformed:
 def uninformed_losses(
     loss: Loss, data: LaneData, lanes: Sequence[Lane], sets: Sequence[RowSet], outputs: int, *, balanced: bool
 ) -> tuple[Tensor, Tensor]:
-    """The loss of K lanes' best constants, on their training rows (K,) and on their S row sets (K, S).
+    """The loss of each lane's best constant prediction.
 
-    `outputs` are the numbers that a model predicts for each place of a row. Where classes are `balanced`, the best
-    constant predicts all of them alike.
+    Args:
+        loss: the training loss.
+        data: the data of the K lanes.
+        lanes: the K lanes.
+        sets: their S row sets.
+        outputs: numbers that the model predicts per position, C or M.
+        balanced: class weights are balanced, so the best constant is uniform over the classes.
+
+    Returns:
+        on_train: (K,), the loss on training rows.
+        on_sets: (K, S), the loss on each row set.
     """
     train = _spread(lanes, sets[0], outputs, data)
     weights = train.counts.cpu().double()

@@ -25,11 +25,17 @@ class Tuned(NamedTuple):
 
 
 def tuned(folds: Sequence[tuple[Array, Array, Floats]], metric: Metric) -> Tuned:
-    """The threshold of the best mean score over folds, each (logits (V, 2), codes (V,), weights (V,)), and the scores
-    of the folds there. Of equals, the one nearest to `DEFAULT`.
+    """Choose the decision threshold with the best mean score over folds.
 
-    Every decision that the rows allow is tried, with a threshold in the middle between each two neighbouring margins:
-    no row is near it."""
+    Every decision that the rows allow is tried, with a threshold in the middle between two neighbouring margins.
+
+    Args:
+        folds: per fold, logits (V, 2), codes (V,) and weights (V,).
+        metric: must score predicted classes (`metric.counted`).
+
+    Returns:
+        the threshold in log-odds, and the score of each fold; of ties, the threshold nearest to 0.
+    """
     margins = [(logits[:, 1] - logits[:, 0]).astype(np.float64) for logits, _, _ in folds]
     known = np.unique(np.concatenate(margins))
     candidates = np.append(DEFAULT, (known[1:] + known[:-1]) / 2)

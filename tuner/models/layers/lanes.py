@@ -14,10 +14,16 @@ from tuner.seeds import seed_of
 
 @dataclass(frozen=True)
 class Shapes:
-    """One row of the data: `inputs` (D,), (T, D) or (C, H, W); or codes (T,), (F,) of `vocabularies` of these sizes.
+    """The shapes of one row of the data.
 
-    The model gives `outputs` numbers, at each of `positions` (T,) or (H, W) if there are any. A `causal` model
-    must not read later steps. `side`: how many numbers each row has in addition to its ids."""
+    Attributes:
+        inputs: (D,), (T, D) or (C, H, W) numbers; or (T,) tokens, (F,) ids.
+        outputs: numbers predicted per position, C or M.
+        vocabularies: sizes of the vocabularies; empty for numbers.
+        positions: (T,) or (H, W) if each step or pixel has a target, else ().
+        side: number of side features beside ids.
+        causal: the model must not read later steps.
+    """
 
     inputs: tuple[int, ...]
     outputs: int
@@ -53,8 +59,13 @@ class Lanes:
         return self.generators(f"dropout {self._dropouts}")
 
     def matrix(self, *shape: int, bound: float, blocks: int = 1) -> Tensor:
-        """Weights (K, out, in, …): U(−bound, bound) as torch's, or as `initialization` says, each of `blocks` of rows
-        by itself."""
+        """Initial weights (K, out, in, …), drawn from each lane's generator.
+
+        Args:
+            shape: (out, in, …) of one lane.
+            bound: without an `initialization`, values are U(−bound, bound).
+            blocks: the output rows are split into this many blocks (gates), each initialised on its own.
+        """
         how = self.initialization
         if isinstance(how, Default):
             return self._drawn(shape, lambda lane, g: lane.uniform_(-bound, bound, generator=g))

@@ -30,7 +30,17 @@ class AdditiveAttention(nn.Module):
         return self.read(states, self.project(states), None, lengths)
 
     def read(self, states: Tensor, keys: Tensor, query: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """The same from keys W h + b, which are made once for many queries (K, B, Q)."""
+        """Attention with precomputed keys, for many queries of the same states.
+
+        Args:
+            states: (K, B, T, H).
+            keys: (K, B, T, H), W h + b.
+            query: (K, B, Q), or None.
+            lengths: (K, B), steps of each row; None: all T.
+
+        Returns:
+            (K, B, H), the weighted mean of the states.
+        """
         if self.ask is not None and query is not None:
             keys = keys + self.ask(query)[:, :, None]
         energy = torch.bmm(torch.tanh(keys).flatten(1, 2), self.direction).view(states.shape[:3])

@@ -134,6 +134,17 @@ class Directions(nn.Module):
         self.back = Recurrent(cell, input_size, hidden_size, lanes, forget_bias) if bidirectional else None
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, truncate: int | None = None) -> tuple[Tensor, Tensor]:
+        """Run all cells in both directions, or one.
+
+        Args:
+            x: (K, B, T, D).
+            lengths: (K, B), steps of each row; None: all T.
+            truncate: gradients flow back over at most this many steps; None: all.
+
+        Returns:
+            states: (K, B, T, S), all hidden states; S = H, or 2H if bidirectional.
+            last: (K, B, S), the last state of each direction.
+        """
         ahead = self.ahead(x, truncate)
         end = last(ahead, lengths)
         if self.back is None:

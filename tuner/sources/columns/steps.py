@@ -35,9 +35,17 @@ class Step:
 
 
 def equal_steps(column: pd.Series, when: NDArray[Any], rows: Rows, where: str) -> Step:
-    """The step between rows that are sorted by time; raises `DataError` at the first that is another.
+    """The constant time step of a series.
 
-    when: the column by `instants` (N,); rows: those of one series, by their place in the column."""
+    Args:
+        column: the time column, for errors.
+        when: (N,), the same as numbers, from `instants`.
+        rows: positions of one series, sorted by time.
+        where: name of the series, for errors.
+
+    Raises:
+        DataError: two times are equal, or a step differs from the most frequent one.
+    """
     same = np.flatnonzero(np.diff(when[rows]) == 0)
     if len(same):
         text = f"{where}: {_named(column, rows[same[0] : same[0] + 2])} are the same time"

@@ -97,8 +97,20 @@ def batches(
     file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", *,
     block: int, only: Sequence[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """The rows in batches, the first row included; `only` these columns, by their positions. Raises as `read` does,
-    and `LongRow` for a row that is longer than `block` bytes."""
+    """Read a delimited file in batches of rows, the header row included.
+
+    Args:
+        file: UTF-8 bytes; must be seekable.
+        dialect: separator and quoting.
+        where, key: name of the file and of the setting, for errors.
+        block: bytes parsed at once.
+        only: positions of the columns to read; None: all.
+
+    Raises:
+        UnevenRows: a row has more or fewer fields than the first.
+        LongRow: a row is longer than `block`.
+        DataError: the file is empty or not text, or a quote mark is not closed.
+    """
     blank, cells = first_row(file, dialect, where, key)
     watched, names = _Watched(file), [f"f{place}" for place in range(len(cells))]
     options = pyarrow.csv.ReadOptions(

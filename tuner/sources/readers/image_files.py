@@ -59,7 +59,21 @@ def values(image: Image.Image, colour: Colour, size: int | None) -> NDArray[np.f
 def masks(
     paths: Sequence[Path], images: Sequence[Path], size: int | None, names: Sequence[str], ignore: int | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class codes (N, H, W) of the masks of these images, and the classes. Raises `DataError`."""
+    """Read segmentation masks.
+
+    Args:
+        paths, images: N masks and their images.
+        size: resize to size × size pixels (nearest neighbour); None: keep.
+        names: class names by value or in order of the values; empty: the values.
+        ignore: value without a label; None: none.
+
+    Returns:
+        codes: int64 (N, H, W), `IGNORED` without a label.
+        classes: C names.
+
+    Raises:
+        DataError: sizes differ, or names and values do not match.
+    """
     codes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     found: set[int] = set()
     for row, (path, image) in enumerate(zip(paths, images, strict=True)):
