@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold
 from benchmarks.timing import table
 from tuner.data import Amounts, Classes, Dataset, Numbers
 from tuner.experiment.configuration import Configuration
-from tuner.experiment.diagnosis import SIGNS
+from tuner.experiment.diagnosis import FINDINGS
 from tuner.experiment.records import TrialRecord
 from tuner.search.jobs import ChainView, TrialJob, Work
 from tuner.search.trial import Runner
@@ -152,7 +152,7 @@ WEAK = Situation("signal: a tenth of the variance", "numbers", 300, "rmse", MIDD
 
 def rates(found: Sequence[TrialRecord]) -> dict[str, float]:
     """The share of the trials that show each sign."""
-    return {sign: sum(sign in record.diagnosis for record in found) / len(found) for sign in SIGNS}
+    return {sign: sum(sign in record.diagnosis for record in found) / len(found) for sign in FINDINGS}
 
 
 def main() -> None:
@@ -161,9 +161,9 @@ def main() -> None:
     for each in (*HEALTHY, *ILL, WEAK):
         shares[each.what] = rates(records(each))
     rows = [(each.what, each.sign or "none", *_cells(shares[each.what])) for each in (*HEALTHY, *ILL, WEAK)]
-    table(f"Signs found, % of {TRIALS} trials of {FOLDS} folds", ("training", "planted", *SIGNS), rows)
+    table(f"Signs found, % of {TRIALS} trials of {FOLDS} folds", ("training", "planted", *FINDINGS), rows)
     table("Per sign", ("sign", "planted trials", "found", "least in a situation", "healthy trials", "false alarms"),
-          [_summary(sign, shares) for sign in SIGNS])  # fmt: skip
+          [_summary(sign, shares) for sign in FINDINGS])  # fmt: skip
 
 
 def _cells(found: Mapping[str, float]) -> list[str]:

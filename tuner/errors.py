@@ -81,7 +81,7 @@ class StudyBusy(TunerError):
 
 
 PROCESSES = "the machine allows no more processes or threads (ulimit -u, or the container's limit of pids)"
-LACKS = {  # error numbers of exhausted resources, and their descriptions
+RESOURCE_ERRORS = {  # error numbers of exhausted resources, and their descriptions
     errno.EAGAIN: PROCESSES,
     errno.EMFILE: "no more files may be open (ulimit -n)",
     errno.ENFILE: "the machine has no more files to open",
@@ -91,12 +91,12 @@ LACKS = {  # error numbers of exhausted resources, and their descriptions
     errno.EFBIG: "a file would become larger than is allowed (ulimit -f)",
 }
 NO_SHARED_MEMORY = "there is no room in shared memory (df /dev/shm)"
-SAID = {  # the exhausted resource, by words in the messages of libraries
+RESOURCE_MESSAGES = {  # the exhausted resource, by words in the messages of libraries
     "can't start new thread": PROCESSES,
     "Resource temporarily unavailable": PROCESSES,
-    "Too many open files": LACKS[errno.EMFILE],
-    "failed to map segment": LACKS[errno.ENOMEM],
-    "No space left on device": LACKS[errno.ENOSPC],
+    "Too many open files": RESOURCE_ERRORS[errno.EMFILE],
+    "failed to map segment": RESOURCE_ERRORS[errno.ENOMEM],
+    "No space left on device": RESOURCE_ERRORS[errno.ENOSPC],
     "unable to allocate shared memory": NO_SHARED_MEMORY,
     "unable to open shared memory": NO_SHARED_MEMORY,
 }
@@ -107,15 +107,15 @@ def lacking(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno:
         if error.errno == errno.ENOENT and error.filename is None and not _has_working_directory():
             return "the working directory no longer exists"
-        found = LACKS.get(error.errno)
+        found = RESOURCE_ERRORS.get(error.errno)
         return f"{found}: {error.filename}" if found and error.filename else found
     if isinstance(error, MemoryError):
-        return LACKS[errno.ENOMEM]
+        return RESOURCE_ERRORS[errno.ENOMEM]
     if isinstance(error, OverflowError) and "timestamp" in str(error):
         return "the system clock is set to 2262 or later, which timestamps cannot represent"
     if isinstance(error, OSError | RuntimeError | ImportError):
         text = str(error)
-        return next((lack for words, lack in SAID.items() if words in text), None)
+        return next((lack for words, lack in RESOURCE_MESSAGES.items() if words in text), None)
     return None
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 import torch
-from helpers import in_units, inside, search, write_space
+from helpers import inside, inverse_transform, search, write_space
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import root_mean_squared_error
@@ -77,7 +77,7 @@ def test_features_are_standardised_as_in_float64_whatever_their_offset(tmp_path,
     dataset = check(way(tmp_path, x, Y))
     expected = StandardScaler().fit(x[TRAIN]).transform(x)
     np.testing.assert_allclose(standardised(dataset), expected, atol=4e-6 if abs(offset) < 1e12 else 1e-3)
-    np.testing.assert_allclose(in_units(dataset), x, rtol=1e-12 if offset else 1e-6)
+    np.testing.assert_allclose(inverse_transform(dataset), x, rtol=1e-12 if offset else 1e-6)
     assert not list(precision.warnings(dataset.numbers))
 
 
@@ -186,20 +186,20 @@ def test_a_forecast_of_a_meter_keeps_its_digits(tmp_path):
             np.sqrt(np.mean(np.diff(reading)[3:] ** 2)), rel=1e-12
         )
         windows = np.stack([reading[i : i + 4] for i in range(116)])
-        np.testing.assert_allclose(in_units(dataset).reshape(116, 4), windows, atol=1e-5)
+        np.testing.assert_allclose(inverse_transform(dataset).reshape(116, 4), windows, atol=1e-5)
 
 
 def test_sequences_of_a_table_and_of_an_archive_keep_their_digits(tmp_path):
     t = 1.6e9 + np.arange(60.0) * 7
     csv(tmp_path, id=np.repeat(np.arange(12), 5), t=t, label=np.repeat(["a", "b"] * 6, 5))
     dataset = sequences.load(sequences.Settings(path="d.csv", id="id", target="label"), tmp_path)
-    np.testing.assert_array_equal(in_units(dataset).reshape(-1), t)
+    np.testing.assert_array_equal(inverse_transform(dataset).reshape(-1), t)
     lines = "".join(
         ":".join([",".join(map(repr, row.tolist())), "ab"[i % 2]]) + "\n" for i, row in enumerate(t.reshape(12, 5))
     )
     (tmp_path / "d.ts").write_text("@problemName d\n@univariate true\n@classLabel true a b\n@data\n" + lines)
     dataset = sequences.load(sequences.Settings(path="d.ts"), tmp_path)
-    np.testing.assert_array_equal(in_units(dataset).reshape(-1), t)
+    np.testing.assert_array_equal(inverse_transform(dataset).reshape(-1), t)
 
 
 def test_a_side_table_keeps_its_digits(tmp_path):
@@ -207,7 +207,7 @@ def test_a_side_table_keeps_its_digits(tmp_path):
     pd.DataFrame({"user": [1, 2, 3], "born": born}).to_csv(tmp_path / "u.csv", index=False)
     csv(tmp_path, user=[1, 2, 3, 1], item=[1, 1, 2, 2], rating=[1, 2, 3, 4])
     dataset = ratings.load(ratings.Settings(path="d.csv", users="u.csv"), tmp_path)
-    np.testing.assert_array_equal(in_units(dataset)[:, 0], born[[0, 1, 2, 0]])
+    np.testing.assert_array_equal(inverse_transform(dataset)[:, 0], born[[0, 1, 2, 0]])
 
 
 def test_a_loader_and_its_pairs_keep_their_digits(tmp_path):
@@ -224,7 +224,7 @@ def test_a_loader_and_its_pairs_keep_their_digits(tmp_path):
     for name in ("whole", "pairs"):
         loader = own.load(f"mine.py:{name}", tmp_path)
         dataset = loader.load(loader.Settings(name=f"mine.py:{name}", task="regression"), tmp_path)
-        np.testing.assert_allclose(in_units(dataset), x, rtol=1e-13)
+        np.testing.assert_allclose(inverse_transform(dataset), x, rtol=1e-13)
         np.testing.assert_array_equal(dataset.targets[:, 0], 1e9 + np.arange(90) / 7)
 
 

@@ -75,7 +75,7 @@ def test_targets_are_scaled_by_the_training_rows_and_come_back_in_units():
     rows = torch.arange(40)[None]
     expected = StandardScaler().fit(y[TRAIN]).transform(y)
     np.testing.assert_allclose(data.targets(rows)[0], expected, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(data.in_units(data.targets(rows))[0], y, rtol=1e-5)
+    np.testing.assert_allclose(data.inverse_transform(data.targets(rows))[0], y, rtol=1e-5)
     np.testing.assert_array_equal(data.labels(rows)[0], y)
 
 

@@ -10,7 +10,7 @@ from toys import classes, lanes_of, recipe
 
 from benchmarks.diagnosis import HEALTHY, ILL, rates, records
 from tuner.experiment.configuration import Configuration
-from tuner.experiment.diagnosis import EXPLODING_NORM, SIGNS, FoldTraining, advice, diagnose
+from tuner.experiment.diagnosis import EXPLODING_NORM, FINDINGS, FoldTraining, advice, diagnose
 from tuner.experiment.diagnosis import inside as signs_inside
 from tuner.models import mlp
 from tuner.report import load
@@ -181,7 +181,7 @@ def test_real_trainings(what):
 
 
 def test_every_sign_is_planted():
-    assert {each.sign for each in ILL} == {*SIGNS}
+    assert {each.sign for each in ILL} == {*FINDINGS}
     assert {*QUICK} <= {*SITUATIONS}
 
 
@@ -242,7 +242,7 @@ def test_the_report_says_it_in_a_column_and_in_words(tmp_path):
     best = load(tmp_path / "study.db").ranking()[0]
     assert best.diagnosis == ("still improving",)
     said = " ".join(inside("report", tmp_path / "study.db")[1].split())
-    assert f"still improving: {SIGNS['still improving'].rule}; try more epochs" in said
+    assert f"still improving: {FINDINGS['still improving'].rule}; try more epochs" in said
     table = inside("report", tmp_path / "study.db", "--format", "csv")[1].splitlines()
     assert "diagnosis" in table[0] and "still improving" in table[1]
 

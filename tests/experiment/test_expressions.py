@@ -17,7 +17,7 @@ NAMESPACE = {
 }  # fmt: skip
 
 LEAVES = st.sampled_from([*SCOPE, "true", "false", "null", "0", "7", "1e-3", "'relu'", '"x"', "[1, 3]", "[2.5, 'a']"])
-SIGNS = st.sampled_from(["+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=", "in", "not in"])
+FINDINGS = st.sampled_from(["+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=", "in", "not in"])
 
 
 def pairs(inner, signs):
@@ -26,7 +26,7 @@ def pairs(inner, signs):
 
 VALUES = st.recursive(
     LEAVES,
-    lambda inner: pairs(inner, SIGNS) | st.builds("({}{})".format, st.sampled_from(["not ", "-", "+"]), inner),
+    lambda inner: pairs(inner, FINDINGS) | st.builds("({}{})".format, st.sampled_from(["not ", "-", "+"]), inner),
     max_leaves=6,
 )
 CHAINS = st.builds("({} <= {} < {})".format, LEAVES, LEAVES, LEAVES)

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from tuner.experiment.packing import unpack
 from tuner.metrics import METRICS
 from tuner.report import by_row
-from tuner.report.by_row import BOOTSTRAPS, Held, bates, bootstrap_corrected, unflattered
+from tuner.report.by_row import BOOTSTRAPS, OuterFoldScores, bates, bootstrap_corrected, selection_corrected_score
 from tuner.report.results import load
 
 
@@ -25,7 +25,7 @@ def test_bates_by_their_algorithm(seed, parts, off):
     centre is the outer mean, not theirs."""
     rng = np.random.default_rng(seed)
     size, rows = 12, 12 * parts
-    folds = [Held(rng.random(size), float(rng.random() * off + 0.4)) for _ in range(parts)]
+    folds = [OuterFoldScores(rng.random(size), float(rng.random() * off + 0.4)) for _ in range(parts)]
     a_list, b_list, errors = [], [], []
     for fold in folds:
         a_list.append((fold.promised - sum(fold.rows) / size) ** 2)
@@ -59,7 +59,7 @@ def test_what_is_promised_never_looks_at_the_fold_that_scores_it(scores, maximiz
         pick = (max if maximize else min)(others)
         tied = [row[fold] for row, total in zip(exact, others, strict=True) if total == pick]
         expected.append(sum(tied) / len(tied))
-    assert unflattered(scores.tolist(), maximize) == pytest.approx(float(sum(expected) / len(expected)))
+    assert selection_corrected_score(scores.tolist(), maximize) == pytest.approx(float(sum(expected) / len(expected)))
 
 
 def bbc_by_hand(scores, maximize, bootstraps=BOOTSTRAPS):
@@ -114,7 +114,9 @@ def test_corrections_do_not_depend_on_the_order_of_the_configurations(maximize):
         assert (first.mean, first.low, first.high) == pytest.approx((again.mean, again.low, again.high), abs=1e-12)
         folds = scores.reshape(4, 10, 30).mean(axis=1).T  # (C, folds)
         mixed = folds[np.random.default_rng(2).permutation(30)]
-        assert unflattered(folds.tolist(), maximize) == pytest.approx(unflattered(mixed.tolist(), maximize), abs=1e-12)
+        assert selection_corrected_score(folds.tolist(), maximize) == pytest.approx(
+            selection_corrected_score(mixed.tolist(), maximize), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("name", ["macro_f1", "mcc", "rmse", "r2"])

@@ -58,13 +58,13 @@ def test_the_outer_scores_follow_from_the_predictions(tmp_path, case):
 def test_the_tables_equal_sklearns(finished):
     found = predictions(load(finished))
     truth, said = found.truth, found.said
-    np.testing.assert_array_equal(found.confused.counts, sklearn.metrics.confusion_matrix(truth, said))
+    np.testing.assert_array_equal(found.confusion_matrix.counts, sklearn.metrics.confusion_matrix(truth, said))
     expected = sklearn.metrics.precision_recall_fscore_support(truth, said)
     areas = np.mean([
         sklearn.metrics.roc_auc_score(truth[own], found.probabilities[own], multi_class="ovr", average=None)
         for own in (found.folds == number for number in np.unique(found.folds))
     ], axis=0)  # fmt: skip
-    for i, (name, precision, recall, f1, count) in enumerate(found.confused.by_class()):
+    for i, (name, precision, recall, f1, count) in enumerate(found.confusion_matrix.by_class()):
         area = found.area(i)
         assert (precision, recall, f1, count) == pytest.approx(tuple(column[i] for column in expected))
         assert area == pytest.approx(areas[i])

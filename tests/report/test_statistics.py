@@ -14,9 +14,9 @@ from tuner.report.statistics import (
     corrected_interval,
     corrected_p,
     differences,
-    one_more,
+    expected_half_width,
+    prediction_interval,
     tibshirani,
-    with_repeats,
     worsening_p,
 )
 from tuner.report.verdicts import verdict
@@ -101,8 +101,8 @@ def test_the_correction_of_tibshirani_by_its_definition(errors):
 def test_what_repeats_would_give_is_the_interval_of_as_many_scores_with_that_variance(count):
     scores = [0.9, 0.8, 0.85, 0.95, 0.75]
     error = np.sqrt((1 / (5 * count) + 0.25) * np.var(scores, ddof=1))
-    assert with_repeats(scores, 0.25, count) == pytest.approx(scipy.stats.t.ppf(0.975, 5 * count - 1) * error)
-    assert with_repeats(scores, 0.25, 1) == pytest.approx(corrected_interval(scores, 0.25).half)
+    assert expected_half_width(scores, 0.25, count) == pytest.approx(scipy.stats.t.ppf(0.975, 5 * count - 1) * error)
+    assert expected_half_width(scores, 0.25, 1) == pytest.approx(corrected_interval(scores, 0.25).half)
 
 
 SCORES = st.lists(st.integers(-(10**8), 10**8).map(lambda n: n / 1e6), min_size=3, max_size=12, unique=True)
@@ -125,7 +125,7 @@ def test_scores_beyond_those_of_one_cut_are_no_further_evidence(scores, share, m
 @given(SCORES)
 def test_the_range_of_one_more_score_is_the_prediction_interval(scores):
     width = scipy.stats.t.ppf(0.975, len(scores) - 1) * np.sqrt(1 + 1 / len(scores)) * np.std(scores, ddof=1)
-    assert one_more(scores).half == pytest.approx(width, rel=1e-6)
+    assert prediction_interval(scores).half == pytest.approx(width, rel=1e-6)
 
 
 @settings(deadline=None, max_examples=80)

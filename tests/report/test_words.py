@@ -11,7 +11,7 @@ from helpers import inside, search, write_space
 
 from tuner.experiment.packing import unpack
 from tuner.report import load, results
-from tuner.report.by_row import Held, bates
+from tuner.report.by_row import OuterFoldScores, bates
 from tuner.report.words import edges
 
 ADAM = {"name": "adam"}
@@ -172,10 +172,10 @@ def test_three_periods_are_too_few_to_tell_a_trend(tmp_path):
 
 def test_an_interval_of_bates_that_corrects_nothing_says_so():
     rows = [np.array([0.0, 1.0, 0.0, 1.0])] * 5
-    plain = bates([Held(each, float(each.mean())) for each in rows], 5, 20)
+    plain = bates([OuterFoldScores(each, float(each.mean())) for each in rows], 5, 20)
     assert plain.independent
     assert plain.half == pytest.approx(scipy.stats.norm.ppf(0.975) * np.std(np.concatenate(rows), ddof=1) / np.sqrt(20))
-    assert not bates([Held(each, 1.5) for each in rows], 5, 20).independent
+    assert not bates([OuterFoldScores(each, 1.5) for each in rows], 5, 20).independent
 
 
 @pytest.mark.slow

@@ -158,9 +158,9 @@ def test_of_a_forecast_the_better_of_naive_and_mean(walks, best):
     series = (steps.cumsum() if walks else steps).astype(np.float32)[:, None]
     data = toy_dataset("toy", "regression", BLANK, series[1:], (), ("y",), naive=series[:-1], season=7)
     found = dummy(data, METRICS["rmse"], ROWS[:40], ROWS[40:])
-    guesses = {NAIVE: series[40:60], "the training mean": np.full((20, 1), series[1:41].mean(dtype=float))}
+    baselines = {NAIVE: series[40:60], "the training mean": np.full((20, 1), series[1:41].mean(dtype=float))}
     assert found.what == best
-    assert found.score == pytest.approx(sk.root_mean_squared_error(series[41:], guesses[best]))
+    assert found.score == pytest.approx(sk.root_mean_squared_error(series[41:], baselines[best]))
 
 
 def test_the_report_says_what_the_dummy_did(tmp_path):

@@ -62,7 +62,7 @@ def evaluated(prepared, together, stored=MappingProxyType({})):
         while (job := group.next_job()) is not None:
             lanes += len(job.lanes) if isinstance(job, TrialJob) else 1
             written += group.accept(job, runner.run(job))
-        written += group.settle()
+        written += group.shared_refits()
     assert all(chain.done for chain in chains)
     records = {chain.name: list(stored[chain.name].trials) if stored else [] for chain in chains}
     for chain, record in written:

@@ -10,7 +10,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from helpers import in_units, inside, write_space
+from helpers import inside, inverse_transform, write_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,7 +167,7 @@ def test_any_date_that_python_writes_is_read(tmp_path_factory, moments):
     dataset = load(folder, "x,d,label\n" + "".join(f"1,{day},{i}\n" for i, day in enumerate(days)), task="regression")
     expected = calendar(days)
     rounding = 6e-8 * np.ptp(expected[:, 0])  # float32 keeps the distance of a day from an offset among them
-    np.testing.assert_allclose(in_units(dataset)[:, 1:], expected, rtol=1e-7, atol=rounding)
+    np.testing.assert_allclose(inverse_transform(dataset)[:, 1:], expected, rtol=1e-7, atol=rounding)
 
 
 @pytest.mark.parametrize("word", ["", "NA", "none"])

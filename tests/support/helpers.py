@@ -64,7 +64,7 @@ def space_of(folder, **changes):
     return load(write_space(folder, **changes), catalogue(CodeHere(Path(folder)))).space
 
 
-def in_units(dataset):
+def inverse_transform(dataset):
     """The numbers of a data set as float64, with their offsets added (D,)."""
     numbers = dataset.numbers
     shape = (-1, 1, 1) if numbers.layout == "image" else (-1,)

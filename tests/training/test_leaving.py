@@ -23,7 +23,7 @@ def leaving(monkeypatch):
     """Trains with another idea of when it is worth to let lanes leave; nobody ever does at 0."""
 
     def run(worth, *how):
-        monkeypatch.setattr("tuner.training.stack.WORTH_LEAVING", worth)
+        monkeypatch.setattr("tuner.training.stack.SHRINK_THRESHOLD", worth)
         return train(*how)
 
     return run

@@ -15,7 +15,7 @@ from tuner.models import mlp, rnn
 from tuner.training.early_stopping import progress
 from tuner.training.fitting import build_stacks
 from tuner.training.lanes import Batches, Lane
-from tuner.training.loop import Diverged, train, train_blind
+from tuner.training.loop import Diverged, train, train_fixed_epochs
 from tuner.training.optimizers import Adam, Sgd
 from tuner.training.settings import EarlyStopping
 
@@ -160,7 +160,7 @@ def overfitting(patience):
 
 @pytest.mark.parametrize("worth_leaving", [0.0, 0.75])
 def test_with_patience_the_best_epoch_of_each_lane_counts(monkeypatch, worth_leaving):
-    monkeypatch.setattr("tuner.training.stack.WORTH_LEAVING", worth_leaving)
+    monkeypatch.setattr("tuner.training.stack.SHRINK_THRESHOLD", worth_leaving)
     curves = overfitting(3).curves
     assert len(set(curves.best)) > 1, "the lanes should differ, or the test shows nothing"
     assert (curves.best < 25 - 3).all()
@@ -208,7 +208,7 @@ def test_a_refit_is_the_same_training_scored_once_at_its_end():
     lanes = lanes_of(table, [39, 40, 38, 40], sets=2)
     how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
     epochs = []
-    alone = train_blind(how, replace(lanes[1], held_out=lanes[1].held_out[1:]), table, 6, epochs.append)
+    alone = train_fixed_epochs(how, replace(lanes[1], held_out=lanes[1].held_out[1:]), table, 6, epochs.append)
     whole = train(how, lanes, table, go_on, keep=[3])  # the second row set of the second lane
     assert alone.train_loss.tolist() == whole.curves.train_loss[1].tolist()
     assert alone.score == whole.curves.score[3, -1]
@@ -244,7 +244,7 @@ def test_a_diverging_refit_raises():
     table = amounts()
     how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
     with pytest.raises(Diverged, match=REASON):
-        train_blind(how, lanes_of(table, [30])[0], table, 60, lambda epoch: None)
+        train_fixed_epochs(how, lanes_of(table, [30])[0], table, 60, lambda epoch: None)
 
 
 def test_parameters_counts_one_lane():

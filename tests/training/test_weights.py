@@ -115,7 +115,7 @@ def test_the_tables_of_classes_are_those_of_repeated_rows(tmp_path):
     found = predictions(results)
     times = found.weights.astype(int)
     truth, said, outputs = (each.repeat(times, axis=0) for each in (found.truth, found.said, found.outputs))
-    np.testing.assert_array_equal(found.confused.counts, sk.confusion_matrix(truth, said))
+    np.testing.assert_array_equal(found.confusion_matrix.counts, sk.confusion_matrix(truth, said))
     confidence, right = softmax(outputs, axis=1).max(axis=1), truth == said
     bins = np.minimum((confidence * 10).astype(int), 9)
     gaps = [abs((right[bins == b] - confidence[bins == b]).sum()) for b in range(10)]

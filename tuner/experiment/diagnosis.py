@@ -56,7 +56,7 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Sign:
+class Finding:
     """The rule behind a sign, and what to try."""
 
     rule: str
@@ -87,28 +87,28 @@ SLOWER, FASTER = Remedy("a smaller learning rate"), Remedy("a larger learning ra
 CLIPPING = Remedy("gradient clipping", {"training.clip_grad_norm": (), "training.clip_grad_value": ()})
 HE = Remedy("he initialization", {"model.initialization.name": ("he",)})
 UNBOUNDED = ("relu", "leaky_relu", "elu", "selu", "gelu", "swish", "mish")  # activations: sigmoid and tanh are flat
-SIGNS = {
-    "diverged": Sign(
+FINDINGS = {
+    "diverged": Finding(
         f"the training loss was no number, or stayed above {DIVERGED_LOSS:g} times the loss of a constant prediction "
         "without falling steadily",
         (SLOWER, CLIPPING),
     ),
-    "unstable": Sign(
+    "unstable": Finding(
         "in the second half, both losses kept rising from one epoch to the next (root mean square above "
         f"{UNSTABLE_RISES:.0%} of the loss of a constant prediction)",
         (SLOWER, Remedy("a larger batch")),
     ),
-    "still improving": Sign(
+    "still improving": Finding(
         f"the validation loss was still falling after the last epoch: the last {LAST_WINDOW:.0%} of the epochs gave "
         f"more than {STILL_IMPROVING:.0%} of the whole gain",
         (Remedy("more epochs"), FASTER),
     ),
-    "stopped too early": Sign(
+    "stopped too early": Finding(
         "early stopping ended the training while the validation loss was still falling: the last "
         f"{LAST_WINDOW:.0%} of the epochs gave more than {STILL_IMPROVING:.0%} of the whole gain",
         (Remedy("more patience"), FASTER),
     ),
-    "overfitting": Sign(
+    "overfitting": Finding(
         "at the epoch that counts, the validation loss lies above its lowest point by more than "
         f"{OVERFITTING_RISE:.0%} of its whole gain, while the training loss went on falling",
         (
@@ -118,7 +118,7 @@ SIGNS = {
             Remedy("more data"),
         ),
     ),
-    "nothing to learn": Sign(
+    "nothing to learn": Finding(
         f"the validation loss never fell {LEARNED_FALL:.0%} below that of a constant prediction, although the training "
         "loss fell",
         (
@@ -128,11 +128,11 @@ SIGNS = {
             Remedy("another model"),
         ),
     ),
-    "underfitting": Sign(
+    "underfitting": Finding(
         f"both losses stayed above {UNDERFITTING_LOSS:.0%} of that of a constant prediction, and are about as high",
         (FASTER, Remedy("a larger model"), Remedy("less regularization"), Remedy("better features")),
     ),
-    "vanishing gradients": Sign(
+    "vanishing gradients": Finding(
         f"in the median epoch, the norm of some layer's gradient was below {VANISHING_RATIO:g} of the largest layer's",
         (
             Remedy("relu as activation", {"model.activation": UNBOUNDED}),
@@ -142,11 +142,11 @@ SIGNS = {
             Remedy("fewer layers"),
         ),
     ),
-    "exploding gradients": Sign(
+    "exploding gradients": Finding(
         f"the norm of the gradient exceeded {EXPLODING_NORM:g} at the end of an epoch, or was no number",
         (CLIPPING, SLOWER, Remedy("another initialization")),
     ),
-    "dead ReLUs": Sign(
+    "dead ReLUs": Finding(
         f"in some layer, more than {DEAD_SHARE:.0%} of the units were 0 for every row that scored it after the last "
         "epoch",
         (SLOWER, Remedy("leaky_relu or elu as activation"), HE),
@@ -158,14 +158,14 @@ CONSEQUENCES = {"exploding gradients", "dead ReLUs"}  # other signs that are rep
 
 def advice(sign: str, configurations: Sequence[Configuration]) -> str:
     """The remedies of a sign in words, without those that all of these configurations already have."""
-    wanted = [each.text for each in SIGNS[sign].remedies if not all(map(each.applied, configurations))]
+    wanted = [each.text for each in FINDINGS[sign].remedies if not all(map(each.applied, configurations))]
     return ", ".join(wanted[:-1]) + (" or " if wanted[1:] else "") + wanted[-1]
 
 
 def diagnose(
     folds: Sequence[FoldTraining], epochs: int, patience: int | None, *, broken: bool = False
 ) -> tuple[str, ...]:
-    """The signs that more than half of the folds show, in the order of `SIGNS`.
+    """The signs that more than half of the folds show, in the order of `FINDINGS`.
 
     Args:
         folds: the training of each fold.
@@ -177,10 +177,10 @@ def diagnose(
     lowest = [each.held.min() for each in curves if len(each.held)]
     learned = 1 - float(np.mean(lowest)) if lowest else 0.0
     found = [_signs(fold, each, epochs, patience, learned) for fold, each in zip(folds, curves, strict=True)]
-    most = {sign for sign in SIGNS if 2 * sum(sign in each for each in found) > len(found)}
+    most = {sign for sign in FINDINGS if 2 * sum(sign in each for each in found) > len(found)}
     if broken or "diverged" in most:
         most = {"diverged"} | most & CONSEQUENCES
-    return tuple(sign for sign in SIGNS if sign in most)
+    return tuple(sign for sign in FINDINGS if sign in most)
 
 
 def inside(norms: Floats, dead: Floats) -> set[str]:

@@ -87,7 +87,7 @@ class Described:
     Settings: type[Settings]
 
 
-def is_own(name: str) -> bool:
+def is_user_code(name: str) -> bool:
     """Whether a name refers to the user's own code."""
     return ":" in name or name.endswith(".py")
 

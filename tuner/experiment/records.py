@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from tuner.errors import SAID
+from tuner.errors import RESOURCE_MESSAGES
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.space import Values
 
@@ -21,7 +21,7 @@ State = Literal["complete", "pruned", "failed"]
 # failures of earlier versions that were caused by the machine, not by the trial: such trials are trained again
 OUTSIDE = re.compile(
     r"the worker process died \((SIGKILL|exit code 1)\)|(OSError|BlockingIOError|RuntimeError|ImportError): .*"
-    rf"({'|'.join(map(re.escape, SAID))})"
+    rf"({'|'.join(map(re.escape, RESOURCE_MESSAGES))})"
 )
 FoldCurve = tuple[float | None, ...]  # per epoch; None after a fold has stopped early
 
@@ -49,7 +49,7 @@ class TrialRecord:
         parameters: number of weights and biases.
         reason, details: why the trial failed, and the traceback.
         last_epoch: the last epoch of a failed trial.
-        diagnosis: words of `diagnosis.SIGNS`.
+        diagnosis: words of `diagnosis.FINDINGS`.
         threshold: log-odds above which the second class is predicted, if that was chosen.
         row_scores: of a flat search, packed (V,): the score of every validation row, fold after fold; or (V, S), the
             totals of the rows, if the score is not a mean over rows.
@@ -131,7 +131,7 @@ CURVES, CHECKSUM, END = ', "curves":', ', "checksum":"', '"}'
 DAMAGED = "a record is damaged"
 
 
-def failed_outside(record: TrialRecord | RefitRecord) -> bool:
+def failed_externally(record: TrialRecord | RefitRecord) -> bool:
     """Whether it failed because of the machine, not because of its configuration."""
     return record.reason is not None and OUTSIDE.match(record.reason) is not None
 

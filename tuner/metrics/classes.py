@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.metrics.parts.guesses import Counted, best_classes, commonest, equal_scores, random_order, shares
+from tuner.metrics.parts.baselines import Counted, best_classes, commonest, equal_scores, random_order, shares
 from tuner.metrics.parts.metric import CLASSES, LABELS, Bounds, Metric, OfSet, OfSums, Undefined, mean_of
 from tuner.metrics.parts.order import auc, average_precision
 from tuner.metrics.parts.probabilities import log_sigmoid, log_softmax, sigmoid, softmax
@@ -47,7 +47,7 @@ def counted(
         return score(*np.split(totals, 3, axis=-1))
 
     return Metric(name=name, tasks=tasks, maximize=True, meaning=meaning, bounds=bounds,
-                  guesses=best_classes(score, first), how=OfSums(_counts, of_totals), counted=score,
+                  baselines=best_classes(score, first), how=OfSums(_counts, of_totals), counted=score,
                   undefined=undefined)  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def balanced_accuracy(hit: Floats, predicted: Floats, true: Floats) -> Floats:
     return np.asarray(_divided(hit, true).sum(axis=-1) / (true > 0).sum(axis=-1))
 
 
-def correlation(hit: Floats, predicted: Floats, true: Floats) -> Floats:
+def matthews_corrcoef(hit: Floats, predicted: Floats, true: Floats) -> Floats:
     """Matthews' correlation coefficient of several classes (Gorodkin 2004); 0 where all rows have or get one class."""
     rows = true.sum(axis=-1)
     both = hit.sum(axis=-1) * rows - (true * predicted).sum(axis=-1)
@@ -194,7 +194,7 @@ def _foreground(ratio: Ratio) -> Counted:
 SEGMENTS = ("segmentation",)
 AREA = "of each class against the rest"
 METRICS = (
-    mean_of(correct, name="accuracy", tasks=LABELS, maximize=True, bounds=(0, 1), guesses=commonest, counted=accuracy,
+    mean_of(correct, name="accuracy", tasks=LABELS, maximize=True, bounds=(0, 1), baselines=commonest, counted=accuracy,
             meaning="share of rows, steps or pixels with the right class, or all labels right"),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
@@ -202,19 +202,19 @@ METRICS = (
         for name, (meaning, ratio) in RATIOS.items()
         for average, (words, how) in AVERAGES.items()
     ),
-    counted("mcc", correlation, "Matthews' correlation of truth and prediction, 0 for chance", bounds=(-1, 1),
+    counted("mcc", matthews_corrcoef, "Matthews' correlation of truth and prediction, 0 for chance", bounds=(-1, 1),
             undefined=one_class),
     counted("cohen_kappa", kappa, "agreement of truth and prediction beyond chance (Cohen 1960)", bounds=(-1, 1),
             undefined=one_class),
     *(
-        Metric(name=name, tasks=LABELS, maximize=True, how=_of_each_class(area), bounds=(0, 1), guesses=guesses,
+        Metric(name=name, tasks=LABELS, maximize=True, how=_of_each_class(area), bounds=(0, 1), baselines=baselines,
                meaning=f"area under the {curve} curve, {AREA}", undefined=one_class)
-        for name, area, curve, guesses in (("roc_auc", auc, "ROC", equal_scores),
+        for name, area, curve, baselines in (("roc_auc", auc, "ROC", equal_scores),
                                            ("average_precision", average_precision, "precision-recall", random_order))
     ),
-    mean_of(negative_log_likelihood, name="log_loss", tasks=LABELS, maximize=False, bounds=(0, None), guesses=shares,
+    mean_of(negative_log_likelihood, name="log_loss", tasks=LABELS, maximize=False, bounds=(0, None), baselines=shares,
             meaning="mean −log probability of the true class, or of each label"),
-    mean_of(brier, name="brier", tasks=LABELS, maximize=False, bounds=(0, 2), guesses=shares,
+    mean_of(brier, name="brier", tasks=LABELS, maximize=False, bounds=(0, 2), baselines=shares,
             meaning="squared error of the probabilities, summed over classes; half of it of two, the mean over labels"),
     counted("dice", _foreground(RATIOS["f1"][1]), "2 · overlap / (predicted + true) of all classes but the first",
             tasks=SEGMENTS, first=1),

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from tuner.metrics.parts.guesses import equal_scores
+from tuner.metrics.parts.baselines import equal_scores
 from tuner.metrics.parts.metric import Metric, OfSet, Undefined
 from tuner.metrics.parts.order import ndcg, recall
 from tuner.metrics.parts.sums import Array, Floats
@@ -53,7 +53,7 @@ def _none(of_user: OfUser, why: str) -> Undefined:
 
 METRICS = tuple(
     Metric(name=f"{name}@{k}", tasks=("regression",), maximize=True, how=_mean_over_users(partial(how, k)),
-           meaning=f"{meaning} {k}, of each user", bounds=(0, 1), guesses=equal_scores, least=least, needs="users",
+           meaning=f"{meaning} {k}, of each user", bounds=(0, 1), baselines=equal_scores, least=least, needs="users",
            undefined=_none(partial(how, k), why), weighted=False)
     for name, how, meaning, least, why in (
         ("ndcg", _ndcg, "discounted gain of the first", 0.0, "no user has a target above 0 in them"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tuner.metrics.classes import negative_log_likelihood
-from tuner.metrics.parts.guesses import commonest_answer, commonest_tokens, shares
+from tuner.metrics.parts.baselines import commonest_answer, commonest_tokens, shares
 from tuner.metrics.parts.metric import Metric, OfSums, mean, mean_of
 from tuner.metrics.parts.sums import IGNORED, Array, Floats, Sums
 
@@ -98,14 +98,14 @@ def _bleu(totals: Sequence[float]) -> float:
 TEXTS = ("tagging", "language", "translation")
 METRICS = (
     Metric(name="perplexity", tasks=("language",), maximize=False, how=OfSums(_log_losses, perplexity),
-           bounds=(1, None), guesses=shares, meaning="exp of the mean −log probability of a token"),
-    mean_of(bits, name="bits_per_character", tasks=("language",), maximize=False, bounds=(0, None), guesses=shares,
+           bounds=(1, None), baselines=shares, meaning="exp of the mean −log probability of a token"),
+    mean_of(bits, name="bits_per_character", tasks=("language",), maximize=False, bounds=(0, None), baselines=shares,
             meaning="mean −log₂ probability of a token"),
     Metric(name="token_accuracy", tasks=TEXTS, maximize=True, how=OfSums(_right_tokens, mean), bounds=(0, 1),
-           guesses=commonest_tokens, whole=True, meaning="share of tokens that are right"),
+           baselines=commonest_tokens, whole=True, meaning="share of tokens that are right"),
     mean_of(exact, name="exact_match", tasks=("tagging", "translation"), maximize=True, bounds=(0, 1),
-            guesses=commonest_answer, whole=True, meaning="share of rows that are all right"),
+            baselines=commonest_answer, whole=True, meaning="share of rows that are all right"),
     Metric(name="bleu", tasks=("translation",), maximize=True, how=OfSums(_matches, bleu), bounds=(0, 100),
-           guesses=commonest_answer, whole=True,
+           baselines=commonest_answer, whole=True,
            meaning="n-grams shared with the reference, 0 … 100 (Papineni 2002)"),
 )  # fmt: skip

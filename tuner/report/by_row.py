@@ -37,7 +37,7 @@ class Corrected:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class OuterFoldScores:
     """Input of `bates` from one outer fold: the score (V,) of each test row under the fold's winner, and the score that
     its inner cross-validation predicts."""
 
@@ -55,7 +55,7 @@ def best_of(means: Floats, maximize: bool) -> NDArray[np.bool_]:
     return np.asarray(np.isclose(means, best, rtol=SAME, atol=0.0))
 
 
-def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:
+def selection_corrected_score(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float:
     """Expected score of the selected configuration, without selection bias.
 
     Args:
@@ -74,7 +74,7 @@ def unflattered(fold_scores: Sequence[Sequence[float]], maximize: bool) -> float
     return float(np.mean([scores[best_of(others[fold], maximize), fold].mean() for fold in range(folds)]))
 
 
-def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95) -> Interval:
+def bates(folds: Sequence[OuterFoldScores], parts: int, rows: int, confidence: float = 0.95) -> Interval:
     """Confidence interval of Bates, Hastie & Tibshirani (2023, algorithm 1) for the score on the data at hand.
 
     Args:
@@ -91,9 +91,9 @@ def bates(folds: Sequence[Held], parts: int, rows: int, confidence: float = 0.95
     cross-validation on the rows of `parts` − 1 parts. The standard error is its root times
     √((parts − 1) / parts), kept as in their code between that of independent rows and √`parts` times as much.
 
-    Two deviations from the paper: the predicted score is that of the whole search (`unflattered`), because the
-    procedure is the search; and the centre is the mean outer-test score, without their extrapolation to training on all
-    `rows`.
+    Two deviations from the paper: the predicted score is that of the whole search (`selection_corrected_score`),
+    because the procedure is the search; and the centre is the mean outer-test score, without their extrapolation to
+    training on all `rows`.
     """
     if len(folds) < 2:
         return Interval(float(folds[0].rows.mean()), None)

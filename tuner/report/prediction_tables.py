@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.report.predictions import Confused, Predictions, confused, predictions
+from tuner.report.predictions import ConfusionMatrix, Predictions, confusion_matrix, predictions
 from tuner.report.results import Results
 from tuner.report.tables import Cell, Table, counted
 
@@ -16,7 +16,7 @@ def summaries(results: Results) -> list[Table]:
     repeats, task = results.header.repeats, results.header.task
     title = "Predictions of outer-test rows" + ("" if repeats == 1 else f", each tested {repeats} times")
     title, of = (f"{title}, counted by weight", "weight of ") if results.header.weighted else (title, "")
-    if (places := confused(results)) is not None:
+    if (places := confusion_matrix(results)) is not None:
         return [_by_class(title, places, of + ("steps" if task == "tagging" else "pixels")), *_matrix(places)]
     if (found := predictions(results)) is None:
         return _examples(results)
@@ -28,7 +28,7 @@ def summaries(results: Results) -> list[Table]:
         return [Table(f"{title}: each label", columns, tuple(found.by_label()), len(columns), ("ROC-AUC", "precision"))]
     title += f": {_calibration(found)}"
     areas = [found.area(index) for index in range(len(found.names))]
-    return [_by_class(title, found.confused, f"{of}rows", areas), *_matrix(found.confused)]
+    return [_by_class(title, found.confusion_matrix, f"{of}rows", areas), *_matrix(found.confusion_matrix)]
 
 
 def _calibration(found: Predictions) -> str:
@@ -38,14 +38,14 @@ def _calibration(found: Predictions) -> str:
             f"{spread:.1g} with {counted(len(set(found.rows[found.counts > 0].tolist())), 'row')})")  # fmt: skip
 
 
-def _by_class(title: str, found: Confused, what: str, areas: Sequence[float | None] = ()) -> Table:
+def _by_class(title: str, found: ConfusionMatrix, what: str, areas: Sequence[float | None] = ()) -> Table:
     more = ("ROC-AUC",) if areas else ()
     columns = ("class", "precision", "recall", "F1", *more, what)
     rows = [(*told, *areas[i : i + 1], count) for i, (*told, count) in enumerate(found.by_class())]
     return Table(title, columns, tuple(rows), len(columns), (*more, "precision"))
 
 
-def _matrix(found: Confused) -> list[Table]:
+def _matrix(found: ConfusionMatrix) -> list[Table]:
     if len(found.names) > MOST_CLASSES:
         return []
     counted = zip(found.names, found.counts.tolist(), strict=True)

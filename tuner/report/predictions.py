@@ -21,7 +21,7 @@ MOST_NUMBERS, AT_ONCE = 2_500_000, 1_000_000  # classes drawn in all, and in one
 
 
 @dataclass(frozen=True, eq=False)
-class Confused:
+class ConfusionMatrix:
     """A confusion matrix (C, C), true by predicted: counts, or summed weights."""
 
     names: tuple[str, ...]
@@ -63,9 +63,9 @@ class Predictions:
         return np.asarray(self.outputs.argmax(axis=1))
 
     @cached_property
-    def confused(self) -> Confused:
+    def confusion_matrix(self) -> ConfusionMatrix:
         """The confusion matrix."""
-        return Confused(self.names, confusion(self.truth, self.said, self.weights, len(self.names)))
+        return ConfusionMatrix(self.names, confusion(self.truth, self.said, self.weights, len(self.names)))
 
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.
@@ -159,10 +159,10 @@ def predictions(results: Results) -> Predictions | None:
     return Predictions(folds, rows.astype(np.int64), truth, outputs, names, counts, thresholds)
 
 
-def confused(results: Results) -> Confused | None:
+def confusion_matrix(results: Results) -> ConfusionMatrix | None:
     """The confusion matrix of steps or pixels over all outer-test rows."""
     counts = [fold.refit.confusion for fold in results.folds if fold.refit is not None and fold.refit.confusion]
-    return Confused(results.header.dataset.classes, np.sum(counts, axis=0)) if counts else None
+    return ConfusionMatrix(results.header.dataset.classes, np.sum(counts, axis=0)) if counts else None
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -18,15 +18,15 @@ from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.selection import Selection, ranked
 from tuner.metrics import METRICS
 from tuner.metrics.parts.metric import OfSums
-from tuner.report.by_row import Corrected, Held, bates, bootstrap_corrected, unflattered
+from tuner.report.by_row import Corrected, OuterFoldScores, bates, bootstrap_corrected, selection_corrected_score
 from tuner.report.gains import Gain, adjusted
 from tuner.report.statistics import (
     Interval,
     corrected_interval,
     corrected_p,
     differences,
+    expected_half_width,
     tibshirani,
-    with_repeats,
 )
 from tuner.store import StoredChain, StoredStudy, read, read_trial
 
@@ -147,7 +147,7 @@ class Results:
         for fold in self.scored:
             assert fold.refit and fold.refit.row_scores
             tried = [trial.fold_scores for trial in self.ranking(fold.name)]
-            held.append(Held(unpack(fold.refit.row_scores), unflattered(tried, self.maximize)))
+            held.append(OuterFoldScores(unpack(fold.refit.row_scores), selection_corrected_score(tried, self.maximize)))
         return bates(held, len(self.folds) // self.header.repeats, self.header.dataset.rows)
 
     @property
@@ -157,7 +157,7 @@ class Results:
         once = self.header.repeats == 1 and self.header.repeatable and self.kind == "corrected"
         if len(scores) < 2 or not once or self.few:
             return None
-        return with_repeats(scores, self.test_share, REPEATS)
+        return expected_half_width(scores, self.test_share, REPEATS)
 
     def _shared(self) -> bool:
         """Whether every chain's inner folds are the outer parts but one."""

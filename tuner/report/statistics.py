@@ -69,7 +69,7 @@ def corrected_interval(
     return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * error)
 
 
-def one_more(scores: Sequence[float], confidence: float = 0.95) -> Interval:
+def prediction_interval(scores: Sequence[float], confidence: float = 0.95) -> Interval:
     """Mean of scores with the prediction interval of one more score of the same normal distribution: mean ± t(J−1) ·
     √((1 + 1/J) · s²)."""
     return corrected_interval(scores, 1.0, confidence)
@@ -89,7 +89,7 @@ def worsening_p(scores: Sequence[float], maximize: bool) -> float:
     return sum(ways[int(falling) :]) / math.factorial(count)
 
 
-def with_repeats(scores: Sequence[float], test_share: float, repeats: int) -> float:
+def expected_half_width(scores: Sequence[float], test_share: float, repeats: int) -> float:
     """The expected half width of the corrected interval with `repeats` times as many scores, given the present
     variance:
     more scores lower t and 1/J, but not n_test/n_train."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.data.unseen import in_words
-from tuner.experiment.diagnosis import SIGNS, advice, inside
+from tuner.experiment.diagnosis import FINDINGS, advice, inside
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
 from tuner.report import verdicts
@@ -45,7 +45,7 @@ def headline(results: Results) -> list[str]:
     lines += [f"Note: {note}." for note in results.header.notes]
     new = in_words({chain.name: chain.unseen for chain in results.header.chains})
     lines += [] if new is None else [f"Unseen in training: {new}."]
-    lines += [*deployed(results), *edges(results), *insides(results)]
+    lines += [*deployed(results), *edges(results), *refit_diagnosis(results)]
     pruned, saved = results.pruned()
     if pruned:
         were = "was" if pruned == 1 else "were"
@@ -187,7 +187,7 @@ def edges(results: Results) -> list[str]:
     return found
 
 
-def insides(results: Results) -> list[str]:
+def refit_diagnosis(results: Results) -> list[str]:
     """Sentences on the gradients and ReLUs of most refits, of the winners and of the default."""
     winners = [(fold.refit, fold.winner) for fold in results.folds]
     defaults = [(fold.default, results.trial(fold.name, 0)) for fold in results.folds if fold.default is not None]
@@ -201,7 +201,7 @@ def _insides(who: str, refits: Sequence[tuple[RefitRecord | None, TrialRecord | 
         if refit is not None and trial is not None and refit.gradients:
             norms = np.array([*refit.gradients.values()], dtype=float).T
             shown.append((inside(norms, np.array([*refit.dead.values()])), trial))
-    for sign in SIGNS:
+    for sign in FINDINGS:
         ill = [trial for signs, trial in shown if sign in signs]
         if 2 * len(ill) > len(shown):
             seen = f"{sign[0].upper()}{sign[1:]} in {len(ill)} of {len(shown)} refits of the {who}"
@@ -260,7 +260,7 @@ def diagnosis(trial: TrialRecord) -> list[str]:
 
 
 def _explained(sign: str, trials: Sequence[TrialRecord]) -> str:
-    return f"{SIGNS[sign].rule}; try {advice(sign, [trial.configuration for trial in trials])}"
+    return f"{FINDINGS[sign].rule}; try {advice(sign, [trial.configuration for trial in trials])}"
 
 
 def about(results: Results, trial: TrialRecord) -> str:

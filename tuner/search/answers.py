@@ -17,7 +17,7 @@ MOST_CLASSES = 100  # of a confusion matrix
 EXAMPLES = 3  # of each outer fold
 
 
-def confused(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
+def confusion_matrix(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[float, ...], ...] | None:
     """The confusion matrix of tagged steps or segmented pixels, true by predicted class (C, C), weighted as in scores;
     None for other tasks, or with too many classes."""
     if dataset.task not in ("tagging", "segmentation") or dataset.outputs > MOST_CLASSES:

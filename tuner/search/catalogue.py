@@ -10,7 +10,7 @@ from typing import Protocol
 from tuner import registry
 from tuner.errors import UsageError
 from tuner.experiment.experiment import Catalogue
-from tuner.experiment.own_code import Described, is_own
+from tuner.experiment.own_code import Described, is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS
 from tuner.models import _own as models
@@ -59,7 +59,7 @@ class Members(Mapping[str, type[Settings]]):
         self._settings = {name: member(package, name).Settings for name in registry.names(package)}
 
     def __getitem__(self, name: str) -> type[Settings]:
-        return self._own(name).Settings if is_own(name) else self._settings[name]
+        return self._own(name).Settings if is_user_code(name) else self._settings[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._settings)
@@ -75,10 +75,10 @@ def catalogue(code: Code) -> Catalogue:
 
 def model(name: str, folder: Path) -> ModuleType | models.Own:
     """The module of a model, or the user's own, whose code runs here."""
-    return models.load(name, folder) if is_own(name) else member(MODELS, name)
+    return models.load(name, folder) if is_user_code(name) else member(MODELS, name)
 
 
 def reads(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The layouts and the tasks of a model."""
-    of = models if is_own(name) else member(MODELS, name)
+    of = models if is_user_code(name) else member(MODELS, name)
     return of.LAYOUTS, of.TASKS

@@ -92,7 +92,7 @@ def _without_outside_failures(found: StoredStudy | None) -> tuple[StoredStudy | 
     """The study without the trials that failed because of the machine, and the numbers of those trials by chain."""
     if found is None:
         return None, {}
-    again = {name: chain.failed_outside for name, chain in found.chains.items() if any(chain.failed_outside)}
+    again = {name: chain.failed_externally for name, chain in found.chains.items() if any(chain.failed_externally)}
     kept = {name: chain.without(*again.get(name, ((), ()))) for name, chain in found.chains.items()}
     return replace(found, chains=kept), again
 
@@ -232,7 +232,7 @@ class _Driver:
         self._budget.check_failures(self._chains)
         while not self.done:
             for group in self._groups:
-                self._write(store, name, group, group.settle())
+                self._write(store, name, group, group.shared_refits())
             self.give_out(executor)
             if self._closing and not self._in_flight:
                 raise _time_is_over()

@@ -13,7 +13,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.inputs import Rows
 from tuner.experiment.header import Dummy
 from tuner.metrics import Metric
-from tuner.metrics.parts.guesses import Guess, Seen
+from tuner.metrics.parts.baselines import Baseline, TrainingTargets
 from tuner.metrics.parts.sums import Array, Floats
 
 MOST_DRAWS, FEWEST_DRAWS = 200, 4  # draws, whose mean score estimates that of a random prediction
@@ -38,7 +38,7 @@ def dummy(dataset: Dataset, metric: Metric, rows: Rows, test: Rows) -> Dummy | N
     expected score. The draws are the same every time."""
     if not len(test):
         return None
-    answers, sign = {**_forecasts(dataset), **dict(_guesses(dataset, metric, rows))}, 1 if metric.maximize else -1
+    answers, sign = {**_forecasts(dataset), **dict(_baselines(dataset, metric, rows))}, 1 if metric.maximize else -1
     score = partial(_score, dataset, metric, rows)
     what = next(iter(answers))
     if len(answers) > 1:
@@ -71,21 +71,21 @@ def _forecasts(dataset: Dataset) -> dict[str, Outputs]:
     return found if naive.last is None else {**found, last: of(naive.last)}
 
 
-def _guesses(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
+def _baselines(dataset: Dataset, metric: Metric, rows: Rows) -> Iterator[tuple[str, Outputs]]:
     """The metric's best predictions that ignore the features, fitted on the training rows."""
     counts = dataset.counts(rows)
-    seen = Seen(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
-    for guess in metric.guesses(seen):
+    seen = TrainingTargets(dataset.targets[rows], counts if counts.any() else np.ones(len(rows)), dataset.classes)
+    for guess in metric.baselines(seen):
         yield guess.what, partial(_constant if guess.drawn == "nothing" else _drawn, dataset, guess)
 
 
-def _constant(dataset: Dataset, guess: Guess, on: Rows) -> list[Array]:
+def _constant(dataset: Dataset, guess: Baseline, on: Rows) -> list[Array]:
     """The same prediction for every row, step and pixel; or the same tokens for every row."""
     positions = () if guess.tokens else dataset.positions
     return [np.broadcast_to(guess.outputs, (len(on), *positions, len(guess.outputs)))]
 
 
-def _drawn(dataset: Dataset, guess: Guess, on: Rows) -> Iterator[Array]:
+def _drawn(dataset: Dataset, guess: Baseline, on: Rows) -> Iterator[Array]:
     """Random logits for every row, step and pixel, some draws at a time."""
     rng, shape, classes = np.random.default_rng(0), (len(on), *dataset.positions), len(guess.outputs)
     size = math.prod(shape)

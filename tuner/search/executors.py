@@ -19,7 +19,7 @@ from tuner.search.child import LAST, UNKNOWN
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
-from tuner.search.workers import Answer, Outside, Task, TooLarge, Trouble, Worker
+from tuner.search.workers import Answer, ExternalFailure, Task, TooLarge, Trouble, Worker
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 
 PATIENCE = 0.25  # seconds between two looks at the clock
@@ -83,7 +83,7 @@ class Inline:
         except DoesNotFit as error:
             return [(job, too_large(job, error.needed, self._room))]
         except OutOfMemory as error:
-            return [(job, _own_fault(job, Outside(error.outcome, error.share)))]
+            return [(job, _own_fault(job, ExternalFailure(error.outcome, error.share)))]
 
     def running(self) -> list[Running]:
         """No job: none runs between two calls."""
@@ -175,14 +175,14 @@ class Processes:
                 self._trouble = error
         return done
 
-    def _taken(self, job: Job, answer: Outcome | TooLarge | Outside | None) -> list[tuple[Job, Outcome]]:
+    def _taken(self, job: Job, answer: Outcome | TooLarge | ExternalFailure | None) -> list[tuple[Job, Outcome]]:
         """The outcome of the job, or nothing if it is not finished or will be tried again with more memory."""
         if answer is None:
             return []
         if isinstance(answer, TooLarge):
             self._waiting.append((job, answer.needed))
             return []
-        if isinstance(answer, Outside):
+        if isinstance(answer, ExternalFailure):
             if job not in self._tried:
                 self._tried.add(job)
                 (record, *_) = answer.outcome.values()
@@ -234,7 +234,7 @@ class Processes:
             worker.child.end()
         self._workers = []
 
-    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | Outside | None:
+    def _collect(self, worker: Worker, job: Job) -> Outcome | TooLarge | ExternalFailure | None:
         """The outcome of the job; None if it is still running."""
         answer: Answer | None
         try:
@@ -285,7 +285,7 @@ def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
     return failure(job, f"out of memory: it takes at least {too_much(needed, room.most)}", 0.0)
 
 
-def _died(worker: Worker, job: Job, how: str) -> Outside:
+def _died(worker: Worker, job: Job, how: str) -> ExternalFailure:
     """The outcome of a job whose worker has died, and the share of memory that it used."""
     if how == "SIGKILL":
         held = decimal(int(worker.largest))
@@ -293,10 +293,10 @@ def _died(worker: Worker, job: Job, how: str) -> Outside:
     else:
         reason = f"the worker process ended ({how})"
     outcome = failure(job, reason, worker.seconds, epoch=worker.reached)
-    return Outside(outcome, {"SIGKILL": share_of_memory(worker.largest), UNKNOWN: 0.0}.get(how, math.inf))
+    return ExternalFailure(outcome, {"SIGKILL": share_of_memory(worker.largest), UNKNOWN: 0.0}.get(how, math.inf))
 
 
-def _own_fault(job: Job, found: Outside) -> Outcome:
+def _own_fault(job: Job, found: ExternalFailure) -> Outcome:
     """The outcome of a job that failed although it had the whole memory budget. Raises `LimitReached` if it used less
     than half of the memory: then other programs used the rest."""
     if found.share < 0.5:

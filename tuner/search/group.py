@@ -19,7 +19,7 @@ from tuner.experiment.space import Values
 from tuner.search.chain import Chain
 from tuner.search.jobs import ChainView, Job, Outcome, Record, RefitJob, TrialJob
 from tuner.search.samplers import Proposer
-from tuner.search.sharing import layout, together_in
+from tuner.search.sharing import chain_groups, layout
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.seeds import seed_of
 from tuner.training.lanes import Lane
@@ -186,7 +186,7 @@ class Group:
             )
         return None
 
-    def settle(self) -> list[tuple[Chain, Record]]:
+    def shared_refits(self) -> list[tuple[Chain, Record]]:
         """Add refits that a trial of another chain has already trained: same rows, seed, epoch and test rows.
 
         Returns:
@@ -215,7 +215,7 @@ def make_groups(
     """Put chains that share trainings into groups; `propose` makes the proposer of a chain."""
     by_name = {chain.name: chain for chain in chains}
     plans = [chain.plan for chain in chains]
-    together = together_in(plans, search.sampler)
+    together = chain_groups(plans, search.sampler)
     return [
         Group([by_name[plan.name] for plan in members], propose(members[0].name), search, time_limit)
         for members in together

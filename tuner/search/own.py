@@ -21,7 +21,7 @@ from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.own_code import Described, Fault, failed, is_own
+from tuner.experiment.own_code import Described, Fault, failed, is_user_code
 from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
@@ -47,7 +47,7 @@ REPEATABLE = (
 )
 
 
-class Doubt(NamedTuple):
+class ModelWarning(NamedTuple):
     """A warning about a model, and how to fix it."""
 
     text: str
@@ -65,17 +65,17 @@ class Epoch(NamedTuple):
 FAILED = Epoch(*(np.array([np.nan]) for _ in Epoch._fields))
 
 
-class Tried(NamedTuple):
+class ModelCheck(NamedTuple):
     """The results of checking the models."""
 
     sizes: Sizes | None
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[ModelWarning, ...]
 
 
-def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
+def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
     """Build each model with its default settings, and train the user's own on a few rows. Raises `ExperimentError`."""
     names = names_of_models(experiment.space)
-    own, work = [name for name in names if is_own(name)], _work(experiment, dataset)
+    own, work = [name for name in names if is_user_code(name)], _work(experiment, dataset)
     path, text = (
         experiment.document.path.absolute(),
         experiment.document.text,
@@ -88,7 +88,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
             else:
                 _check_built(experiment, work, name)
     if not own:
-        return Tried(sizes(experiment.space, work), ())
+        return ModelCheck(sizes(experiment.space, work), ())
     code.restart()  # a new process has another process id, time and system entropy, on which a model must not depend
     for name, found in epochs.items():
         if len(found) == TIMES:
@@ -97,7 +97,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
     with _errors_at(experiment, "model.name"):
         counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
     doubts = (_unrepeated(name, found) for name, found in epochs.items())
-    return Tried(counted, tuple(doubt for doubt in doubts if doubt))
+    return ModelCheck(counted, tuple(doubt for doubt in doubts if doubt))
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
 
 def _work(experiment: Experiment, dataset: Dataset) -> Work:
     """The work for checking models; the metric is the default of the task."""
-    own = {name: "" for name in names_of_models(experiment.space) if is_own(name)}
+    own = {name: "" for name in names_of_models(experiment.space) if is_user_code(name)}
     return Work(dataset, DEFAULT[dataset.task], experiment.folder, own)
 
 
@@ -162,7 +162,7 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
     except TunerError as error:
         raise UsageError(error.message, error.hint) from error
     except BaseException as error:
-        if not is_own(name):
+        if not is_user_code(name):
             raise
         raise UsageError(*failed(name, error)) from error
 
@@ -225,7 +225,7 @@ def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[
     return found
 
 
-def _unrepeated(name: str, epochs: Sequence[Epoch]) -> Doubt | None:
+def _unrepeated(name: str, epochs: Sequence[Epoch]) -> ModelWarning | None:
     """A warning if the first epoch of a model is not the same each time."""
     for what, words in zip(Epoch._fields, ("training loss", "validation loss", "score"), strict=True):
         for again in epochs[1:]:
@@ -233,7 +233,7 @@ def _unrepeated(name: str, epochs: Sequence[Epoch]) -> Doubt | None:
             if not np.array_equal(before, after, equal_nan=True):
                 text = f"{name} is not reproducible: trained twice for one epoch from the same seed, its {words} is "
                 text += f"{before.flat[-1]:.9g} and {after.flat[-1]:.9g}"
-                return Doubt(f"{text}: its results cannot be reproduced", REPEATABLE)
+                return ModelWarning(f"{text}: its results cannot be reproduced", REPEATABLE)
     return None
 
 

@@ -14,7 +14,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.own_code import Described, is_own
+from tuner.experiment.own_code import Described, is_user_code
 from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
@@ -23,11 +23,11 @@ from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
 from tuner.search.jobs import Work
 from tuner.search.options import SearchOptions
-from tuner.search.own import Tried, names_of_models, tried
+from tuner.search.own import ModelCheck, names_of_models, tried
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of
 from tuner.search.scoring import doubts as doubts_of_metric
-from tuner.search.sharing import layout, together_in
+from tuner.search.sharing import chain_groups, layout
 from tuner.search.unused_settings import check_dataset, check_used, doubts, split_unused
 from tuner.search.user_code import UserCode
 from tuner.sources.loading.cache import load, named
@@ -42,7 +42,7 @@ class Prepared:
     plan: NestedPlan
     metric: Metric
     default: bool  # whether trial 0 is the default configuration; False if that breaks a constraint
-    tried: Tried  # the results of checking the models
+    tried: ModelCheck  # the results of checking the models
     own: Mapping[str, Described]  # the user's own models and loader, by name
     warnings: tuple[str, ...]
 
@@ -57,12 +57,12 @@ class Prepared:
     @property
     def own_models(self) -> list[Described]:
         """The user's own models."""
-        return [self.own[name] for name in names_of_models(self.experiment.space) if is_own(name)]
+        return [self.own[name] for name in names_of_models(self.experiment.space) if is_user_code(name)]
 
     @property
     def lanes(self) -> int:
         """Trainings per trial number over all chains, without refits; a training that chains share is counted once."""
-        together = together_in(self.plan.chains, self.experiment.search.sampler)
+        together = chain_groups(self.plan.chains, self.experiment.search.sampler)
         return sum(len(layout(chains).lanes) for chains in together)
 
     def trials(self, wished: int | None = None) -> int:
@@ -148,7 +148,7 @@ def load_data(path: Path) -> Dataset:
 def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
     """The data that settings of a source describe. Raises `DataError`."""
     name: str = settings.name  # type: ignore[attr-defined]  # every source's settings have one
-    if is_own(name):
+    if is_user_code(name):
         return code.load(name, settings)
     return load(member(SOURCES, name), settings, folder)
 
@@ -156,7 +156,7 @@ def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
 def _facts(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     """Facts about the data that are known before it is read: how it is stored. Raises `DataError`."""
     name: str = experiment.dataset.name  # type: ignore[attr-defined]  # every source's settings have one
-    storage = None if is_own(name) else getattr(member(SOURCES, name), "storage", None)
+    storage = None if is_user_code(name) else getattr(member(SOURCES, name), "storage", None)
     return {} if storage is None else {"storage": storage(experiment.dataset, experiment.folder)}
 
 
@@ -190,7 +190,7 @@ def _check_constraints(experiment: Experiment) -> bool:
     raise experiment.error("constraints", error.message, error.hint)
 
 
-def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Tried:
+def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
     """Refuse a model that is not for this layout of rows or this task, and settings that would not be used."""
     for name in names_of_models(experiment.space):
         layouts, tasks = reads(name)

@@ -9,7 +9,7 @@ from torch import nn
 
 from tuner.errors import NotTrusted, UsageError
 from tuner.experiment.configuration import Configuration
-from tuner.experiment.own_code import is_own
+from tuner.experiment.own_code import is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS
 from tuner.models._own import Own, load
@@ -30,7 +30,7 @@ def check_own(work: Work) -> None:
 def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
     """How to train and score a configuration; `training` replaces some of its settings."""
     name = configuration.model["name"]
-    if is_own(name) and name not in work.own:  # such as a stored trial that was changed
+    if is_user_code(name) and name not in work.own:  # such as a stored trial that was changed
         raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
     module = model(name, work.folder)
     settings = module.Settings.model_validate(configuration.model)

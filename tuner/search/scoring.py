@@ -15,7 +15,7 @@ from tuner.experiment.experiment import Experiment
 from tuner.experiment.yaml_file import at
 from tuner.metrics import DEFAULT, METRICS, Metric
 from tuner.metrics.numbers import LEVELS
-from tuner.metrics.parts.guesses import Seen
+from tuner.metrics.parts.baselines import TrainingTargets
 from tuner.search.unused_settings import Entry, extremes
 
 SHARE = 0.95  # share of the commonest class from which accuracy is hardly informative
@@ -95,7 +95,7 @@ def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str
 def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
     """A warning about accuracy if guessing the commonest class is nearly perfect."""
     if metric.name == "accuracy" and dataset.classes:
-        counts = Seen(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
+        counts = TrainingTargets(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
         if (share := counts.max() / counts.sum()) >= SHARE:
             text = f"accuracy is {share:.2g} for guessing the commonest class, '{dataset.classes[counts.argmax()]}'"
             yield text, "balanced_accuracy, average_precision or mcc are more informative"

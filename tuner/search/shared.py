@@ -70,7 +70,7 @@ def _anonymous() -> int:
 
 
 @dataclass(frozen=True)
-class Placed:
+class SharedDataset:
     """A dataset whose arrays are in a `Memory`.
 
     Attributes:
@@ -82,7 +82,7 @@ class Placed:
     arrays: Mapping[str, tuple[str, tuple[int, ...], int]]
 
 
-def place(dataset: Dataset, memory: Memory) -> Placed:
+def place(dataset: Dataset, memory: Memory) -> SharedDataset:
     """Copy the arrays of a dataset into shared memory.
 
     Args:
@@ -106,10 +106,10 @@ def place(dataset: Dataset, memory: Memory) -> Placed:
     except OSError as error:
         text = f"there is no memory to share the data with other processes: {error.strerror}"
         raise LimitReached(text, "check ulimit -f and ulimit -v, or use smaller data") from error
-    return Placed(with_arrays(dataset, {name: array[:0] for name, array in arrays.items()}), places)
+    return SharedDataset(with_arrays(dataset, {name: array[:0] for name, array in arrays.items()}), places)
 
 
-def placed(there: Placed, memory: Memory) -> Dataset:
+def placed(there: SharedDataset, memory: Memory) -> Dataset:
     """The dataset with its arrays in shared memory, without a copy; changes are visible to this process only."""
     view = memory.mapped(private=True)
     arrays: dict[str, Any] = {

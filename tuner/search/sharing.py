@@ -72,6 +72,6 @@ def sharing(chains: Sequence[ChainPlan]) -> list[list[ChainPlan]]:
     return [members for _, members in found]
 
 
-def together_in(chains: Sequence[ChainPlan], sampler: str) -> list[list[ChainPlan]]:
+def chain_groups(chains: Sequence[ChainPlan], sampler: str) -> list[list[ChainPlan]]:
     """The chains that use the same trials: each by itself for samplers that learn, else those that share trainings."""
     return [[chain] for chain in chains] if sampler in LEARNING else sharing(chains)

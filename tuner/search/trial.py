@@ -29,13 +29,13 @@ from tuner.metrics.parts.sums import Array, Floats
 from tuner.metrics.parts.threshold import decided
 from tuner.metrics.parts.threshold import tuned as threshold_of
 from tuner.process import use_one_thread
-from tuner.search.answers import confused, examples
+from tuner.search.answers import confusion_matrix, examples
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
 from tuner.search.recipe import check_own, recipe_of
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 from tuner.training.lane_data import Table
-from tuner.training.loop import Curves, Diverged, Outputs, Refitted, Trained, train, train_blind
+from tuner.training.loop import Curves, Diverged, Outputs, RefitResult, Trained, train, train_fixed_epochs
 from tuner.training.stack import Recipe
 
 Heard = Callable[[int], object]
@@ -171,11 +171,11 @@ class Runner:
         return dataset.targets[rows], dataset.counts(rows)
 
     def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
-        found = train_blind(recipe, job.lane, self._table, job.epochs, heard, room)
+        found = train_fixed_epochs(recipe, job.lane, self._table, job.epochs, heard, room)
         record = self._refitted(job.number, found, job.lane.evaluations[0], job.threshold)
         return {job.chain: replace(record, seconds=time.perf_counter() - start)}
 
-    def _refitted(self, number: int, found: Refitted, test: Rows, threshold: float | None) -> RefitRecord:
+    def _refitted(self, number: int, found: RefitResult, test: Rows, threshold: float | None) -> RefitRecord:
         """The record of a refit, scored at the decision threshold."""
         score = found.score
         if threshold is not None:
@@ -189,7 +189,7 @@ class Runner:
             score,
             tuple(plain(loss) for loss in found.train_loss),
             predictions=None if dataset.positions else pack(found.outputs),
-            confusion=confused(found.outputs, dataset, test),
+            confusion=confusion_matrix(found.outputs, dataset, test),
             examples=examples(found.outputs, dataset, test),
             threshold=threshold,
             row_scores=self._packed_row_scores([(test[:0], test, found.outputs)], threshold) if self._by_row else None,
@@ -210,7 +210,7 @@ class Runner:
         return pack(totals[:, 1] if self._by_row else as_small(totals))
 
 
-def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted | None:
+def _shared_refit(view: int | None, epochs: int, trained: Trained) -> RefitResult | None:
     """A chain's refit of that many epochs, from the view of another chain that is the same training."""
     outputs = [] if view is None else trained.outputs.get(view, [])
     if view is None or len(outputs) < epochs:  # stopped before, or diverged
@@ -219,7 +219,7 @@ def _shared_refit(view: int | None, epochs: int, trained: Trained) -> Refitted |
     losses, score = curves.train_loss[lane, :epochs], float(curves.score[view, epochs - 1])
     if not np.isfinite([*losses, score]).all():
         return None
-    return Refitted(losses, score, trained.readings.of(lane, view, epochs), outputs[epochs - 1])
+    return RefitResult(losses, score, trained.readings.of(lane, view, epochs), outputs[epochs - 1])
 
 
 class _Watch:
@@ -275,7 +275,7 @@ class _Watch:
 
     def _diagnosis(self, job: TrialJob, trained: Trained, shown: FoldCurves) -> tuple[str, ...]:
         """The diagnosis of the trial's folds."""
-        curves, constant, folds = trained.curves, trained.uninformed, []
+        curves, constant, folds = trained.curves, trained.constant_baseline, []
         for fold, view in enumerate(self.chain.views):
             lane = curves.lanes[view]
             read = trained.readings.of(lane, view, self._last(curves, view))

@@ -23,7 +23,7 @@ from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget
 from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
-from tuner.search.shared import Memory, Opened, Placed, place, placed
+from tuner.search.shared import Memory, Opened, SharedDataset, place, placed
 from tuner.sources.custom import loader as loaders
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class UserCode:
         self._printing: threading.Thread | None = None
         self.known: dict[str, Described] = {}  # by name, the models and loaders that were requested
         self._loaded, self._given = Memory(), Memory()  # data from the process, and for it
-        self._data: Placed | None = None
+        self._data: SharedDataset | None = None
 
     def __enter__(self) -> UserCode:
         return self
@@ -209,11 +209,11 @@ class _Data:
         self._loaded, self._given = loaded, given
         self._read: Dataset | None = None
 
-    def keep(self, dataset: Dataset) -> Placed:
+    def keep(self, dataset: Dataset) -> SharedDataset:
         """Copy loaded data into the memory that the driver reads."""
         return place(dataset, self._loaded)
 
-    def given(self, where: Placed) -> Dataset:
+    def given(self, where: SharedDataset) -> Dataset:
         """The data that the driver has shared."""
         if self._read is None:
             self._read = placed(where, self._given)
@@ -268,11 +268,11 @@ def _loader(data: _Data, name: str, folder: Path) -> Code:
     return loaders.load(name, folder).code
 
 
-def _load(data: _Data, name: str, folder: Path, values: dict[str, Any]) -> Placed:
+def _load(data: _Data, name: str, folder: Path, values: dict[str, Any]) -> SharedDataset:
     loader = loaders.load(name, folder)
     return data.keep(loader.load(loader.Settings.model_validate(values), folder))
 
 
-def _with_data(data: _Data, where: Placed, function: Callable[..., T], *arguments: Any) -> T:
+def _with_data(data: _Data, where: SharedDataset, function: Callable[..., T], *arguments: Any) -> T:
     found: T = function(data.given(where), *arguments)
     return found

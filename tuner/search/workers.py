@@ -14,7 +14,7 @@ import psutil
 from tuner.errors import LimitReached, TunerError, UsageError, lacking
 from tuner.search.child import Child, received
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.shared import Memory, Placed, place, placed
+from tuner.search.shared import Memory, SharedDataset, place, placed
 from tuner.search.trial import OutOfMemory, Runner, explain, failure
 from tuner.training.fitting import DoesNotFit, MemoryBudget
 
@@ -37,7 +37,7 @@ class TooLarge:
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalFailure:
     """The job failed, perhaps because of other programs: the outcome if it fails again, and the share of all memory
     that the process used or asked for."""
 
@@ -45,7 +45,7 @@ class Outside:
     share: float
 
 
-Answer = Outcome | Trouble | TooLarge | Outside
+Answer = Outcome | Trouble | TooLarge | ExternalFailure
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Task:
     """The values that all workers of a search share: the work, and its data in shared memory."""
 
     work: Work
-    data: Placed
+    data: SharedDataset
     memory: Memory
 
     @classmethod
@@ -173,7 +173,7 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
         except OutOfMemory as error:
-            answer = Outside(error.outcome, error.share)
+            answer = ExternalFailure(error.outcome, error.share)
         except LimitReached as error:
             answer = Trouble(error)
         except BaseException as error:  # such as a KeyboardInterrupt, which only a model can raise here

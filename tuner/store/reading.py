@@ -21,7 +21,7 @@ from tuner.experiment.records import (
     DAMAGED,
     RefitRecord,
     TrialRecord,
-    failed_outside,
+    failed_externally,
     from_checked_json,
     place_of,
     trial_from_json,
@@ -73,10 +73,10 @@ class StoredChain:
     foreign: int = 0
 
     @property
-    def failed_outside(self) -> tuple[list[int], list[int]]:
+    def failed_externally(self) -> tuple[list[int], list[int]]:
         """The numbers of trials and of refits that failed because of the machine."""
-        trials = [trial.number for trial in self.trials if failed_outside(trial)]
-        return trials, [number for number, refit in self.refits.items() if failed_outside(refit)]
+        trials = [trial.number for trial in self.trials if failed_externally(trial)]
+        return trials, [number for number, refit in self.refits.items() if failed_externally(refit)]
 
     def without(self, trials: Collection[int], refits: Collection[int]) -> StoredChain:
         """The chain without some trials and refits."""

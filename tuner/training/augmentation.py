@@ -10,7 +10,7 @@ from torch import Tensor
 from tuner.metrics.parts.sums import IGNORED
 from tuner.models.layers import Lanes
 from tuner.models.layers.lanes import chosen
-from tuner.training.lane_data import Inputs, cut_off
+from tuner.training.lane_data import Inputs, zero_padded_steps
 from tuner.training.settings import TrainingSettings
 
 AXES = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
@@ -46,7 +46,9 @@ class Augmentation:
                 x = _moved(x, steps[..., axis], axis, 0)
                 y = _moved(y, steps[..., axis], axis, IGNORED) if at_pixels else y
         if self._noise:
-            x = cut_off(torch.add(x, self._drawn("noise", torch.randn, x.shape[1:]), alpha=self._noise), *beside)
+            x = zero_padded_steps(
+                torch.add(x, self._drawn("noise", torch.randn, x.shape[1:]), alpha=self._noise), *beside
+            )
         return (x, *beside), y
 
     def _drawn(self, purpose: str, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:

@@ -146,7 +146,7 @@ class LaneData:
         table, dataset = self._table, self._table.dataset
         x, *beside = (_taken(each, rows) for each in (table.features, *table.beside))
         if not dataset.vocabularies:
-            return (cut_off(self._prepared(x), *beside), *beside)
+            return (zero_padded_steps(self._prepared(x), *beside), *beside)
         lanes = torch.arange(len(self._codes), device=x.device)[:, None, None]
         columns = torch.arange(self._codes.shape[1], device=x.device)
         known = self._codes[lanes, columns, x]
@@ -174,7 +174,7 @@ class LaneData:
             return labels
         return ((labels - self._target_shift) * self._target_scale).float().to(self._table.device)
 
-    def in_units(self, outputs: Tensor) -> Tensor:
+    def inverse_transform(self, outputs: Tensor) -> Tensor:
         """A model's outputs (K, B, M) as float64 in the target's own units; logits stay as they are."""
         if self._table.dataset.classes:
             return outputs
@@ -186,7 +186,7 @@ def _taken(values: Tensor, rows: Tensor) -> Tensor:
     return values.index_select(0, rows.flatten().to(values.device)).view(*rows.shape, *values.shape[1:])
 
 
-def cut_off(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+def zero_padded_steps(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Sequences (…, T, D) with every step after the last one set to 0."""
     if lengths is None:
         return x

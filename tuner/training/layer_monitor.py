@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class LaneStatistics:
     """Statistics of one lane: `norms` (E, layers), the gradient norm of each layer in the last batch of each epoch;
     `dead` (ReLUs,), the share of units of each ReLU that are 0 for all rows of one row set. Both in the order of the
     model's modules."""
@@ -29,7 +29,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
+class StackStatistics:
     """Layer statistics of all lanes and views.
 
     Attributes:
@@ -43,9 +43,9 @@ class Readings:
     norms: Floats
     dead: Floats
 
-    def of(self, lane: int, view: int, epochs: int) -> Reading:
+    def of(self, lane: int, view: int, epochs: int) -> LaneStatistics:
         """The statistics of one lane and one of its views after `epochs` epochs."""
-        return Reading(self.layers, self.relus, self.norms[lane, :epochs], self.dead[view, epochs - 1])
+        return LaneStatistics(self.layers, self.relus, self.norms[lane, :epochs], self.dead[view, epochs - 1])
 
 
 class LayerMonitor:

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tuner.training.constant_baseline import ConstantBaseline
 from tuner.training.early_stopping import progress
 from tuner.training.fitting import ENDLESS, MemoryBudget, build_stacks
 from tuner.training.lane_data import Table
 from tuner.training.lanes import Lane
-from tuner.training.layer_monitor import Floats, LayerMonitor, Reading, Readings
+from tuner.training.layer_monitor import Floats, LaneStatistics, LayerMonitor, StackStatistics
 from tuner.training.stack import Evaluation, Recipe, Stack
-from tuner.training.uninformed import Uninformed
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -62,20 +62,20 @@ class Trained:
 
     curves: Curves
     parameters: int
-    readings: Readings
+    readings: StackStatistics
     outputs: dict[int, list[Outputs]]
     counting_outputs: dict[int, Outputs]
-    uninformed: Uninformed
+    constant_baseline: ConstantBaseline
 
 
 @dataclass(frozen=True, eq=False)
-class Refitted:
+class RefitResult:
     """The result of a refit: the training loss of each epoch (E,), and after the last epoch the score and the outputs
     (V, …) on its evaluated rows and the readings of the layer monitor."""
 
     train_loss: Curve
     score: float
-    reading: Reading
+    reading: LaneStatistics
     outputs: Outputs
 
 
@@ -108,7 +108,7 @@ def train(
     """
     stacks = build_stacks(recipe, lanes, table, room)
     diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
-    uninformed = _uninformed(stacks, lanes)
+    constant_baseline = _constant_baseline(stacks, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
         for stack in stacks:
             if diary.lane_runs(stack.positions).any():
@@ -119,26 +119,26 @@ def train(
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
     readings = diary.readings(stacks[0].layer_monitor)
     return Trained(
-        diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs, uninformed
+        diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs, constant_baseline
     )
 
 
-def _uninformed(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Uninformed:
+def _constant_baseline(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> ConstantBaseline:
     """The losses of constant predictions, for all lanes and views in order."""
     train = np.empty(len(lanes))
     held_out: list[list[float]] = [[] for _ in lanes]
     for stack in stacks:
-        on_train, on_sets = stack.uninformed([lanes[position] for position in stack.positions])
+        on_train, on_sets = stack.constant_baseline([lanes[position] for position in stack.positions])
         train[stack.positions] = on_train.numpy()
         for place, position in enumerate(stack.positions):
             held_out[position] = on_sets[place].tolist()
-    return Uninformed(train, np.array([loss for of_lane in held_out for loss in of_lane]))
+    return ConstantBaseline(train, np.array([loss for of_lane in held_out for loss in of_lane]))
 
 
 # parameters: those of `train`, and for how long
-def train_blind(
+def train_fixed_epochs(
     recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
-) -> Refitted:
+) -> RefitResult:
     """Train one lane for exactly `epochs` epochs, then score its first evaluation set once. Used for refits.
 
     Args:
@@ -166,8 +166,8 @@ def train_blind(
     for what, value in (("test loss", loss), ("test score", score)):
         if not np.isfinite(value):
             raise Diverged(not_finite(what, epochs))
-    reading = Reading(stack.layer_monitor.layers, stack.layer_monitor.relus, norms, found.dead[0, 0])
-    return Refitted(losses, score, reading, found.outputs[0][0, : len(lane.evaluations[0])].numpy())
+    reading = LaneStatistics(stack.layer_monitor.layers, stack.layer_monitor.relus, norms, found.dead[0, 0])
+    return RefitResult(losses, score, reading, found.outputs[0][0, : len(lane.evaluations[0])].numpy())
 
 
 def not_finite(what: str, epoch: int) -> str:
@@ -224,9 +224,9 @@ class _CurveRecorder:
         self._norms[-1][positions] = norms
         self._dead[-1][views] = found.dead.reshape(len(views), -1)
 
-    def readings(self, layer_monitor: LayerMonitor) -> Readings:
+    def readings(self, layer_monitor: LayerMonitor) -> StackStatistics:
         """All readings of the layer monitor."""
-        return Readings(
+        return StackStatistics(
             layer_monitor.layers, layer_monitor.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1)
         )
 

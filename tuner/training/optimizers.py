@@ -18,7 +18,7 @@ from torch.optim.sgd import sgd
 
 from tuner.experiment.settings import ABOVE_ZERO, Settings, used_when
 
-Move = Callable[[Tensor, Tensor, list[Tensor], float], None]
+UpdateFunction = Callable[[Tensor, Tensor, list[Tensor], float], None]
 
 
 @dataclass
@@ -31,12 +31,12 @@ class Optimizer:
     """
 
     learning_rate: float
-    move: Move
+    move: UpdateFunction
     history: list[Tensor]
 
     @torch.no_grad()
     def step(self, weights: Tensor, gradients: Tensor, factor: float | Tensor = 1.0) -> None:
-        """Move `weights` (K, P) in place; `factor` is a schedule's, of all lanes or of each (K, 1).
+        """Update `weights` (K, P) in place; `factor` is a schedule's, of all lanes or of each (K, 1).
 
         Every update is linear in the learning rate, so a factor per lane can be applied afterwards.
         """

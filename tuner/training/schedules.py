@@ -19,7 +19,7 @@ from tuner.experiment.settings import Settings
 
 
 @dataclass(frozen=True)
-class Moment:
+class ScheduleStep:
     """A step of a training, from 0: the epoch, the step in it, steps per epoch, and the epochs planned."""
 
     epoch: int
@@ -33,7 +33,7 @@ class Constant(Settings):
 
     name: Literal["constant"] = "constant"
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """1."""
         return 1.0
 
@@ -45,7 +45,7 @@ class Step(Settings):
     step_size: int = Field(10, ge=1, le=1_000_000, description="epochs between two drops")
     gamma: float = Field(0.1, gt=0, le=1, description="factor of a drop")
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """gamma^⌊epoch / step_size⌋."""
         return float(self.gamma ** (now.epoch // self.step_size))
 
@@ -56,7 +56,7 @@ class Exponential(Settings):
     name: Literal["exponential"] = "exponential"
     gamma: float = Field(0.95, gt=0, le=1, description="factor of an epoch")
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """gamma^epoch."""
         return float(self.gamma**now.epoch)
 
@@ -66,7 +66,7 @@ class Cosine(Settings):
 
     name: Literal["cosine"] = "cosine"
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """(1 + cos(π · epoch / epochs)) / 2."""
         return _half_cosine(1.0, 0.0, now.epoch / now.epochs)
 
@@ -79,7 +79,7 @@ class OneCycle(Settings):
     div_factor: float = Field(25.0, ge=1, le=1e6, description="the first learning rate is 1/this of the largest")
     final_div_factor: float = Field(1e4, ge=1, le=1e9, description="the last one is 1/this of the first")
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """torch's OneCycleLR, momentum left alone: the peak is the last step of the rise, the end the last of all."""
         step, last = now.epoch * now.steps + now.step, now.epochs * now.steps - 1
         first, peak = 1 / self.div_factor, self.pct_start * (last + 1) - 1
@@ -102,7 +102,7 @@ class ReduceOnPlateau(Settings):
     )
     threshold: float = Field(1e-4, ge=0, le=1, description="share by which the loss must fall to count")
 
-    def at(self, now: Moment) -> float:
+    def at(self, now: ScheduleStep) -> float:
         """1: what it does depends on the lane."""
         return 1.0
 
@@ -125,9 +125,9 @@ class LearningRateSchedule:
         warming = self._warmup * steps
         done = self._epoch * steps + step
         if done < warming:
-            now, rise = Moment(0, 0, steps, max(1, self._epochs - self._warmup)), (done + 1) / (warming + 1)
+            now, rise = ScheduleStep(0, 0, steps, max(1, self._epochs - self._warmup)), (done + 1) / (warming + 1)
         else:
-            now, rise = Moment(self._epoch - self._warmup, step, steps, max(1, self._epochs - self._warmup)), 1.0
+            now, rise = ScheduleStep(self._epoch - self._warmup, step, steps, max(1, self._epochs - self._warmup)), 1.0
         whole = rise * self._schedule.at(now)
         return whole * self._factor if self._plateau else whole
 

@@ -13,6 +13,7 @@ from tuner.metrics import Metric
 from tuner.models.layers import Decoder, Dropout, HoldsLanes, Lanes, ReadsWholeBatch, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
+from tuner.training.constant_baseline import constant_baseline_losses
 from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import Inputs, LaneData, Table
 from tuner.training.lanes import Batches, Lane, padded_to_pair
@@ -23,11 +24,10 @@ from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.schedules import LearningRateSchedule
 from tuner.training.scorer import Scorer, scorers
 from tuner.training.settings import TrainingSettings
-from tuner.training.uninformed import uninformed_losses
 
 Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
-WORTH_LEAVING = 0.75
+SHRINK_THRESHOLD = 0.75
 PROBED = 8  # rows of the forward pass that measures how much memory a model keeps for the backward pass
 FLOAT = 4  # bytes
 INDEX = 40  # bytes per row of a batch: its number four times over while it is shuffled, its weight
@@ -170,10 +170,10 @@ class Stack:
         return Evaluation(torch.stack(loss, dim=1), torch.stack(score, dim=1), outputs, np.stack(dead, axis=1))
 
     @torch.no_grad()
-    def uninformed(self, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor]:
+    def constant_baseline(self, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor]:
         """The loss of the best constant prediction on the lanes' training rows (K,) and on their row sets (K, S)."""
         balanced = self._settings.class_weight == "balanced"
-        return uninformed_losses(self._loss, self._data, lanes, self._sets, self._outputs, balanced=balanced)
+        return constant_baseline_losses(self._loss, self._data, lanes, self._sets, self._outputs, balanced=balanced)
 
     def gradient_norms(self) -> Floats:
         """Of the last step, by lane and layer (K, layers)."""
@@ -187,7 +187,9 @@ class Stack:
             mask = label_mask(y)
             losses.append(by_row(self._loss(out, y), mask))
             label_counts.append(torch.ones_like(losses[-1]) if mask is None else mask.flatten(2).sum(dim=2))
-            outputs.append(self._data.in_units(out) if self._decoder is None else self._decoder.decode(*inputs))
+            outputs.append(
+                self._data.inverse_transform(out) if self._decoder is None else self._decoder.decode(*inputs)
+            )
         weights = self._data.score_weights(on.rows, on.counts)
         shares = torch.cat(label_counts, dim=1).cpu().double() * weights
         loss = (torch.cat(losses, dim=1).cpu().double() * shares).sum(-1) / shares.sum(-1)
@@ -198,7 +200,7 @@ class Stack:
     def release(self, running: Tensor) -> None:
         """Remove the lanes that are not `running` (K,), once they make up a quarter of the stack: copying the remaining
         weights takes time, too."""
-        if running.sum() > WORTH_LEAVING * len(running) or not running.any() or len(running) == 2:
+        if running.sum() > SHRINK_THRESHOLD * len(running) or not running.any() or len(running) == 2:
             return
         index = torch.tensor(padded_to_pair(torch.nonzero(running)[:, 0].tolist()))
         here = index.to(self._flat.weights.device)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.metrics.parts.guesses import Counted, Guesses
+from tuner.metrics.parts.baselines import Baselines, Counted
 from tuner.metrics.parts.sums import IGNORED, Array, Floats, Sums
 
 OfSet = Callable[..., float]  # of outputs, targets, weights, and of what the metric `needs`
@@ -46,7 +46,7 @@ class Metric:
         maximize: whether a higher score is better.
         meaning: one line for `tuner list` and the documentation.
         bounds: the lowest and the highest possible score; None where there is none.
-        guesses: the best answers that ignore the features.
+        baselines: the best answers that ignore the features.
         how: from sums, as most metrics are; or, as an area under a curve, from the whole set.
         mean: whether the score is the mean of one number per place.
         counted: the score from the true positives, predicted and actual counts per class, if the metric depends only on
@@ -64,7 +64,7 @@ class Metric:
     maximize: bool
     meaning: str
     bounds: Bounds
-    guesses: Guesses
+    baselines: Baselines
     how: OfSums | OfSet
     mean: bool = False
     counted: Counted | None = None

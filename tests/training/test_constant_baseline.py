@@ -24,7 +24,7 @@ SIZES = [40, 33, 40]  # of training rows: two stacks
 
 def losses(table, lanes, metric="mae", **training):
     """On training rows, and on the rows of every view."""
-    return train(recipe(SMALL, metric, epochs=1, **training), lanes, table, go_on).uninformed
+    return train(recipe(SMALL, metric, epochs=1, **training), lanes, table, go_on).constant_baseline
 
 
 def skewed(rows=60):
@@ -156,7 +156,7 @@ def test_of_pixels_only_those_count_that_have_a_class(loss):
     table = Table(toy_dataset("toy", "segmentation", images, masks, (), ("y",), ("a", "b")), CPU)
     lanes = [Lane(np.arange(8), (np.arange(8, 12),), 1), Lane(np.arange(4, 12), (np.arange(4),), 2)]
     how = Recipe(lambda s, k: unet.build(unet.Settings(), s, k), TrainingSettings(epochs=1, loss=loss), METRICS["dice"])
-    found = train(how, lanes, table, go_on).uninformed
+    found = train(how, lanes, table, go_on).constant_baseline
     counts = np.bincount(masks[:8, 2:].ravel())
     shares = (counts + 1) / (counts.sum() + 2)
     of_rows = np.stack([(masks[8:, 2:] == c).sum(axis=(1, 2)) for c in (0, 1)], axis=1)
@@ -171,7 +171,7 @@ def test_of_many_rows_some_are_enough(monkeypatch):
     table = classes(2000)
     lanes = lanes_of(table, [1500, 1500])
     whole = losses(table, lanes, "accuracy")
-    monkeypatch.setattr("tuner.training.uninformed.MOST_ROWS", 300)
+    monkeypatch.setattr("tuner.training.constant_baseline.MOST_ROWS", 300)
     part = losses(table, lanes, "accuracy")
     assert not np.array_equal(whole.train, part.train)
     np.testing.assert_allclose(part.train, whole.train, rtol=0.02)
@@ -181,7 +181,7 @@ def test_no_curve_depends_on_it(monkeypatch):
     table, how = classes(60), recipe(mlp.Settings(hidden_size=4, dropout=0.5), epochs=3, batch_size=8)
     lanes = lanes_of(table, SIZES)
     with_it = train(how, lanes, table, go_on).curves
-    monkeypatch.setattr("tuner.training.loop._uninformed", lambda stacks, lanes: None)
+    monkeypatch.setattr("tuner.training.loop._constant_baseline", lambda stacks, lanes: None)
     without = train(how, lanes, table, go_on).curves
     for name in ("train_loss", "loss", "score"):
         np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))

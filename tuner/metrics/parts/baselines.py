@@ -18,7 +18,7 @@ NEAR = 101  # quantiles among which the best constant is first looked for
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class TrainingTargets:
     """Training rows: targets (N, …), weights (N,), and the names of the classes, if there are any."""
 
     targets: Array
@@ -35,7 +35,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Guess:
+class Baseline:
     """One answer for every row: `outputs` is what a model would give, logits (C,) or numbers (M,).
 
     `tokens`: `outputs` are the tokens (T,) of a whole sequence. `drawn`: what is drawn at random for every row, step or
@@ -48,23 +48,23 @@ class Guess:
     drawn: Literal["nothing", "classes", "order"] = "nothing"
 
 
-Guesses = Callable[[Seen], Sequence[Guess]]
+Baselines = Callable[[TrainingTargets], Sequence[Baseline]]
 
 
-def mean(seen: Seen) -> list[Guess]:
+def mean(seen: TrainingTargets) -> list[Baseline]:
     """The mean, best for squared errors."""
-    return [Guess("the training mean", np.average(seen.targets.astype(np.float64), axis=0, weights=seen.weights))]
+    return [Baseline("the training mean", np.average(seen.targets.astype(np.float64), axis=0, weights=seen.weights))]
 
 
-def median(seen: Seen) -> list[Guess]:
+def median(seen: TrainingTargets) -> list[Baseline]:
     """The median, best for absolute errors."""
-    return [Guess("the training median", _quantile(seen.targets.astype(np.float64), 0.5, seen.weights))]
+    return [Baseline("the training median", _quantile(seen.targets.astype(np.float64), 0.5, seen.weights))]
 
 
-def quantile(level: float) -> Guesses:
+def quantile(level: float) -> Baselines:
     """The quantile, best for the pinball loss of that level (Koenker & Bassett 1978)."""
     what = f"the {level:g} quantile of the training rows"
-    return lambda seen: [Guess(what, _quantile(seen.targets.astype(np.float64), level, seen.weights))]
+    return lambda seen: [Baseline(what, _quantile(seen.targets.astype(np.float64), level, seen.weights))]
 
 
 def _quantile(values: Floats, level: float, weights: Floats) -> Floats:
@@ -76,15 +76,15 @@ def _quantile(values: Floats, level: float, weights: Floats) -> Floats:
     return np.asarray((lowest(values, level) - lowest(-values, 1 - level)) / 2)
 
 
-def relative_median(seen: Seen) -> list[Guess]:
+def relative_median(seen: TrainingTargets) -> list[Baseline]:
     """The median of the rows weighted by 1 / |target|, best for absolute errors relative to the target."""
     targets = seen.targets.astype(np.float64)
     weights = seen.weights[:, None] / np.maximum(np.abs(targets), np.finfo(np.float64).eps)
     medians = [_quantile(y[:, None], 0.5, w)[0] for y, w in zip(targets.T, weights.T, strict=True)]
-    return [Guess("the training median, weighted by 1 / |target|", np.array(medians))]
+    return [Baseline("the training median, weighted by 1 / |target|", np.array(medians))]
 
 
-def searched(error: Callable[[Floats, float], Floats]) -> Guesses:
+def searched(error: Callable[[Floats, float], Floats]) -> Baselines:
     """The constant of least mean error, where no formula gives it; `error` is that of each row's target (N,)."""
 
     def best(targets: Floats, weights: Floats) -> float:
@@ -99,39 +99,39 @@ def searched(error: Callable[[Floats, float], Floats]) -> Guesses:
         found = minimize_scalar(mean_error, bounds=(low, high), method="bounded", options={"xatol": 1e-9}).x
         return float(min((near[place], found), key=mean_error))
 
-    def guesses(seen: Seen) -> list[Guess]:
+    def baselines(seen: TrainingTargets) -> list[Baseline]:
         columns = seen.targets.astype(np.float64).T
-        return [Guess("the best constant of the training rows", np.array([best(y, seen.weights) for y in columns]))]
+        return [Baseline("the best constant of the training rows", np.array([best(y, seen.weights) for y in columns]))]
 
-    return guesses
+    return baselines
 
 
-def shares(seen: Seen) -> list[Guess]:
+def shares(seen: TrainingTargets) -> list[Baseline]:
     """The shares of classes or labels as probabilities, best for log loss and for the Brier score."""
     if not seen.classes:
         share = _label_shares(seen).clip(RARE, 1 - RARE)
-        return [Guess("the shares of the labels", np.log(share / (1 - share)))]
+        return [Baseline("the shares of the labels", np.log(share / (1 - share)))]
     counts = seen.counts
-    return [Guess("the class shares", np.log(np.maximum(counts, RARE) / counts.sum()))]
+    return [Baseline("the class shares", np.log(np.maximum(counts, RARE) / counts.sum()))]
 
 
-def equal_scores(seen: Seen) -> list[Guess]:
+def equal_scores(seen: TrainingTargets) -> list[Baseline]:
     """The same answer for every row: no answer that ignores the features orders rows."""
-    return [Guess("the same answer for every row", _blank(seen))]
+    return [Baseline("the same answer for every row", _blank(seen))]
 
 
-def random_order(seen: Seen) -> list[Guess]:
+def random_order(seen: TrainingTargets) -> list[Baseline]:
     """The same answer for every row, or an order at random: that has a higher expected average precision than the
     share of a class, the more so the fewer rows there are (Bestgen 2015)."""
-    return [*equal_scores(seen), Guess("the rows in random order", _blank(seen), drawn="order")]
+    return [*equal_scores(seen), Baseline("the rows in random order", _blank(seen), drawn="order")]
 
 
-def _blank(seen: Seen) -> Floats:
+def _blank(seen: TrainingTargets) -> Floats:
     """0 for every class, label or output."""
     return np.zeros(len(seen.classes) or seen.targets.shape[1])
 
 
-def best_classes(score: Counted, first: int = 0) -> Guesses:
+def best_classes(score: Counted, first: int = 0) -> Baselines:
     """One class for all rows; and a class drawn for every row, where that scores more on expected counts.
 
     Of single classes the commonest is best, or the commonest from `first` on where those before it are not scored. A
@@ -139,7 +139,7 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
     q goes through the powers of s, from all classes alike to nearly always the commonest: q = s is the best for macro
     F-beta; for weighted F-beta no power is exactly the best, and the best power is within 0.001 of it."""
 
-    def guesses(seen: Seen) -> list[Guess]:
+    def baselines(seen: TrainingTargets) -> list[Baseline]:
         if not seen.classes:
             return _best_labels(score, seen)
         counts = seen.counts
@@ -148,18 +148,18 @@ def best_classes(score: Counted, first: int = 0) -> Guesses:
         singles = [np.eye(len(share))[c] for c in dict.fromkeys((int(counts.argmax()), int(scored.argmax())))]
         (constant, worth), (draw, more) = _best(score, share, singles), _best(score, share, _draws(scored))
         what = "the commonest class" if constant[counts.argmax()] else f"always '{seen.classes[constant.argmax()]}'"
-        drawn = [Guess("classes drawn at random", draw, drawn="classes")] if more > worth + BETTER else []
-        return [Guess(what, constant), *drawn]
+        drawn = [Baseline("classes drawn at random", draw, drawn="classes")] if more > worth + BETTER else []
+        return [Baseline(what, constant), *drawn]
 
-    return guesses
+    return baselines
 
 
-def _label_shares(seen: Seen) -> Floats:
+def _label_shares(seen: TrainingTargets) -> Floats:
     """The share of the rows (L,) that have each label."""
     return np.asarray(seen.weights @ seen.targets / seen.weights.sum(), dtype=np.float64)
 
 
-def _best_labels(score: Counted, seen: Seen) -> list[Guess]:
+def _best_labels(score: Counted, seen: TrainingTargets) -> list[Baseline]:
     """The same labels for every row: the commonest one, the two commonest, …, whichever scores best. A random draw is
     never better: precision, recall and F-beta of a label do not fall with the share of rows that get it."""
     share = _label_shares(seen)
@@ -174,17 +174,17 @@ def _best_labels(score: Counted, seen: Seen) -> list[Guess]:
         if count > 1
         else "the commonest label"
     )
-    return [Guess(f"{names} for every row", np.where(place > 0, 1.0, -1.0))]
+    return [Baseline(f"{names} for every row", np.where(place > 0, 1.0, -1.0))]
 
 
-def commonest(seen: Seen) -> list[Guess]:
+def commonest(seen: TrainingTargets) -> list[Baseline]:
     """The commonest class, or the commonest combination of labels, for every row."""
     if seen.classes:
         counts = seen.counts
-        return [Guess("the commonest class", np.eye(len(counts))[counts.argmax()])]
+        return [Baseline("the commonest class", np.eye(len(counts))[counts.argmax()])]
     combinations, places = np.unique(seen.targets, axis=0, return_inverse=True)
     best = combinations[np.bincount(places.ravel(), seen.weights).argmax()]
-    return [Guess("the commonest combination of labels", np.where(best > 0, 1.0, -1.0))]
+    return [Baseline("the commonest combination of labels", np.where(best > 0, 1.0, -1.0))]
 
 
 def _draws(counts: Floats) -> list[Floats]:
@@ -206,14 +206,14 @@ def _best(score: Counted, share: Floats, draws: Sequence[Floats]) -> tuple[Float
     return draws[place], float(scores[place])
 
 
-def commonest_answer(seen: Seen) -> list[Guess]:
+def commonest_answer(seen: TrainingTargets) -> list[Baseline]:
     """The whole sequence of tokens that most rows ask for."""
     texts, places = np.unique(seen.targets, axis=0, return_inverse=True)
     best = np.bincount(places.ravel(), seen.weights).argmax()
-    return [Guess("the commonest answer", texts[best].astype(np.float64), tokens=True)]
+    return [Baseline("the commonest answer", texts[best].astype(np.float64), tokens=True)]
 
 
-def commonest_tokens(seen: Seen) -> list[Guess]:
+def commonest_tokens(seen: TrainingTargets) -> list[Baseline]:
     """At each place the commonest token of the rows that ask for one there."""
-    columns = [Seen(column, seen.weights, seen.classes).counts.argmax() for column in seen.targets.T]
-    return [Guess("the commonest token at each place", np.array(columns, dtype=np.float64), tokens=True)]
+    columns = [TrainingTargets(column, seen.weights, seen.classes).counts.argmax() for column in seen.targets.T]
+    return [Baseline("the commonest token at each place", np.array(columns, dtype=np.float64), tokens=True)]

@@ -28,7 +28,7 @@ HALVINGS = 24
 
 
 @dataclass(frozen=True, eq=False)
-class Uninformed:
+class ConstantBaseline:
     """Losses of the best constant prediction of each lane: on its training rows (K,), and on every view's rows (V,)."""
 
     train: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Uninformed:
 
 
 # parameters: a stack hands over its parts
-def uninformed_losses(
+def constant_baseline_losses(
     loss: Loss, data: LaneData, lanes: Sequence[Lane], sets: Sequence[RowSet], outputs: int, *, balanced: bool
 ) -> tuple[Tensor, Tensor]:
     """The loss of each lane's best constant prediction.
