@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -40,6 +40,16 @@ class DataError(TunerError):
     def __init__(self, message: str, hint: str | None = None, key: str | None = None) -> None:
         super().__init__(message, hint)
         self.key = key
+
+
+@contextmanager
+def at(key: str) -> Iterator[None]:
+    """Let a `DataError` that is raised inside, and names no setting, name the setting `key`."""
+    try:
+        yield
+    except DataError as error:
+        error.key = error.key or key
+        raise
 
 
 class NotTrusted(TunerError):

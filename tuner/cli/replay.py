@@ -46,7 +46,8 @@ def command(
 
 
 def _verdict(found: Replay) -> str:
-    because = f", because {', '.join(found.changed)}"
+    """Whether the trial came out as it is stored; if not, how far apart, and which versions or machines differ."""
+    because = f", because {', '.join(found.changed)}" if found.changed else ""
     if found.identical and found.stored.state == "failed":
         return f"failed again, as before: {found.stored.reason}"
     if found.identical:
@@ -63,5 +64,5 @@ def _verdict(found: Replay) -> str:
     first = found.differences[0]
     return (
         f"different in {len(found.differences):,} of {found.values:,} values, first in the {first.curve} of fold "
-        f"{first.fold}, epoch {first.epoch}: {first.stored} → {first.again}{because if found.changed else ''}"
+        f"{first.fold}, epoch {first.epoch}: {first.stored} → {first.again}{because}"
     )

@@ -176,6 +176,7 @@ class Group:
         return ready and any(trial is chain.winner for chain, trial in self._waiting_refits())
 
     def _next_refit(self) -> Job | None:
+        """The job of the first refit that is due, which counts as running from now on; None if none is due."""
         for chain, trial in self._waiting_refits():
             self._refitting.add((chain.name, trial.number))
             rows = chain.plan.rows

@@ -109,6 +109,7 @@ class Stack:
                 losses.append(self._step(len(losses), *step))
                 if (mask := label_mask(step[1])) is not None:
                     label_counts.append(mask.flatten(2).sum(dim=2))
+        # (steps, K, B): the weight of each row's loss in the epoch's mean; by its labelled positions if it has several
         shares = weights.cpu() * self._batches.shares[:, :, None].cpu()
         if label_counts:
             shares = torch.stack(label_counts).cpu() * (shares > 0)

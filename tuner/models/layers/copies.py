@@ -61,6 +61,15 @@ class Copies(nn.Module):
         self._end_if_forked()
 
     def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
+        """Run each lane's copy on its rows.
+
+        Args:
+            x: (K, B, …), what the model reads.
+            beside: lengths (K, B), which are integers, or side features (K, B, D), which are not.
+
+        Returns:
+            (K, B, *positions, outputs); 0 for rows of padding.
+        """
         named = {"side" if each.is_floating_point() else "lengths": each for each in beside}
         more = {name: each for name, each in named.items() if name in self._beside}
         weights = dict(zip(self._names, self.parameters(), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.levels import Texts, levels, texts
-from tuner.errors import DataError
+from tuner.errors import DataError, at
 from tuner.sources.readers.frames import check_complete
 from tuner.sources.readers.numbers import MISSING
 
@@ -44,14 +45,10 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
         return column.to_numpy(dtype=np.uint64 if pd.api.types.is_unsigned_integer_dtype(column) else np.int64)
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64)
-    try:
+    with at("time"), suppress(pd.errors.OutOfBoundsDatetime):
         dates = _dates(column, f"{where}: column '{column.name}'")
         if dates is not None and not dates.hasnans:
             return np.asarray(dates.as_unit("ns").asi8)
-    except pd.errors.OutOfBoundsDatetime:
-        pass
-    except DataError as error:
-        raise DataError(error.message, error.hint, "time") from error
     raise _no_time(column, where)
 
 

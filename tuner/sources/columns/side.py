@@ -12,7 +12,7 @@ import pandas as pd
 from tuner.data.inputs import Numbers
 from tuner.data.precision import as_numbers, narrow
 from tuner.data.settings import NumberSettings
-from tuner.errors import DataError
+from tuner.errors import DataError, at
 from tuner.sources.columns.encode import inputs
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
 
@@ -87,9 +87,7 @@ def _numbers(column: pd.Series, where: str, key: str, settings: NumberSettings) 
         several = column.fillna("").str.get_dummies(BETWEEN).astype(np.float32)
         several[column.isna()] = np.nan
         return as_numbers(narrow(several.to_numpy()), settings, [f"{column.name}={word}" for word in several.columns])
-    try:
+    with at(key):
         found = inputs(column.to_frame(), [str(column.name)], where, settings)
-    except DataError as error:
-        raise DataError(error.message, error.hint, key) from error
     assert isinstance(found, Numbers)  # embedded it would be ids
     return found
