@@ -89,5 +89,5 @@ def test_it_says_what_it_is(name):
 def test_no_two_files_define_one_name(monkeypatch):
     """It would replace the other."""
     monkeypatch.setattr(registry, "names", lambda package: ("numbers", "numbers"))
-    with pytest.raises(ValueError, match=r"two files of tuner\.metrics define a metric called \w+; one is numbers\.py"):
-        metrics._all()
+    with pytest.raises(ValueError, match=r"two metrics of tuner\.metrics are called \w+; one is in numbers\.py"):
+        metrics._by_name()

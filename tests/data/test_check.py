@@ -14,8 +14,8 @@ X, Y = np.ones((4, 2), dtype=np.float32), np.array([0, 1, 0, 1])
 GOOD = toy_dataset("d", "classification", X, Y, (), ("y",), ("a", "b"))
 WRONG = {
     "its inputs are float64": toy_dataset("d", "classification", X.astype(float), Y, (), ("y",), ("a", "b")),
-    "its target are int32": replace(GOOD, target=Classes(Y.astype(np.int32), ("a", "b"))),  # type: ignore[arg-type]
-    "4 rows of inputs, and 3 of the target": replace(GOOD, target=Classes(Y[:3], ("a", "b"))),
+    "its targets are int32": replace(GOOD, target=Classes(Y.astype(np.int32), ("a", "b"))),  # type: ignore[arg-type]
+    "4 rows of inputs, and 3 of targets": replace(GOOD, target=Classes(Y[:3], ("a", "b"))),
     "class codes from 0 to 1, and 1 classes": replace(GOOD, target=Classes(Y, ("a",))),
 }
 

@@ -402,11 +402,7 @@ FORKS = """
 import os, signal, time
 from tuner.search import child
 
-for number in child.SIGNALS:
-    signal.signal(number, child._left_to_the_driver)
-os.register_at_fork(
-    before=child._hold_signals, after_in_parent=child._release_signals, after_in_child=child._as_usual
-)
+child.leave_signals_to_the_driver()
 for _ in range(200):
     if not (forked := os.fork()):
         time.sleep(20)

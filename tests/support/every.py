@@ -20,7 +20,7 @@ POSSIBLE = {
 
 
 def every(layout: str, task: str) -> Dataset:
-    """Random rows of this kind, and answers that say something about them."""
+    """Random rows of this kind; classes, labels and amounts depend on them, other targets are random."""
     random = np.random.default_rng(5)
     shape = {"flat": (5,), "sequence": (STEPS, 3), "image": (2, 9, 8), "tokens": (STEPS,), "ids": (2,)}[layout]
     coded = layout in ("tokens", "ids")

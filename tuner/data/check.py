@@ -45,12 +45,12 @@ def _check_arrays(dataset: Dataset) -> None:
     floats = isinstance(target, Amounts | Labels)
     for what, array, kind in (
         ("inputs", inputs.array, np.float32 if isinstance(inputs, Numbers) else np.int64),
-        ("target", target.values, np.float64 if floats else np.int64),
+        ("targets", target.values, np.float64 if floats else np.int64),
     ):
         if array.dtype != kind:
             raise DataError(f"{dataset.name}: its {what} are {array.dtype}", f"the source must return {kind.__name__}")
     if len(target.values) != len(dataset):
-        raise DataError(f"{dataset.name}: {len(dataset):,} rows of inputs, and {len(target.values):,} of the target")
+        raise DataError(f"{dataset.name}: {len(dataset):,} rows of inputs, and {len(target.values):,} of targets")
     codes = target.values if isinstance(target, Classes) else np.empty(0, dtype=np.int64)
     if codes.size and not 0 <= codes.min() <= codes.max() < len(dataset.classes):
         text = f"{dataset.name}: class codes from {codes.min()} to {codes.max()}, and {len(dataset.classes)} classes"

@@ -256,7 +256,7 @@ class PredefinedSplit(RandomSplit):
 
 def partitions(units: int, folds: int) -> int | None:
     """The number of partitions of `units` units into `folds` unordered folds of nearly equal size: exact up to `MANY`
-    units, else `ENDLESS`. None if there are fewer units than folds."""
+    units, or with one unit per fold, else `ENDLESS`. None if there are fewer units than folds."""
     if units < folds:
         return None
     if units > max(folds, MANY):

@@ -4,18 +4,18 @@ from tuner import registry
 from tuner.metrics.parts.metric import Metric
 
 
-def _all() -> dict[str, Metric]:
+def _by_name() -> dict[str, Metric]:
     """The metrics of every file, by name."""
     found: dict[str, Metric] = {}
     for kind in registry.names(__name__):
         for metric in registry.load(__name__, kind).METRICS:
             if metric.name in found:
-                raise ValueError(f"two files of {__name__} define a metric called {metric.name}; one is {kind}.py")
+                raise ValueError(f"two metrics of {__name__} are called {metric.name}; one is in {kind}.py")
             found[metric.name] = metric
     return found
 
 
-METRICS = _all()
+METRICS = _by_name()
 DEFAULT = {
     "classification": "accuracy",
     "tagging": "accuracy",

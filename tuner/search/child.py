@@ -141,9 +141,7 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # a loader may start one
     # a service manager may send these to all processes of a search, and only the driver reacts. Programs and processes
     # that the user's code starts must still react to them
-    for number in SIGNALS:
-        signal.signal(number, _left_to_the_driver)
-    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_as_usual)
+    leave_signals_to_the_driver()
     multiprocessing.set_start_method(None, force=True)  # the platform's default, for the user's code
     random.seed(0)  # the user's code may draw while it is imported
     np.random.seed(0)
@@ -156,6 +154,13 @@ def _run(environment: dict[str, str], target: Callable[..., None], pipe: Connect
         target(_out_of_the_way(pipe), *arguments)
     except BaseException:  # in tuner's code, if the user's code has replaced a part of Python: no traceback
         os._exit(1)
+
+
+def leave_signals_to_the_driver() -> None:
+    """Ignore the signals in this process, but not in processes that it forks."""
+    for number in SIGNALS:
+        signal.signal(number, _left_to_the_driver)
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_as_usual)
 
 
 def _out_of_the_way(pipe: Connection) -> Connection:
@@ -173,7 +178,8 @@ def _left_to_the_driver(number: int, frame: object) -> None:
 def _hold_signals() -> None:
     """Block them during a fork: one that reached the child before `_as_usual` would be lost, and who sent it may wait
     for the child for ever."""
-    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, ())  # known, even if a handler raises in the next line
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _release_signals() -> None:

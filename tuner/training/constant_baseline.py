@@ -1,6 +1,7 @@
 """Baseline losses: the loss of the best constant prediction, which ignores the inputs.
 
-For cross-entropy and regression losses the constant is optimal. For focal loss, Dice and label smoothing it is the
+For cross-entropy and regression losses the constant is optimal, up to add-one smoothing and
+the sample of rows. For focal loss, Dice and label smoothing it is the
 class frequencies, which is nearly optimal.
 """
 

@@ -44,7 +44,7 @@ class FlatWeights:
 
     @property
     def last_gradients(self) -> list[Tensor]:
-        """The gradient of each parameter (K, …) from the last call of `differentiate`."""
+        """The gradient of each parameter (K, …) summed since the last call of `differentiate` with `first`."""
         return self._places
 
     def per_lane(self) -> int:

@@ -120,7 +120,7 @@ class LaneData:
 
         Returns:
             row_shares: (K, B), the factor of each row's mean loss.
-            position_weights: (K, B, *positions), for `by_row`; None if a row has a single loss.
+            position_weights: (K, B, *positions), for `by_row`; None without positions and class weights.
 
         The sum is divided by the number of labelled positions, not by their weights: those have mean 1 over the epoch.
         """

@@ -63,7 +63,8 @@ class Conv(nn.Module):
             x = x * steps_of(x, self.lengths)
         if self.padding == 0 and 1 < self.groups == x.shape[2] == self.weight.shape[1]:
             return self._scaled(x)
-        return self._unfolded(x) if self.groups == 1 and x.shape[2] < FEW else self._grouped(x)
+        few = self.groups == 1 and x.shape[2] < FEW and x.device.type in ("cpu", "meta")
+        return self._unfolded(x) if few else self._grouped(x)
 
     def _grouped(self, x: Tensor) -> Tensor:
         """One grouped convolution of all lanes. oneDNN adds in another order where outputs are not a multiple of 8, so

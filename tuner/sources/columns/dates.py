@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -37,9 +37,9 @@ def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
     return np.stack([days, moments.month, moments.day_of_week], axis=1).astype(np.float64)
 
 
-def instants(column: pd.Series, where: str) -> NDArray[Any]:
-    """A column of times (N,) to the last digit: numbers as they are, dates as nanoseconds in int64. Raises
-    `DataError`."""
+def instants(column: pd.Series, where: str, unit: Literal["ns", "us"] = "ns") -> NDArray[Any]:
+    """A column of times (N,) to the last digit: numbers as they are, dates as nanoseconds or microseconds in int64.
+    Raises `DataError`, also for dates that this unit cannot hold: nanoseconds end in 2262."""
     check_complete(column, where, "time")
     if pd.api.types.is_integer_dtype(column):
         return column.to_numpy(dtype=np.uint64 if pd.api.types.is_unsigned_integer_dtype(column) else np.int64)
@@ -48,13 +48,15 @@ def instants(column: pd.Series, where: str) -> NDArray[Any]:
     with at("time"), suppress(pd.errors.OutOfBoundsDatetime):
         dates = _dates(column, f"{where}: column '{column.name}'")
         if dates is not None and not dates.hasnans:
-            return np.asarray(dates.as_unit("ns").asi8)
+            return np.asarray(dates.as_unit(unit).asi8)
     raise _no_time(column, where)
 
 
 def _dates(column: pd.Series, where: str) -> pd.DatetimeIndex | None:
     if pd.api.types.is_datetime64_any_dtype(column):
         return pd.DatetimeIndex(column)
+    with suppress(ValueError, TypeError):
+        return pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601", utc=True))
     found, codes = levels(texts(column))
     return moments(found, codes, where)
 

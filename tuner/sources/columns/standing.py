@@ -60,6 +60,8 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
         return None
     with suppress(DataError):
         return instants(column, "")
+    with suppress(DataError):
+        return instants(column, "", "us")
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase
@@ -19,8 +20,9 @@ from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
 
 BLOCK = 1 << 20  # bytes that are parsed at once
 LOOK = 1 << 14  # the same for a first look
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 BLANK = " \t\r\n"
-CLOSE = 'close it; inside quotes, write ""'
+CLOSE = 'close it; inside quotes, write ""; a text whose lines look like rows has to be on one line'
 
 Result = TypeVar("Result")
 
@@ -120,7 +122,7 @@ def batches(
         delimiter=dialect.separator,
         quote_char='"' if dialect.quoted else False,
         newlines_in_values=dialect.quoted,
-        invalid_row_handler=lambda row: "error" if row.text.strip(BLANK) else "skip",
+        invalid_row_handler=lambda row: "skip" if row.actual_columns == 1 and not row.text.strip(BLANK) else "error",
     )
     as_text = pyarrow.csv.ConvertOptions(
         strings_can_be_null=False,
@@ -130,13 +132,20 @@ def batches(
     last = None
     try:
         with pyarrow.csv.open_csv(watched, options, parsing, as_text) as stream:
-            for last in stream:
-                yield last
-    except pa.ArrowInvalid as error:
+            for batch in stream:
+                last = batch if batch.num_rows else last
+                yield batch
+    except pa.ArrowException as error:
         if block < LONGEST_LINE and ("straddling" in str(error) or "Empty CSV file or block" in str(error)):
             raise LongRow from error
         raise _explained(error, file, dialect, where, key) from error
-    if dialect.quoted and last is not None and watched.last != b'"' and "\n" in last.columns[-1][-1].as_py():
+    if (
+        only is None
+        and dialect.quoted
+        and last is not None
+        and watched.last != b'"'
+        and "\n" in last.columns[-1][-1].as_py()
+    ):
         (_, before), (row, _) = deque([([], 0), *_by_line(file, dialect, where, key)], maxlen=2)
         raise DataError(f"{where}, line {before + 1}: {_open(len(row) - 1, row[-1])}", CLOSE, key)
 
@@ -175,7 +184,7 @@ def first_row(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "pa
         file.seek(0)
     if not row:
         raise DataError(f"{where} is empty", "the first line names the columns", key)
-    return line - 1 - sum(cell.count("\n") for cell in row), row
+    return line - 1 - sum(len(LINE_BREAK.findall(cell)) for cell in row), row
 
 
 def _rows(text: Iterable[str], dialect: Dialect) -> Iterator[tuple[list[str], int]]:

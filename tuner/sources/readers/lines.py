@@ -61,6 +61,8 @@ def _rows(path: Path, separator: str, first: int | None) -> pd.DataFrame:
                 found: pd.DataFrame = read(file, Dialect(separator, quoted=False), path.name, rows=first).to_pandas()
                 return found.map(_unquoted)
         quoted: pd.DataFrame = read(file, Dialect(separator), path.name, rows=first).to_pandas()
+        if len(quoted.columns) == 1:  # a blank line is a row of one cell
+            quoted = quoted[quoted.iloc[:, 0].str.strip() != ""].reset_index(drop=True)
         return quoted
 
 

@@ -25,7 +25,8 @@ class NumberColumns:
 
     Attributes:
         blocks: by the position of the column, its numbers (n,) so far, part by part: float32, or float64 where that
-            would round them too coarsely. A column with any other cell is taken out.
+            would round them too coarsely. A column with any other cell is taken out, and so is one whose integers
+            float64 would round: it has to be read as a whole.
     """
 
     def __init__(self, places: Iterable[int]) -> None:
@@ -37,7 +38,7 @@ class NumberColumns:
         """Read the next rows."""
         places = list(self.blocks)
         for place, values in zip(places, numbers([batch.column(place) for place in places]), strict=True):
-            if values is None:
+            if values is None or values.dtype != np.float64:
                 del self.blocks[place], self._wide[place]
             else:
                 self._wide[place].append(values)
@@ -85,7 +86,10 @@ def _floats(cells: Any) -> Any:
     """Texts as float64, null where plainly missing. Raises `ArrowInvalid` where one is not a number."""
     cells = pc.utf8_trim_whitespace(cells)
     absent = pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING)))
-    return pc.cast(pc.if_else(absent, None, cells), pa.float64())
+    found = pc.cast(pc.if_else(absent, None, cells), pa.float64())
+    if pc.any(pc.is_nan(found)).as_py():  # such as nan(1), which pandas takes for a text
+        raise pa.ArrowInvalid("not a number")
+    return found
 
 
 def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[Any]:
@@ -110,7 +114,8 @@ def typed(column: pd.Series) -> pd.Series:
     if not absent.all():
         with suppress(pa.ArrowInvalid):
             _floats(pa.array(text, type=pa.string()))
-            return pd.to_numeric(text.where(~absent))
+            numbers = pd.to_numeric(text.where(~absent))
+            return numbers.astype(float) if numbers.dtype == object else numbers  # integers beyond 64 bits
     return text.where(text != "", None).astype(object)
 
 
