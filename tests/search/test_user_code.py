@@ -398,7 +398,7 @@ def test_a_linked_file_beside_the_experiment_is_found(tmp_path):
     assert inside("check", path)[0] == 0
 
 
-FORKS = """
+FORK_AND_END = """
 import os, signal, time
 from tuner.search import child
 
@@ -414,4 +414,4 @@ for _ in range(200):
 
 def test_a_process_that_is_ended_as_soon_as_it_is_forked_ends():
     """Python forgets a signal that reaches a process before its handlers are the usual ones."""
-    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", FORK_AND_END], check=True, timeout=60)

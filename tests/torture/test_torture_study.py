@@ -92,7 +92,7 @@ def test_a_full_disk_in_the_middle_loses_nothing(tmp_path, workers):
     search(path, whole)
     limit = whole.stat().st_size - 3 * 4096
     _, err = real(*arguments, cwd=tmp_path, expected=4, before=files_up_to(limit))
-    assert "make room" in err
+    assert "free disk space" in err
     kept = load(full).finished()
     assert kept > 0
     real(*arguments, cwd=tmp_path)
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_and_freed(tmp_path, small_disk):
     path, whole = write_space(tmp_path, search={"sampler": "random", "trials": 40}), tmp_path / "whole.db"
     arguments = ("search", path, "--study", disk / "study.db", "--workers", 2)
     _, err = real(*arguments, cwd=tmp_path, expected=4)
-    assert "is full" in err and "make room" in err
+    assert "is full" in err and "free disk space" in err
     kept = load(disk / "study.db").finished()
     assert kept > 0
     free()
