@@ -382,3 +382,24 @@ def test_what_the_csv_module_writes_is_read_back(rows, separator, quoting):
     csv.writer(text, delimiter=separator, quoting=quoting).writerows(rows)
     read = delimited.read(io.BytesIO(text.getvalue().encode()), delimited.Dialect(separator), "t.csv")
     assert [list(row.values()) for row in read.to_pylist()] == rows
+
+
+def cells_of(content, **how):
+    table = delimited.read(io.BytesIO(content), COMMA, "t.csv", **how)
+    return [tuple(row.values()) for row in table.to_pylist()]
+
+
+def test_a_row_longer_than_the_first_look_is_read_anew_from_the_start():
+    rows = [tuple(f"column{n:05}" for n in range(1500)), ("1",) * 1500]
+    content = "\n".join(map(",".join, rows)).encode()
+    assert all(cells_of(content, rows=9) == rows for _ in range(30))  # Arrow reads ahead in a thread of its own
+
+
+@pytest.mark.parametrize("before", range(-3, 4))
+def test_a_line_end_at_the_end_of_a_block_stays_whole(before):
+    content = b'"' + b"x" * (delimited.BLOCK - 3 + before) + b'\r\nz",1\r\nq,2'
+    assert [row[0][-4:] for row in cells_of(content)] == ["x\r\nz", "q"]
+
+
+def test_one_line_without_a_line_end_is_a_row():
+    assert cells_of(b"a,b") == [("a", "b")]

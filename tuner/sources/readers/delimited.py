@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase
@@ -46,16 +47,33 @@ class LongRow(Exception):
 
 
 class _Watched(io.RawIOBase):
-    """A file that refuses NUL bytes, which Arrow takes for text, and remembers its last character."""
+    """A file for Arrow, which reads ahead in a thread of its own: it can be stopped. NUL bytes are refused, the two
+    characters of a line end stay together, the last line ends, and the last character is remembered."""
 
     def __init__(self, file: BufferedIOBase) -> None:
-        self.file, self.last = file, b""
+        self.file, self.last, self._held, self._over, self._final = file, b"", b"", False, b"\n"
+        self._lock = threading.Lock()
 
     def readable(self) -> bool:
         return True
 
+    def stop(self) -> None:
+        """End: a read under way finishes, and later ones give nothing, so that the file can be read anew."""
+        with self._lock:
+            self._over = True
+
     def read(self, size: int = -1) -> bytes:
-        block = self.file.read(size)
+        with self._lock:
+            if self._over:
+                return b""
+            block = self._held + self.file.read(size - len(self._held) if size > 0 else size)
+            if block.endswith(b"\r") and len(block) > 1:
+                block, self._held = block[:-1], b"\r"
+            else:
+                self._held = b""
+            if not block and self._final not in b"\r\n":
+                block = b"\n"
+            self._final = block[-1:] or self._final
         if b"\0" in block:
             raise pa.ArrowInvalid("NUL")
         self.last = block.rstrip()[-1:] or self.last
@@ -136,9 +154,14 @@ def batches(
                 last = batch if batch.num_rows else last
                 yield batch
     except pa.ArrowException as error:
-        if block < LONGEST_LINE and ("straddling" in str(error) or "Empty CSV file or block" in str(error)):
+        if block < LONGEST_LINE and (
+            "straddling" in str(error) or "Empty CSV file or block" in str(error) or "Could not skip" in str(error)
+        ):
             raise LongRow from error
+        watched.stop()
         raise _explained(error, file, dialect, where, key) from error
+    finally:
+        watched.stop()
     if (
         only is None
         and dialect.quoted
@@ -184,7 +207,7 @@ def first_row(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "pa
         file.seek(0)
     if not row:
         raise DataError(f"{where} is empty", "the first line names the columns", key)
-    return line - 1 - sum(len(LINE_BREAK.findall(cell)) for cell in row), row
+    return max(0, line - 1 - sum(len(LINE_BREAK.findall(cell)) for cell in row)), row
 
 
 def _rows(text: Iterable[str], dialect: Dialect) -> Iterator[tuple[list[str], int]]:
