@@ -51,7 +51,7 @@ class _Watched(io.RawIOBase):
     characters of a line end stay together, the last line ends, and the last character is remembered."""
 
     def __init__(self, file: BufferedIOBase) -> None:
-        self.file, self.last, self._held, self._over, self._final = file, b"", b"", False, b"\n"
+        self.file, self.last, self._held, self._over = file, b"", b"", False
         self._lock = threading.Lock()
 
     def readable(self) -> bool:
@@ -67,13 +67,13 @@ class _Watched(io.RawIOBase):
             if self._over:
                 return b""
             block = self._held + self.file.read(size - len(self._held) if size > 0 else size)
+            if 0 < len(block) < size:
+                more = self.file.read(1)
+                block += more or (b"" if block.endswith((b"\n", b"\r")) else b"\n")
             if block.endswith(b"\r") and len(block) > 1:
                 block, self._held = block[:-1], b"\r"
             else:
                 self._held = b""
-            if not block and self._final not in b"\r\n":
-                block = b"\n"
-            self._final = block[-1:] or self._final
         if b"\0" in block:
             raise pa.ArrowInvalid("NUL")
         self.last = block.rstrip()[-1:] or self.last
