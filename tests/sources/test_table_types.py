@@ -186,15 +186,15 @@ def test_times_with_an_offset_are_of_one_clock(tmp_path):
 CURE = "\n  = write every date as 2024-03-25, or leave the column out with drop"
 DATES = {
     "one is other": (["2024-03-25", "2024-03-26", "26.03.2024"],
-                     "mixes date formats: '26.03.2024' in data row 3, beside '2024-03-25'"),
+                     "mixes date formats: '26.03.2024' in data row 3, but '2024-03-25'"),
     "one is a word": (["2024-03-25", "soon", "2024-03-26"],
-                      "mixes date formats: 'soon' in data row 2, beside '2024-03-25'"),
+                      "mixes date formats: 'soon' in data row 2, but '2024-03-25'"),
     "one is no day": (["2024-02-29", "2023-02-29", "2024-03-01"],
-                      "mixes date formats: '2023-02-29' in data row 2, beside '2024-02-29'"),
+                      "mixes date formats: '2023-02-29' in data row 2, but '2024-02-29'"),
     "most are other": (["3/25/2024", "2024-03-25", "3/26/2024"],
-                       "mixes date formats: '3/25/2024' in data row 1, beside '2024-03-25'"),
+                       "mixes date formats: '3/25/2024' in data row 1, but '2024-03-25'"),
     **{f"one is {odd}": (["25/03/2024", "26/03/2024", odd, "1/4/2024"],
-                         f"mixes date formats: '{odd}' in data row 3, beside '1/4/2024'")
+                         f"mixes date formats: '{odd}' in data row 3, but '1/4/2024'")
        for odd in ("-", "00/00/0000", "2024", "(none)")},
     **{day: (["", day, day], f"holds dates whose day and month cannot be told apart: '{day}' in data row 2")
        for day in ("03/05/2024", "5.3.2024", "3/4/24", "05-03-2024", "03/05/2024 10:30")},

@@ -67,14 +67,14 @@ class Dataset:
 
     @property
     def numbers(self) -> Numbers:
-        """The numbers, which each lane imputes and scales: the inputs themselves, those beside ids, or none (N, 0)."""
+        """The numbers, imputed and scaled by each lane: the inputs themselves, those besides ids, or none (N, 0)."""
         if isinstance(self.inputs, Numbers):
             return self.inputs
         return self.side or Numbers(np.empty((len(self), 0), dtype=np.float32))
 
     @property
     def side(self) -> Numbers | None:
-        """The numbers beside ids; None if there are none."""
+        """The numbers that rows have besides their ids; None if there are none."""
         return self.inputs.side if isinstance(self.inputs, Ids) else None
 
     @property

@@ -95,7 +95,7 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeI
         return None
     place = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
     wrong = f"'{levels[codes[place]]}' in data row {place + 1}"
-    raise DataError(f"{where} mixes date formats: {wrong}, beside '{levels[fine.argmax()]}'", CURE)
+    raise DataError(f"{where} mixes date formats: {wrong}, but '{levels[fine.argmax()]}'", CURE)
 
 
 def _no_time(column: pd.Series, where: str) -> DataError:

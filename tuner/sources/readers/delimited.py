@@ -22,6 +22,7 @@ from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
 BLOCK = 1 << 20  # bytes that are parsed at once
 LOOK = 1 << 14  # the same for a first look
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
+TOO_LONG = ("straddling", "Empty CSV file or block", "Could not skip")  # Arrow's words for a row beyond a block
 BLANK = " \t\r\n"
 CLOSE = 'close it; inside quotes, write ""; a text whose lines look like rows has to be on one line'
 
@@ -147,21 +148,20 @@ def batches(
         column_types=dict.fromkeys(names, pa.string()),
         include_columns=[names[place] for place in (range(len(cells)) if only is None else only)],
     )
-    last = None
+    last = failed = None
     try:
         with pyarrow.csv.open_csv(watched, options, parsing, as_text) as stream:
             for batch in stream:
                 last = batch if batch.num_rows else last
                 yield batch
     except pa.ArrowException as error:
-        if block < LONGEST_LINE and (
-            "straddling" in str(error) or "Empty CSV file or block" in str(error) or "Could not skip" in str(error)
-        ):
-            raise LongRow from error
-        watched.stop()
-        raise _explained(error, file, dialect, where, key) from error
+        failed = error
     finally:
         watched.stop()
+    if failed is not None and block < LONGEST_LINE and any(words in str(failed) for words in TOO_LONG):
+        raise LongRow from failed
+    if failed is not None:
+        raise _explained(failed, file, dialect, where, key) from failed
     if (
         only is None
         and dialect.quoted
@@ -240,7 +240,7 @@ def _explained(error: Exception, file: BufferedIOBase, dialect: Dialect, where: 
 
 
 def _open(place: int, cell: str) -> str:
-    return f"the quote mark of field {place + 1} is not closed: {cell.splitlines()[0].strip()[:60]!r}"
+    return f"the quote mark of field {place + 1} is not closed: {cell.partition(chr(10))[0].strip()[:60]!r}"
 
 
 def _cure(short: bool, separator: str) -> str:
