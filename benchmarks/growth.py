@@ -82,9 +82,9 @@ def grow(folder: str, total: int) -> None:
     path, start, count, rows = Path(folder) / "study.db", time.perf_counter(), 0, []
     lines = Lines(lambda text: None)
 
-    def hear(event: Event) -> None:
+    def handle(event: Event) -> None:
         nonlocal start, count
-        lines.hear(event)
+        lines.handle(event)
         last = isinstance(event, Finished) and event.chain.name == "final" and isinstance(event.record, TrialRecord)
         count += last
         if last and count % 100 == 0:
@@ -97,7 +97,7 @@ def grow(folder: str, total: int) -> None:
                 start = time.perf_counter()
 
     with mock.patch("tuner.search.driver._executor", lambda *_: Fake()):
-        search(prepare(shipped()["regression"]), SearchOptions(path, trials=total), hear)
+        search(prepare(shipped()["regression"]), SearchOptions(path, trials=total), handle)
     print(json.dumps(rows))
 
 

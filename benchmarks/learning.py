@@ -22,7 +22,7 @@ from tuner.metrics import METRICS
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import Curves, train
 
@@ -87,7 +87,7 @@ def _row(task: Task) -> str:
     training = {"epochs": task.epochs, "batch_size": 32, "optimizer": adam, **task.more}
     recipe = recipe_of(Configuration(task.model, training), Work(dataset, task.metric))
     start = time.perf_counter()
-    trained = train(recipe, _lanes(dataset), Table(dataset, torch.device("cpu")), _everything)
+    trained = train(recipe, _lanes(dataset), DatasetTensors(dataset, torch.device("cpu")), _everything)
     seconds, score = time.perf_counter() - start, float(trained.curves.score[:, -1].mean())
     bar = task.bar if not task.unigram else _unigram(dataset) / task.bar
     met = score >= bar if METRICS[task.metric].maximize else score <= bar

@@ -171,7 +171,7 @@ def _verdict(prepared: Any, results: Any, metric: Any) -> str:
         if not dataset.positions:
             score = metric.score(unpack(fold.refit.predictions), dataset.targets[chain.test], counts, besides)
         gains.append(sign * (score - dummy(dataset, metric, chain.rows, chain.test).score))
-    p = corrected_p(gains, results.test_share, results.most)  # before Holm's adjustment for the comparisons of a report
+    p = corrected_p(gains, results.test_share, results.max_independent)  # before Holm's adjustment
     if p is None or p >= ALPHA:
         return "neither"
     return "gained" if sum(gains) > 0 else "lost"

@@ -12,7 +12,7 @@ from tuner.metrics import METRICS
 from tuner.search.catalogue import model
 from tuner.sources import digits
 from tuner.training.fitting import build_stacks
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -32,7 +32,7 @@ def main() -> None:
         recipe = Recipe(lambda s, k, m=module, g=settings: m.build(g, s, k), training, METRICS["accuracy"])
         order = torch.arange(len(data)).numpy()
         lanes = [Lane(order[:ROWS], (order[ROWS:],), seed) for seed in range(LANES)]
-        (stack,) = build_stacks(recipe, lanes, Table(data, torch.device("cpu")))
+        (stack,) = build_stacks(recipe, lanes, DatasetTensors(data, torch.device("cpu")))
 
         # (rows, in, out) of each product of a lane's forward pass, and how often; the first needs no input gradient
         if name == "mlp":

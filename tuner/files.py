@@ -50,21 +50,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     An existing file keeps its permissions. Raises `StorageError` if there is something other than a regular file, and
     `OSError` if the disk refuses.
     """
-    place = resolve_link(path)
-    before = regular_file(place)
-    temporary = place.with_name(f".{_cut(place.name)}.{secrets.token_hex(8)}.tmp")
+    target = resolve_link(path)
+    before = regular_file(target)
+    temporary = target.with_name(f".{_cut(target.name)}.{secrets.token_hex(8)}.tmp")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         write(temporary)
         if before:
             temporary.chmod(stat.S_IMODE(before.st_mode))
         sync(temporary)
-        temporary.replace(place)
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    sync(place.parent)
+    sync(target.parent)
 
 
 def sync(path: Path) -> None:
@@ -82,25 +82,25 @@ def sync(path: Path) -> None:
 def check_output(path: Path, option: str, *taken: Path) -> None:
     """Raise `StorageError` if `path` is one of the files `taken`, lies in a folder of them, or holds binary data (a
     database, an image, arrays). `option` is the command line's name for it."""
-    place = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path))
     for other in taken:
-        there = Path(os.path.realpath(other))
-        if place == there or place.is_relative_to(there) or _same(place, there):
-            inside = f", as {path} lies in it" if place != there and there.is_dir() else ""
+        protected = Path(os.path.realpath(other))
+        if target == protected or target.is_relative_to(protected) or _same(target, protected):
+            inside = f", as {path} lies in it" if target != protected and protected.is_dir() else ""
             text = f"{option} would change {other}, which the search reads{inside}"
             raise StorageError(text, f"name another {option}")
     with suppress(OSError):
-        if place.is_file():
-            with place.open("rb") as file:
+        if target.is_file():
+            with target.open("rb") as file:
                 start = file.read(FIRST)
             if b"\0" in start:
                 what = "an SQLite database" if start.startswith(SQLITE) else "a binary file"
                 raise StorageError(f"{path} is {what}, which {option} would overwrite", f"name another {option}")
 
 
-def _same(place: Path, there: Path) -> bool:
+def _same(target: Path, protected: Path) -> bool:
     with suppress(OSError):
-        return place.samefile(there)
+        return target.samefile(protected)
     return False
 
 

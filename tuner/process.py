@@ -36,14 +36,14 @@ def set_up_command() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
-def set_up_fork_server(variable: str, place: str) -> None:
+def set_up_fork_server(variable: str, path: str) -> None:
     """Set the environment that the fork server inherits; `variable` passes it its `place`.
 
     The server starts as `python -c`: without PYTHONSAFEPATH, a random.py in the working directory would be imported.
     Without PYTHONHASHSEED, the order of sets would differ between runs."""
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ.setdefault("PYTHONHASHSEED", "0")
-    os.environ[variable] = place
+    os.environ[variable] = path
 
 
 def use_one_thread() -> None:

@@ -15,7 +15,7 @@ import tuner as package
 from tuner import errors
 from tuner.cli import app
 from tuner.cli.console import error_text
-from tuner.cli.signals import Interrupted, exit_code, heard
+from tuner.cli.signals import Interrupted, exit_code, handle_signals
 from tuner.cli.spaces import shipped
 from tuner.errors import StorageError
 
@@ -197,7 +197,7 @@ def test_a_signal_inside_an_import_waits_until_that_is_done(tmp_path, monkeypatc
         "except BaseException:\n    pass\ndone = True\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(Interrupted) as caught, heard():
+    with pytest.raises(Interrupted) as caught, handle_signals():
         import swallows
 
         assert swallows.done
@@ -207,19 +207,19 @@ def test_a_signal_inside_an_import_waits_until_that_is_done(tmp_path, monkeypatc
 
 
 def test_a_signal_whose_exception_is_dropped_is_told_at_the_end():
-    with pytest.raises(Interrupted), heard(), contextlib.suppress(BaseException):
+    with pytest.raises(Interrupted), handle_signals(), contextlib.suppress(BaseException):
         signal.raise_signal(signal.SIGTERM)
 
 
 def test_what_a_library_makes_of_an_interruption_is_one():
     """Imports that are interrupted half way may raise anything."""
-    with pytest.raises(Interrupted) as caught, heard():
+    with pytest.raises(Interrupted) as caught, handle_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except BaseException:
             raise RecursionError("half imported") from None
     assert exit_code(caught.value) == 143
-    with pytest.raises(StorageError), heard():
+    with pytest.raises(StorageError), handle_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except BaseException:

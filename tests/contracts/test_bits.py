@@ -14,14 +14,14 @@ from tuner.metrics import DEFAULT
 from tuner.search.catalogue import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 
 
 def generated(name, **settings):
     module = registry.load(SOURCES, name)
-    return Table(check(module.load(module.Settings(rows=60, **settings), Path())), CPU)
+    return DatasetTensors(check(module.load(module.Settings(rows=60, **settings), Path())), CPU)
 
 
 IMAGES, SEQUENCES = classes(60, (1, 7, 6)), classes(60, (9, 4))
@@ -64,23 +64,23 @@ CASES = {
 }
 
 
-def losses(table, model, lanes, batch_size):
+def losses(tensors, model, lanes, batch_size):
     how = recipe_of(
         Configuration(model, {"epochs": 2, "batch_size": batch_size}),
-        Work(table.dataset, DEFAULT[table.dataset.task], own={model["name"]: ""}),
+        Work(tensors.dataset, DEFAULT[tensors.dataset.task], own={model["name"]: ""}),
     )
-    curves = train(how, lanes, table, go_on).curves
+    curves = train(how, lanes, tensors, go_on).curves
     return curves.train_loss[curves.lanes], curves.loss, curves.score
 
 
 @pytest.mark.parametrize("batch_size", [slow(7), 32])
 @pytest.mark.parametrize("case", CASES)
 def test_a_lane_of_every_family_is_the_same_to_the_bit_wherever_it_stands(case, batch_size):
-    table, model = CASES[case]
+    tensors, model = CASES[case]
     rows = [np.random.default_rng(seed).permutation(60) for seed in range(5)]
     lanes = [Lane(np.sort(order[:40]), (np.sort(order[40:]),), 7 + k) for k, order in enumerate(rows)]
-    together = losses(table, model, lanes, batch_size)
+    together = losses(tensors, model, lanes, batch_size)
     for some in ([3], [4, 0], [2, 3, 1]):
-        alone = losses(table, model, [lanes[k] for k in some], batch_size)
+        alone = losses(tensors, model, [lanes[k] for k in some], batch_size)
         for whole, part in zip(together, alone, strict=True):
             np.testing.assert_array_equal(whole[some], part)

@@ -9,7 +9,7 @@ from tuner.metrics.parts.metric import OfSums
 from tuner.metrics.parts.sums import IGNORED
 
 ROWS, CLASSES = 30, 4
-OF_SUMS = [name for name, metric in METRICS.items() if isinstance(metric.how, OfSums)]
+OF_SUMS = [name for name, metric in METRICS.items() if isinstance(metric.compute, OfSums)]
 
 
 def rows_of(name, seed=0):
@@ -62,8 +62,8 @@ def test_the_sum_of_the_rows_own_totals_gives_the_score(name):
     totals = metric.row_totals(outputs, targets, weights, needed)
     assert len(totals) == ROWS
     expected = metric.score(outputs, targets, weights, needed)
-    assert metric.how.score(totals.sum(axis=0)) == pytest.approx(expected, rel=1e-12)
-    both = metric.how.score(np.stack([totals.sum(axis=0), totals[:5].sum(axis=0)]))
+    assert metric.compute.score(totals.sum(axis=0)) == pytest.approx(expected, rel=1e-12)
+    both = metric.compute.score(np.stack([totals.sum(axis=0), totals[:5].sum(axis=0)]))
     alone = metric.score(*taken(np.arange(5), outputs, targets, weights, needed))
     assert both == pytest.approx([expected, alone], rel=1e-9)
 
@@ -75,7 +75,7 @@ def test_the_totals_of_a_row_are_of_all_its_pixels_that_have_a_label(name):
     weights = random.random(8)
     totals = metric.row_totals(outputs, targets, weights)
     assert len(totals) == 8
-    assert metric.how.score(totals.sum(axis=0)) == pytest.approx(metric.score(outputs, targets, weights), rel=1e-12)
+    assert metric.compute.score(totals.sum(axis=0)) == pytest.approx(metric.score(outputs, targets, weights), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -14,7 +14,7 @@ from tuner.models.layers import Lanes, MetaLanes
 from tuner.search.catalogue import MODELS
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
-from tuner.training.lane_data import Table, shapes_of
+from tuner.training.lane_data import DatasetTensors, shapes_of
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 
@@ -80,12 +80,12 @@ def test_an_answer_of_a_lane_does_not_depend_on_its_neighbours(name, layout, tas
 
 @CASE
 def test_a_trained_lane_is_the_same_to_the_bit_alone_and_in_a_stack(name, layout, task):
-    table = Table(check(every(layout, task)), CPU)
+    tensors = DatasetTensors(check(every(layout, task)), CPU)
     configuration = Configuration(settings(name, dropout=0.3), {"epochs": 2, "batch_size": 16})
-    how = recipe_of(configuration, Work(table.dataset, DEFAULT[task]))
-    rows = [np.random.default_rng(seed).permutation(len(table.dataset)) for seed in range(3)]
+    how = recipe_of(configuration, Work(tensors.dataset, DEFAULT[task]))
+    rows = [np.random.default_rng(seed).permutation(len(tensors.dataset)) for seed in range(3)]
     lanes = [Lane(np.sort(order[:30]), (np.sort(order[30:]),), 7 + k) for k, order in enumerate(rows)]
-    together, alone = (train(how, each, table, go_on).curves for each in (lanes, lanes[1:2]))
+    together, alone = (train(how, each, tensors, go_on).curves for each in (lanes, lanes[1:2]))
     for whole, part in ((together.train_loss, alone.train_loss), (together.loss, alone.loss)):
         assert np.isfinite(part).all()
         np.testing.assert_array_equal(whole[1:2], part)

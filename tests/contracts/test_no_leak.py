@@ -20,7 +20,7 @@ from tuner.data.resampling import plan
 from tuner.experiment.sections import Resampling
 from tuner.metrics.parts.sums import IGNORED
 from tuner.search.catalogue import SOURCES
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 from tuner.training.settings import TrainingSettings
 
@@ -73,9 +73,9 @@ def spoiled(dataset, rows, seed):
 
 def seen(dataset, rows, knobs):
     """Statistics of a lane that trains on these rows, and its batch of all of them."""
-    table = Table(dataset, torch.device("cpu")).read_as(TrainingSettings(**knobs))
-    lane, batch = LaneData(table, [Lane(rows, (), 0)]), torch.from_numpy(rows)[None]
-    statistics = fit(table.dataset, rows)
+    tensors = DatasetTensors(dataset, torch.device("cpu")).read_as(TrainingSettings(**knobs))
+    lane, batch = LaneData(tensors, [Lane(rows, (), 0)]), torch.from_numpy(rows)[None]
+    statistics = fit(tensors.dataset, rows)
     prepared = (getattr(statistics, f.name) for f in fields(Preparation))
     return (*prepared, *lane.inputs(batch), lane.targets(batch), lane.weights_of(batch))
 

@@ -63,7 +63,7 @@ def test_the_target_groups_and_rows_are_told(tmp_path):
     assert facts["groups"] == "15 of 4 … 4 rows; each stays in one fold"
     (target,) = found.targets
     assert target.values == ", ".join(f"{label} {count}" for label, count in data["y"].value_counts().items())
-    assert not found.suspicions
+    assert not found.warnings
 
 
 SUSPECT = {
@@ -82,22 +82,22 @@ SUSPECT = {
 def test_what_was_planted_is_suspected(tmp_path, case):
     plant, words = SUSPECT[case]
     data = frame()
-    suspicions = described(tmp_path, data.assign(**plant(data))).suspicions
-    assert any(words in text for text in suspicions)
-    assert not any(words in text for text in described(tmp_path, data).suspicions)
+    warnings = described(tmp_path, data.assign(**plant(data))).warnings
+    assert any(words in text for text in warnings)
+    assert not any(words in text for text in described(tmp_path, data).warnings)
 
 
 def test_repeated_rows_are_counted_and_those_with_another_target_too(tmp_path):
     data = frame()
     other = data.iloc[:3].assign(y=data["y"].iloc[:3].map({"no": "yes", "yes": "no"}))
-    (text,) = described(tmp_path, pd.concat([data, data.iloc[10:14], other])).suspicions
+    (text,) = described(tmp_path, pd.concat([data, data.iloc[10:14], other])).warnings
     assert text.startswith("7 of 67 rows equal an earlier one in all features, 3 of them with another target")
 
 
 def test_a_scaled_target_is_suspected_in_a_regression(tmp_path):
     data = frame(y=np.random.default_rng(1).normal(size=ROWS))
     data["celsius"] = data["y"] * 5 / 9 - 32
-    (text,) = described(tmp_path, data).suspicions
+    (text,) = described(tmp_path, data).warnings
     assert text.startswith("column 'celsius' determines the target")
 
 

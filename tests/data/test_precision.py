@@ -21,7 +21,7 @@ from tuner.errors import DataError
 from tuner.report import load
 from tuner.report.predictions import predictions
 from tuner.sources import arrays, forecast, ratings, sequences, table
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 
 CPU, ROWS, TRAIN = torch.device("cpu"), 90, np.arange(60)
@@ -33,7 +33,7 @@ Y = 3 * X[:, 0] + 0.3 * NOISE
 
 def standardised(dataset):
     """What a lane that trains on `TRAIN` reads."""
-    data = LaneData(Table(dataset, CPU), [Lane(TRAIN, (np.arange(60, 90),), 0)])
+    data = LaneData(DatasetTensors(dataset, CPU), [Lane(TRAIN, (np.arange(60, 90),), 0)])
     return data.inputs(torch.arange(len(dataset))[None])[0][0].double().numpy()
 
 

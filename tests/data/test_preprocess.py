@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from toy_data import toy_dataset
 
 from tuner.data.preprocess import fit
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ def amounts(features, targets=None, **how):
 def prepared(dataset, train=TRAIN, rows=None):
     """All rows as a lane sees them that trains on `train`."""
     rows = np.arange(len(dataset)) if rows is None else rows
-    data = LaneData(Table(dataset, CPU), [Lane(train, (np.setdiff1d(rows, train),), 0)])
+    data = LaneData(DatasetTensors(dataset, CPU), [Lane(train, (np.setdiff1d(rows, train),), 0)])
     return data.inputs(torch.from_numpy(rows)[None])[0][0].numpy()
 
 
@@ -71,7 +71,7 @@ def test_sequences_scale_per_feature_and_images_per_channel(shape, axis):
 def test_targets_are_scaled_by_the_training_rows_and_come_back_in_units():
     random = np.random.default_rng(0)
     y = random.normal(100, 20, (40, 2)).astype(np.float32)
-    data = LaneData(Table(amounts(with_holes(), y, impute="mean"), CPU), [Lane(TRAIN, (REST,), 0)])
+    data = LaneData(DatasetTensors(amounts(with_holes(), y, impute="mean"), CPU), [Lane(TRAIN, (REST,), 0)])
     rows = torch.arange(40)[None]
     expected = StandardScaler().fit(y[TRAIN]).transform(y)
     np.testing.assert_allclose(data.targets(rows)[0], expected, rtol=1e-3, atol=1e-5)
@@ -83,7 +83,7 @@ def test_each_lane_has_its_own_statistics():
     x = with_holes()
     dataset = amounts(x, impute="mean")
     lanes = [Lane(np.arange(20), (REST,), 0), Lane(np.arange(10, 30), (REST,), 1)]
-    together = LaneData(Table(dataset, CPU), lanes).inputs(torch.arange(40).repeat(2, 1))[0]
+    together = LaneData(DatasetTensors(dataset, CPU), lanes).inputs(torch.arange(40).repeat(2, 1))[0]
     for k, lane in enumerate(lanes):
         np.testing.assert_array_equal(together[k], prepared(dataset, lane.train))
 

@@ -100,7 +100,7 @@ def test_outer_test_rows_are_decided_at_the_threshold_of_the_inner_folds(rare):
         assert fold_.refit.threshold == threshold != 0
         positive = found.outputs[own, 1] - found.outputs[own, 0] > threshold
         assert fold_.score == pytest.approx(SK["macro_f1"](found.truth[own], positive), rel=1e-12)
-        assert (found.said[own] == positive).all()
+        assert (found.predicted_codes[own] == positive).all()
         assert fold_.winner.score == pytest.approx(np.mean(fold_.winner.fold_scores))
 
 

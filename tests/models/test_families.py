@@ -93,8 +93,8 @@ def test_a_cnn_reads_pools_and_norms_nothing_after_the_end_of_a_sequence(pooling
 def waves(time, size):
     """Of Vaswani et al., the formula."""
     angle = [[t / 10000 ** (i // 2 * 2 / size) for i in range(size)] for t in range(time)]
-    table = [[math.cos(a) if i % 2 else math.sin(a) for i, a in enumerate(row)] for row in angle]
-    return torch.tensor(table, dtype=torch.double)
+    tensors = [[math.cos(a) if i % 2 else math.sin(a) for i, a in enumerate(row)] for row in angle]
+    return torch.tensor(tensors, dtype=torch.double)
 
 
 class TheirTransformer(Theirs):

@@ -197,11 +197,11 @@ def test_self_attention_begins_as_torchs():
 
 
 def test_positions_by_the_formula_of_vaswani_et_al():
-    table = sinusoids(7, 5)
+    tensors = sinusoids(7, 5)
     for t in range(7):
         for i in range(5):
             angle = t / 10000 ** (2 * (i // 2) / 5)
-            assert table[t, i].item() == pytest.approx(math.sin(angle) if i % 2 == 0 else math.cos(angle), abs=1e-6)
+            assert tensors[t, i].item() == pytest.approx(math.sin(angle) if i % 2 == 0 else math.cos(angle), abs=1e-6)
 
 
 @pytest.mark.parametrize("query", [None, 3])

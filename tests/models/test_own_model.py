@@ -40,19 +40,19 @@ def test_it_is_searched_and_reported_like_any_other(folder):
 
 @pytest.mark.parametrize("name", ["Plain", "Recurrent", "Tied"])
 def test_lanes_learn_what_each_learns_alone(folder, name):
-    table = classes(60, (4, 5) if name == "Recurrent" else (5,))
-    lanes = lanes_of(table, [33, 41, 40])  # batches of other sizes: padding must not be normed
-    together = train(recipe(folder, name), lanes, table, go_on).curves
+    tensors = classes(60, (4, 5) if name == "Recurrent" else (5,))
+    lanes = lanes_of(tensors, [33, 41, 40])  # batches of other sizes: padding must not be normed
+    together = train(recipe(folder, name), lanes, tensors, go_on).curves
     for place, lane in enumerate(lanes):
-        alone = train(recipe(folder, name), [lane], table, go_on).curves
+        alone = train(recipe(folder, name), [lane], tensors, go_on).curves
         np.testing.assert_allclose(together.train_loss[place], alone.train_loss[0], rtol=1e-5)
         np.testing.assert_allclose(together.score[place], alone.score[0], rtol=1e-5)
 
 
 def test_a_plain_copy_of_the_mlp_trains_as_the_mlp_does(folder):
     """One code path for both: same batches, same optimizer, same score, from the same weights."""
-    table = classes(60)
-    lanes = lanes_of(table, [40, 41])
+    tensors = classes(60)
+    lanes = lanes_of(tensors, [40, 41])
     own = recipe(folder, "Plain", hidden=7)
 
     def build(shapes, streams):
@@ -62,8 +62,8 @@ def test_a_plain_copy_of_the_mlp_trains_as_the_mlp_does(folder):
             layer.bias.data.copy_(theirs.bias.data[:, None])
         return ours
 
-    expected = train(Recipe(build, own.settings, own.metric), lanes, table, go_on).curves
-    found = train(own, lanes, table, go_on).curves
+    expected = train(Recipe(build, own.settings, own.metric), lanes, tensors, go_on).curves
+    found = train(own, lanes, tensors, go_on).curves
     np.testing.assert_allclose(found.score, expected.score, rtol=1e-4)
     np.testing.assert_allclose(found.train_loss, expected.train_loss, rtol=1e-4)
 
@@ -141,11 +141,11 @@ def test_whatever_a_module_does_its_lanes_are_the_same_to_the_bit_wherever_they_
     """
     body = textwrap.indent(textwrap.dedent(STRANGE[strange]), "    ")
     (tmp_path / "my_nets.py").write_text(textwrap.dedent(text) + body)
-    table = classes(60)
-    lanes = lanes_of(table, [40, 41, 33, 40])
-    together = train(recipe(tmp_path, "Net"), lanes, table, go_on).curves
+    tensors = classes(60)
+    lanes = lanes_of(tensors, [40, 41, 33, 40])
+    together = train(recipe(tmp_path, "Net"), lanes, tensors, go_on).curves
     for some in ([1], [3, 0], [2, 1]):
-        part = train(recipe(tmp_path, "Net"), [lanes[k] for k in some], table, go_on).curves
+        part = train(recipe(tmp_path, "Net"), [lanes[k] for k in some], tensors, go_on).curves
         np.testing.assert_array_equal(part.train_loss, together.train_loss[some])
         np.testing.assert_array_equal(part.score, together.score[some])
 
@@ -157,8 +157,8 @@ def test_a_frozen_layer_stays_as_it_is(folder):
             self.weight.requires_grad = False
 
     how = Recipe(lambda s, k: Copies(Frozen, k), TrainingSettings(epochs=2), METRICS["log_loss"])
-    table = classes()
-    (stack,) = build_stacks(how, lanes_of(table, [40, 41]), table)
+    tensors = classes()
+    (stack,) = build_stacks(how, lanes_of(tensors, [40, 41]), tensors)
     before = [copy.weight.clone() for copy in stack.model._copies[0]]
     stack.train_epoch()
     assert all(torch.equal(a, b.weight) for a, b in zip(before, stack.model._copies[0], strict=True))

@@ -10,7 +10,7 @@ from toy_data import toy_dataset
 from tuner import registry
 from tuner.models.layers import Lanes
 from tuner.search.catalogue import MODELS
-from tuner.training.lane_data import LaneData, Table
+from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 
 ROWS, STEPS, TRAIN = 12, 6, np.arange(8)
@@ -48,9 +48,9 @@ def sequences(seed, more=0, filled=0.0):
 def answers(name, wish, dataset, train):
     """What a new network says of all rows, of equal weights whatever the padding."""
     module = registry.load(MODELS, name)
-    table = Table(dataset, torch.device("cpu"))
-    data = LaneData(table, [Lane(TRAIN, (np.arange(8, ROWS),), 0)])
-    net = module.build(module.Settings(**SIZES[name], **wish), table.shapes, Lanes((3,))).train(train)
+    tensors = DatasetTensors(dataset, torch.device("cpu"))
+    data = LaneData(tensors, [Lane(TRAIN, (np.arange(8, ROWS),), 0)])
+    net = module.build(module.Settings(**SIZES[name], **wish), tensors.shapes, Lanes((3,))).train(train)
     return net(*data.inputs(torch.arange(ROWS)[None])).detach().numpy()
 
 

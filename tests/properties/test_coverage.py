@@ -54,7 +54,7 @@ def test_every_row_of_the_table_can_be_made(process):
 def test_the_simulated_intervals_are_those_of_the_report():
     scores = np.random.default_rng(4).normal(size=(20, 10))
     for most in (None, 5):
-        expected = [corrected_interval(row.tolist(), 0.25, most=most).half for row in scores]
+        expected = [corrected_interval(row.tolist(), 0.25, max_independent=most).half for row in scores]
         assert resampled.half(scores, 0.25, most) == pytest.approx(expected)
     assert intervals.worse(scores[:, :6]).tolist() == [worsening_p(row[:6].tolist(), False) <= 0.05 for row in scores]
 

@@ -42,7 +42,7 @@ def test_bates_by_their_algorithm(seed, parts, off):
 def corrected_by_rows(scores, rows, maximize):
     """BBC-CV of a metric that is a mean over rows, of scores (N, C)."""
     totals = [np.stack([np.ones(len(each)), each], axis=1) for each in scores.T]
-    return bootstrap_corrected(totals, rows, METRICS["mae"].how.score, maximize)
+    return bootstrap_corrected(totals, rows, METRICS["mae"].compute.score, maximize)
 
 
 TENTHS = st.integers(0, 10).map(lambda n: n / 10)  # few values, so that configurations tie
@@ -140,7 +140,7 @@ def test_bbc_of_any_metric_is_that_of_scikit_learn_on_the_drawn_rows(name, monke
         on_drawn = [oracle(y[drawn], each[drawn]) for each in predicted]
         best = (np.argmax if metric.maximize else np.argmin)(on_drawn)
         found.append(oracle(y[left], predicted[best][left]))
-    corrected = bootstrap_corrected(totals, np.arange(60), metric.how.score, metric.maximize)
+    corrected = bootstrap_corrected(totals, np.arange(60), metric.compute.score, metric.maximize)
     assert corrected.mean == pytest.approx(np.mean(found), rel=1e-8)
 
 
@@ -202,11 +202,11 @@ def test_a_flat_search_by_a_metric_that_is_no_mean_keeps_what_it_sums(tmp_path):
     results = load(tmp_path / "study.db")
     for trial in results.ranking():
         parts = np.array_split(unpack(trial.row_scores), len(trial.fold_scores))
-        found = [METRICS["macro_f1"].how.score(part.sum(axis=0)) for part in parts]
+        found = [METRICS["macro_f1"].compute.score(part.sum(axis=0)) for part in parts]
         assert found == pytest.approx(trial.fold_scores, rel=1e-12)
     assert results.bootstrapped.low <= results.bootstrapped.mean <= results.bootstrapped.high
     out = " ".join(inside("report", tmp_path / "study.db")[1].split())
     assert f"Corrected, not nested: {results.bootstrapped.mean:.4g} (95 %" in out
-    whole = [METRICS["macro_f1"].how.score(unpack(trial.row_scores).sum(axis=0)) for trial in results.ranking()]
+    whole = [METRICS["macro_f1"].compute.score(unpack(trial.row_scores).sum(axis=0)) for trial in results.ranking()]
     assert results.bootstrapped.together == pytest.approx(max(whole))
     assert f"of all rows taken together, on which the best scores {max(whole):.4g})" in out

@@ -84,12 +84,12 @@ def test_the_json_is_what_the_formulas_give(two):
     found = json.loads(inside("compare", two, "--json", "--margin", "0.05")[1])
     good, poor = (load(two, name) for name in ("good", "poor"))
     differences = [a.score - b.score for a, b in zip(good.folds, poor.folds, strict=True)]
-    (match,) = found["matches"]
+    (match,) = found["pairs"]
     assert [each["study"] for each in found["studies"]] == ["good", "poor"]
     assert (match["first"], match["second"]) == ("good", "poor")
     assert match["gain"]["mean"] == pytest.approx(np.mean(differences))
     assert match["p"] == match["adjusted"] == pytest.approx(corrected_p(differences, 0.5))
-    assert match["practical"]["better"] == pytest.approx(correlated_bayes(differences, 0.5, 0.05).better)
+    assert match["equivalence"]["better"] == pytest.approx(correlated_bayes(differences, 0.5, 0.05).better)
 
 
 def test_three_from_two_files_are_adjusted(two, finished):
@@ -104,8 +104,8 @@ def test_studies_of_one_name_are_told_apart_by_their_files(two, tmp_path):
     shutil.copy(two, other)
     out = inside("compare", two, other, "--name", "good", "--json")[1]
     assert {each["study"] for each in json.loads(out)["studies"]} == {f"{two}: good", f"{other}: good"}
-    (match,) = json.loads(out)["matches"]
-    assert match["p"] is None and match["practical"] is None
+    (match,) = json.loads(out)["pairs"]
+    assert match["p"] is None and match["equivalence"] is None
     out = " ".join(inside("compare", two, other, "--name", "good")[1].split())
     assert "the same score in each of 3 outer folds" in out
 

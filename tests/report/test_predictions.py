@@ -52,14 +52,14 @@ def test_the_outer_scores_follow_from_the_predictions(tmp_path, case):
     assert sorted(found.rows.tolist()) == list(range(150))
     for number, fold in enumerate(results.folds, start=1):
         mine = found.folds == number
-        assert (found.said == found.truth)[mine].mean() == pytest.approx(fold.score)
+        assert (found.predicted_codes == found.truth)[mine].mean() == pytest.approx(fold.score)
 
 
 def test_the_tables_equal_sklearns(finished):
     found = predictions(load(finished))
-    truth, said = found.truth, found.said
-    np.testing.assert_array_equal(found.confusion_matrix.counts, sklearn.metrics.confusion_matrix(truth, said))
-    expected = sklearn.metrics.precision_recall_fscore_support(truth, said)
+    truth, codes = found.truth, found.predicted_codes
+    np.testing.assert_array_equal(found.confusion_matrix.counts, sklearn.metrics.confusion_matrix(truth, codes))
+    expected = sklearn.metrics.precision_recall_fscore_support(truth, codes)
     areas = np.mean([
         sklearn.metrics.roc_auc_score(truth[own], found.probabilities[own], multi_class="ovr", average=None)
         for own in (found.folds == number for number in np.unique(found.folds))
@@ -188,10 +188,10 @@ def test_as_csv_with_one_line_per_row(finished):
 
 
 def test_in_the_report(finished):
-    said = " ".join(inside("report", finished)[1].split())
-    assert "Predictions of outer-test rows" in said
+    predicted_codes = " ".join(inside("report", finished)[1].split())
+    assert "Predictions of outer-test rows" in predicted_codes
     error, mean, spread = re.search(
-        r"calibration error (\S+) \(a perfectly calibrated model shows (\S+) ± (\S+) with 150 rows\)", said
+        r"calibration error (\S+) \(a perfectly calibrated model shows (\S+) ± (\S+) with 150 rows\)", predicted_codes
     ).groups()
     found = predictions(load(finished))
     assert float(error) == pytest.approx(found.calibration_error, rel=0.01)

@@ -114,7 +114,7 @@ def test_scores_beyond_those_of_one_cut_are_no_further_evidence(scores, share, m
     count = min(most, len(scores))
     error = np.sqrt((1 / count + share) * np.var(scores, ddof=1))
     half = scipy.stats.t.ppf(0.975, count - 1) * error
-    found = corrected_interval(scores, share, most=most).half
+    found = corrected_interval(scores, share, max_independent=most).half
     assume(found is not None)
     assert found == pytest.approx(half, rel=1e-6, abs=1e-9)
     p = 2 * scipy.stats.t.sf(abs(np.mean(scores)) / error, count - 1)

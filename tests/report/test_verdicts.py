@@ -149,8 +149,8 @@ def test_two_studies_with_equal_differences_are_not_compared_for_sure(finished, 
     better, worse = tmp_path / "better.db", tmp_path / "worse.db"
     with_scores(finished, better, [0.9, 0.8, 0.7], [0.1, 0.1, 0.2])
     with_scores(finished, worse, [0.4, 0.3, 0.2], [0.1, 0.1, 0.2])
-    (match,) = json.loads(inside("compare", better, worse, "--json")[1])["matches"]
-    assert (match["p"], match["adjusted"], match["practical"], match["gain"]["low"]) == (None,) * 4
+    (match,) = json.loads(inside("compare", better, worse, "--json")[1])["pairs"]
+    assert (match["p"], match["adjusted"], match["equivalence"], match["gain"]["low"]) == (None,) * 4
     assert match["gain"]["mean"] == pytest.approx(0.5)
     out = " ".join(inside("compare", better, worse)[1].split())
     assert "+0.5 in each of 3 outer folds; identical differences allow no test" in out

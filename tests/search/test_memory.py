@@ -36,10 +36,10 @@ WIDE = mlp.Settings(hidden_size=130, num_layers=2, activation="swish")
 WIDE_GRU = rnn.Settings(cell="gru", hidden_size=72)
 
 
-def needed(how, lanes, table):
+def needed(how, lanes, tensors):
     """Bytes that a stack of all lanes holds, and of a step of one."""
-    (stack,) = build_stacks(how, lanes, table)
-    held = weight_bytes(how, table) * (len(lanes) + len(lanes) % 2) + stack.index_bytes + stack.gather_bytes
+    (stack,) = build_stacks(how, lanes, tensors)
+    held = weight_bytes(how, tensors) * (len(lanes) + len(lanes) % 2) + stack.index_bytes + stack.gather_bytes
     return held, stack.step_bytes
 
 
@@ -52,14 +52,14 @@ def needed(how, lanes, table):
 )  # fmt: skip
 @pytest.mark.parametrize("at_once", [5, 3, 1])
 def test_a_cut_stack_changes_no_curve(model, shape, at_once):
-    table = classes(40, shape)
+    tensors = classes(40, shape)
     how = recipe(model, "log_loss", epochs=6, batch_size=8, early_stopping=EarlyStopping(patience=2))
-    lanes = lanes_of(table, [24] * 7)
-    held, step = needed(how, lanes, table)
-    whole = train(how, lanes, table, go_on)
-    room = MemoryBudget(held + at_once * step)
-    cut = train(how, lanes, table, go_on, room)
-    sizes = [len(set(stack.positions)) for stack in build_stacks(how, lanes, table, room)]
+    lanes = lanes_of(tensors, [24] * 7)
+    held, step = needed(how, lanes, tensors)
+    whole = train(how, lanes, tensors, go_on)
+    memory_budget = MemoryBudget(held + at_once * step)
+    cut = train(how, lanes, tensors, go_on, memory_budget)
+    sizes = [len(set(stack.positions)) for stack in build_stacks(how, lanes, tensors, memory_budget)]
     assert sizes == {5: [4, 3], 3: [3, 2, 2], 1: [2, 2, 2, 1]}[at_once]
     for view in range(len(lanes)):
         assert_same_view(cut.curves, view, whole.curves, view, rtol=0, atol=0)
@@ -70,18 +70,18 @@ def test_a_longer_sequence_is_known_to_need_more(cell):
     model = rnn.Settings(cell=cell, hidden_size=16)
     steps = []
     for length in (4, 40):
-        table = classes(40, (length, 3))
-        steps.append(needed(recipe(model, "log_loss"), lanes_of(table, [24] * 3), table)[1])
+        tensors = classes(40, (length, 3))
+        steps.append(needed(recipe(model, "log_loss"), lanes_of(tensors, [24] * 3), tensors)[1])
     assert 5 < steps[1] / steps[0] < 15
 
 
 def test_probing_draws_nothing_from_the_lanes_streams():
-    table = classes(40, (5,))
+    tensors = classes(40, (5,))
     how = recipe(SMALL.model_copy(update={"dropout": 0.5}), "log_loss", epochs=2)
-    (stack,) = build_stacks(how, lanes_of(table, [24] * 3), table)
+    (stack,) = build_stacks(how, lanes_of(tensors, [24] * 3), tensors)
     before = stack._probe(8)
     first = stack.train_epoch()
-    (other,) = build_stacks(how, lanes_of(table, [24] * 3), table)
+    (other,) = build_stacks(how, lanes_of(tensors, [24] * 3), tensors)
     np.testing.assert_array_equal(other.train_epoch(), first)
     assert before == other._probe(8)
 
@@ -104,7 +104,7 @@ def need(on, job):
     needed = 0
     while True:
         try:
-            Runner(Work(*on), "cpu").run(job, room=MemoryBudget(needed, most=needed))
+            Runner(Work(*on), "cpu").run(job, memory_budget=MemoryBudget(needed, limit=needed))
         except DoesNotFit as error:  # first for its weights alone, then for all
             needed = error.needed
         else:
@@ -124,7 +124,7 @@ def test_what_is_too_large_for_a_share_goes_to_fewer_workers(tmp_path):
     prepared = prepare(write_space(tmp_path))
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
     needed = need(on, job)
-    (expected,) = outcome_of(Inline(Work(*on), "cpu", MemoryBudget(needed, most=needed)), [job])
+    (expected,) = outcome_of(Inline(Work(*on), "cpu", MemoryBudget(needed, limit=needed)), [job])
     assert expected.state == "complete"
 
     small = replace(job, configuration=changed(job.configuration, hidden_size=2))
@@ -144,7 +144,7 @@ def test_what_fits_nowhere_fails_beside_others_that_go_on(tmp_path):
     job, on = first_job(prepared), (prepared.dataset, "accuracy")
     huge = replace(job, configuration=changed(job.configuration, hidden_size=900))
     limit = 1.5 * need(on, job)
-    executor = Processes(Work(*on), ["cpu"], 2, MemoryBudget(limit, most=limit))
+    executor = Processes(Work(*on), ["cpu"], 2, MemoryBudget(limit, limit=limit))
     try:
         done = outcome_of(executor, [huge, job])
         assert sorted(record.state for record in done) == ["complete", "failed"]
@@ -154,10 +154,10 @@ def test_what_fits_nowhere_fails_beside_others_that_go_on(tmp_path):
 
 
 def test_a_model_too_large_to_be_built_is_refused_before_it_takes_anything():
-    table = classes(40, (64,))
+    tensors = classes(40, (64,))
     how = recipe(mlp.Settings(hidden_size=65536, num_layers=8), "log_loss")  # 30 billion weights
     with pytest.raises(DoesNotFit) as caught:
-        build_stacks(how, lanes_of(table, [24] * 3), table, MemoryBudget(1e9, most=1e9))
+        build_stacks(how, lanes_of(tensors, [24] * 3), tensors, MemoryBudget(1e9, limit=1e9))
     weights = 64 * 65536 + 7 * 65536**2 + 65536 * 3 + 8 * 65536 + 3
     five = 5  # the weights, adam's two histories, the gradient that is kept and the one that is just being made
     assert caught.value.needed == 4 * five * 4 * weights  # lanes, copies, bytes
@@ -279,7 +279,7 @@ table = classes(60, (8,))
 lanes = lanes_of(table, [24] * 6)
 train(case(8), lanes, table, go_on)  # loads what every training needs
 try:
-    build_stacks(case(1500), lanes, table, MemoryBudget(1.0, most=1.0))
+    build_stacks(case(1500), lanes, table, MemoryBudget(1.0, limit=1.0))
 except DoesNotFit as error:
     needed = error.needed
 before = peak()

@@ -18,12 +18,12 @@ from tuner.search.catalogue import model
 from tuner.search.executors import Processes
 from tuner.search.jobs import TrialJob
 from tuner.search.prepare import prepare
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 
 
 @pytest.mark.parametrize(
-    ("wish", "what", "cure"),
+    ("wish", "what", "hint"),
     [
         ({"name": "my_nets.py:Plan"}, "my_nets.py has no class 'Plan'", "did you mean 'Plain'?"),
         ({"name": "my_net.py:Plain"}, "my_net.py: no such file in", "FILE.py:CLASS beside the experiment file"),
@@ -45,7 +45,7 @@ from tuner.training.lanes import Lane
         ({"name": "package/nets.py:Net"}, "package/nets.py cannot be imported: ImportError", "package.nets:CLASS"),
     ],
 )  # fmt: skip
-def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, cure):
+def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, hint):
     (folder / "broken.py").write_text("class Net(:\n")
     beside = folder / "beside"
     for place, name in ((folder / "cwd", "cwd"), (folder / "path", "path"), (folder, "above"), (beside, "beside")):
@@ -62,7 +62,7 @@ def test_its_mistakes_are_told_at_their_place(folder, monkeypatch, wish, what, c
     code, _, err = inside("check", path)
     assert code == 2
     assert what in err
-    assert cure is None or cure in err
+    assert hint is None or hint in err
 
 
 @pytest.mark.slow
@@ -138,8 +138,8 @@ def test_files_of_the_same_name_in_two_folders_are_two(folder):
 
 
 def test_a_table_of_shapes_is_what_the_models_are_told():
-    table = Table(classes(10, (2, 4, 6)).dataset, CPU)
-    told = {name: shape.of(table.shapes) for name, shape in _own.SHAPES.items()}
+    tensors = DatasetTensors(classes(10, (2, 4, 6)).dataset, CPU)
+    told = {name: shape.of(tensors.shapes) for name, shape in _own.SHAPES.items()}
     assert told == {
         "input_shape": (2, 4, 6), "in_features": 48, "in_channels": 2, "height": 4, "width": 6, "sequence_length": None,
         "vocabulary_size": None, "num_users": None, "num_items": None, "side_features": None, "num_classes": 3,

@@ -47,9 +47,9 @@ def test_a_metric_says_which_rows_it_cannot_score(tmp_path, case):
     frame, metric, how, why = TABLES[case]
     code, _, err = checked(tmp_path, frame, metric, **how)
     assert code == 2
-    line, _, cure = err.partition("\n")
+    line, _, hint = err.partition("\n")
     assert f"error: {metric} cannot score the " in line and why in line
-    assert "= fewer folds, more rows, or another metric" in cure
+    assert "= fewer folds, more rows, or another metric" in hint
 
 
 @pytest.mark.parametrize("metric", FINE)

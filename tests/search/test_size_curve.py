@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tuner.experiment.header import SizeCurve
 from tuner.experiment.records import SizePoint
 from tuner.report import load
-from tuner.report.size_curve import Point, fit, outlook, points, verdict
+from tuner.report.size_curve import Point, extrapolate, fit, points, verdict
 from tuner.search.header import as_stored
 from tuner.search.size_curve import SHARES, size_curve
 
@@ -104,7 +104,7 @@ def test_the_words_follow_from_the_errors(finished, word):
 
 def test_the_outlook_holds_the_law(finished):
     curve = curve_of([0.05 + n**-0.5 for n in ROWS], [0.0] * 5)
-    ahead = outlook(load(finished), curve)
+    ahead = extrapolate(load(finished), curve)
     assert ahead.now == pytest.approx(0.05 + 160**-0.5, abs=0.005)
     assert ahead.gain == pytest.approx(160**-0.5 - 320**-0.5, abs=0.005)
     assert ahead.low <= ahead.gain <= ahead.high

@@ -176,20 +176,20 @@ CONFIGURATION = Configuration(
 NOBODY = np.array([], dtype=np.int64)
 
 
-def run(table, lanes, **limits):
+def run(tensors, lanes, **limits):
     """One trial of two chains, each on one of the two row sets of every lane; limits by chain."""
     views = {"a": (0, 2, 4), "b": (1, 3, 5)}
     chains = tuple(ChainView(name, views[name], NOBODY, limit) for name, limit in limits.items())
-    return Runner(Work(table.dataset, "log_loss"), "cpu").run(TrialJob(0, {}, CONFIGURATION, lanes, chains))
+    return Runner(Work(tensors.dataset, "log_loss"), "cpu").run(TrialJob(0, {}, CONFIGURATION, lanes, chains))
 
 
 def test_a_trial_stops_for_the_chain_that_prunes_it_and_goes_on_for_the_other():
-    table = classes(40)
-    lanes = tuple(lanes_of(table, [24] * 3, sets=2))
+    tensors = classes(40)
+    lanes = tuple(lanes_of(tensors, [24] * 3, sets=2))
     impossible = Thresholds((None,) * (REACHED - 1) + (-1.0,) * (EPOCHS - REACHED + 1), True)
-    free = run(table, lanes, a=None, b=None)
-    half = run(table, lanes, a=impossible, b=None)
-    both = run(table, lanes, a=impossible, b=impossible)
+    free = run(tensors, lanes, a=None, b=None)
+    half = run(tensors, lanes, a=impossible, b=None)
+    both = run(tensors, lanes, a=impossible, b=impossible)
 
     assert half["b"].state == "complete"
     assert half["b"].fold_scores == pytest.approx(free["b"].fold_scores, rel=1e-5)

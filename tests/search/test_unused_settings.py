@@ -115,7 +115,7 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path, changes, what):
 
 
 @pytest.mark.parametrize(
-    ("model", "dataset", "what", "cure"),
+    ("model", "dataset", "what", "hint"),
     [
         ({"name": "cnn", "stages": 5}, {"name": "digits", "layout": "image"}, "8×8 cannot be halved 4 times",
          "at most 3 more stages than the first"),
@@ -123,9 +123,9 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path, changes, what):
          "a depth of at most 5"),
     ],
 )  # fmt: skip
-def test_a_model_is_no_deeper_than_its_images(tmp_path, model, dataset, what, cure):
+def test_a_model_is_no_deeper_than_its_images(tmp_path, model, dataset, what, hint):
     code, _, err = said(tmp_path, model, dataset)
-    assert code == 2 and f"error: {what}" in err and f"= {cure}" in err
+    assert code == 2 and f"error: {what}" in err and f"= {hint}" in err
 
 
 def test_a_branch_is_judged_by_its_own_settings(tmp_path):

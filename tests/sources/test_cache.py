@@ -16,7 +16,7 @@ from tuner.errors import DataError
 from tuner.search.prepare import prepare
 from tuner.sources import arrays, images, table, texts
 from tuner.sources.loading import cache
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.loop import train
 
 
@@ -214,7 +214,7 @@ def test_a_training_on_kept_data_is_the_same_to_the_bit(tmp_path, kept):
     curves = []
     for known in (False, True):
         assert kept.exists() == known
-        data = Table(prepare(path).dataset, CPU)
+        data = DatasetTensors(prepare(path).dataset, CPU)
         how = recipe(SMALL, "log_loss", epochs=3, batch_size=8)
         curves.append(train(how, lanes_of(data, [14]), data, go_on).curves)
     for name in ("train_loss", "loss", "score"):

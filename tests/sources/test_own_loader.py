@@ -178,9 +178,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("function", REFUSED)
 def test_what_is_no_data_is_refused(folder, function):
-    what, cure = REFUSED[function]
+    what, hint = REFUSED[function]
     said = refused(folder, function, **({"target": "y"} if function in ("cells", "twice", "empty") else {}))
-    assert what in said and (cure is None or cure in said)
+    assert what in said and (hint is None or hint in said)
 
 
 MISSING = {

@@ -49,7 +49,7 @@ def test_workers_need_the_arrays_only(folder):
 
 
 @pytest.mark.parametrize(
-    ("wish", "what", "cure"),
+    ("wish", "what", "hint"),
     [
         ({"name": "my_data.py:lod"}, "my_data.py has no function 'lod'", "did you mean 'load'?"),
         ({"name": "my_dta.py:load"}, "my_dta.py: no such file in", "dataset.name is FILE.py:FUNCTION beside the"),
@@ -71,12 +71,12 @@ def test_workers_need_the_arrays_only(folder):
         ({"name": "no_such_package.data:load"}, "there is no module 'no_such_package'", "pip install it"),
     ],
 )  # fmt: skip
-def test_its_mistakes_are_told_at_their_place(folder, wish, what, cure):
+def test_its_mistakes_are_told_at_their_place(folder, wish, what, hint):
     (folder / "broken.py").write_text("def load(:\n")
     code, out, err = inside("check", space(folder, **wish))
     assert (code, out) == (2, "")
     assert what in err
-    assert cure is None or cure in err
+    assert hint is None or hint in err
 
 
 def test_it_may_stand_in_one_file_with_a_model(folder):

@@ -183,7 +183,7 @@ def test_times_with_an_offset_are_of_one_clock(tmp_path):
     np.testing.assert_array_equal(dataset.features[:, 0], np.float32(19808 + 4.5 / 24))
 
 
-CURE = "\n  = write every date as 2024-03-25, or leave the column out with drop"
+HINT = "\n  = write every date as 2024-03-25, or leave the column out with drop"
 DATES = {
     "one is other": (["2024-03-25", "2024-03-26", "26.03.2024"],
                      "mixes date formats: '26.03.2024' in data row 3, but '2024-03-25'"),
@@ -205,7 +205,7 @@ DATES = {
 def test_dates_that_may_be_misread_are_refused(tmp_path, case):
     values, text = DATES[case]
     content = "d,x,label\n" + "".join(f"{value},{i},{'ab'[i % 2]}\n" for i, value in enumerate(values))
-    assert refused(load, tmp_path, content) == f"error: t.csv: column 'd' {text}{CURE}"
+    assert refused(load, tmp_path, content) == f"error: t.csv: column 'd' {text}{HINT}"
 
 
 @pytest.mark.parametrize("values", ["1.2.3 1.10.2 2.0.1", "2024-03-25 a b", "10-20-30 1-2-3 x", "2010-11 2011-12"])

@@ -49,7 +49,7 @@ def test_it_is_neither_continued_nor_replayed_nor_changed(old, tmp_path):
         ("curve", old),
     ):
         code, _, err = inside(*verb)
-        assert code in (2, 4) and version3.SENTENCE in err and version3.CURE in err, verb
+        assert code in (2, 4) and version3.SENTENCE in err and version3.HINT in err, verb
     assert old.read_bytes() == before
 
 

@@ -9,7 +9,7 @@ from toy_data import toy_dataset
 
 from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.settings import TrainingSettings
 from tuner.training.stack import Recipe
@@ -24,7 +24,7 @@ def classes(rows=60, shape=(5,), count=3):
     targets = random.integers(0, count, rows)
     features = random.normal(size=(rows, *shape)).astype(np.float32)
     features.reshape(rows, -1)[:, :2] += targets[:, None]
-    return Table(
+    return DatasetTensors(
         toy_dataset("toy", "classification", features, targets, (), ("y",), tuple(map(str, range(count)))), CPU
     )
 
@@ -34,12 +34,12 @@ def amounts(rows=50, features=4, outputs=2, **more):
     random = np.random.default_rng(4)
     x = random.normal(2, 3, (rows, features)).astype(np.float32)
     y = (x @ random.normal(size=(features, outputs)) + random.normal(size=(rows, outputs))).astype(np.float64)
-    return Table(toy_dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z"), **more), CPU)
+    return DatasetTensors(toy_dataset("toy", "regression", x, 10 + 5 * y, (), ("y", "z"), **more), CPU)
 
 
-def lanes_of(table, sizes, sets=1):
+def lanes_of(tensors, sizes, sets=1):
     """Overlapping folds of unequal size, each with the other rows, cut in `sets`, to validate on."""
-    total = len(table.dataset)
+    total = len(tensors.dataset)
     lanes = []
     for number, size in enumerate(sizes):
         order = np.random.default_rng(number).permutation(total)

@@ -15,7 +15,7 @@ from tuner.models import unet
 from tuner.models.layers import Lanes
 from tuner.training.augmentation import Augmentation
 from tuner.training.fitting import build_stacks
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Adam
@@ -111,16 +111,16 @@ WISHES = {"flip": {"flip": "both"}, "shift": {"shift": 2}, "noise": {"input_nois
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_on_a_stack_it_is_as_on_each_lane_alone_and_scores_see_none_of_it(wish):
-    table = classes(shape=(1, 4, 4))
-    lanes = lanes_of(table, [40, 41, 25])
+    tensors = classes(shape=(1, 4, 4))
+    lanes = lanes_of(tensors, [40, 41, 25])
     how = recipe(SMALL, "log_loss", epochs=3, batch_size=8, **WISHES[wish])
-    together = train(how, lanes, table, go_on).curves
+    together = train(how, lanes, tensors, go_on).curves
     for k, lane in enumerate(lanes):
-        assert_same_view(together, k, train(how, [lane], table, go_on).curves, rtol=0, atol=0)
-    (stack, *_) = build_stacks(how, lanes[:2], table)
+        assert_same_view(together, k, train(how, [lane], tensors, go_on).curves, rtol=0, atol=0)
+    (stack, *_) = build_stacks(how, lanes[:2], tensors)
     assert torch.equal(stack.evaluate().score, stack.evaluate().score)
     plain = recipe(SMALL, "log_loss", epochs=3, batch_size=8)
-    assert not np.array_equal(train(plain, lanes, table, go_on).curves.loss, together.loss)
+    assert not np.array_equal(train(plain, lanes, tensors, go_on).curves.loss, together.loss)
 
 
 @pytest.mark.slow
@@ -135,5 +135,5 @@ def test_masks_move_with_their_images_in_training():
         METRICS["dice"],
     )
     rows = np.arange(40)
-    found = train(how, [Lane(rows[:30], (rows[30:],), 0)], Table(data, torch.device("cpu")), go_on)
+    found = train(how, [Lane(rows[:30], (rows[30:],), 0)], DatasetTensors(data, torch.device("cpu")), go_on)
     assert found.curves.score[0, -1] > 0.98

@@ -11,7 +11,7 @@ from toys import CPU, amounts, classes, go_on, lanes_of, recipe
 from tuner.metrics import METRICS
 from tuner.metrics.parts.sums import IGNORED
 from tuner.models import mlp, unet
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.losses import BinaryCrossEntropy, Dice, Huber, Mae, Quantile
@@ -22,30 +22,32 @@ SMALL = mlp.Settings(hidden_size=2)
 SIZES = [40, 33, 40]  # of training rows: two stacks
 
 
-def losses(table, lanes, metric="mae", **training):
+def losses(tensors, lanes, metric="mae", **training):
     """On training rows, and on the rows of every view."""
-    return train(recipe(SMALL, metric, epochs=1, **training), lanes, table, go_on).constant_baseline
+    return train(recipe(SMALL, metric, epochs=1, **training), lanes, tensors, go_on).constant_baseline
 
 
 def skewed(rows=60):
     """Numbers whose mean, median and quantiles differ."""
     random = np.random.default_rng(5)
     x, y = random.normal(size=(rows, 3)), np.exp(random.normal(size=(rows, 2)))
-    return Table(toy_dataset("toy", "regression", x.astype(np.float32), y.astype(np.float32), (), ("y", "z")), CPU)
+    return DatasetTensors(
+        toy_dataset("toy", "regression", x.astype(np.float32), y.astype(np.float32), (), ("y", "z")), CPU
+    )
 
 
-def scaled(table, lane, rows):
+def scaled(tensors, lane, rows):
     """Targets of some rows in the units of the loss: those of the lane's training rows."""
-    y = np.asarray(table.dataset.targets, dtype=np.float64)
+    y = np.asarray(tensors.dataset.targets, dtype=np.float64)
     return (y[rows] - y[lane.train].mean(axis=0)) / y[lane.train].std(axis=0)
 
 
 def test_of_classes_it_is_the_log_loss_of_their_shares():
-    table = classes(60)
-    lanes = lanes_of(table, SIZES, sets=2)
-    found = losses(table, lanes, "accuracy")
+    tensors = classes(60)
+    lanes = lanes_of(tensors, SIZES, sets=2)
+    found = losses(tensors, lanes, "accuracy")
     for k, lane in enumerate(lanes):
-        y = table.dataset.targets
+        y = tensors.dataset.targets
         once_more = np.concatenate([y[lane.train], [0, 1, 2]])  # so that no share is 0
         dummy = sklearn.dummy.DummyClassifier(strategy="prior").fit(once_more[:, None], once_more)
         for place, rows in enumerate((lane.train, *lane.evaluations)):
@@ -55,17 +57,17 @@ def test_of_classes_it_is_the_log_loss_of_their_shares():
 
 
 def test_where_classes_are_balanced_all_are_predicted_alike():
-    table = classes(60)
-    found = losses(table, lanes_of(table, SIZES), "accuracy", class_weight="balanced")
+    tensors = classes(60)
+    found = losses(tensors, lanes_of(tensors, SIZES), "accuracy", class_weight="balanced")
     np.testing.assert_allclose(found.held_out, np.log(3), rtol=1e-6)
 
 
 def test_one_against_the_rest_has_a_probability_for_each_class():
-    table = classes(60)
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes, "accuracy", loss=BinaryCrossEntropy())
+    tensors = classes(60)
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes, "accuracy", loss=BinaryCrossEntropy())
     for k, lane in enumerate(lanes):
-        counts = np.bincount(table.dataset.targets[lane.train], minlength=3)
+        counts = np.bincount(tensors.dataset.targets[lane.train], minlength=3)
         shares = (counts + 1) / (counts.sum() + 3)
         true = counts / counts.sum()
         expected = -(true * np.log(shares) + (1 - true) * np.log(1 - shares)).mean()
@@ -73,60 +75,60 @@ def test_one_against_the_rest_has_a_probability_for_each_class():
 
 
 def test_of_squared_errors_it_is_the_variance_of_scaled_targets():
-    table = amounts()
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes)
+    tensors = amounts()
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes)
     np.testing.assert_allclose(found.train, 1, rtol=1e-4)
     for k, lane in enumerate(lanes):
-        held_out = scaled(table, lane, lane.evaluations[0])
+        held_out = scaled(tensors, lane, lane.evaluations[0])
         assert found.held_out[k] == pytest.approx((held_out**2).mean(), rel=1e-3)
 
 
 def test_of_absolute_errors_it_is_that_of_the_median():
-    table = skewed()
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes, loss=Mae())
+    tensors = skewed()
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes, loss=Mae())
     for k, lane in enumerate(lanes):
-        y = scaled(table, lane, lane.train)
+        y = scaled(tensors, lane, lane.train)
         assert found.train[k] == pytest.approx(np.abs(y - np.median(y, axis=0)).mean(), rel=1e-5)
         assert found.train[k] < 0.98 * np.abs(y).mean()
 
 
 def test_of_huber_it_is_what_a_minimiser_finds():
-    table = skewed()
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes, loss=Huber(delta=0.3))
+    tensors = skewed()
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes, loss=Huber(delta=0.3))
 
     def huber(errors):
         size = np.abs(errors)
         return np.where(size < 0.3, size**2 / 2, 0.3 * (size - 0.15)).mean()
 
     for k, lane in enumerate(lanes):
-        y = scaled(table, lane, lane.train)
+        y = scaled(tensors, lane, lane.train)
         best = [scipy.optimize.minimize_scalar(lambda c, own=own: huber(own - c)).fun for own in y.T]
         assert found.train[k] == pytest.approx(np.mean(best), rel=1e-4)
 
 
 def test_rows_that_weigh_nothing_do_not_choose_it():
-    table = classes(60)
-    weights = (table.dataset.targets > 0).astype(np.float32)
-    weighted = Table(changed(table.dataset, weights=weights), CPU)
-    found = losses(weighted, lanes_of(table, [40, 40]), "accuracy")
-    lane = lanes_of(table, [40])[0]
-    counts = np.bincount(table.dataset.targets[lane.train], minlength=3) * [0, 1, 1]
+    tensors = classes(60)
+    weights = (tensors.dataset.targets > 0).astype(np.float32)
+    weighted = DatasetTensors(changed(tensors.dataset, weights=weights), CPU)
+    found = losses(weighted, lanes_of(tensors, [40, 40]), "accuracy")
+    lane = lanes_of(tensors, [40])[0]
+    counts = np.bincount(tensors.dataset.targets[lane.train], minlength=3) * [0, 1, 1]
     shares = (counts + 1) / (counts.sum() + 3)
     assert found.train[0] == pytest.approx(-(counts / counts.sum() * np.log(shares)).sum(), rel=1e-5)
-    held_out = table.dataset.targets[lane.evaluations[0]]
+    held_out = tensors.dataset.targets[lane.evaluations[0]]
     assert found.held_out[0] == pytest.approx(-np.log(shares)[held_out[held_out > 0]].mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("quantile", [0.05, 0.9])
 def test_of_a_quantile_it_is_the_quantile(quantile):
-    table = skewed()
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes, loss=Quantile(quantile=quantile))
+    tensors = skewed()
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes, loss=Quantile(quantile=quantile))
     for k, lane in enumerate(lanes):
-        y = scaled(table, lane, lane.train)
+        y = scaled(tensors, lane, lane.train)
         constants = np.quantile(y, quantile, axis=0, method="inverted_cdf")
         expected = [sklearn.metrics.mean_pinball_loss(own, np.full(len(own), c), alpha=quantile)
                     for own, c in zip(y.T, constants, strict=True)]  # fmt: skip
@@ -136,9 +138,9 @@ def test_of_a_quantile_it_is_the_quantile(quantile):
 def test_of_labels_it_is_the_entropy_of_each():
     random = np.random.default_rng(6)
     x, labels = random.normal(size=(60, 3)), (random.random((60, 4)) < [0.1, 0.3, 0.5, 0.9]).astype(np.float64)
-    table = Table(toy_dataset("toy", "multilabel", x.astype(np.float32), labels, (), tuple("abcd")), CPU)
-    lanes = lanes_of(table, SIZES)
-    found = losses(table, lanes, "macro_f1")
+    tensors = DatasetTensors(toy_dataset("toy", "multilabel", x.astype(np.float32), labels, (), tuple("abcd")), CPU)
+    lanes = lanes_of(tensors, SIZES)
+    found = losses(tensors, lanes, "macro_f1")
     for k, lane in enumerate(lanes):
         shares = labels[lane.train].mean(axis=0)
         for rows, mine in ((lane.train, found.train[k]), (lane.evaluations[0], found.held_out[k])):
@@ -153,10 +155,10 @@ def test_of_pixels_only_those_count_that_have_a_class(loss):
     images = random.normal(size=(12, 1, 8, 8)).astype(np.float32)
     masks = (random.random((12, 8, 8)) < 0.3).astype(np.int64)
     masks[:, :2] = IGNORED
-    table = Table(toy_dataset("toy", "segmentation", images, masks, (), ("y",), ("a", "b")), CPU)
+    tensors = DatasetTensors(toy_dataset("toy", "segmentation", images, masks, (), ("y",), ("a", "b")), CPU)
     lanes = [Lane(np.arange(8), (np.arange(8, 12),), 1), Lane(np.arange(4, 12), (np.arange(4),), 2)]
     how = Recipe(lambda s, k: unet.build(unet.Settings(), s, k), TrainingSettings(epochs=1, loss=loss), METRICS["dice"])
-    found = train(how, lanes, table, go_on).constant_baseline
+    found = train(how, lanes, tensors, go_on).constant_baseline
     counts = np.bincount(masks[:8, 2:].ravel())
     shares = (counts + 1) / (counts.sum() + 2)
     of_rows = np.stack([(masks[8:, 2:] == c).sum(axis=(1, 2)) for c in (0, 1)], axis=1)
@@ -168,20 +170,20 @@ def test_of_pixels_only_those_count_that_have_a_class(loss):
 
 
 def test_of_many_rows_some_are_enough(monkeypatch):
-    table = classes(2000)
-    lanes = lanes_of(table, [1500, 1500])
-    whole = losses(table, lanes, "accuracy")
+    tensors = classes(2000)
+    lanes = lanes_of(tensors, [1500, 1500])
+    whole = losses(tensors, lanes, "accuracy")
     monkeypatch.setattr("tuner.training.constant_baseline.MOST_ROWS", 300)
-    part = losses(table, lanes, "accuracy")
+    part = losses(tensors, lanes, "accuracy")
     assert not np.array_equal(whole.train, part.train)
     np.testing.assert_allclose(part.train, whole.train, rtol=0.02)
 
 
 def test_no_curve_depends_on_it(monkeypatch):
-    table, how = classes(60), recipe(mlp.Settings(hidden_size=4, dropout=0.5), epochs=3, batch_size=8)
-    lanes = lanes_of(table, SIZES)
-    with_it = train(how, lanes, table, go_on).curves
+    tensors, how = classes(60), recipe(mlp.Settings(hidden_size=4, dropout=0.5), epochs=3, batch_size=8)
+    lanes = lanes_of(tensors, SIZES)
+    with_it = train(how, lanes, tensors, go_on).curves
     monkeypatch.setattr("tuner.training.loop._constant_baseline", lambda stacks, lanes: None)
-    without = train(how, lanes, table, go_on).curves
+    without = train(how, lanes, tensors, go_on).curves
     for name in ("train_loss", "loss", "score"):
         np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))

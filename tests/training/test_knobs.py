@@ -17,7 +17,7 @@ from twins import SGD, plain_model, scaled
 
 from tuner.models import mlp
 from tuner.training.fitting import build_stacks
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import train
 from tuner.training.losses import CrossEntropy, Huber, Mae
@@ -103,50 +103,50 @@ KNOBS = {  # name: training settings, and what the torch loop does
 @pytest.mark.parametrize("knob", KNOBS)
 def test_a_knob_is_torchs_own(knob):
     settings, theirs = KNOBS[knob]
-    table = classes()
-    (lane,) = lanes_of(table, [ROWS])
+    tensors = classes()
+    (lane,) = lanes_of(tensors, [ROWS])
     how = recipe(
         SMALL, "log_loss", **{"epochs": EPOCHS, "batch_size": 8, "optimizer": Sgd(learning_rate=0.1), **settings}
     )
-    (stack,) = build_stacks(how, [lane], table)
+    (stack,) = build_stacks(how, [lane], tensors)
     model = plain_model(stack, nn.ReLU())
-    x = scaled(table.dataset.features, lane.train)
-    expected = by_torch(model, lane, x, table.targets, **{"loss": nn.CrossEntropyLoss(), "optimizer": SGD, **theirs})
-    np.testing.assert_allclose(train(how, [lane], table, go_on).curves.train_loss[0], expected, rtol=2e-4)
+    x = scaled(tensors.dataset.features, lane.train)
+    expected = by_torch(model, lane, x, tensors.targets, **{"loss": nn.CrossEntropyLoss(), "optimizer": SGD, **theirs})
+    np.testing.assert_allclose(train(how, [lane], tensors, go_on).curves.train_loss[0], expected, rtol=2e-4)
 
 
 @pytest.mark.parametrize(("loss", "theirs"), [(Mae(), nn.L1Loss()), (Huber(delta=0.3), nn.HuberLoss(delta=0.3))])
 def test_a_loss_of_numbers_is_torchs_own(loss, theirs):
-    table = amounts()
-    (lane,) = lanes_of(table, [ROWS])
+    tensors = amounts()
+    (lane,) = lanes_of(tensors, [ROWS])
     how = recipe(SMALL, "rmse", **PLAIN, loss=loss)
-    (stack,) = build_stacks(how, [lane], table)
-    x, y = (scaled(values, lane.train) for values in (table.dataset.features, table.dataset.targets))
+    (stack,) = build_stacks(how, [lane], tensors)
+    x, y = (scaled(values, lane.train) for values in (tensors.dataset.features, tensors.dataset.targets))
     expected = by_torch(plain_model(stack, nn.ReLU()), lane, x, y, loss=theirs, optimizer=SGD)
-    np.testing.assert_allclose(train(how, [lane], table, go_on).curves.train_loss[0], expected, rtol=2e-4)
+    np.testing.assert_allclose(train(how, [lane], tensors, go_on).curves.train_loss[0], expected, rtol=2e-4)
 
 
 def test_balanced_classes_weigh_as_sklearn_says():
     """The last weights tell: the recorded training loss is not weighted."""
-    table = classes()
-    (lane,) = lanes_of(table, [ROWS])
-    targets = table.dataset.targets[lane.train]
+    tensors = classes()
+    (lane,) = lanes_of(tensors, [ROWS])
+    targets = tensors.dataset.targets[lane.train]
     weight = compute_class_weight("balanced", classes=np.arange(3), y=targets)
     how = recipe(
         SMALL, "log_loss", epochs=EPOCHS, batch_size=8, optimizer=Sgd(learning_rate=0.1), class_weight="balanced"
     )
-    (stack,) = build_stacks(how, [lane], table)
+    (stack,) = build_stacks(how, [lane], tensors)
     model = plain_model(stack, nn.ReLU())
-    x = scaled(table.dataset.features, lane.train)
+    x = scaled(tensors.dataset.features, lane.train)
     weighted = nn.CrossEntropyLoss(weight=torch.tensor(weight, dtype=torch.float32), reduction="none")
 
     def loss(outputs, y):
         return weighted(outputs, y).mean()  # the weights have mean 1 over the training rows
 
-    by_torch(model, lane, x, table.targets, loss=loss, optimizer=SGD)
-    curves = train(how, [lane], table, go_on).curves
+    by_torch(model, lane, x, tensors.targets, loss=loss, optimizer=SGD)
+    curves = train(how, [lane], tensors, go_on).curves
     rows = torch.from_numpy(lane.evaluations[0])
-    expected = nn.CrossEntropyLoss()(model(x[rows]), table.targets[rows]).item()
+    expected = nn.CrossEntropyLoss()(model(x[rows]), tensors.targets[rows]).item()
     assert curves.loss[0, -1] == pytest.approx(expected, rel=2e-4)
 
 
@@ -171,7 +171,7 @@ def test_weights_move_the_decision_as_far_in_batches_of_any_size(batch_size, how
     recipe_ = recipe(mlp.Settings(num_layers=0), "balanced_accuracy", epochs=epochs, batch_size=batch_size,
                      optimizer=Sgd(learning_rate=rate), **settings)  # fmt: skip
     lane = Lane(train_rows, (test_rows,), 0)
-    curves = train(recipe_, [lane], Table(dataset, CPU), go_on).curves
+    curves = train(recipe_, [lane], DatasetTensors(dataset, CPU), go_on).curves
     x = StandardScaler().fit(dataset.features[train_rows]).transform(dataset.features)
     theirs = LogisticRegression(class_weight="balanced", C=1e6).fit(x[train_rows], dataset.targets[train_rows])
     expected = balanced_accuracy_score(dataset.targets[test_rows], theirs.predict(x[test_rows]))
@@ -184,9 +184,9 @@ def test_weights_move_the_decision_as_far_in_batches_of_any_size(batch_size, how
 def test_on_a_stack_it_is_as_on_each_lane_alone(knob):
     more = {"input_noise": {"input_noise": 0.3}, "class_weight": {"class_weight": "balanced"}, "warmup": {"warmup": 2}}
     settings = KNOBS[knob][0] if knob in KNOBS else more[knob]
-    table = classes()
-    lanes = lanes_of(table, [40, 41, 25])
+    tensors = classes()
+    lanes = lanes_of(tensors, [40, 41, 25])
     how = recipe(SMALL, "log_loss", **{**PLAIN, **settings})
-    together = train(how, lanes, table, go_on).curves
+    together = train(how, lanes, tensors, go_on).curves
     for k, lane in enumerate(lanes):
-        assert_same_view(together, k, train(how, [lane], table, go_on).curves, rtol=0, atol=0)
+        assert_same_view(together, k, train(how, [lane], tensors, go_on).curves, rtol=0, atol=0)

@@ -21,7 +21,7 @@ from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
 from tuner.models.layers import Copies
 from tuner.training.fitting import build_stacks
-from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
+from tuner.training.lane_data import DatasetTensors, LaneData, as_read, shapes_of
 from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Sgd
@@ -44,8 +44,8 @@ def texts(rows=40, longest=9, seed=0):
 
 def read(dataset, train_rows, **wish):
     """What a lane that trains on these rows sees of all rows: codes (N, T) and lengths (N,)."""
-    table = Table(dataset, CPU).read_as(TrainingSettings(**wish))
-    codes, lengths = LaneData(table, [Lane(train_rows, (), 0)]).inputs(torch.arange(len(dataset))[None])
+    tensors = DatasetTensors(dataset, CPU).read_as(TrainingSettings(**wish))
+    codes, lengths = LaneData(tensors, [Lane(train_rows, (), 0)]).inputs(torch.arange(len(dataset))[None])
     return codes[0].numpy(), lengths[0].numpy()
 
 
@@ -83,24 +83,24 @@ def test_a_text_cut_by_the_setting_trains_as_one_cut_in_the_file():
     whole = texts()
     cut = changed(whole, codes=whole.features[:, :4].copy(), lengths=whole.lengths.clip(max=4))
     model = rnn.Settings(hidden_size=4, embedding_size=3)
-    lanes = lanes_of(Table(whole, CPU), [25, 26])
+    lanes = lanes_of(DatasetTensors(whole, CPU), [25, 26])
     found = [
-        train(recipe(model, epochs=2, **wish), lanes, Table(data, CPU), go_on).curves.loss
+        train(recipe(model, epochs=2, **wish), lanes, DatasetTensors(data, CPU), go_on).curves.loss
         for data, wish in ((whole, {"max_length": 4}), (cut, {}))
     ]
     np.testing.assert_array_equal(*found)
 
 
 def test_weights_of_rows_are_those_of_torchs_weighted_mean():
-    table = classes()
-    weights = np.random.default_rng(5).integers(0, 4, len(table.dataset)).astype(np.float32)
-    heavy = Table(changed(table.dataset, weights=weights), CPU)
-    (lane,) = lanes_of(table, [33])
+    tensors = classes()
+    weights = np.random.default_rng(5).integers(0, 4, len(tensors.dataset)).astype(np.float32)
+    heavy = DatasetTensors(changed(tensors.dataset, weights=weights), CPU)
+    (lane,) = lanes_of(tensors, [33])
     how = recipe(SMALL, "log_loss", epochs=EPOCHS, batch_size=8, optimizer=Sgd(learning_rate=0.1))
     (stack,) = build_stacks(how, [lane], heavy)
     model, batches = plain_model(stack, nn.ReLU()), Batches([lane], 8, CPU)
     heard = lane.train[weights[lane.train] > 0]
-    x, y, moves = scaled(table.dataset.features, heard), table.targets, SGD(model.parameters())
+    x, y, moves = scaled(tensors.dataset.features, heard), tensors.targets, SGD(model.parameters())
     for _ in range(EPOCHS):
         for rows, used in zip(batches.epoch(), batches.weights, strict=True):
             batch = rows[0][used[0] > 0]
@@ -111,49 +111,49 @@ def test_weights_of_rows_are_those_of_torchs_weighted_mean():
     rows = torch.from_numpy(lane.evaluations[0])
     losses = nn.CrossEntropyLoss(reduction="none")(model(x[rows]), y[rows]).detach().numpy()
     for where, counts in (("both", weights[lane.evaluations[0]]), ("training", None)):
-        data = Table(changed(heavy.dataset, weights_for=where), CPU)
+        data = DatasetTensors(changed(heavy.dataset, weights_for=where), CPU)
         curves = train(how, [lane], data, go_on).curves
         for curve in (curves.loss, curves.score):  # of log loss
             assert curve[0, -1] == pytest.approx(np.average(losses, weights=counts), rel=2e-4)
 
 
 def test_weights_for_scores_leave_training_as_it_is():
-    table = classes()
-    weights = np.random.default_rng(5).integers(0, 4, len(table.dataset)).astype(np.float32)
-    heavy = Table(changed(table.dataset, weights=weights, weights_for="scores"), CPU)
-    how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(table, [40, 41])
-    plain, weighted = (train(how, lanes, data, go_on).curves for data in (table, heavy))
+    tensors = classes()
+    weights = np.random.default_rng(5).integers(0, 4, len(tensors.dataset)).astype(np.float32)
+    heavy = DatasetTensors(changed(tensors.dataset, weights=weights, weights_for="scores"), CPU)
+    how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(tensors, [40, 41])
+    plain, weighted = (train(how, lanes, data, go_on).curves for data in (tensors, heavy))
     np.testing.assert_array_equal(plain.train_loss, weighted.train_loss)
     assert (plain.score != weighted.score).all()
 
 
 def test_equal_weights_change_nothing():
-    table = classes()
-    heavy = Table(changed(table.dataset, weights=np.full(60, 2.5, np.float32)), CPU)
-    how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(table, [40, 41])
-    losses = [train(how, lanes, data, go_on).curves.loss for data in (table, heavy)]
+    tensors = classes()
+    heavy = DatasetTensors(changed(tensors.dataset, weights=np.full(60, 2.5, np.float32)), CPU)
+    how, lanes = recipe(SMALL, "log_loss", epochs=2, batch_size=8), lanes_of(tensors, [40, 41])
+    losses = [train(how, lanes, data, go_on).curves.loss for data in (tensors, heavy)]
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_rows_that_weigh_nothing_are_as_if_they_were_not_there():
     """Neither in statistics, nor in the loss."""
-    table = amounts(rows=60)
-    targets, weights = table.dataset.targets.copy(), np.ones(60, np.float32)
+    tensors = amounts(rows=60)
+    targets, weights = tensors.dataset.targets.copy(), np.ones(60, np.float32)
     targets[::4], weights[::4] = 1e5, 0.0
-    heavy = changed(table.dataset, targets=targets, weights=weights)
+    heavy = changed(tensors.dataset, targets=targets, weights=weights)
     rows = np.flatnonzero(weights)[:30]
     found = fit(heavy, np.arange(60)), fit(heavy, np.flatnonzero(weights))
     assert found[0].target_scale == pytest.approx(found[1].target_scale)
     lane = Lane(np.sort(np.concatenate([rows, np.arange(0, 40, 4)])), (np.arange(57, 60),), 0)
-    curves = train(recipe(SMALL, "rmse", epochs=3, batch_size=8), [lane], Table(heavy, CPU), go_on).curves
+    curves = train(recipe(SMALL, "rmse", epochs=3, batch_size=8), [lane], DatasetTensors(heavy, CPU), go_on).curves
     assert np.isfinite(curves.loss).all() and curves.train_loss[0, -1] < 10
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_batches_of_rows_that_weigh_nothing_train_on(normalization):
-    table, weights = classes(), np.zeros(60, np.float32)
+    tensors, weights = classes(), np.zeros(60, np.float32)
     weights[::15] = 1.0
-    heavy = Table(changed(table.dataset, weights=weights, weights_for="training"), CPU)
+    heavy = DatasetTensors(changed(tensors.dataset, weights=weights, weights_for="training"), CPU)
     small = mlp.Settings(hidden_size=8, normalization=normalization)
     curves = train(recipe(small, "log_loss", epochs=2, batch_size=4), lanes_of(heavy, [40, 41]), heavy, go_on).curves
     assert np.isfinite(curves.loss).all() and np.isfinite(curves.train_loss).all()
@@ -176,7 +176,7 @@ def test_the_users_own_model_sees_every_row_of_a_batch_whatever_it_weighs():
     data = toy_dataset("toy", "classification", features, np.arange(10) % 2, (), ("y",), ("a", "b"), scale="none",
                    weights=(np.arange(10) % 2).astype(np.float32))  # fmt: skip
     how = Recipe(lambda s, k: Copies(Own, k, lambda out: out), TrainingSettings(epochs=1), METRICS["accuracy"])
-    train(how, [Lane(np.arange(8), (np.arange(8, 10),), 0)], Table(data, CPU), go_on)
+    train(how, [Lane(np.arange(8), (np.arange(8, 10),), 0)], DatasetTensors(data, CPU), go_on)
     assert {*seen} == set(range(8))
 
 

@@ -79,10 +79,10 @@ def test_warm_up_rises_to_where_the_schedule_begins_and_leaves_it_the_rest(case)
 
 @pytest.mark.parametrize(("rows", "together", "moves"), [(64, 4, 2), (60, 3, 3), (64, 99, 1)])
 def test_where_batches_are_put_together_a_schedule_counts_what_moves_the_weights(rows, together, moves):
-    table, epochs = classes(rows + 8, (3,)), 3
+    tensors, epochs = classes(rows + 8, (3,)), 3
     cycle = {"accumulate": together, "schedule": OneCycle(), "optimizer": Sgd(learning_rate=1.0), "batch_size": 8}
     how = recipe(mlp.Settings(), "log_loss", epochs=epochs, **cycle)
-    (stack,), found = build_stacks(how, lanes_of(table, [rows]), table), []
+    (stack,), found = build_stacks(how, lanes_of(tensors, [rows]), tensors), []
     step = stack._optimizer.step
     stack._optimizer.step = lambda weights, gradients, factor: (found.append(factor), step(weights, gradients, factor))
     for _ in range(epochs):

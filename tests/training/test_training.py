@@ -39,23 +39,23 @@ def slow_if(slow, *values):
 )
 def test_a_stack_equals_its_lanes_trained_alone(name, dropout, batch_size, patience):
     model, shape = MODELS[name]
-    table = classes(24, shape)
-    lanes = lanes_of(table, [16, 15, 12])
+    tensors = classes(24, shape)
+    lanes = lanes_of(tensors, [16, 15, 12])
     stopping = EarlyStopping(patience=patience) if patience else None
     epochs = 1 if batch_size == 1 else 5
     how = recipe(model.model_copy(update={"dropout": dropout}), epochs=epochs, batch_size=batch_size,
                  early_stopping=stopping, optimizer=Adam(learning_rate=0.01))  # fmt: skip
-    together = train(how, lanes, table, go_on).curves
+    together = train(how, lanes, tensors, go_on).curves
     for k, lane in enumerate(lanes):
-        assert_same_view(together, k, train(how, [lane], table, go_on).curves)
+        assert_same_view(together, k, train(how, [lane], tensors, go_on).curves)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_order_of_lanes_does_not_matter(dropout):
-    table = classes()
-    lanes = lanes_of(table, [40, 41, 39, 25])
+    tensors = classes()
+    lanes = lanes_of(tensors, [40, 41, 39, 25])
     how = recipe(SMALL.model_copy(update={"dropout": dropout}), epochs=6, batch_size=8)
-    forward, backward = train(how, lanes, table, go_on).curves, train(how, lanes[::-1], table, go_on).curves
+    forward, backward = train(how, lanes, tensors, go_on).curves, train(how, lanes[::-1], tensors, go_on).curves
     for k in range(4):
         assert_same_view(forward, k, backward, 3 - k)
 
@@ -91,28 +91,28 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_training_equals_a_plain_torch_loop(task, optimizer, batch_size):
-    table = classes() if task == "classification" else amounts()
+    tensors = classes() if task == "classification" else amounts()
     metric, loss = {"classification": ("log_loss", nn.CrossEntropyLoss()), "regression": ("rmse", nn.MSELoss())}[task]
-    (lane,) = lanes_of(table, [33])
+    (lane,) = lanes_of(tensors, [33])
     settings, build = OPTIMIZERS[optimizer]
     how = recipe(SMALL, metric, epochs=4, batch_size=batch_size, weight_decay=0.01, optimizer=settings)
-    (stack,) = build_stacks(how, [lane], table)
+    (stack,) = build_stacks(how, [lane], tensors)
     model = plain_model(stack, nn.ReLU())
-    x, y = scaled(table.dataset.features, lane.train), table.targets
+    x, y = scaled(tensors.dataset.features, lane.train), tensors.targets
     if task == "regression":
-        y = scaled(table.dataset.targets, lane.train)
+        y = scaled(tensors.dataset.targets, lane.train)
     training, validation = by_hand(model, build(model.parameters(), 0.01), loss, x, y, lane, batch_size, 4)
-    curves = train(how, [lane], table, go_on).curves
+    curves = train(how, [lane], tensors, go_on).curves
     np.testing.assert_allclose(curves.train_loss[0], training, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(curves.loss[0], validation, rtol=1e-4, atol=1e-5)
 
 
 def test_regression_is_scored_in_the_targets_own_units():
-    table = amounts()
-    (lane,) = lanes_of(table, [35])
+    tensors = amounts()
+    (lane,) = lanes_of(tensors, [35])
     how = recipe(mlp.Settings(num_layers=0), "rmse", epochs=200, batch_size="full", optimizer=Adam(learning_rate=0.05))
-    score = train(how, [lane], table, go_on).curves.score[0, -1]
-    x, y = table.dataset.features, table.dataset.targets.astype(np.float64)
+    score = train(how, [lane], tensors, go_on).curves.score[0, -1]
+    x, y = tensors.dataset.features, tensors.dataset.targets.astype(np.float64)
     design = np.c_[np.ones(len(x)), x]
     weights, *_ = np.linalg.lstsq(design[lane.train], y[lane.train], rcond=None)
     errors = (design @ weights - y)[lane.evaluations[0]]
@@ -122,13 +122,13 @@ def test_regression_is_scored_in_the_targets_own_units():
 @pytest.mark.parametrize("hidden_size", [1, 2, 5, 16])
 @pytest.mark.parametrize("features", [2, 3, 5, 16])  # so few that BLAS rounds differently for different numbers of rows
 def test_several_row_sets_are_scored_to_the_bit_as_if_each_were_the_only_one(features, hidden_size):
-    table = classes(500, (features,))
+    tensors = classes(500, (features,))
     rows = np.random.default_rng(0).permutation(500)
     sets = (rows[40:45], rows[45:160], rows[200:500])
     how = recipe(mlp.Settings(hidden_size=hidden_size), "log_loss", epochs=2, batch_size=8)
-    both = train(how, [Lane(rows[:40], sets, 5)], table, go_on).curves
+    both = train(how, [Lane(rows[:40], sets, 5)], tensors, go_on).curves
     for number, one in enumerate(sets):
-        alone = train(how, [Lane(rows[:40], (one,), 5), Lane(rows[:39], (one[:-1],), 6)], table, go_on).curves
+        alone = train(how, [Lane(rows[:40], (one,), 5), Lane(rows[:39], (one[:-1],), 6)], tensors, go_on).curves
         assert_same_view(both, number, alone, rtol=0, atol=0)
 
 
@@ -140,12 +140,12 @@ def test_several_row_sets_are_scored_to_the_bit_as_if_each_were_the_only_one(fea
     ids=["mish", "sigmoid", "gru", "rnn"],
 )  # fmt: skip
 def test_a_lane_is_the_same_to_the_bit_wherever_it_stands(model, batch_size):
-    table = classes(64, (3, 5))  # torch rounds the last numbers of a tensor otherwise than the rest
+    tensors = classes(64, (3, 5))  # torch rounds the last numbers of a tensor otherwise than the rest
     how = recipe(model, "log_loss", epochs=2, batch_size=batch_size)
-    lanes = lanes_of(table, [40] * 5)
-    together = train(how, lanes, table, go_on).curves
+    lanes = lanes_of(tensors, [40] * 5)
+    together = train(how, lanes, tensors, go_on).curves
     for chosen in ([4, 0], [1, 2, 3], [3, 4, 1, 0, 2]):
-        other = train(how, [lanes[i] for i in chosen], table, go_on).curves
+        other = train(how, [lanes[i] for i in chosen], tensors, go_on).curves
         for place, position in enumerate(chosen):
             assert_same_view(other, place, together, position, rtol=0, atol=0)
 
@@ -154,8 +154,8 @@ def overfitting(patience):
     stopping = EarlyStopping(patience=patience) if patience else None
     how = recipe(mlp.Settings(hidden_size=64, num_layers=2), "log_loss", epochs=25, batch_size=8,
                  early_stopping=stopping, optimizer=Adam(learning_rate=0.02))  # fmt: skip
-    table = classes()
-    return train(how, lanes_of(table, [30, 31, 45]), table, go_on)
+    tensors = classes()
+    return train(how, lanes_of(tensors, [30, 31, 45]), tensors, go_on)
 
 
 @pytest.mark.parametrize("worth_leaving", [0.0, 0.75])
@@ -180,21 +180,21 @@ def test_the_judge_sees_the_scores_that_would_count_and_can_end_the_training():
         heard.append(curves.counting)
         return np.full(3, epoch < 4)
 
-    table = classes()
+    tensors = classes()
     how = recipe(SMALL, "log_loss", epochs=10, batch_size=8, early_stopping=EarlyStopping(patience=5))
-    scores = train(how, lanes_of(table, [30, 31, 45]), table, judge).curves.score
+    scores = train(how, lanes_of(tensors, [30, 31, 45]), tensors, judge).curves.score
     assert scores.shape == (3, 4)
     np.testing.assert_array_equal(heard, [scores[:, : e + 1].min(axis=1) for e in range(4)])
 
 
 def test_a_view_that_is_no_longer_wanted_ends_and_the_others_do_not_notice():
-    table = classes()
-    lanes = lanes_of(table, [30, 31, 45], sets=2)
+    tensors = classes()
+    lanes = lanes_of(tensors, [30, 31, 45], sets=2)
     how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
     ends = np.array([1, 6, 6, 2, 3, 3])
 
-    undisturbed = train(how, lanes, table, go_on).curves
-    curves = train(how, lanes, table, lambda epoch, curves: epoch < ends).curves
+    undisturbed = train(how, lanes, tensors, go_on).curves
+    curves = train(how, lanes, tensors, lambda epoch, curves: epoch < ends).curves
     assert np.isfinite(curves.score).sum(axis=1).tolist() == curves.best.tolist() == ends.tolist()
     assert np.isfinite(curves.train_loss).sum(axis=1).tolist() == [6, 6, 3]
     for name in ("train_loss", "loss", "score"):
@@ -204,16 +204,16 @@ def test_a_view_that_is_no_longer_wanted_ends_and_the_others_do_not_notice():
 
 
 def test_a_refit_is_the_same_training_scored_once_at_its_end():
-    table = classes()
-    lanes = lanes_of(table, [39, 40, 38, 40], sets=2)
+    tensors = classes()
+    lanes = lanes_of(tensors, [39, 40, 38, 40], sets=2)
     how = recipe(SMALL.model_copy(update={"dropout": 0.3}), "log_loss", epochs=6, batch_size=8)
     epochs = []
-    alone = train_fixed_epochs(how, replace(lanes[1], held_out=lanes[1].held_out[1:]), table, 6, epochs.append)
-    whole = train(how, lanes, table, go_on, keep=[3])  # the second row set of the second lane
+    alone = train_fixed_epochs(how, replace(lanes[1], held_out=lanes[1].held_out[1:]), tensors, 6, epochs.append)
+    whole = train(how, lanes, tensors, go_on, keep=[3])  # the second row set of the second lane
     assert alone.train_loss.tolist() == whole.curves.train_loss[1].tolist()
     assert alone.score == whole.curves.score[3, -1]
     assert alone.outputs.tolist() == whole.outputs[3][-1].tolist()
-    shared = whole.readings.of(1, 3, 6)
+    shared = whole.layer_statistics.of(1, 3, 6)
     assert (alone.reading.layers, alone.reading.relus) == (shared.layers, shared.relus)
     assert alone.reading.norms.tolist() == shared.norms.tolist() and (shared.norms > 0).all()
     assert alone.reading.dead.tolist() == shared.dead.tolist()
@@ -230,9 +230,9 @@ REASON = r"^the (training|validation) loss is not a finite number in epoch \d+$"
 
 
 def test_a_diverging_training_says_of_every_view_what_stopped_being_a_number_and_when():
-    table = amounts()
+    tensors = amounts()
     how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
-    curves = train(how, lanes_of(table, [30, 31], sets=2), table, go_on).curves
+    curves = train(how, lanes_of(tensors, [30, 31], sets=2), tensors, go_on).curves
     assert sorted(curves.broken) == [0, 1, 2, 3]
     assert curves.loss.shape[1] == max(epoch for epoch, _ in curves.broken.values()) < 60
     for epoch, reason in curves.broken.values():
@@ -241,10 +241,10 @@ def test_a_diverging_training_says_of_every_view_what_stopped_being_a_number_and
 
 
 def test_a_diverging_refit_raises():
-    table = amounts()
+    tensors = amounts()
     how = recipe(SMALL, "rmse", epochs=60, batch_size=4, optimizer=Sgd(learning_rate=100.0))
     with pytest.raises(Diverged, match=REASON):
-        train_fixed_epochs(how, lanes_of(table, [30])[0], table, 60, lambda epoch: None)
+        train_fixed_epochs(how, lanes_of(tensors, [30])[0], tensors, 60, lambda epoch: None)
 
 
 def test_parameters_counts_one_lane():
@@ -300,10 +300,10 @@ def test_no_step_waits_for_the_accelerator(model, monkeypatch):
     for name in ("cpu", "numpy", "item", "tolist", "to", "nonzero", "__bool__", "__float__", "__int__"):
         original = getattr(torch.Tensor, name)
         monkeypatch.setattr(torch.Tensor, name, lambda *a, f=original, **k: waits.append(f) or f(*a, **k))
-    table = classes(64, (4,) if model is SMALL else (3, 4))
+    tensors = classes(64, (4,) if model is SMALL else (3, 4))
     counts = []
     for batch_size in (4, 32):
-        (stack,) = build_stacks(recipe(model, batch_size=batch_size), lanes_of(table, [48] * 3), table)
+        (stack,) = build_stacks(recipe(model, batch_size=batch_size), lanes_of(tensors, [48] * 3), tensors)
         waits.clear()
         stack.train_epoch()
         counts.append(len(waits))

@@ -18,7 +18,7 @@ from tuner.models import rnn
 from tuner.report import load
 from tuner.report.prediction_tables import summaries
 from tuner.report.predictions import predictions
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Adam
@@ -114,7 +114,7 @@ def test_the_tables_of_classes_are_those_of_repeated_rows(tmp_path):
     _, results, _ = study(tmp_path, "accuracy")
     found = predictions(results)
     times = found.weights.astype(int)
-    truth, said, outputs = (each.repeat(times, axis=0) for each in (found.truth, found.said, found.outputs))
+    truth, said, outputs = (each.repeat(times, axis=0) for each in (found.truth, found.predicted_codes, found.outputs))
     np.testing.assert_array_equal(found.confusion_matrix.counts, sk.confusion_matrix(truth, said))
     confidence, right = softmax(outputs, axis=1).max(axis=1), truth == said
     bins = np.minimum((confidence * 10).astype(int), 9)
@@ -266,6 +266,6 @@ def test_the_training_curve_of_positions_counts_their_rows_by_weight():
         settings = rnn.Settings(hidden_size=8)
         recipe = Recipe(lambda s, k, settings=settings: rnn.build(settings, s, k), how, METRICS["accuracy"])
         lane = Lane(np.arange(50), (np.arange(50, 60),), 0)
-        curves = train(recipe, [lane], Table(data, torch.device("cpu")), lambda e, c: np.ones(1, bool)).curves
+        curves = train(recipe, [lane], DatasetTensors(data, torch.device("cpu")), lambda e, c: np.ones(1, bool)).curves
         losses.append(curves.train_loss[0, -1])
     assert losses[1] < 0.2 < losses[0]

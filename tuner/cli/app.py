@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status, studies
 from tuner.cli import list as list_
 from tuner.cli.console import error_text, forget_stdout, not_written
-from tuner.cli.signals import Interrupted, exit_code, heard
+from tuner.cli.signals import Interrupted, exit_code, handle_signals
 from tuner.errors import LimitReached, StorageError, TunerError, lacking
 from tuner.escapes import line, visible
 
@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. Every expected error ends here, in one `error:` line."""
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
-        with heard():
+        with handle_signals():
             _check_place()
             code = app(rest, prog_name="tuner", standalone_mode=False)
             sys.stdout.flush()
@@ -101,8 +101,8 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
     elif isinstance(error, OSError) and error.filename is not None:
         error = StorageError(f"{error.filename}: {error.strerror}", "check the path and its permissions")
     if isinstance(error, LimitReached):
-        cure = f"\n  = {line(error.hint)}" if error.hint else ""
-        _say(f"stopped: {line(error.message)}{saved}{cure}")
+        hint = f"\n  = {line(error.hint)}" if error.hint else ""
+        _say(f"stopped: {line(error.message)}{saved}{hint}")
     elif isinstance(error, Interrupted):
         _say(f"{error}{saved}")
     elif isinstance(error, TunerError):

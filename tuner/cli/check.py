@@ -22,12 +22,12 @@ def command(
     """
     from tuner.cli.console import clock, console
     from tuner.cli.spaces import find
-    from tuner.search.machine import devices, room_of
+    from tuner.search.machine import devices, memory_budget_of
     from tuner.search.prepare import prepare
-    from tuner.search.sizes import check_room
+    from tuner.search.sizes import check_memory
 
     prepared = prepare(find(file))
-    prepared = check_room(prepared, room_of(prepared.experiment.limits, devices("auto")))
+    prepared = check_memory(prepared, memory_budget_of(prepared.experiment.limits, devices("auto")))
     to = console()
     for warning in prepared.warnings:
         to.print(warning, markup=False, soft_wrap=True)
@@ -65,7 +65,7 @@ def _plan(prepared: Prepared) -> list[str]:
         f"space     {counted(len(experiment.space.parameters), 'parameter')}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
         *(f"filled    {words}, from the data" for words in filled(dataset, prepared.own_models)),
-        *([f"size      {prepared.tried.sizes.words()}"] if prepared.tried.sizes else []),
+        *([f"size      {prepared.checked.sizes.words()}"] if prepared.checked.sizes else []),
         f"chains    {', '.join(c.name for c in chains)}",
         f"folds     {', '.join(str(len(c.folds)) for c in chains)} inner folds; "
         f"{len(chains[0].folds[0].train):,} rows train, {len(chains[0].folds[0].validation):,} validate"

@@ -76,8 +76,8 @@ def not_written(error: OSError) -> StorageError:
 
 def width() -> int:
     """The columns to use: those of the terminal, or 100 without one."""
-    wished = os.environ.get("COLUMNS", "")
-    columns = int(wished) if wished.isdigit() else shutil.get_terminal_size((100, 24)).columns
+    requested = os.environ.get("COLUMNS", "")
+    columns = int(requested) if requested.isdigit() else shutil.get_terminal_size((100, 24)).columns
     return max(columns, 40)
 
 

@@ -73,7 +73,7 @@ def _train(study: Path, name: str, device: str, trust: bool) -> None:
         results = load(study, name)
         chosen = results.deployed
         assert chosen is not None
-        with progress() as heard:
-            points = size_curve(as_stored(results.study, trusted=trust), chosen, devices(device)[0], heard)
+        with progress() as report_progress:
+            points = size_curve(as_stored(results.study, trusted=trust), chosen, devices(device)[0], report_progress)
         with closing(Store(study, held=held, busy=_wait)) as store:
             store.keep(name, SizeCurve(chosen.number, tuple(points)))

@@ -40,14 +40,14 @@ def command(
         raise UsageError(
             f"--target is for a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
         )
-    dataset, said = _space(what) if _is_space(what) else _source(what, target)
+    dataset, notes = _space(what) if _is_space(what) else _source(what, target)
     found, to = describe(dataset), console()
     width = max(len(name) for name, _ in found.facts)
-    parts: list[Table | str] = [*said, *(f"{name:<{width}}  {text}" for name, text in found.facts)]
+    parts: list[Table | str] = [*notes, *(f"{name:<{width}}  {text}" for name, text in found.facts)]
     levels = BARS if to.encoding.startswith("utf") else PLAIN
     parts += ["", _table("Target", found.targets, levels)]
     parts += [_table("Features", found.features, levels)] if found.features else []
-    parts += [f"look at this: {suspicion}" for suspicion in found.suspicions]
+    parts += [f"look at this: {warning}" for warning in found.warnings]
     try:
         check(dataset)
     except DataError as error:
@@ -85,17 +85,17 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
 
     own = {"name": what, **({"target": target} if target else {})}
     settings, assumed = (own, None) if by_name else guess(Path(what), target)
-    said = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
+    text = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
     with UserCode(Path()) as code:
         try:
-            wish = catalogue(code).datasets[settings["name"]](**settings)
+            requested = catalogue(code).datasets[settings["name"]](**settings)
         except ValidationError as error:
             wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
-            cure = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
-            raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", cure) from error
-        dataset = loaded(wish, Path(), code)
+            hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
+            raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error
+        dataset = loaded(requested, Path(), code)
     series = as_series(settings) if settings["name"] == "table" else None
-    return dataset, [*said, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
+    return dataset, [*text, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
 
 
 def _flow(settings: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from tuner.experiment.records import TrialRecord
 from tuner.experiment.selection import refit_epochs
 
 if TYPE_CHECKING:
-    from tuner.cli.reporters import Begun, Ended
+    from tuner.cli.reporters import SearchEnd, SearchStart
     from tuner.search.events import Event, Finished
 
 
@@ -26,7 +26,7 @@ class JsonLines:
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         self._out(json.dumps({"event": event, "time": now, **values}))
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: SearchStart) -> None:
         """Print the event `started`."""
         prepared, options = begun.prepared, begun.options
         self._say(
@@ -39,7 +39,7 @@ class JsonLines:
             warnings=list(prepared.warnings),
         )
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Print an event `trial`, `refit`, `chain` or `note`."""
         from tuner.search.events import ChainDone, Finished, Note
 
@@ -62,7 +62,7 @@ class JsonLines:
         else:
             self._say("refit", **common, epochs=record.epochs)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: SearchEnd) -> None:
         """Print the event `stopped`."""
         results = ended.results
         score = results.score if results else None

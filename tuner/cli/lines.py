@@ -9,7 +9,7 @@ from tuner.experiment.records import TrialRecord
 from tuner.report.tables import counted
 
 if TYPE_CHECKING:
-    from tuner.cli.reporters import Begun, Ended
+    from tuner.cli.reporters import SearchEnd, SearchStart
     from tuner.search.chain import Chain
     from tuner.search.events import Event, Finished
     from tuner.search.prepare import Prepared
@@ -22,13 +22,13 @@ class Lines:
         self._say = say
         self._metric = ""
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: SearchStart) -> None:
         """Print the warnings, and a line that describes the search."""
         self._metric = begun.prepared.metric.name
         for text in (*begun.prepared.warnings, opening(begun)):
             self._say(text)
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Print a line about an event."""
         from tuner.search.events import ChainDone, Finished, Note
 
@@ -40,12 +40,12 @@ class Lines:
         elif isinstance(event, Note):
             self._say(event.text)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: SearchEnd) -> None:
         """Print the last line."""
         self._say(ended.line)
 
 
-def opening(begun: Begun) -> str:
+def opening(begun: SearchStart) -> str:
     """A line that describes the search that begins."""
     prepared, options = begun.prepared, begun.options
     experiment, chains = prepared.experiment, prepared.plan.chains

@@ -12,7 +12,7 @@ from tuner.experiment.records import TrialRecord
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
-    from tuner.cli.reporters import Begun, Ended
+    from tuner.cli.reporters import SearchEnd, SearchStart
     from tuner.search.events import Event, Tick
 
 
@@ -28,14 +28,14 @@ class Live:
         self._metric = ""
         self._live = RichLive(console=to, auto_refresh=False)
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: SearchStart) -> None:
         """Print the warnings and a line that describes the search, and start the table."""
         self._metric = begun.prepared.metric.name
         for text in (*begun.prepared.warnings, opening(begun)):
             self._print(text)
         self._live.start()
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Show an event."""
         from tuner.search.events import Finished, Note, Tick
 
@@ -46,7 +46,7 @@ class Live:
         elif isinstance(event, Tick):
             self._live.update(self._view(event), refresh=True)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: SearchEnd) -> None:
         """Stop the table, and print the last line."""
         self._live.stop()
         self._print(ended.line)
@@ -86,7 +86,7 @@ class Live:
 
     def _time_left(self, trials: int, limit: float | None) -> str:
         elapsed = time.monotonic() - self._start
-        said = f"{clock(elapsed)} so far"
+        text = f"{clock(elapsed)} so far"
         if self._finished:
-            said += f", about {clock(elapsed / self._finished * trials)} left"
-        return said if limit is None else f"{said}; stops in {clock(limit)}"
+            text += f", about {clock(elapsed / self._finished * trials)} left"
+        return text if limit is None else f"{text}; stops in {clock(limit)}"

@@ -32,7 +32,7 @@ LOG_BYTES, LOG_FILES = 5_000_000, 4  # a log is rotated at this size, and as man
 
 
 @dataclass(frozen=True)
-class Begun:
+class SearchStart:
     """A search is about to begin."""
 
     prepared: Prepared
@@ -45,7 +45,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Ended:
+class SearchEnd:
     """A search has ended, for any reason; `line` is its result in one line."""
 
     code: int
@@ -57,9 +57,9 @@ class Ended:
 class Reporter(Protocol):
     """Reports the events of a search somewhere."""
 
-    def begin(self, begun: Begun) -> None: ...
-    def hear(self, event: Event) -> None: ...
-    def end(self, ended: Ended) -> None: ...
+    def begin(self, begun: SearchStart) -> None: ...
+    def handle(self, event: Event) -> None: ...
+    def end(self, ended: SearchEnd) -> None: ...
 
 
 class Reporters:
@@ -77,7 +77,7 @@ class Reporters:
         self._listening = self._listeners(quiet, json)
         prints = io.StringIO() if quiet else sys.stderr if json else sys.stdout
         self._aside = redirect_stdout(prints)  # output of a model must not mix with JSON lines, or appear with --quiet
-        self._begun: Begun | None = None
+        self._begun: SearchStart | None = None
 
     def _listeners(self, quiet: bool, json: bool) -> list[Reporter]:
         found: list[Reporter] = [Lines(self._log.info)] if self._log else []
@@ -101,7 +101,7 @@ class Reporters:
         """Report that the search begins."""
         if self._path:
             self._check_log(self._path, prepared)
-        self._begun = Begun(prepared, options)
+        self._begun = SearchStart(prepared, options)
         for each in self._listening:
             each.begin(self._begun)
 
@@ -113,10 +113,10 @@ class Reporters:
             self._log = None
             raise
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Report an event."""
         for each in self._listening:
-            each.hear(event)
+            each.handle(event)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,7 +142,7 @@ class Reporters:
             raise not_written(self._output.trouble)
 
 
-def _ended(begun: Begun, error: BaseException | None) -> Ended:
+def _ended(begun: SearchStart, error: BaseException | None) -> SearchEnd:
     from tuner.report.results import load
     from tuner.report.words import summary
 
@@ -152,9 +152,9 @@ def _ended(begun: Begun, error: BaseException | None) -> Ended:
         results = None
     result = summary(results) if results else f"{begun.name}: nothing is saved"
     if error is None:
-        return Ended(0, None, f"{result}; tuner report {quote(str(begun.options.study))}", results)
+        return SearchEnd(0, None, f"{result}; tuner report {quote(str(begun.options.study))}", results)
     reason = error.message if isinstance(error, TunerError) else str(error)
-    return Ended(exit_code(error), reason, f"{result} ({reason})", results)
+    return SearchEnd(exit_code(error), reason, f"{result} ({reason})", results)
 
 
 class _LogFile(RotatingFileHandler):

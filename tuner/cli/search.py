@@ -90,19 +90,19 @@ def _search(path: Path, options: SearchOptions, reporters: Reporters, sure: bool
             start_forkserver()
             empty = stack.enter_context(empty_storage()) if new else None
         from tuner.search.driver import search
-        from tuner.search.machine import devices, room_of
+        from tuner.search.machine import devices, memory_budget_of
         from tuner.search.prepare import prepare
-        from tuner.search.sizes import check_room
+        from tuner.search.sizes import check_memory
 
         prepared = prepare(path, options=options)
-        prepared = check_room(prepared, room_of(prepared.experiment.limits, devices(options.device)))
+        prepared = check_memory(prepared, memory_budget_of(prepared.experiment.limits, devices(options.device)))
         if not sure:
-            options = replace(options, agreed=_agreed(options, options.name or prepared.experiment.name))
+            options = replace(options, agreed=_confirm_deletion(options, options.name or prepared.experiment.name))
         reporters.begin(prepared, options)
-        search(prepared, options, reporters.hear, empty)
+        search(prepared, options, reporters.handle, empty)
 
 
-def _agreed(options: SearchOptions, name: str) -> int:
+def _confirm_deletion(options: SearchOptions, name: str) -> int:
     """The number of trials that the user agrees to delete. Raises `UsageError` without a yes."""
     from tuner.cli.studies import confirm
     from tuner.store import holds_something, read

@@ -33,7 +33,7 @@ def exit_code(error: BaseException | None) -> int:
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def handle_signals() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, once; a second one ends the process at once.
 
     During an import the exception is delayed: Python drops exceptions in some import callbacks (1 in 60 interruptions
@@ -42,7 +42,7 @@ def heard() -> Iterator[None]:
     """
     interrupted: Interrupted | None = None
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         for other in watched:
             signal.signal(other, signal.SIG_DFL)
@@ -56,7 +56,7 @@ def heard() -> Iterator[None]:
     # ignored signals stay ignored: nohup, and shells that put a job in the background
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in handled if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, hear) for number in (*watched, signal.SIGALRM)}
+    before = {number: signal.signal(number, handle) for number in (*watched, signal.SIGALRM)}
     try:
         yield
     except Exception as error:

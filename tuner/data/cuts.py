@@ -88,8 +88,8 @@ class RandomSplit:
 
     def __init__(self, resampling: Resampling, dataset: Dataset) -> None:
         self._seed, self._dataset = resampling.seed, dataset
-        wish = resampling.stratify
-        self._stratify = dataset.task in STRATIFIED if wish == "auto" else wish
+        requested = resampling.stratify
+        self._stratify = dataset.task in STRATIFIED if requested == "auto" else requested
         if self._stratify and dataset.task not in STRATIFIED:
             text = f"resampling.stratify needs classes or labels, and {dataset.name} is a {dataset.task} task"
             raise DataError(text, "leave stratify out")
@@ -128,7 +128,7 @@ class RandomSplit:
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
         """The parts that may be trained on if part `index` is tested."""
-        return [part for place, part in enumerate(parts) if place != index]
+        return [part for position, part in enumerate(parts) if position != index]
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
         """Splits of the rows, of which `share` is scored."""

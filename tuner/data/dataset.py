@@ -133,7 +133,7 @@ class Dataset:
         """The weights of these rows (V,) in a score."""
         return np.ones(len(rows)) if self.score_weights is None else self.score_weights[rows]
 
-    def truth(self) -> str:
+    def targets_digest(self) -> str:
         """A hash of the targets and their weights in scores: equal if two data sets have the same targets in the same
         rows, whatever their features."""
         return _digest(self.targets, *(() if self.score_weights is None else (self.score_weights,))).hexdigest()
@@ -160,22 +160,22 @@ def _digest(*arrays: NDArray[Any]) -> hashlib.blake2b:
 def arrays_of(part: DataclassInstance, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
     """Every array of a data set, or of a part of it, by its path, such as `inputs.values`."""
     for each in fields(part):
-        value, place = getattr(part, each.name), f"{path}{each.name}"
+        value, key = getattr(part, each.name), f"{path}{each.name}"
         if isinstance(value, np.ndarray):
-            yield place, value
+            yield key, value
         elif is_dataclass(value) and not isinstance(value, type):
-            yield from arrays_of(value, f"{place}.")
+            yield from arrays_of(value, f"{key}.")
 
 
 def with_arrays(part: Part, arrays: Mapping[str, NDArray[Any]], path: str = "") -> Part:
     """The same with other arrays at these paths."""
     changed: dict[str, Any] = {}
     for each in fields(part):
-        value, place = getattr(part, each.name), f"{path}{each.name}"
-        if place in arrays:
-            changed[each.name] = arrays[place]
+        value, key = getattr(part, each.name), f"{path}{each.name}"
+        if key in arrays:
+            changed[each.name] = arrays[key]
         elif is_dataclass(value) and not isinstance(value, type):
-            changed[each.name] = with_arrays(value, arrays, f"{place}.")
+            changed[each.name] = with_arrays(value, arrays, f"{key}.")
     return replace(part, **changed)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import SPECIAL, Ids, Numbers, Rows, Tokens
-from tuner.data.precision import warnings
+from tuner.data.precision import warnings as precision_warnings
 from tuner.data.roles import NEVER_TESTED, Roles
 from tuner.data.target import PerPosition, Text
 from tuner.metrics.parts.sums import IGNORED
@@ -41,29 +41,27 @@ class Description:
     facts: tuple[tuple[str, str], ...]
     features: tuple[Column, ...]
     targets: tuple[Column, ...]
-    suspicions: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def describe(dataset: Dataset) -> Description:
     """Describe a data set, before it is split."""
     read = list(_features(dataset))
-    suspicions = (*_target_leaks(dataset, read), *_similar_classes(dataset), *_constant_columns(read))
+    warnings = (*_target_leaks(dataset, read), *_similar_classes(dataset), *_constant_columns(read))
     if dataset.roles.until is None:  # windows of a series count on, and overlap
-        suspicions += (*_row_numbers(dataset, read), *_repeated_rows(dataset))
-    columns, said = (
-        tuple(column for column, _ in read),
-        (*suspicions, *dataset.notes, *warnings(dataset.numbers), *dataset.hints),
-    )
-    return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), said)
+        warnings += (*_row_numbers(dataset, read), *_repeated_rows(dataset))
+    warnings += (*dataset.notes, *precision_warnings(dataset.numbers), *dataset.hints)
+    columns = tuple(column for column, _ in read)
+    return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), warnings)
 
 
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     shape = "×".join(str(size) for size in dataset.features.shape[1:])
     yield "rows", f"{len(dataset):,} of {shape} ({dataset.layout})"
     yield "task", dataset.task
-    for place, words in enumerate(dataset.vocabularies):
+    for index, words in enumerate(dataset.vocabularies):
         inputs = dataset.inputs
-        what = f"different values of {inputs.name(place)}" if isinstance(inputs, Ids) else "different tokens"
+        what = f"different values of {inputs.name(index)}" if isinstance(inputs, Ids) else "different tokens"
         yield "vocabulary", f"{len(words) - SPECIAL:,} {what}"
     if dataset.lengths is not None:
         low, middle, high = (int(np.quantile(dataset.lengths, share)) for share in (0, 0.5, 1))
@@ -101,37 +99,37 @@ def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] |
         common = [inputs.words[code] for code in codes[np.argsort(-counts, kind="stable")][:BINS]]
         yield Column("tokens of a row", "text", 0, " ".join(common), _bins(lengths)), None
     elif isinstance(inputs, Ids):
-        for place, words in enumerate(inputs.vocabularies):
-            own = inputs.codes[:, place]
-            yield _category(inputs.name(place), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
+        for index, words in enumerate(inputs.vocabularies):
+            own = inputs.codes[:, index]
+            yield _category(inputs.name(index), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
     yield from _numbers(dataset.numbers)
 
 
 def _numbers(numbers: Numbers) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
-    array, runs, place = numbers.values, {run.start: run for run in numbers.categories}, 0
+    array, runs, index = numbers.values, {run.start: run for run in numbers.categories}, 0
     used = None if numbers.lengths is None else np.arange(array.shape[1]) < numbers.lengths[:, None]
-    while place < array.shape[numbers.axis]:
-        run = runs.get(place)
+    while index < array.shape[numbers.axis]:
+        run = runs.get(index)
         if run is not None:
             one_hot, names = array[:, run], [numbers.name(i).rpartition("=") for i in range(run.start, run.stop)]
             codes = np.where(np.isnan(one_hot[:, 0]), -1, np.nan_to_num(one_hot).argmax(axis=1))
             levels = [level for _, _, level in names]
             yield _category(names[0][0], levels, codes, int((codes < 0).sum())), codes.astype(np.float64)
-            place = run.stop
+            index = run.stop
             continue
-        values = np.moveaxis(array, numbers.axis, 0)[place]  # no copy: of wide data all columns are held at once
-        if numbers.offsets is not None and numbers.offsets[place]:
-            values = values + numbers.offsets[place]
+        values = np.moveaxis(array, numbers.axis, 0)[index]  # no copy: of wide data all columns are held at once
+        if numbers.offsets is not None and numbers.offsets[index]:
+            values = values + numbers.offsets[index]
         shown = values if used is None else values[used]
-        yield _number(numbers.name(place), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
-        place += 1
+        yield _number(numbers.name(index), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
+        index += 1
 
 
 def _targets(dataset: Dataset) -> Iterator[Column]:
     target = dataset.target
     if isinstance(target, PerPosition | Text) and target.task in ("language", "translation"):
-        asked = target.values[target.values != IGNORED]
-        yield Column(target.names[0], "text", 0, f"{len(target.classes):,} tokens, {asked.size:,} asked", ())
+        labelled = target.values[target.values != IGNORED]
+        yield Column(target.names[0], "text", 0, f"{len(target.classes):,} tokens, {labelled.size:,} asked", ())
     elif target.classes:
         codes = target.values[target.values != IGNORED].astype(np.int64)
         yield _category(target.names[0], target.classes, codes, 0)
@@ -186,12 +184,12 @@ def _target_leaks(dataset: Dataset, read: Read) -> Iterator[str]:
         values = values.astype(np.float64)
         if dataset.classes:
             pairs = pd.DataFrame({"value": values, "class": target}).dropna().drop_duplicates()
-            told = not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(dataset) / 2
+            leaks = not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(dataset) / 2
         else:
             known = np.isfinite(values) & np.isfinite(target)
             varied = known.sum() > 2 and values[known].std() > 0 and target[known].std() > 0
-            told = varied and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - 1e-9
-        if told:
+            leaks = varied and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - 1e-9
+        if leaks:
             text = f"column '{column.name}' determines the target in every row (a leak?)"
             yield f"{text}; drop it if it is not known beforehand"
 

@@ -67,11 +67,11 @@ class TimeSeriesSplit:
             raise DataError(text, "fewer folds, or more rows")
         return parts
 
-    def _change(self, ordered: Rows, place: int) -> int:
+    def _change(self, ordered: Rows, index: int) -> int:
         """The first position, from this one on, at which a later time begins."""
         times = self._time[ordered]
-        later = np.flatnonzero(times[place:] != times[place - 1]) if place else np.zeros(1, dtype=np.int64)
-        return place + int(later[0]) if len(later) else len(ordered)
+        later = np.flatnonzero(times[index:] != times[index - 1]) if index else np.zeros(1, dtype=np.int64)
+        return index + int(later[0]) if len(later) else len(ordered)
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
         """The parts before part `index`, less what reaches into it, less the gap."""

@@ -84,7 +84,7 @@ def narrow(values: NDArray[Any], axis: int = -1) -> Narrowed:
         rest = narrow(less.astype(np.float64) if _too_long(less) else less, axis)  # the former is coarse, and told
         return replace(rest, offsets=rest.offsets + _by_column(first.astype(np.float64), axis)[0])
     found = precision(_sampled(values, axis))
-    shaped = found.offsets.reshape([columns if place == axis % values.ndim else 1 for place in range(values.ndim)])
+    shaped = found.offsets.reshape([columns if index == axis % values.ndim else 1 for index in range(values.ndim)])
     narrowed = np.empty(values.shape, dtype=np.float32)
     rows = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
     for start in range(0, len(values), rows):
@@ -159,14 +159,14 @@ def precision(sample: NDArray[np.float64]) -> Precision:
     `HARMLESS` of its spread (interquartile range, or standard deviation where that is 0)."""
     columns = sample.shape[1]
     offsets, coarse = np.zeros(columns), np.zeros(columns, dtype=bool)
-    for place in _rounded(sample):
-        known = sample[np.isfinite(sample[:, place]), place]
+    for index in _rounded(sample):
+        known = sample[np.isfinite(sample[:, index]), index]
         low, middle, high = np.quantile(known, (0.25, 0.5, 0.75), method="lower")
         spread = high - low or known.std()
         if 0 < HARMLESS * spread < abs(middle) * ROUNDING:
-            offsets[place] = middle
+            offsets[index] = middle
         different = len(np.unique(known))
-        coarse[place] = len(np.unique(as_float32(known - offsets[place]))) < (1 - COLLAPSED) * different
+        coarse[index] = len(np.unique(as_float32(known - offsets[index]))) < (1 - COLLAPSED) * different
     return Precision(offsets, coarse)
 
 
@@ -174,7 +174,7 @@ def _rounded(sample: NDArray[np.float64]) -> list[int]:
     """The columns that float32 does not hold exactly."""
     with np.errstate(invalid="ignore"):
         changed = np.isfinite(sample) & (as_float32(sample) != sample)
-    return [int(place) for place in np.flatnonzero(changed.any(axis=0))]
+    return [int(index) for index in np.flatnonzero(changed.any(axis=0))]
 
 
 def harmless(values: NDArray[Any]) -> bool:
@@ -191,11 +191,11 @@ def warnings(numbers: Numbers) -> Iterator[str]:
     """What float32 cannot keep of the features, a sentence for each column."""
     if numbers.offsets is None or numbers.coarse is None:
         return
-    for place in np.flatnonzero(numbers.coarse):
-        yield (f"different values of column '{numbers.name(int(place))}' coincide in float32, which keeps 7 digits; "
+    for index in np.flatnonzero(numbers.coarse):
+        yield (f"different values of column '{numbers.name(int(index))}' coincide in float32, which keeps 7 digits; "
                "split it into parts of different size, or take its logarithm")  # fmt: skip
-    for place in np.flatnonzero(numbers.offsets) if numbers.scale == "none" else ():
-        offset = float(numbers.offsets[place])
+    for index in np.flatnonzero(numbers.offsets) if numbers.scale == "none" else ():
+        offset = float(numbers.offsets[index])
         step = np.spacing(np.float32(abs(offset)))
-        yield (f"scale: none leaves column '{numbers.name(int(place))}' near {offset:.4g}, where float32 tells apart "
+        yield (f"scale: none leaves column '{numbers.name(int(index))}' near {offset:.4g}, where float32 tells apart "
                f"values that differ by {step:.2g} or more; scale: standard keeps the smaller differences")  # fmt: skip

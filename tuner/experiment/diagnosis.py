@@ -204,16 +204,16 @@ def _signs(fold: FoldTraining, curves: _Curves, epochs: int, patience: int | Non
         return found
     if curves.diverged:
         return found | {"diverged"}
-    if curves.shaken(curves.half):
+    if curves.unstable(curves.half):
         found.add("unstable")
-    hindered = bool(found) or curves.shaken()  # these signs already explain high losses
+    explained = bool(found) or curves.unstable()  # these signs already explain high losses
     if ended := _ended(curves, epochs, patience) if curves.falling else None:
         found.add(ended)
-    if not hindered and not ended and learned < LEARNED_FALL and curves.trained:
+    if not explained and not ended and learned < LEARNED_FALL and curves.trained:
         found.add("nothing to learn")
     elif curves.overfits:
         found.add("overfitting")
-    elif not hindered and not ended and curves.underfits:
+    elif not explained and not ended and curves.underfits:
         found.add("underfitting")
     return found
 
@@ -257,7 +257,7 @@ class _Curves:
         """How far validation loss ever fell below a constant prediction's."""
         return max(1 - float(self.held.min()), SMALLEST_GAIN)
 
-    def shaken(self, begin: int = 0) -> bool:
+    def unstable(self, begin: int = 0) -> bool:
         """Whether both losses jump from that epoch on. The training loss alone may jump by dropout; a validation loss
         that rises alone is overfitting."""
         return min(_rises(self.train[begin:]), _rises(self.held[begin:])) > UNSTABLE_RISES

@@ -80,7 +80,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Described:
+class UserCodeInfo:
     """The user's code, as known to a process that does not run it."""
 
     code: Code
@@ -99,15 +99,15 @@ def check_name(name: str, kind: Kind) -> None:
         raise UsageError(f"{where!r} names no file and no module", f"{kind.section}.name is FILE.py:{kind.word}")
 
 
-class Found(NamedTuple):
+class UserObject(NamedTuple):
     """A class or function of the user, its files, and their hash."""
 
-    made: Any
+    target: Any
     files: tuple[Path, ...]
     digest: str
 
 
-def found(name: str, folder: Path, kind: Kind) -> Found:
+def find_object(name: str, folder: Path, kind: Kind) -> UserObject:
     """The object that `name` refers to, in `folder` or an installed package. Raises `UsageError`."""
     check_name(name, kind)
     where, _, called = name.partition(":")
@@ -120,14 +120,14 @@ def found(name: str, folder: Path, kind: Kind) -> Found:
         if not called:
             raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
         raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
-    return Found(meant, tuple(files), _digest(files))
+    return UserObject(meant, tuple(files), _digest(files))
 
 
 class Fault(NamedTuple):
     """What is wrong with the user's code, and how to fix it."""
 
     text: str
-    cure: str
+    hint: str
 
 
 def failed(name: str, error: BaseException, on: str = "") -> Fault:
@@ -293,18 +293,20 @@ def _unwritable(default: Any) -> bool:
     return type(default) not in PLAIN or (isinstance(default, int) and abs(default) > LARGEST)
 
 
-def code_of(name: str, found: Found, kind: Kind, base: type[Settings]) -> Code:
+def code_of(name: str, found: UserObject, kind: Kind, base: type[Settings]) -> Code:
     """The arguments of a function or constructor as settings, in addition to those of `base`. Raises `UsageError`."""
-    made, files, digest = found
-    annotated: Any = made
+    target, files, digest = found
+    annotated: Any = target
     try:
-        hints = typing.get_type_hints(annotated.__init__ if isinstance(made, type) else annotated, include_extras=True)
+        hints = typing.get_type_hints(
+            annotated.__init__ if isinstance(target, type) else annotated, include_extras=True
+        )
     except NameError as error:
         hint = "write int, float, bool, str or Literal"
         raise UsageError(f"{name}: an annotation cannot be read: {error}", hint) from error
     fields: dict[str, tuple[Any, Any]] = {}
     handed_in = []
-    for argument in list(inspect.signature(made).parameters.values()):
+    for argument in list(inspect.signature(target).parameters.values()):
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue
         given = argument.default is not argument.empty
@@ -323,23 +325,23 @@ def code_of(name: str, found: Found, kind: Kind, base: type[Settings]) -> Code:
             if not _plain(annotation) or (given and _unwritable(default)):
                 if given:
                     continue
-                said = getattr(annotation, "__name__", annotation)
-                raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {said}", ANNOTATE)
+                kind_name = getattr(annotation, "__name__", annotation)
+                raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {kind_name}", ANNOTATE)
             fields[argument.name] = (annotation, default)
         elif not given:
             near = did_you_mean(argument.name, kind.handed_in)
             text = f"{name}: its argument '{argument.name}' {kind.unclear}"
             raise UsageError(text, f"annotate it, for example {argument.name}: int; or {near}")
-    return Code(name, getattr(made, "__name__", kind.word), fields, tuple(handed_in), files, digest)
+    return Code(name, getattr(target, "__name__", kind.word), fields, tuple(handed_in), files, digest)
 
 
-def described(code: Code, base: type[Settings]) -> Described:
+def described(code: Code, base: type[Settings]) -> UserCodeInfo:
     """The code with its settings and those of `base`. Raises `UsageError`."""
     fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an argument may have the name of a pydantic method
-            return Described(code, create_model(code.called, __base__=base, **fields))
+            return UserCodeInfo(code, create_model(code.called, __base__=base, **fields))
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
         raise UsageError(text, ANNOTATE) from error

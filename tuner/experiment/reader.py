@@ -24,8 +24,8 @@ from tuner.experiment.settings import (
     alternatives,
     comparison,
     complaint,
-    cure,
     deeper,
+    hint_for,
     literals,
     name_of,
     needs,
@@ -279,7 +279,7 @@ class Reader:
             complaining = "must be finite"
         if complaining is None:
             return True
-        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", cure(declared.cls, declared.name, value))
+        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", hint_for(declared.cls, declared.name, value))
         return False
 
     def _open(self, node: Node, path: str) -> bool:

@@ -156,7 +156,7 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
     return None
 
 
-def cure(cls: type[Settings], name: str, value: Any) -> str | None:
+def hint_for(cls: type[Settings], name: str, value: Any) -> str | None:
     """A hint at what to write instead of an invalid value."""
     field = cls.model_fields[name]
     inner, words = subsettings(field), [str(word) for word in literals(field)]

@@ -48,7 +48,7 @@ def _values(
         return {path: value} | ({selector.path: RANGE_OPTION} if selector else {}), ()
     words = " or ".join([domain.words(), *map(str, others)])
     text = f"{KEY}: {path} is searched in {words}, where {node.text()} is not"
-    return {}, (at(node, text, _cure(domain, value, on_grid)),)
+    return {}, (at(node, text, _hint(domain, value, on_grid)),)
 
 
 def _holds(domain: Domain, value: object, on_grid: bool) -> bool:
@@ -60,7 +60,7 @@ def _holds(domain: Domain, value: object, on_grid: bool) -> bool:
     return is_number(nearest) and math.isclose(nearest, value, rel_tol=1e-6)  # cells of `points` have many digits
 
 
-def _cure(domain: Domain, value: object, on_grid: bool) -> str | None:
+def _hint(domain: Domain, value: object, on_grid: bool) -> str | None:
     if is_number(value):
         nearest = domain.nearest(value, on_grid=on_grid)
         return f"the nearest is {nearest:.7g}" if isinstance(nearest, float) else f"the nearest is {nearest}"

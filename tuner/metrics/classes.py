@@ -47,7 +47,7 @@ def counted(
         return score(*np.split(totals, 3, axis=-1))
 
     return Metric(name=name, tasks=tasks, maximize=True, meaning=meaning, bounds=bounds,
-                  baselines=best_classes(score, first), how=OfSums(_counts, of_totals), counted=score,
+                  baselines=best_classes(score, first), compute=OfSums(_counts, of_totals), counted=score,
                   undefined=undefined)  # fmt: skip
 
 
@@ -198,16 +198,16 @@ METRICS = (
             meaning="share of rows, steps or pixels with the right class, or all labels right"),
     counted("balanced_accuracy", balanced_accuracy, "recall per class, averaged"),
     *(
-        counted(f"{average}_{name}", how(ratio), f"{meaning}, {words}", tasks=LABELS)
+        counted(f"{average}_{name}", compute(ratio), f"{meaning}, {words}", tasks=LABELS)
         for name, (meaning, ratio) in RATIOS.items()
-        for average, (words, how) in AVERAGES.items()
+        for average, (words, compute) in AVERAGES.items()
     ),
     counted("mcc", matthews_corrcoef, "Matthews' correlation of truth and prediction, 0 for chance", bounds=(-1, 1),
             undefined=one_class),
     counted("cohen_kappa", kappa, "agreement of truth and prediction beyond chance (Cohen 1960)", bounds=(-1, 1),
             undefined=one_class),
     *(
-        Metric(name=name, tasks=LABELS, maximize=True, how=_of_each_class(area), bounds=(0, 1), baselines=baselines,
+        Metric(name=name, tasks=LABELS, maximize=True, compute=_of_each_class(area), bounds=(0, 1), baselines=baselines,
                meaning=f"area under the {curve} curve, {AREA}", undefined=one_class)
         for name, area, curve, baselines in (("roc_auc", auc, "ROC", equal_scores),
                                            ("average_precision", average_precision, "precision-recall", random_order))

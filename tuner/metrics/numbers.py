@@ -133,19 +133,19 @@ def _symmetric(targets: Floats, constant: float) -> Floats:
 
 
 METRICS = (
-    Metric(name="rmse", tasks=NUMBERS, maximize=False, how=OfSums(_squares, rmse), bounds=(0, None), baselines=mean,
+    Metric(name="rmse", tasks=NUMBERS, maximize=False, compute=OfSums(_squares, rmse), bounds=(0, None), baselines=mean,
            meaning="root mean squared error, in the target's units"),
     mean_of(square, name="mse", tasks=NUMBERS, maximize=False, bounds=(0, None), baselines=mean,
             meaning="mean squared error, in the square of the target's units"),
     mean_of(distance, name="mae", tasks=NUMBERS, maximize=False, bounds=(0, None), baselines=median,
             meaning="mean absolute error, in the target's units"),
-    Metric(name="r2", tasks=NUMBERS, maximize=True, how=OfSums(_spreads, r2), bounds=(None, 1), baselines=mean,
+    Metric(name="r2", tasks=NUMBERS, maximize=True, compute=OfSums(_spreads, r2), bounds=(None, 1), baselines=mean,
            meaning="share of the target's variance explained", undefined=partial(_constant, 2)),
     mean_of(relative, name="mape", tasks=NUMBERS, maximize=False, bounds=(0, None), baselines=relative_median,
             meaning="mean of absolute error / |target|: 0.1 is 10 %", undefined=_zero),
     mean_of(symmetric, name="smape", tasks=NUMBERS, maximize=False, bounds=(0, 2), baselines=searched(_symmetric),
             meaning="mean of 2 · absolute error / (|target| + |prediction|): 0.1 is 10 %"),
-    Metric(name="mase", tasks=NUMBERS, maximize=False, how=OfSums(_scaled_errors, mean_of_totals),
+    Metric(name="mase", tasks=NUMBERS, maximize=False, compute=OfSums(_scaled_errors, mean_of_totals),
            bounds=(0, None), baselines=median, needs="naive", undefined=_exact,
            meaning="mean absolute error / that of the seasonal-naive forecast of the next step on the training rows "
                    "(Hyndman & Koehler 2006)"),
@@ -155,6 +155,6 @@ METRICS = (
                 meaning=f"pinball loss of the {level:g} quantile (Koenker & Bassett 1978)")
         for level in LEVELS
     ),
-    Metric(name="spearman", tasks=NUMBERS, maximize=True, how=spearman, bounds=(-1, 1), baselines=equal_scores,
+    Metric(name="spearman", tasks=NUMBERS, maximize=True, compute=spearman, bounds=(-1, 1), baselines=equal_scores,
            meaning="rank correlation of truth and prediction", undefined=partial(_constant, RANKED)),
 )  # fmt: skip

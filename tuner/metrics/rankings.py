@@ -52,10 +52,10 @@ def _none(of_user: OfUser, why: str) -> Undefined:
 
 
 METRICS = tuple(
-    Metric(name=f"{name}@{k}", tasks=("regression",), maximize=True, how=_mean_over_users(partial(how, k)),
+    Metric(name=f"{name}@{k}", tasks=("regression",), maximize=True, compute=_mean_over_users(partial(compute, k)),
            meaning=f"{meaning} {k}, of each user", bounds=(0, 1), baselines=equal_scores, least=least, needs="users",
-           undefined=_none(partial(how, k), why), weighted=False)
-    for name, how, meaning, least, why in (
+           undefined=_none(partial(compute, k), why), weighted=False)
+    for name, compute, meaning, least, why in (
         ("ndcg", _ndcg, "discounted gain of the first", 0.0, "no user has a target above 0 in them"),
         ("recall", _recall, "share of what is rated above the user's mean in the first", None,
          "no user rates some of them above others"),

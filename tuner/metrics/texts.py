@@ -97,15 +97,15 @@ def _bleu(totals: Sequence[float]) -> float:
 
 TEXTS = ("tagging", "language", "translation")
 METRICS = (
-    Metric(name="perplexity", tasks=("language",), maximize=False, how=OfSums(_log_losses, perplexity),
+    Metric(name="perplexity", tasks=("language",), maximize=False, compute=OfSums(_log_losses, perplexity),
            bounds=(1, None), baselines=shares, meaning="exp of the mean −log probability of a token"),
     mean_of(bits, name="bits_per_character", tasks=("language",), maximize=False, bounds=(0, None), baselines=shares,
             meaning="mean −log₂ probability of a token"),
-    Metric(name="token_accuracy", tasks=TEXTS, maximize=True, how=OfSums(_right_tokens, mean), bounds=(0, 1),
+    Metric(name="token_accuracy", tasks=TEXTS, maximize=True, compute=OfSums(_right_tokens, mean), bounds=(0, 1),
            baselines=commonest_tokens, whole=True, meaning="share of tokens that are right"),
     mean_of(exact, name="exact_match", tasks=("tagging", "translation"), maximize=True, bounds=(0, 1),
             baselines=commonest_answer, whole=True, meaning="share of rows that are all right"),
-    Metric(name="bleu", tasks=("translation",), maximize=True, how=OfSums(_matches, bleu), bounds=(0, 100),
+    Metric(name="bleu", tasks=("translation",), maximize=True, compute=OfSums(_matches, bleu), bounds=(0, 100),
            baselines=commonest_answer, whole=True,
            meaning="n-grams shared with the reference, 0 … 100 (Papineni 2002)"),
 )  # fmt: skip

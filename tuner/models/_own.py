@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
 from tuner.errors import UsageError
-from tuner.experiment.own_code import Described, Kind, code_of, described, found
+from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, find_object
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import Copies, Lanes, Shapes
 
@@ -41,12 +41,12 @@ def _features(shapes: Shapes) -> int | None:
     return shapes.inputs[-1] if len(shapes.inputs) == 2 else math.prod(shapes.inputs)
 
 
-def _image(place: int) -> Callable[[Shapes], int | None]:
-    return lambda shapes: shapes.inputs[place] if len(shapes.inputs) == 3 else None
+def _image(index: int) -> Callable[[Shapes], int | None]:
+    return lambda shapes: shapes.inputs[index] if len(shapes.inputs) == 3 else None
 
 
-def _ids(place: int) -> Callable[[Shapes], int | None]:
-    return lambda shapes: shapes.vocabularies[place] if len(shapes.vocabularies) > 1 else None
+def _ids(index: int) -> Callable[[Shapes], int | None]:
+    return lambda shapes: shapes.vocabularies[index] if len(shapes.vocabularies) > 1 else None
 
 
 def _tokens(shapes: Shapes) -> int | None:
@@ -86,7 +86,7 @@ LAYOUTS, TASKS = get_args(Layout), tuple(task for task in get_args(Task) if task
 
 
 @dataclass(frozen=True)
-class Own(Described):
+class UserModel(UserCodeInfo):
     """The user's model class with the interface of a module of `tuner.models`. Exists only in processes that may run
     the user's code."""
 
@@ -114,24 +114,24 @@ def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
     return out[:, None] if shapes.outputs == 1 and out.ndim == 1 else out
 
 
-def filled(own: Described, shapes: Shapes) -> dict[str, Any]:
+def filled(own: UserCodeInfo, shapes: Shapes) -> dict[str, Any]:
     """The arguments that come from the data; None where it has no such shape."""
     return {name: SHAPES[name].of(shapes) for name in own.code.handed_in}
 
 
-def kept(own: Described) -> list[str]:
+def shape_settings(own: UserCodeInfo) -> list[str]:
     """Arguments named like a shape that are settings because they have a default."""
     return [name for name in own.Settings.model_fields if name in SHAPES]
 
 
-def load(name: str, folder: Path) -> Own:
+def load(name: str, folder: Path) -> UserModel:
     """The class that `name` means, from `folder` or the installed packages: runs the user's code. Raises
     `UsageError`."""
     return _load(name, folder.resolve())
 
 
 @cache
-def _load(name: str, folder: Path) -> Own:
-    code = found(name, folder, MODEL)
+def _load(name: str, folder: Path) -> UserModel:
+    code = find_object(name, folder, MODEL)
     own = described(code_of(name, code, MODEL, BaseSettings), BaseSettings)
-    return Own(own.code, own.Settings, code.made)
+    return UserModel(own.code, own.Settings, code.target)

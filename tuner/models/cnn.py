@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of what the linear layer sees that is dropped")
 
 
-class Maker:
+class ConvolutionBuilder:
     """Makes the convolutions of one network, which agree in dimensions, kernel, normalisation and activation."""
 
     def __init__(self, settings: Settings, dimensions: int, lanes: Lanes) -> None:
@@ -102,13 +102,16 @@ class Maker:
 class Residual(nn.Module):
     """activation(x + f(x)) with f of two convolutions; x through a convolution of width 1 where shapes differ."""
 
-    def __init__(self, make: Maker, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, builder: ConvolutionBuilder, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(*make.unit(inputs, outputs, stride=stride), *make.unit(outputs, outputs, last=True))
+        self.inner = nn.Sequential(
+            *builder.unit(inputs, outputs, stride=stride),
+            *builder.unit(outputs, outputs, last=True),
+        )
         same = inputs == outputs and stride == 1
-        shortcut = [] if same else make.unit(inputs, outputs, stride=stride, width=1, last=True)
+        shortcut = [] if same else builder.unit(inputs, outputs, stride=stride, width=1, last=True)
         self.shortcut = nn.Sequential(*shortcut)
-        self.activation = make.activation()
+        self.activation = builder.activation()
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.activation(self.shortcut(x) + self.inner(x))
@@ -128,13 +131,13 @@ class CNN(nn.Module):
             places = [shapes.inputs[0]]
             entry, inputs = steps(shapes, settings.embedding_size, lanes)
         self.entry = entry
-        make = Maker(settings, len(places), lanes)
+        builder = ConvolutionBuilder(settings, len(places), lanes)
         layers: list[nn.Module] = []
         for stage in range(settings.stages):
             outputs = settings.channels * 2**stage
             for number in range(settings.blocks):
                 stride = 2 if stage and not number else 1
-                layers.append(make.block(inputs, outputs, stride, first=not layers))
+                layers.append(builder.block(inputs, outputs, stride, first=not layers))
                 inputs = outputs
         self.body, self.halvings = nn.Sequential(*layers), settings.stages - 1
         places = halved(places, self.halvings, most="at most {} more stages than the first")

@@ -73,8 +73,8 @@ class Recommender(nn.Module):
     def forward(self, ids: Tensor, side: Tensor | None = None) -> Tensor:
         vectors = self.dropout(torch.stack([own(ids[..., i]) for i, own in enumerate(self.vectors)], dim=2))
         if self.network is not None:
-            beside = [] if side is None else [side]
-            out: Tensor = self.network(torch.cat([vectors.flatten(2), *beside], dim=-1))
+            side_inputs = [] if side is None else [side]
+            out: Tensor = self.network(torch.cat([vectors.flatten(2), *side_inputs], dim=-1))
         else:  # Σ_{i<j} v_i · v_j = ((Σ v_i)² − Σ v_i²) / 2
             pairs = (vectors.sum(dim=2).square() - vectors.square().sum(dim=2)) / 2
             out = pairs.unflatten(-1, (-1, self.outputs)).sum(dim=2)

@@ -99,23 +99,23 @@ class Seq2Seq(nn.Module):
         self.drop_source = nn.ModuleList(Dropout(settings.dropout, lanes, shared=TIME) for _ in layers)
         widths = [size, *[hidden] * (settings.num_layers - 1), hidden + read]  # of the token, each layer, the answer
         self.drops, self.widths = nn.ModuleList(Dropout(settings.dropout, lanes) for _ in widths), widths
-        self.told, mixed = settings.teacher_forcing > 0, 0 < settings.teacher_forcing < 1
+        self.forced, mixed = settings.teacher_forcing > 0, 0 < settings.teacher_forcing < 1
         self.coins = Dropout(1 - settings.teacher_forcing, lanes) if mixed else None  # what it keeps is told the truth
         self.head = Linear(hidden + read, shapes.outputs, lanes)
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
         read, state = self._encode(source, lengths)
-        given, said, masks = torch.full_like(targets[..., 0], END), [], self._masks(read.states)
+        given, text, masks = torch.full_like(targets[..., 0], END), [], self._masks(read.states)
         for step in range(targets.shape[-1]):
             logits, state = self._step(given, state, read, masks)
-            said.append(logits)
+            text.append(logits)
             given = targets[..., step].clamp(min=END)
             if self.training and self.coins is not None:
-                told = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
-                given = torch.where(told, given, logits.argmax(dim=-1))
-            elif self.training and not self.told:
+                forced = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
+                given = torch.where(forced, given, logits.argmax(dim=-1))
+            elif self.training and not self.forced:
                 given = logits.argmax(dim=-1)
-        return torch.stack(said, dim=2)
+        return torch.stack(text, dim=2)
 
     def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
@@ -126,7 +126,7 @@ class Seq2Seq(nn.Module):
         score = once.states.new_full((lanes, batch, width), -math.inf)
         score[..., 0] = 0.0  # at first, all beams are identical: keep one
         given = source.new_full((lanes, batch * width), END)
-        said, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
+        text, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
         masks = self._masks(read.states)
         for _ in range(self.steps):
             logits, state = self._step(given, state, read, masks)
@@ -134,14 +134,14 @@ class Seq2Seq(nn.Module):
             silent = torch.full_like(more[:1, :1], -math.inf)
             silent[..., END] = 0.0  # finished hypotheses only emit END, with log probability 0
             more = torch.where(ended[..., None], silent, more).view(lanes, batch, width, -1)
-            score, place = (score[..., None] + more).flatten(2).topk(width, dim=-1)
-            kept, token = place // logits.shape[-1], place % logits.shape[-1]
+            score, index = (score[..., None] + more).flatten(2).topk(width, dim=-1)
+            kept, token = index // logits.shape[-1], index % logits.shape[-1]
             rows = (torch.arange(batch, device=kept.device)[:, None] * width + kept).flatten(1)  # (K, B · W)
             state = tuple(_rows(each, rows) for each in state)
             given = token.flatten(1)
-            said = torch.cat([_rows(said, rows), given[..., None]], dim=2)
+            text = torch.cat([_rows(text, rows), given[..., None]], dim=2)
             ended = given == END  # and stays so: it cannot say anything else
-        return said.view(lanes, batch, width, -1)[:, :, 0]
+        return text.view(lanes, batch, width, -1)[:, :, 0]
 
     def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Read, State]:
         """The source as the decoder reads it, and the state that the decoder begins with."""

@@ -71,12 +71,12 @@ class UNet(nn.Module):
         self.head = Conv(sizes[0], shapes.outputs, 1, lanes)
 
     def forward(self, x: Tensor) -> Tensor:
-        beside = []
+        skips = []
         for number, level in enumerate(self.down):
             x = level(x if not number else _resized(F.max_pool2d, x, 2, ceil_mode=True))
-            beside.append(x)
-        x = self.dropout(beside.pop())
-        for narrow, level, fine in zip(self.narrow, self.up, reversed(beside), strict=True):
+            skips.append(x)
+        x = self.dropout(skips.pop())
+        for narrow, level, fine in zip(self.narrow, self.up, reversed(skips), strict=True):
             x = narrow(_resized(F.interpolate, x, fine.shape[-2:]))
             x = level(torch.cat([fine, x], dim=2))
         out: Tensor = self.head(x)

@@ -123,19 +123,19 @@ def bootstrap_corrected(
         of_totals: the score (…) of sums (…, S).
         maximize: whether a higher score is better.
     """
-    _, place = np.unique(rows, return_inverse=True)
-    distinct, rng, found = int(place.max()) + 1, np.random.default_rng(0), []
-    at_once = max(1, TIMES // len(place))
+    _, index = np.unique(rows, return_inverse=True)
+    distinct, rng, found = int(index.max()) + 1, np.random.default_rng(0), []
+    at_once = max(1, TIMES // len(index))
     for start in range(0, BOOTSTRAPS, at_once):
         draws = [rng.integers(0, distinct, distinct) for _ in range(min(at_once, BOOTSTRAPS - start))]
-        times = np.stack([np.bincount(draw, minlength=distinct)[place] for draw in draws]).astype(np.float64)
+        times = np.stack([np.bincount(draw, minlength=distinct)[index] for draw in draws]).astype(np.float64)
         times = times[(times == 0).any(axis=1)]  # without samples that leave no row out
         drawn, left = (_scores(each, totals, of_totals) for each in (times, (times == 0).astype(np.float64)))
         for on_drawn, on_left in zip(drawn, left, strict=True):
             known = ~np.isnan(on_drawn) & ~np.isnan(on_left)
             if known.any():
                 found.append(on_left[known][best_of(on_drawn[known], maximize)].mean())
-    whole = _scores(np.ones((1, len(place))), totals, of_totals)[0]
+    whole = _scores(np.ones((1, len(index))), totals, of_totals)[0]
     together = float(np.nanmax(whole) if maximize else np.nanmin(whole))
     low, high = np.quantile(found, [0.025, 0.975]).tolist()
     return Corrected(float(np.mean(found)), low, high, together)

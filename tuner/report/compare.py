@@ -10,8 +10,8 @@ from itertools import combinations
 from tuner.errors import UsageError
 from tuner.report.results import Results
 from tuner.report.statistics import (
+    EquivalenceProbabilities,
     Interval,
-    Practical,
     corrected_interval,
     corrected_p,
     correlated_bayes,
@@ -23,7 +23,7 @@ MARGIN = 0.01  # default: absolute for a metric with a largest and a smallest va
 
 
 @dataclass(frozen=True)
-class Rival:
+class ComparedStudy:
     """A study in the comparison, on the outer folds that are scored in all studies."""
 
     label: str
@@ -37,7 +37,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Match:
+class PairComparison:
     """Two studies, the better one first: the difference of their outer scores, positive where the first is better.
 
     `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one).
@@ -49,15 +49,15 @@ class Match:
     gain: Interval
     p: float | None
     adjusted: float | None
-    practical: Practical | None
+    equivalence: EquivalenceProbabilities | None
 
 
 @dataclass(frozen=True)
 class Comparison:
     """All studies, best first, and every pair of them; `folds` of `planned` outer folds are scored in all."""
 
-    rivals: tuple[Rival, ...]
-    matches: tuple[Match, ...]
+    studies: tuple[ComparedStudy, ...]
+    pairs: tuple[PairComparison, ...]
     margin: float
     folds: int
     planned: int
@@ -83,24 +83,26 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
     if not common:
         raise UsageError("no outer fold has been scored in all of the studies yet", "let them go on: tuner search")
     sign = 1 if some.maximize else -1
-    rivals = [Rival(label, r, tuple(r.folds[n].score or 0.0 for n in common)) for label, r in named]
-    rivals.sort(key=lambda rival: -sign * rival.mean)
+    studies = [ComparedStudy(label, r, tuple(r.folds[n].score or 0.0 for n in common)) for label, r in named]
+    studies.sort(key=lambda study: -sign * study.mean)
     if margin is None:
         bounded = None not in some.header.bounds
-        margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(rival.mean) for rival in rivals)
-    matches = [_match(a, b, sign, some, margin) for a, b in combinations(rivals, 2)]
-    tested = [place for place, match in enumerate(matches) if match.p is not None]
-    for place, p in zip(tested, holm([match.p for match in matches if match.p is not None]), strict=True):
-        matches[place] = replace(matches[place], adjusted=p)
-    return Comparison(tuple(rivals), tuple(matches), margin, len(common), len(some.folds))
+        margin = MARGIN if bounded else MARGIN * statistics.fmean(abs(study.mean) for study in studies)
+    pairs = [_compare_pair(a, b, sign, some, margin) for a, b in combinations(studies, 2)]
+    tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
+    for index, p in zip(tested, holm([pair.p for pair in pairs if pair.p is not None]), strict=True):
+        pairs[index] = replace(pairs[index], adjusted=p)
+    return Comparison(tuple(studies), tuple(pairs), margin, len(common), len(some.folds))
 
 
-def _match(first: Rival, second: Rival, sign: int, some: Results, margin: float) -> Match:
+def _compare_pair(
+    first: ComparedStudy, second: ComparedStudy, sign: int, some: Results, margin: float
+) -> PairComparison:
     better, worse = (first, second) if sign > 0 else (second, first)
-    found, share, most = differences(better.scores, worse.scores), some.test_share, some.most
-    gain = corrected_interval(found, share, most=most)
-    p, practical = corrected_p(found, share, most), correlated_bayes(found, share, margin, most)
-    return Match(first.label, second.label, gain, p, None, practical)
+    found, share, max_independent = differences(better.scores, worse.scores), some.test_share, some.max_independent
+    gain = corrected_interval(found, share, max_independent=max_independent)
+    p, equivalence = corrected_p(found, share, max_independent), correlated_bayes(found, share, margin, max_independent)
+    return PairComparison(first.label, second.label, gain, p, None, equivalence)
 
 
 def _check(named: Sequence[tuple[str, Results]]) -> None:

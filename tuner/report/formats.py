@@ -107,7 +107,7 @@ def as_markdown(results: Results, top: int | None, chain: str) -> str:
     parts = [
         f"# {markdown(results.name)}",
         *map(markdown, title(results)),
-        "\n".join(f"* {markdown(said)}" for said in headline(results)),
+        "\n".join(f"* {markdown(text)}" for text in headline(results)),
     ]
     for table in (outer_folds(results), ranking(results, top, chain), failures(results)):
         if table.rows:

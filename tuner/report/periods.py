@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tuner.report.results import Results
 from tuner.report.statistics import ALPHA, prediction_interval, worsening_p
 
@@ -24,7 +22,7 @@ def periods(results: Results) -> list[str]:
         return [f"Scores in order of time: {listed}.",
                 f"Warning: scores get worse over time (Kendall's test, one-sided p = {p:.2g}): if the trend continues, "
                 "the next period scores worse than this mean."]  # fmt: skip
-    ahead = replace(prediction_interval(scores), least=results.score.least, most=results.score.most)
+    ahead = prediction_interval(scores).within(*results.header.bounds)
     power = f"; with {len(scores)} periods this test misses most slow trends" if len(scores) < MANY else ""
     return [f"Scores in order of time: {listed}. No trend to the worse is shown (Kendall's test, one-sided p = "
             f"{p:.2g}){power}.",

@@ -56,7 +56,7 @@ def _matrix(found: ConfusionMatrix) -> list[Table]:
 
 def _examples(results: Results) -> list[Table]:
     """Examples of the winners' translations."""
-    columns = ("outer fold", "source", "truth", "said")
+    columns = ("outer fold", "source", "truth", "prediction")
     rows = tuple((fold.name, *texts) for fold in results.folds if fold.refit for texts in fold.refit.examples)
     return [Table("Examples of outer-test rows", columns, rows, len(columns), long=columns[1:])]
 
@@ -65,13 +65,13 @@ def row_by_row(found: Predictions, task: str) -> Table:
     """Every outer-test row: its fold, number (from 0, as in the data), weight if rows have weights, truth, prediction
     and probabilities."""
     rows: list[tuple[Cell, ...]] = []
-    for place, (fold, number) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
-        row = (fold, number) if found.weights is None else (fold, number, float(found.weights[place]))
+    for index, (fold, number) in enumerate(zip(found.folds.tolist(), found.rows.tolist(), strict=True)):
+        row = (fold, number) if found.weights is None else (fold, number, float(found.weights[index]))
         if task == "classification":
-            truth, said = found.names[int(found.truth[place])], found.names[int(found.said[place])]
-            rows.append((*row, truth, said, *found.probabilities[place].tolist()))
+            truth, answer = found.names[int(found.truth[index])], found.names[int(found.predicted_codes[index])]
+            rows.append((*row, truth, answer, *found.probabilities[index].tolist()))
         else:
-            rows.append((*row, *(float(v) for v in found.truth[place]), *found.outputs[place].tolist()))
+            rows.append((*row, *(float(v) for v in found.truth[index]), *found.outputs[index].tolist()))
     if task == "classification":
         more: tuple[str, ...] = ("truth", "prediction", *(f"p({name})" for name in found.names))
     else:

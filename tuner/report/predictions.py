@@ -56,7 +56,7 @@ class Predictions:
         return softmax(self.outputs)
 
     @cached_property
-    def said(self) -> NDArray[np.int64]:
+    def predicted_codes(self) -> NDArray[np.int64]:
         """The most probable class (N,), or, of two classes, the one above the decision threshold."""
         if self.thresholds is not None:
             return np.asarray(self.outputs[:, 1] - self.outputs[:, 0] > self.thresholds, dtype=np.int64)
@@ -65,7 +65,7 @@ class Predictions:
     @cached_property
     def confusion_matrix(self) -> ConfusionMatrix:
         """The confusion matrix."""
-        return ConfusionMatrix(self.names, confusion(self.truth, self.said, self.weights, len(self.names)))
+        return ConfusionMatrix(self.names, confusion(self.truth, self.predicted_codes, self.weights, len(self.names)))
 
     def area(self, index: int) -> float | None:
         """Area under the ROC curve of a class against the rest: the mean over the folds that have both.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -130,7 +129,7 @@ class Results:
             found = self._bates() if self.scored else None
         else:
             found = self._interval([fold.score for fold in self.scored if fold.score is not None])
-        return found and self._within_bounds(found)
+        return found and found.within(*self.header.bounds)
 
     def _bates(self) -> Interval:
         needs = {
@@ -185,19 +184,19 @@ class Results:
         if not self.flat or not kept or None in kept or not best or validated is None or metric is None:
             return None
         totals = [unpack(each) for each in kept if each is not None]
-        if not isinstance(metric.how, OfSums):
+        if not isinstance(metric.compute, OfSums):
             return None
         if totals[0].ndim == 1:  # scores of rows, whose mean is that of the set
             totals = [np.stack([np.ones(len(each)), each], axis=1) for each in totals]
-        return bootstrap_corrected(totals, unpack(validated), metric.how.score, self.maximize)
+        return bootstrap_corrected(totals, unpack(validated), metric.compute.score, self.maximize)
 
     @property
     def storage_warnings(self) -> list[str]:
         """Warnings about records that another program, or a second search at the same time, wrote into the file."""
         doubled = [(name, number) for name, chain in self.chains.items() for number in chain.doubled]
-        said = [f"trial {number} of {name} is stored twice; the first one is used" for name, number in doubled]
+        text = [f"trial {number} of {name} is stored twice; the first one is used" for name, number in doubled]
         foreign = sum(chain.foreign for chain in self.chains.values())
-        return said + (
+        return text + (
             [f"the file has {foreign} trials that were not written by tuner; they are ignored"] if foreign else []
         )
 
@@ -241,7 +240,7 @@ class Results:
         gains = differences(ours, theirs) if self.maximize else differences(theirs, ours)
         gain = self._interval(gains)
         assert gain is not None
-        p = corrected_p(gains, self.test_share, self.most)
+        p = corrected_p(gains, self.test_share, self.max_independent)
         return Gain(sum(theirs) / len(theirs), gain, tuple(gains), p)
 
     @cached_property
@@ -257,14 +256,10 @@ class Results:
         """Mean outer-test score of the default configuration with its corrected interval, on the scored folds."""
         scores = [fold.default.score for fold in self.scored if fold.default and fold.default.score is not None]
         found = self._interval(scores)
-        return found and self._within_bounds(found)
-
-    def _within_bounds(self, found: Interval) -> Interval:
-        least, most = self.header.bounds
-        return replace(found, least=-math.inf if least is None else least, most=math.inf if most is None else most)
+        return found and found.within(*self.header.bounds)
 
     def _interval(self, values: Sequence[float]) -> Interval | None:
-        return corrected_interval(values, self.test_share, most=self.most) if values else None
+        return corrected_interval(values, self.test_share, max_independent=self.max_independent) if values else None
 
     @property
     def few(self) -> bool:
@@ -272,7 +267,7 @@ class Results:
         return bool(0 < self.header.units < FEW)
 
     @property
-    def most(self) -> int | None:
+    def max_independent(self) -> int | None:
         """How many outer scores count in an interval: with few rows or groups, those of one repeat."""
         return len(self.folds) // self.header.repeats if self.few else None
 

@@ -45,7 +45,7 @@ class PowerLaw:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Extrapolation:
     """The extrapolation to twice the training rows.
 
     Attributes:
@@ -76,8 +76,8 @@ def error(results: Results, score: float) -> float:
     """A score as an error, smaller is better: its distance from the best possible score."""
     if not results.maximize:
         return score
-    most = results.header.bounds[1]
-    return (1.0 if most is None else most) - score
+    highest = results.header.bounds[1]
+    return (1.0 if highest is None else highest) - score
 
 
 def fit(rows: Sequence[int], errors: Sequence[float]) -> PowerLaw:
@@ -101,7 +101,7 @@ def law(results: Results, curve: Sequence[Point]) -> PowerLaw:
     return fit([point.rows for point in curve], errors)
 
 
-def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
+def extrapolate(results: Results, curve: Sequence[Point]) -> Extrapolation:
     """Extrapolate the validation error to twice the training rows by a power law.
 
     Args:
@@ -112,45 +112,45 @@ def outlook(results: Results, curve: Sequence[Point]) -> Outlook:
         The fitted error now, its expected reduction, and the reduction's 95 % bootstrap interval, in units of the
         metric. Whole folds are drawn with replacement, so that the gain is paired.
     """
-    rows, most = [point.rows for point in curve], curve[-1].rows
+    rows, highest = [point.rows for point in curve], curve[-1].rows
     errors = np.array([[error(results, score) for score in point.validation] for point in curve])
     rng, count = np.random.default_rng(0), errors.shape[1]
 
     def gain(of_folds: NDArray[np.float64]) -> tuple[float, float]:
         law = fit(rows, of_folds.mean(axis=1).tolist())
-        return law.at(most), law.at(most) - law.at(2 * most)
+        return law.at(highest), law.at(highest) - law.at(2 * highest)
 
     drawn = [gain(errors[:, rng.integers(0, count, count)])[1] for _ in range(RESAMPLES)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Outlook(*gain(errors), float(low), float(high))
+    return Extrapolation(*gain(errors), float(low), float(high))
 
 
 def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     """Sentences on the curve: high variance, high bias, whether more data would help, or enough data."""
-    ahead, last = outlook(results, curve), curve[-1]
+    ahead, last = extrapolate(results, curve), curve[-1]
     learned = statistics.fmean(error(results, score) for score in last.training)
     now = statistics.fmean(error(results, score) for score in last.validation)
     hard = now > HARD * _dummy(results)
     helps = ahead.gain > WORTH * ahead.now and ahead.low > 0
     taken = (f"by a power law, twice the rows would take {ahead.gain:.2g} ({ahead.low:.2g} … {ahead.high:.2g}) off an "
              f"error of {ahead.now:.3g}")  # fmt: skip
-    said = []
+    text = []
     if learned < VARIANCE * now and hard:
-        cure = "regularise, or get more data" if helps else "regularise"
-        said.append(f"high variance: the error on training rows, {learned:.3g}, is far below the {now:.3g} on others; "
-                    f"{cure}")  # fmt: skip
+        hint = "regularise, or get more data" if helps else "regularise"
+        text.append(f"high variance: the error on training rows, {learned:.3g}, is far below the {now:.3g} on others; "
+                    f"{hint}")  # fmt: skip
     if helps:
-        said.append(f"more data would help: {taken}")
+        text.append(f"more data would help: {taken}")
     elif ahead.high > UNCLEAR * ahead.now:
-        said.append(f"cannot tell whether more data would help: {taken}")
+        text.append(f"cannot tell whether more data would help: {taken}")
     elif learned > BIAS * now and hard and now > 0:
-        said.append(
+        text.append(
             f"high bias: the error on training rows, {learned:.3g}, is nearly that on others, {now:.3g}, and {taken}; "
             "a larger model or other features, or it is as good as it gets"
         )
     else:
-        said.append(f"enough data: {taken}" if said else f"enough: {taken}")
-    return said
+        text.append(f"enough data: {taken}" if text else f"enough: {taken}")
+    return text
 
 
 NOTE = (

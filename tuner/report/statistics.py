@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from scipy.special import stdtr, stdtrit
@@ -22,29 +22,37 @@ class Interval:
 
     Attributes:
         half: half width; None for a single value or equal values, which allow no interval.
-        least, most: limits of the quantity, which bound the interval: an accuracy is at most 1.
+        lowest, highest: limits of the quantity, which bound the interval: an accuracy is at most 1.
         independent: the interval is as narrow as that of independent rows.
     """
 
     mean: float
     half: float | None
-    least: float = -math.inf
-    most: float = math.inf
+    lowest: float = -math.inf
+    highest: float = math.inf
     independent: bool = False
 
     @property
     def low(self) -> float | None:
         """Lower bound."""
-        return None if self.half is None else max(self.mean - self.half, self.least)
+        return None if self.half is None else max(self.mean - self.half, self.lowest)
 
     @property
     def high(self) -> float | None:
         """Upper bound."""
-        return None if self.half is None else min(self.mean + self.half, self.most)
+        return None if self.half is None else min(self.mean + self.half, self.highest)
+
+    def within(self, lowest: float | None, highest: float | None) -> Interval:
+        """This interval of a quantity that has these limits; None: no limit."""
+        return replace(
+            self,
+            lowest=-math.inf if lowest is None else lowest,
+            highest=math.inf if highest is None else highest,
+        )
 
 
 def corrected_interval(
-    scores: Sequence[float], test_share: float, confidence: float = 0.95, *, most: int | None = None
+    scores: Sequence[float], test_share: float, confidence: float = 0.95, *, max_independent: int | None = None
 ) -> Interval:
     """Mean of resampled test scores with the corrected resampled t interval (Nadeau & Bengio 2003).
 
@@ -54,16 +62,16 @@ def corrected_interval(
         scores: J outer-test scores.
         test_share: n_test/n_train.
         confidence: coverage, 0 … 1.
-        most: count at most this many scores in J; None: all. Repeated splits of few groups are not more evidence
-            (simulated in `benchmarks/intervals.py`).
+        max_independent: count at most this many scores in J; None: all. Repeated splits of few groups are not more
+            evidence (simulated in `benchmarks/intervals.py`).
 
     Returns:
         The interval; its half width is None with fewer than 2 scores, or equal ones.
     """
-    mean, count = statistics.fmean(scores), min(len(scores), most or len(scores))
+    mean, count = statistics.fmean(scores), min(len(scores), max_independent or len(scores))
     if count < 2:
         return Interval(mean, None)
-    error = corrected_error(scores, test_share, most)
+    error = corrected_error(scores, test_share, max_independent)
     if error == 0:  # equal scores give no estimate of the error, and 0 would claim certainty
         return Interval(mean, None)
     return Interval(mean, float(stdtrit(count - 1, 0.5 + confidence / 2)) * error)
@@ -108,26 +116,26 @@ def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
     return [mean if abs(mean) > rounding else 0.0] * len(found)
 
 
-def corrected_p(differences: Sequence[float], test_share: float, most: int | None = None) -> float | None:
+def corrected_p(differences: Sequence[float], test_share: float, max_independent: int | None = None) -> float | None:
     """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) that the mean difference is 0.
 
     Args:
         differences: one per outer fold.
         test_share: n_test/n_train.
-        most: count at most this many differences as independent evidence; None: all.
+        max_independent: count at most this many differences as independent evidence; None: all.
 
     Returns:
         The p-value; None with fewer than two folds, or the same difference in all.
     """
-    error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
+    error = corrected_error(differences, test_share, max_independent) if len(differences) > 1 else 0.0
     if error == 0:
         return None
-    freedom = min(len(differences), most or len(differences)) - 1
+    freedom = min(len(differences), max_independent or len(differences)) - 1
     return 2 * float(stdtr(freedom, -abs(statistics.fmean(differences)) / error))
 
 
 @dataclass(frozen=True)
-class Practical:
+class EquivalenceProbabilities:
     """Probabilities that a difference lies below, within and above a region of practical equivalence."""
 
     worse: float
@@ -136,8 +144,8 @@ class Practical:
 
 
 def correlated_bayes(
-    differences: Sequence[float], test_share: float, margin: float, most: int | None = None
-) -> Practical | None:
+    differences: Sequence[float], test_share: float, margin: float, max_independent: int | None = None
+) -> EquivalenceProbabilities | None:
     """The correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demšar & Zaffalon 2017).
 
     The posterior of the mean difference is Student's t with J−1 degrees of freedom, around the mean of the differences,
@@ -147,18 +155,18 @@ def correlated_bayes(
         differences: J differences, one per outer fold.
         test_share: n_test/n_train.
         margin: the region of practical equivalence is ± `margin`.
-        most: count at most this many differences in J; None: all.
+        max_independent: count at most this many differences in J; None: all.
 
     Returns:
         The probabilities; None if `corrected_p` is None, because then the posterior has no scale.
     """
-    error = corrected_error(differences, test_share, most) if len(differences) > 1 else 0.0
+    error = corrected_error(differences, test_share, max_independent) if len(differences) > 1 else 0.0
     if error == 0:
         return None
-    mean, freedom = statistics.fmean(differences), min(len(differences), most or len(differences)) - 1
+    mean, freedom = statistics.fmean(differences), min(len(differences), max_independent or len(differences)) - 1
     worse = float(stdtr(freedom, -(margin + mean) / error))
     better = float(stdtr(freedom, -(margin - mean) / error))
-    return Practical(worse, 1 - worse - better, better)
+    return EquivalenceProbabilities(worse, 1 - worse - better, better)
 
 
 def tibshirani(errors: Sequence[Sequence[float]]) -> float:

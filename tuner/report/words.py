@@ -202,10 +202,10 @@ def _insides(who: str, refits: Sequence[tuple[RefitRecord | None, TrialRecord | 
             norms = np.array([*refit.gradients.values()], dtype=float).T
             shown.append((inside(norms, np.array([*refit.dead.values()])), trial))
     for sign in FINDINGS:
-        ill = [trial for signs, trial in shown if sign in signs]
-        if 2 * len(ill) > len(shown):
-            seen = f"{sign[0].upper()}{sign[1:]} in {len(ill)} of {len(shown)} refits of the {who}"
-            found.append(f"{seen}: {_explained(sign, ill)}.")
+        affected = [trial for signs, trial in shown if sign in signs]
+        if 2 * len(affected) > len(shown):
+            seen = f"{sign[0].upper()}{sign[1:]} in {len(affected)} of {len(shown)} refits of the {who}"
+            found.append(f"{seen}: {_explained(sign, affected)}.")
     return found
 
 
@@ -228,15 +228,15 @@ def summary(results: Results) -> str:
     """The result in one line, fit for the subject of a mail."""
     if results.flat:
         best = results.deployed
-        said = f"{results.metric} {best.score:.4g}, optimistic" if best and best.score is not None else "no score yet"
+        text = f"{results.metric} {best.score:.4g}, optimistic" if best and best.score is not None else "no score yet"
     elif results.score is None:
-        said = "no outer score yet"
+        text = "no outer score yet"
     else:
         half = results.score.half
-        said = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
+        text = f"{results.metric} {results.score.mean:.4g}" + ("" if half is None else f" ± {half:.2g}")
     failed = sum(trial.state == "failed" for chain in results.chains.values() for trial in chain.trials)
     done = counted(results.finished(), "trial") if results.complete else f"PARTIAL, {_progress(results)}"
-    return f"{results.name}: {said}; {done}" + (f", {failed} failed" if failed else "")
+    return f"{results.name}: {text}; {done}" + (f", {failed} failed" if failed else "")
 
 
 def _progress(results: Results) -> str:

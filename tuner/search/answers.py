@@ -36,9 +36,9 @@ def examples(outputs: Outputs, dataset: Dataset, rows: Rows) -> tuple[tuple[str,
     if dataset.task != "translation":
         return ()
     found = []
-    for row, said in list(zip(rows, outputs, strict=True))[:EXAMPLES]:
+    for row, output in list(zip(rows, outputs, strict=True))[:EXAMPLES]:
         source = dataset.features[row, : None if dataset.lengths is None else dataset.lengths[row]]
-        truth, answer = (until_end(codes.astype(np.int64).tolist()) for codes in (dataset.targets[row], said))
+        truth, answer = (until_end(codes.astype(np.int64).tolist()) for codes in (dataset.targets[row], output))
         texts = (source.tolist(), dataset.vocabularies[0]), (truth, dataset.classes), (answer, dataset.classes)
         found.append(tuple(_text(*text) for text in texts))
     return tuple(found)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Protocol
 from tuner import registry
 from tuner.errors import UsageError
 from tuner.experiment.experiment import Catalogue
-from tuner.experiment.own_code import Described, is_user_code
+from tuner.experiment.own_code import UserCodeInfo, is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS
 from tuner.models import _own as models
@@ -24,8 +24,8 @@ PARTS = {MODELS: ("Settings", "LAYOUTS", "TASKS", "build"), SOURCES: ("Settings"
 class Code(Protocol):
     """Describes the user's own models and loaders. Each method raises `UsageError` for an invalid name."""
 
-    def model(self, name: str) -> Described: ...
-    def loader(self, name: str) -> Described: ...
+    def model(self, name: str) -> UserCodeInfo: ...
+    def loader(self, name: str) -> UserCodeInfo: ...
 
 
 class CodeHere:
@@ -34,7 +34,7 @@ class CodeHere:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def model(self, name: str) -> models.Own:
+    def model(self, name: str) -> models.UserModel:
         """The class."""
         return models.load(name, self._folder)
 
@@ -54,7 +54,7 @@ def member(package: str, name: str) -> ModuleType:
 class Members(Mapping[str, type[Settings]]):
     """The settings of every member of a package by name; those of user code, which `own` finds, are not listed."""
 
-    def __init__(self, package: str, own: Callable[[str], Described]) -> None:
+    def __init__(self, package: str, own: Callable[[str], UserCodeInfo]) -> None:
         self._own = own
         self._settings = {name: member(package, name).Settings for name in registry.names(package)}
 
@@ -73,7 +73,7 @@ def catalogue(code: Code) -> Catalogue:
     return Catalogue(Members(MODELS, code.model), Members(SOURCES, code.loader), TrainingSettings, tuple(METRICS))
 
 
-def model(name: str, folder: Path) -> ModuleType | models.Own:
+def model(name: str, folder: Path) -> ModuleType | models.UserModel:
     """The module of a model, or the user's own, whose code runs here."""
     return models.load(name, folder) if is_user_code(name) else member(MODELS, name)
 

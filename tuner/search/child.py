@@ -78,14 +78,14 @@ class Child:
             How it ended, such as "SIGKILL" or "exit code 1".
         """
         self.process.join(patience)
-        unheard = patience > 0 and self.process.is_alive()
+        had_to_kill = patience > 0 and self.process.is_alive()
         self.process.kill()
         self.process.join()
         if self.process.pid:  # 0 would be the group of this process
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.exitcode or 0
-        if unheard:
+        if had_to_kill:
             return UNHEARD
         if code == UNHEARD_OF and self._server_died():
             return UNKNOWN

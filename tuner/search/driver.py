@@ -21,14 +21,14 @@ from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
 from tuner.search.header import changes, header
 from tuner.search.jobs import Job, Record, TrialJob
-from tuner.search.machine import cores, devices, room_of
+from tuner.search.machine import cores, devices, memory_budget_of
 from tuner.search.options import SearchOptions
 from tuner.search.prepare import Prepared
 from tuner.search.provenance import begun, conditions, differences, recorded
 from tuner.search.samplers import LEARNING
 from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something, read, roll_back
 
-CURES = {  # for failed trials, by words of their reasons
+HINTS = {  # for failed trials, by words of their reasons
     "out of memory": "smaller models, or a larger limits.memory",
     "is not a finite number": "smaller learning rates or models",
     "Error: ": "fix the code of the model",
@@ -61,14 +61,14 @@ def search(
     limits = options.limits(prepared.experiment.limits)
     with lock(options.study, seconds(options.wait) if options.wait else 0.0) as held, ExitStack() as stack:
         budget = Budget(limits, options.begun)
-        found, now = _patiently(lambda: _stored(prepared, options, name), budget, listener)
+        found, now = _wait_while_locked(lambda: _stored(prepared, options, name), budget, listener)
         found, again = _without_outside_failures(found)
         chains = _chains(prepared, now, found)
         driver = _Driver(prepared, chains, budget, limits, listener)
         executor = None
         if not driver.done:
             executor = stack.enter_context(closing(_executor(prepared, options, where)))
-            driver.give_out(executor)  # the workers start while the study's tables are created
+            driver.submit_jobs(executor)  # the workers start while the study's tables are created
         store = stack.enter_context(closing(Store(options.study, empty, held, driver.busy)))
         _register(store, options, found, now, prepared)
         for chain, numbers in again.items():
@@ -110,18 +110,18 @@ def _chains(prepared: Prepared, now: StudyHeader, found: StoredStudy | None) -> 
     ]  # fmt: skip
 
 
-def _patiently(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
+def _wait_while_locked(read: Callable[[], T], budget: Budget, listener: Listener) -> T:
     """The value that `read` returns; waits while another program locks the file, until the time limit."""
-    told = False
+    noted = False
     while True:
         try:
             return read()
         except StudyBusy:  # after some seconds
             if budget.spent:
                 raise _time_is_over() from None
-        if not told:
+        if not noted:
             listener(Note(HELD))
-        told = True
+        noted = True
 
 
 def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[StoredStudy | None, StudyHeader]:
@@ -171,19 +171,19 @@ def _check_result(chains: list[Chain]) -> None:
     if failed:
         reasons = {t.reason for chain in chains for t in chain.trials if t.state == "failed"}
         text = f"every trial of {', '.join(failed)} failed: {'; '.join(sorted(map(str, reasons)))[:300]}"
-        cures = {cure for reason in reasons for words, cure in CURES.items() if words in str(reason)}
-        raise NoResultError(text, "; ".join([*sorted(cures), "tuner report shows the details"]))
+        hints = {hint for reason in reasons for words, hint in HINTS.items() if words in str(reason)}
+        raise NoResultError(text, "; ".join([*sorted(hints), "tuner report shows the details"]))
 
 
 def _executor(prepared: Prepared, options: SearchOptions, where: list[str]) -> Executor:
-    room, work = room_of(prepared.experiment.limits, where), prepared.work
+    memory_budget, work = memory_budget_of(prepared.experiment.limits, where), prepared.work
     if options.workers == 0 and not work.own:
-        return Inline(work, where[0], room)
+        return Inline(work, where[0], memory_budget)
     default = cores() if where == ["cpu"] else len(where)
     workers = default if options.workers is None else max(1, options.workers)  # the user's own code never runs here
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
-    return Processes(work, where, min(workers, useful), room)
+    return Processes(work, where, min(workers, useful), memory_budget)
 
 
 class _Driver:
@@ -233,7 +233,7 @@ class _Driver:
         while not self.done:
             for group in self._groups:
                 self._write(store, name, group, group.shared_refits())
-            self.give_out(executor)
+            self.submit_jobs(executor)
             if self._closing and not self._in_flight:
                 raise _time_is_over()
             for job, outcome in executor.wait(TICK):
@@ -248,7 +248,7 @@ class _Driver:
             if not self._closing and self._budget.closing(self._chains, len(running) + executor.free):
                 self._close(executor)
 
-    def give_out(self, executor: Executor) -> None:
+    def submit_jobs(self, executor: Executor) -> None:
         """Fill the free workers: refits first, because they complete a fold, then the group with the fewest trials."""
         waiting = list(self._groups)
         while executor.free and waiting:

@@ -19,7 +19,7 @@ from tuner.search.child import LAST, UNKNOWN
 from tuner.search.jobs import Job, Outcome, Work
 from tuner.search.machine import share_of_memory, too_much
 from tuner.search.trial import OutOfMemory, Runner, failure
-from tuner.search.workers import Answer, ExternalFailure, Task, TooLarge, Trouble, Worker
+from tuner.search.workers import Answer, ExternalFailure, Task, TooLarge, Worker, WorkerFailure
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 
 PATIENCE = 0.25  # seconds between two looks at the clock
@@ -60,8 +60,8 @@ class Executor(Protocol):
 class Inline:
     """Runs one job at a time in this process, for tests, debugging and small machines. User code never runs here."""
 
-    def __init__(self, work: Work, device: str, room: MemoryBudget = ENDLESS) -> None:
-        self._runner, self._room = Runner(work, device), room
+    def __init__(self, work: Work, device: str, memory_budget: MemoryBudget = ENDLESS) -> None:
+        self._runner, self._memory_budget = Runner(work, device), memory_budget
         self._job: Job | None = None
 
     @property
@@ -79,11 +79,11 @@ class Inline:
         if job is None:
             return []
         try:
-            return [(job, self._runner.run(job, room=self._room))]
+            return [(job, self._runner.run(job, memory_budget=self._memory_budget))]
         except DoesNotFit as error:
-            return [(job, too_large(job, error.needed, self._room))]
+            return [(job, too_large(job, error.needed, self._memory_budget))]
         except OutOfMemory as error:
-            return [(job, _own_fault(job, ExternalFailure(error.outcome, error.share)))]
+            return [(job, _failed_outcome(job, ExternalFailure(error.outcome, error.share)))]
 
     def running(self) -> list[Running]:
         """No job: none runs between two calls."""
@@ -110,8 +110,8 @@ class Processes:
     job, so that no state leaks: globals, random states, torch modes, environment, working directory.
     """
 
-    def __init__(self, work: Work, devices: Sequence[str], workers: int, room: MemoryBudget = ENDLESS) -> None:
-        self._task, self._room = Task.share(work), room
+    def __init__(self, work: Work, devices: Sequence[str], workers: int, memory_budget: MemoryBudget = ENDLESS) -> None:
+        self._task, self._memory_budget = Task.share(work), memory_budget
         self._renewed = bool(work.own)
         self._each = -(-workers // len(devices))  # workers of one device
         self._waiting: list[tuple[Job, float]] = []
@@ -141,8 +141,8 @@ class Processes:
         """Start the job with the memory budget of one of `at_once` workers of its device."""
         if not worker.child.process.is_alive():  # it died while idle: no fault of this job
             worker = self._replace(worker)
-        share = self._room.size / at_once
-        worker.give(job, MemoryBudget(share, self._room.most if at_once == 1 else share))
+        share = self._memory_budget.size / at_once
+        worker.send(job, MemoryBudget(share, self._memory_budget.limit if at_once == 1 else share))
 
     def wait(self, timeout: float) -> list[tuple[Job, Outcome]]:
         """Finished jobs with their outcomes; waits up to `timeout` seconds for the first one."""
@@ -155,7 +155,7 @@ class Processes:
             job = worker.job
             assert job is not None
             try:
-                worker.look()
+                worker.poll()
                 if pipe in ready or worker.child.process.sentinel in ready:
                     answer = self._collect(worker, job)
                     done += self._taken(job, answer)
@@ -170,7 +170,7 @@ class Processes:
         if self._trouble is None and not any(worker.job for worker in self._workers):
             self._spacious = False
             try:
-                done += self._make_room()
+                done += self._free_memory()
             except TunerError as error:
                 self._trouble = error
         return done
@@ -187,24 +187,24 @@ class Processes:
                 self._tried.add(job)
                 (record, *_) = answer.outcome.values()
                 self._notes.append(f"{job}: {record.reason}; it is tried once more")
-                self._waiting.append((job, self._room.size))
+                self._waiting.append((job, self._memory_budget.size))
                 return []
-            answer = _own_fault(job, answer)
+            answer = _failed_outcome(job, answer)
         return [(job, answer)]
 
-    def _make_room(self) -> list[tuple[Job, Outcome]]:
+    def _free_memory(self) -> list[tuple[Job, Outcome]]:
         """When no job is running, start the jobs that were too large: as many at once as fit into memory."""
         waiting, self._waiting = self._waiting, []
-        room, failed = self._room, []
+        memory_budget, failed = self._memory_budget, []
         for job, needed in waiting:
-            if needed > room.most:
-                failed.append((job, too_large(job, needed, room)))
+            if needed > memory_budget.limit:
+                failed.append((job, too_large(job, needed, memory_budget)))
             else:
                 self._waiting.append((job, needed))
         if self._waiting:
             self._spacious = True
-            most = max(needed for _, needed in self._waiting)
-            at_once = int(room.size // most) if most < room.size else 1
+            largest = max(needed for _, needed in self._waiting)
+            at_once = int(memory_budget.size // largest) if largest < memory_budget.size else 1
             for worker in first_of_each(self._workers, at_once)[: len(self._waiting)]:
                 self._give(worker, self._waiting.pop(0)[0], at_once)
         return failed
@@ -245,7 +245,7 @@ class Processes:
             answer = _died(worker, job, worker.child.ended(LAST))
             self._replace(worker)
         else:
-            if isinstance(answer, Trouble):
+            if isinstance(answer, WorkerFailure):
                 raise answer.error
         if answer is not None:
             worker.job = None
@@ -276,13 +276,13 @@ def first_of_each(workers: Sequence[Worker], count: int) -> list[Worker]:
     return found
 
 
-def too_large(job: Job, needed: float, room: MemoryBudget) -> Outcome:
+def too_large(job: Job, needed: float, memory_budget: MemoryBudget) -> Outcome:
     """The outcome of a job that needs more memory than there is. Raises `LimitReached` if it would fit without other
     programs: they must not decide whether a trial fails."""
-    if needed <= room.whole:
-        text = f"{job} takes at least {too_much(needed, room.most)}, as other programs hold the rest"
+    if needed <= memory_budget.whole:
+        text = f"{job} takes at least {too_much(needed, memory_budget.limit)}, as other programs hold the rest"
         raise LimitReached(f"{text}: end them, or set limits.memory, and trials that take more of it fail")
-    return failure(job, f"out of memory: it takes at least {too_much(needed, room.most)}", 0.0)
+    return failure(job, f"out of memory: it takes at least {too_much(needed, memory_budget.limit)}", 0.0)
 
 
 def _died(worker: Worker, job: Job, how: str) -> ExternalFailure:
@@ -296,7 +296,7 @@ def _died(worker: Worker, job: Job, how: str) -> ExternalFailure:
     return ExternalFailure(outcome, {"SIGKILL": share_of_memory(worker.largest), UNKNOWN: 0.0}.get(how, math.inf))
 
 
-def _own_fault(job: Job, found: ExternalFailure) -> Outcome:
+def _failed_outcome(job: Job, found: ExternalFailure) -> Outcome:
     """The outcome of a job that failed although it had the whole memory budget. Raises `LimitReached` if it used less
     than half of the memory: then other programs used the rest."""
     if found.share < 0.5:

@@ -46,7 +46,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
         repeats=prepared.plan.repeats,
         repeatable=prepared.plan.repeatable,
         units=prepared.plan.units,
-        notes=(*dataset.notes, *(doubt.text for doubt in prepared.tried.doubts)),
+        notes=(*dataset.notes, *(warning.text for warning in prepared.checked.warnings)),
         task=dataset.task,
         metric=metric.name,
         maximize=metric.maximize,
@@ -55,7 +55,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
         weighted=dataset.score_weights is not None,
         dataset=DatasetHeader(
             dataset.name, len(dataset), dataset.features.shape[1:], dataset.classes, dataset.target.names,
-            dataset.fingerprint(), dataset.truth(),
+            dataset.fingerprint(), dataset.targets_digest(),
         ),
         splits=prepared.plan.digest(),
         parameters=tuple(p.path for p in experiment.space.parameters),
@@ -119,13 +119,13 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
 
     User code runs if this user has made the study, or if it is `trusted`."""
     if study.header.schema != FORMAT:
-        raise UsageError(f"the study '{study.name}' {version3.SENTENCE}", version3.CURE)
+        raise UsageError(f"the study '{study.name}' {version3.SENTENCE}", version3.HINT)
     trusted = trusted or is_ours(study.header)
     try:
         prepared = prepare(Path(study.header.file), study.header.text, trusted=trusted)
     except ExperimentError as error:
-        said = line(f"error: the experiment of '{study.name}' cannot be read any more:")
-        raise ExperimentError(f"{said}\n{error.message}") from error
+        message = line(f"error: the experiment of '{study.name}' cannot be read any more:")
+        raise ExperimentError(f"{message}\n{error.message}") from error
     if changed := changes(study.header, header(prepared, study.name)):
         text = f"trials of '{study.name}' cannot be trained again, as these have changed: {'; '.join(changed)}"
         raise UsageError(text, "restore them as they were")

@@ -28,21 +28,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def room_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
+def memory_budget_of(limits: Limits, where: Sequence[str]) -> MemoryBudget:
     """The memory budget of all stacks on one device: `limits.memory`, else half of the free memory, and at most all of
     it."""
     if limits.memory:
-        return MemoryBudget(size(limits.memory), most=size(limits.memory))
+        return MemoryBudget(size(limits.memory), limit=size(limits.memory))
     if where[0].startswith("cuda"):
         free, whole = (min(each) for each in zip(*map(torch.cuda.mem_get_info, where), strict=True))
     else:
         free, whole = memory()
-    return MemoryBudget(free / 2, most=free, whole=whole)
+    return MemoryBudget(free / 2, limit=free, whole=whole)
 
 
-def too_much(needed: float, most: float) -> str:
+def too_much(needed: float, limit: float) -> str:
     """ "4.1 GB, and it may take 4.0 GB", with enough digits to distinguish the two."""
-    texts = [[decimal(int(size), precision=digits) for size in (needed, most)] for digits in (1, 2, 3, 6)]
+    texts = [[decimal(int(size), precision=digits) for size in (needed, limit)] for digits in (1, 2, 3, 6)]
     requested, allowed = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
     return f"{requested}, and it may take {allowed}"
 

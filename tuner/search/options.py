@@ -28,5 +28,5 @@ class SearchOptions:
 
     def limits(self, limits: Limits) -> Limits:
         """The limits of a file, replaced by those of the command line."""
-        wished = {"time": self.timeout, "until": self.until}
-        return limits.model_copy(update={key: value for key, value in wished.items() if value is not None})
+        requested = {"time": self.timeout, "until": self.until}
+        return limits.model_copy(update={key: value for key, value in requested.items() if value is not None})

@@ -21,20 +21,20 @@ from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.own_code import Described, Fault, failed, is_user_code
+from tuner.experiment.own_code import Fault, UserCodeInfo, failed, is_user_code
 from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
-from tuner.models._own import kept, load
+from tuner.models._own import load, shape_settings
 from tuner.models.layers import Lanes, MetaLanes
 from tuner.search.catalogue import CodeHere, catalogue
 from tuner.search.jobs import Work
-from tuner.search.machine import room_of, too_much
+from tuner.search.machine import memory_budget_of, too_much
 from tuner.search.recipe import recipe_of
 from tuner.search.sizes import Sizes, sizes
 from tuner.search.user_code import UserCode
 from tuner.training.fitting import FEWEST, LEAST
-from tuner.training.lane_data import LaneData, Table, as_read, shapes_of
+from tuner.training.lane_data import DatasetTensors, LaneData, as_read, shapes_of
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.stack import FLOAT
@@ -51,7 +51,7 @@ class ModelWarning(NamedTuple):
     """A warning about a model, and how to fix it."""
 
     text: str
-    cure: str
+    hint: str
 
 
 class Epoch(NamedTuple):
@@ -69,10 +69,10 @@ class ModelCheck(NamedTuple):
     """The results of checking the models."""
 
     sizes: Sizes | None
-    doubts: tuple[ModelWarning, ...]
+    warnings: tuple[ModelWarning, ...]
 
 
-def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
+def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
     """Build each model with its default settings, and train the user's own on a few rows. Raises `ExperimentError`."""
     names = names_of_models(experiment.space)
     own, work = [name for name in names if is_user_code(name)], _work(experiment, dataset)
@@ -84,7 +84,7 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelChec
     for name in names:
         with _errors_at(experiment, "model.name" if name in own else "model"):
             if name in own:
-                epochs[name] = code.with_data(name, dataset, _tried_there, path, text, name)
+                epochs[name] = code.with_data(name, dataset, _check_in_child, path, text, name)
             else:
                 _check_built(experiment, work, name)
     if not own:
@@ -93,11 +93,11 @@ def tried(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelChec
     for name, found in epochs.items():
         if len(found) == TIMES:
             with _errors_at(experiment, "model.name"):
-                found += code.with_data(name, dataset, _trained_there, path, text, name) or [FAILED]
+                found += code.with_data(name, dataset, _train_in_child, path, text, name) or [FAILED]
     with _errors_at(experiment, "model.name"):
-        counted = code.with_data(" or ".join(own), dataset, _sizes_there, path, text)
-    doubts = (_unrepeated(name, found) for name, found in epochs.items())
-    return ModelCheck(counted, tuple(doubt for doubt in doubts if doubt))
+        counted = code.with_data(" or ".join(own), dataset, _sizes_in_child, path, text)
+    warnings = (_unrepeated(name, found) for name, found in epochs.items())
+    return ModelCheck(counted, tuple(warning for warning in warnings if warning))
 
 
 @contextmanager
@@ -115,22 +115,22 @@ def _experiment(path: Path, text: str) -> Experiment:
     return attempt(path, catalogue(CodeHere(path.parent)), text)
 
 
-def _tried_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
+def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
     """Check one of the user's own models; returns the results of its first epoch, repeated. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
     configuration, outline = _check_built(experiment, work, name)
     count = sum(parameter.numel() for parameter in outline.parameters())
-    most = room_of(experiment.limits, ["cpu"]).most
-    if (needed := FEWEST * LEAST * FLOAT * count) > most:
-        said = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, most)}"
-        raise UsageError(said, "a smaller model, or a larger limits.memory")
-    if wrong := _misfit(name, configuration, work):
+    limit = memory_budget_of(experiment.limits, ["cpu"]).limit
+    if (needed := FEWEST * LEAST * FLOAT * count) > limit:
+        message = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, limit)}"
+        raise UsageError(message, "a smaller model, or a larger limits.memory")
+    if wrong := _check_passes(name, configuration, work):
         raise UsageError(*wrong)
     return _first_epochs(configuration, work, TIMES)
 
 
-def _trained_there(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
+def _train_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
     """The results of the first epoch of one of the user's own models. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
@@ -138,7 +138,7 @@ def _trained_there(dataset: Dataset, path: Path, text: str, name: str) -> list[E
     return _first_epochs(configuration, work, 1)
 
 
-def _sizes_there(dataset: Dataset, path: Path, text: str) -> Sizes | None:
+def _sizes_in_child(dataset: Dataset, path: Path, text: str) -> Sizes | None:
     experiment = _experiment(path, text)
     return sizes(experiment.space, _work(experiment, dataset))
 
@@ -167,17 +167,17 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
         raise UsageError(*failed(name, error)) from error
 
 
-def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None:
+def _check_passes(name: str, configuration: Configuration, work: Work) -> Fault | None:
     """Check a forward and a backward pass of the user's model on two rows; returns the fault, or None."""
     recipe, dataset = recipe_of(configuration, work), work.dataset
-    table = Table(dataset, torch.device("cpu")).read_as(recipe.settings)
+    tensors = DatasetTensors(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
-    inputs = LaneData(table, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
+    inputs = LaneData(tensors, [Lane(rows, (), 0)]).inputs(torch.from_numpy(rows)[None])
     wanted = (len(rows), *dataset.positions, dataset.outputs)
     pixels = len(dataset.positions) == 2
     shown = f"{len(rows)} rows of {'×'.join(str(n) for n in dataset.features.shape[1:])}"
     try:
-        model = recipe.build(table.shapes, Lanes((0,)))
+        model = recipe.build(tensors.shapes, Lanes((0,)))
         if not any(True for _ in model.parameters()):
             return Fault(f"{name} has no weights to train", "register its layers in its constructor")
         if others := {str(p.dtype) for p in model.parameters()} - {"torch.float32"}:
@@ -185,20 +185,20 @@ def _misfit(name: str, configuration: Configuration, work: Work) -> Fault | None
         out = model(*inputs)
         out.sum().backward()
         if tuple(out.shape[1:]) != wanted:
-            said, due = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
-            text = f"{name} returned a tensor of shape {said} for {shown}; expected {due}"
-            return Fault(text, _cure(name, work) or "correct its forward")
+            found, wanted_shape = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
+            text = f"{name} returned a tensor of shape {found} for {shown}; expected {wanted_shape}"
+            return Fault(text, _hint(name, work) or "correct its forward")
     except TunerError as error:
         return Fault(error.message, error.hint or "")
     except BaseException as error:  # only the model itself can raise KeyboardInterrupt in this process
         fault = failed(name, error, f" on {shown}")
-        return fault._replace(cure=_cure(name, work) or fault.cure)
+        return fault._replace(hint=_hint(name, work) or fault.hint)
     return None
 
 
-def _cure(name: str, work: Work) -> str | None:
+def _hint(name: str, work: Work) -> str | None:
     """A hint if an argument that is named like a shape has a default."""
-    settings = kept(load(name, work.folder))
+    settings = shape_settings(load(name, work.folder))
     if not settings:
         return None
     which = " and ".join(settings)
@@ -213,12 +213,15 @@ def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[
     order = np.random.default_rng(0).permutation(len(dataset))[: 2 * REPEATED].astype(np.int64)
     half = len(order) // 2
     recipe = recipe_of(configuration, work, epochs=1, warmup=0, early_stopping=None)
-    lane, table = Lane(np.sort(order[:half]), (np.sort(order[half:]),), 1), Table(dataset, torch.device("cpu"))
+    lane, tensors = (
+        Lane(np.sort(order[:half]), (np.sort(order[half:]),), 1),
+        DatasetTensors(dataset, torch.device("cpu")),
+    )
     found: list[Epoch] = []
     begun = time.monotonic()
     try:
         while len(found) < times and time.monotonic() - begun < SLOW:
-            curves = train(recipe, [lane], table, lambda epoch, curves: np.ones(1, bool)).curves
+            curves = train(recipe, [lane], tensors, lambda epoch, curves: np.ones(1, bool)).curves
             found.append(Epoch(curves.train_loss, curves.loss, curves.score))
     except BaseException:  # trials report errors of its training
         return []
@@ -237,7 +240,7 @@ def _unrepeated(name: str, epochs: Sequence[Epoch]) -> ModelWarning | None:
     return None
 
 
-def filled(dataset: Dataset, own: Iterable[Described]) -> list[str]:
+def filled(dataset: Dataset, own: Iterable[UserCodeInfo]) -> list[str]:
     """For each of the user's own models: which arguments are filled in from the data."""
     shapes, found = shapes_of(dataset), []
     for model in own:

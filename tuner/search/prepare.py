@@ -14,7 +14,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan, plan
 from tuner.errors import DataError, ExperimentError, NoResultError, TunerError
 from tuner.experiment.experiment import Experiment, attempt
-from tuner.experiment.own_code import Described, is_user_code
+from tuner.experiment.own_code import UserCodeInfo, is_user_code
 from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
@@ -23,12 +23,11 @@ from tuner.search.budget import Budget
 from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
 from tuner.search.jobs import Work
 from tuner.search.options import SearchOptions
-from tuner.search.own import ModelCheck, names_of_models, tried
+from tuner.search.own import ModelCheck, check_models, names_of_models
 from tuner.search.samplers import Proposer
-from tuner.search.scoring import check_scores, check_threshold, metric_of
-from tuner.search.scoring import doubts as doubts_of_metric
+from tuner.search.scoring import check_scores, check_threshold, metric_of, score_warnings
 from tuner.search.sharing import chain_groups, layout
-from tuner.search.unused_settings import check_dataset, check_used, doubts, split_unused
+from tuner.search.unused_settings import check_dataset, check_used, likely_mistakes, split_unused
 from tuner.search.user_code import UserCode
 from tuner.sources.loading.cache import load, named
 
@@ -42,8 +41,8 @@ class Prepared:
     plan: NestedPlan
     metric: Metric
     default: bool  # whether trial 0 is the default configuration; False if that breaks a constraint
-    tried: ModelCheck  # the results of checking the models
-    own: Mapping[str, Described]  # the user's own models and loader, by name
+    checked: ModelCheck  # the results of checking the models
+    own: Mapping[str, UserCodeInfo]  # the user's own models and loader, by name
     warnings: tuple[str, ...]
 
     @property
@@ -55,7 +54,7 @@ class Prepared:
         return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, tune)
 
     @property
-    def own_models(self) -> list[Described]:
+    def own_models(self) -> list[UserCodeInfo]:
         """The user's own models."""
         return [self.own[name] for name in names_of_models(self.experiment.space) if is_user_code(name)]
 
@@ -65,9 +64,9 @@ class Prepared:
         together = chain_groups(self.plan.chains, self.experiment.search.sampler)
         return sum(len(layout(chains).lanes) for chains in together)
 
-    def trials(self, wished: int | None = None) -> int:
+    def trials(self, requested: int | None = None) -> int:
         """Trials per chain: `wished`, or those of the file; for a grid at most the cells that its constraints admit."""
-        return self.proposer("").available(wished or self.experiment.trials)
+        return self.proposer("").available(requested or self.experiment.trials)
 
     @property
     def reads(self) -> list[Path]:
@@ -117,9 +116,9 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
     check_threshold(experiment, dataset, metric)
     check_scores(experiment, dataset, metric, cut)
     warnings = (
-        *experiment.warnings, *_overlooked(experiment, dataset), *doubts(experiment, dataset, cut),
-        *doubts_of_metric(experiment, dataset, metric),
-        *(experiment.warning("model.name", *doubt) for doubt in found.doubts),
+        *experiment.warnings, *_unassigned_roles(experiment, dataset), *likely_mistakes(experiment, dataset, cut),
+        *score_warnings(experiment, dataset, metric),
+        *(experiment.warning("model.name", *each) for each in found.warnings),
     )  # fmt: skip
     return Prepared(experiment, dataset, cut, metric, default, found, code.known, warnings)
 
@@ -203,7 +202,7 @@ def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
             text = f"model '{name}' is for {' or '.join(tasks)}; {dataset.name} is a {dataset.task} task"
             raise experiment.error("model", text, _others(dataset, "task"))
     check_used(experiment, dataset, catalogue(code).models)
-    return tried(experiment, dataset, code)
+    return check_models(experiment, dataset, code)
 
 
 def _others(dataset: Dataset, what: str) -> str:
@@ -213,9 +212,9 @@ def _others(dataset: Dataset, what: str) -> str:
     return f"{', '.join([*fitting, 'or one of your own'])}; or another {what} of the data"
 
 
-def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
+def _unassigned_roles(experiment: Experiment, dataset: Dataset) -> list[str]:
     """Warnings about the data, placed at the dataset in the file."""
-    node, said = (
+    node, text = (
         experiment.document.root.entries["dataset"],
         (
             *dataset.notes,
@@ -224,7 +223,7 @@ def _overlooked(experiment: Experiment, dataset: Dataset) -> list[str]:
             *split_unused(experiment, dataset),
         ),
     )
-    return [experiment.document.render([at(node, each, warning=True)]) for each in said]
+    return [experiment.document.render([at(node, each, warning=True)]) for each in text]
 
 
 def hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tuner.experiment.configuration import Configuration
 from tuner.experiment.own_code import is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS
-from tuner.models._own import Own, load
+from tuner.models._own import UserModel, load
 from tuner.models.layers import Lanes, Shapes
 from tuner.search.catalogue import model
 from tuner.search.jobs import Work
@@ -40,7 +40,7 @@ def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Reci
     )
 
 
-def _built(family: ModuleType | Own, settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
+def _built(family: ModuleType | UserModel, settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes, with the initialization of the settings, if they have one."""
     lanes.initialization = getattr(settings, "initialization", lanes.initialization)
     return family.build(settings, shapes, lanes)

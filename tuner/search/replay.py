@@ -14,7 +14,7 @@ from tuner.search.chain import Chain
 from tuner.search.executors import Processes, outcome_of
 from tuner.search.group import Group
 from tuner.search.header import as_stored
-from tuner.search.machine import devices, room_of
+from tuner.search.machine import devices, memory_budget_of
 from tuner.search.provenance import conditions, differences
 from tuner.store import StoredStudy
 
@@ -54,7 +54,7 @@ class Replay:
     @property
     def identical(self) -> bool:
         """Whether state, score and every curve value are the same, to the bit."""
-        return _told(self.stored) == _told(self.again)
+        return _compared_values(self.stored) == _compared_values(self.again)
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -95,7 +95,7 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, 
     limits = prepared.experiment.limits
     group = Group([before], prepared.proposer(chain), prepared.experiment.search, trial_time(limits))
     where = devices(device)
-    with closing(Processes(prepared.work, where[:1], 1, room_of(limits, where))) as executor:
+    with closing(Processes(prepared.work, where[:1], 1, memory_budget_of(limits, where))) as executor:
         again = outcome_of(executor, group.job(stored.number, stored.values))[chain]
     assert isinstance(again, TrialRecord)
     now = conditions(where)
@@ -103,9 +103,9 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, 
     return Replay(stored, again, tuple(changed))
 
 
-def _told(record: TrialRecord) -> tuple[object, ...]:
-    said = record.state, record.score, record.fold_scores, record.best_epochs, record.means, record.reason
-    return *said, record.curves
+def _compared_values(record: TrialRecord) -> tuple[object, ...]:
+    text = record.state, record.score, record.fold_scores, record.best_epochs, record.means, record.reason
+    return *text, record.curves
 
 
 def _values(record: TrialRecord) -> dict[tuple[str, int, int], float | None]:

@@ -82,7 +82,7 @@ def _scored(chain: ChainPlan) -> Iterator[tuple[str, Rows, Rows]]:
         yield "the outer test", chain.rows, chain.test
 
 
-def doubts(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str]:
+def score_warnings(experiment: Experiment, dataset: Dataset, metric: Metric) -> list[str]:
     """Warnings about a metric that is hardly informative, or that the loss does not optimize."""
     nodes = experiment.document.root.entries
     found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _uninformative_accuracy(dataset, metric)]

@@ -82,7 +82,7 @@ class SharedDataset:
     arrays: Mapping[str, tuple[str, tuple[int, ...], int]]
 
 
-def place(dataset: Dataset, memory: Memory) -> SharedDataset:
+def to_shared_memory(dataset: Dataset, memory: Memory) -> SharedDataset:
     """Copy the arrays of a dataset into shared memory.
 
     Args:
@@ -109,7 +109,7 @@ def place(dataset: Dataset, memory: Memory) -> SharedDataset:
     return SharedDataset(with_arrays(dataset, {name: array[:0] for name, array in arrays.items()}), places)
 
 
-def placed(there: SharedDataset, memory: Memory) -> Dataset:
+def from_shared_memory(there: SharedDataset, memory: Memory) -> Dataset:
     """The dataset with its arrays in shared memory, without a copy; changes are visible to this process only."""
     view = memory.mapped(private=True)
     arrays: dict[str, Any] = {

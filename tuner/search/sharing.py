@@ -50,12 +50,12 @@ def layout(chains: Sequence[ChainPlan]) -> Layout:
             sets.setdefault(key, {})[fold.validation.tobytes()] = fold.validation
     lanes = tuple(LaneRows(rows[key], tuple(sets[key].values())) for key in rows)
     order = [(key, evaluation) for key in rows for evaluation in sets[key]]
-    place = {view: index for index, view in enumerate(order)}
+    position = {view: index for index, view in enumerate(order)}
     views = {
-        chain.name: tuple(place[fold.train.tobytes(), fold.validation.tobytes()] for fold in chain.folds)
+        chain.name: tuple(position[fold.train.tobytes(), fold.validation.tobytes()] for fold in chain.folds)
         for chain in chains
     }
-    refits = {chain.name: place.get((chain.rows.tobytes(), chain.test.tobytes())) for chain in chains}
+    refits = {chain.name: position.get((chain.rows.tobytes(), chain.test.tobytes())) for chain in chains}
     return Layout(lanes, views, refits)
 
 

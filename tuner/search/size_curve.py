@@ -15,14 +15,14 @@ from tuner.errors import LimitReached, NoResultError, TunerError, lacking
 from tuner.experiment.records import SizePoint, TrialRecord
 from tuner.experiment.selection import refit_epochs
 from tuner.search.child import Child
-from tuner.search.machine import room_of
+from tuner.search.machine import memory_budget_of
 from tuner.search.prepare import Prepared
 from tuner.search.recipe import check_own, recipe_of
 from tuner.search.trial import explain
 from tuner.search.workers import Task
 from tuner.seeds import seed_of
 from tuner.training.fitting import DoesNotFit, MemoryBudget
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import StoppingRule, train
 
@@ -50,9 +50,9 @@ def size_curve(
         LimitReached: the machine lacks a resource, or the child process died.
     """
     seed, folds = prepared.experiment.search.seed, prepared.plan.chains[-1].folds
-    room, task = room_of(prepared.experiment.limits, [device]), Task.share(prepared.work)
+    memory_budget, task = memory_budget_of(prepared.experiment.limits, [device]), Task.share(prepared.work)
     pairs = [(fold.train, fold.validation) for fold in folds]
-    child = Child.start(_train, task, pairs, seed, trial, device, room)
+    child = Child.start(_train, task, pairs, seed, trial, device, memory_budget)
     points: list[SizePoint] = []
     with closing(child.pipe):
         try:
@@ -74,12 +74,12 @@ def size_curve(
 
 # parameters: all that a new process needs
 def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial: TrialRecord, device: str,
-           room: MemoryBudget) -> None:  # fmt: skip
+           memory_budget: MemoryBudget) -> None:  # fmt: skip
     """In the child: send a point for each share, or the reason for a failure."""
     try:
         work = task.whole
         check_own(work)
-        table = Table(work.dataset, torch.device(device))
+        tensors = DatasetTensors(work.dataset, torch.device(device))
         orders = [np.random.default_rng(seed_of(seed, "curve", train)).permutation(train) for train, _ in folds]
         for share in SHARES:
             lanes = []
@@ -89,7 +89,9 @@ def _train(pipe: Connection, task: Task, folds: Sequence[Pair], seed: int, trial
             training = trial.configuration.training
             planned = {name: math.ceil(training[name] / share) for name in ("epochs", "warmup")}
             recipe = recipe_of(trial.configuration, work, **planned, early_stopping=None)
-            scores = train(recipe, lanes, table, _until(math.ceil(refit_epochs(trial) / share)), room).curves.score
+            scores = train(
+                recipe, lanes, tensors, _until(math.ceil(refit_epochs(trial) / share)), memory_budget
+            ).curves.score
             last = [None if np.isnan(score) else float(score) for score in scores[:, -1]]
             rows_used = round(float(np.mean([len(lane.train) for lane in lanes])))
             pipe.send(SizePoint(rows_used, tuple(last[0::2]), tuple(last[1::2])))

@@ -52,21 +52,21 @@ def sizes(space: Space, work: Work) -> Sizes | None:
     return Sizes(min(counts), default, max(counts)) if counts else None
 
 
-def check_room(prepared: Prepared, room: MemoryBudget) -> Prepared:
+def check_memory(prepared: Prepared, memory_budget: MemoryBudget) -> Prepared:
     """Refuse a space if no model can be trained within the budget `room`; warn if its largest model cannot."""
-    found, folds = prepared.tried.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
+    found, folds = prepared.checked.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
         return prepared
     each = LEAST * FLOAT * max(FEWEST, folds)  # bytes per parameter: all inner folds of a trial train together
-    if found.smallest * each > room.most:
+    if found.smallest * each > memory_budget.limit:
         text = f"the smallest model has {found.smallest:,} parameters: a trial of {folds} inner folds takes at least "
-        text += too_much(found.smallest * each, room.most)
-        if found.smallest * each <= room.whole:
+        text += too_much(found.smallest * each, memory_budget.limit)
+        if found.smallest * each <= memory_budget.whole:
             raise LimitReached(f"{text}, as other programs hold the rest: end them, or use a smaller model")
         raise prepared.experiment.error("model", text, "a smaller model, fewer inner folds, or a larger limits.memory")
-    if found.largest * each > room.most:
+    if found.largest * each > memory_budget.limit:
         text = f"the largest model has {found.largest:,} parameters: a trial of it takes at least "
-        text += f"{too_much(found.largest * each, room.most)}, so it will fail"
+        text += f"{too_much(found.largest * each, memory_budget.limit)}, so it will fail"
         return replace(prepared, warnings=(*prepared.warnings, f"warning: {text}"))
     return prepared
 

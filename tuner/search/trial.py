@@ -34,11 +34,11 @@ from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
 from tuner.search.recipe import check_own, recipe_of
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
-from tuner.training.lane_data import Table
-from tuner.training.loop import Curves, Diverged, Outputs, RefitResult, Trained, train, train_fixed_epochs
+from tuner.training.lane_data import DatasetTensors
+from tuner.training.loop import Curves, Diverged, Outputs, RefitResult, TrainingResult, train, train_fixed_epochs
 from tuner.training.stack import Recipe
 
-Heard = Callable[[int], object]
+OnEpoch = Callable[[int], object]
 LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: per entry, and in total
 KEPT_NUMBERS = 2**24  # of outputs that a trial may keep in memory for refits
 
@@ -65,10 +65,10 @@ class Runner:
         use_one_thread()
         dataset, self._metric = work.dataset, METRICS[work.metric]
         self._work, self._by_row = work, scored.is_mean_over_rows(dataset, self._metric)
-        self._table = Table(dataset, torch.device(device))
+        self._tensors = DatasetTensors(dataset, torch.device(device))
         check_own(work)
 
-    def run(self, job: Job, heard: Heard = lambda epoch: None, room: MemoryBudget = ENDLESS) -> Outcome:
+    def run(self, job: Job, on_epoch: OnEpoch = lambda epoch: None, memory_budget: MemoryBudget = ENDLESS) -> Outcome:
         """Run one job.
 
         Args:
@@ -89,15 +89,15 @@ class Runner:
         def note(epoch: int) -> None:
             nonlocal reached
             reached = epoch
-            heard(epoch)
+            on_epoch(epoch)
             if job.time_limit is not None and time.perf_counter() - start > job.time_limit:
                 raise TooLong(f"took longer than limits.trial_time ({job.time_limit:g} s), in epoch {epoch}")
 
         try:
             recipe = recipe_of(job.configuration, self._work)
             if isinstance(job, RefitJob):
-                return self._refit(recipe, job, note, room, start)
-            return self._trial(recipe, job, note, room, start)
+                return self._refit(recipe, job, note, memory_budget, start)
+            return self._trial(recipe, job, note, memory_budget, start)
         except DoesNotFit:
             raise
         except (Exception, SystemExit) as error:  # a model may call sys.exit
@@ -110,15 +110,17 @@ class Runner:
                 ) from error
             return failed
         finally:
-            if self._table.device.type == "cuda":
+            if self._tensors.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _trial(self, recipe: Recipe, job: TrialJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
+    def _trial(
+        self, recipe: Recipe, job: TrialJob, on_epoch: OnEpoch, memory_budget: MemoryBudget, start: float
+    ) -> Outcome:
         _check_held_out(job)
         watches = [_Watch(view, job.epochs, self._metric.maximize) for view in job.chains]
 
         def judge(epoch: int, curves: Curves) -> NDArray[np.bool_]:
-            heard(epoch)
+            on_epoch(epoch)
             wanted = np.zeros(len(curves.lanes), dtype=bool)
             for watch in watches:
                 if watch.wants(epoch, curves):
@@ -126,7 +128,7 @@ class Runner:
             return wanted
 
         decide = {view for chain in job.chains for view in chain.views} if self._work.tune_threshold else set()
-        trained = train(recipe, job.lanes, self._table, judge, room, self._kept(job), decide)
+        trained = train(recipe, job.lanes, self._tensors, judge, memory_budget, self._kept(job), decide)
         seconds = time.perf_counter() - start
         folds = sum(len(watch.chain.views) for watch in watches)  # each chain gets its share of the time
         return {
@@ -138,13 +140,13 @@ class Runner:
         """The views whose outputs are kept, because they are a chain's refit or are needed row by row; none if they
         take too much memory."""
         wanted = {view.refit for view in job.chains if view.refit is not None}
-        if isinstance(self._metric.how, OfSums):
+        if isinstance(self._metric.compute, OfSums):
             wanted |= {view for chain in job.chains if chain.by_row for view in chain.views}
         views = job.views
-        numbers = sum(len(views[view][1]) for view in wanted) * self._table.answers * job.epochs
+        numbers = sum(len(views[view][1]) for view in wanted) * self._tensors.answers * job.epochs
         return wanted if numbers <= KEPT_NUMBERS else set()
 
-    def _finished(self, job: TrialJob, watch: _Watch, trained: Trained, seconds: float) -> TrialRecord:
+    def _finished(self, job: TrialJob, watch: _Watch, trained: TrainingResult, seconds: float) -> TrialRecord:
         """The record for one chain, with its row scores or the refit of another chain, if their outputs were kept."""
         record, chain, views = watch.record(job, trained, seconds), watch.chain, job.views
         if record.state != "complete":
@@ -159,7 +161,9 @@ class Runner:
         refit = self._refitted(job.number, shared, chain.held_out, record.threshold) if shared else None
         return replace(record, refit=refit)
 
-    def _at_threshold(self, record: TrialRecord, chain: ChainView, job: TrialJob, trained: Trained) -> TrialRecord:
+    def _at_threshold(
+        self, record: TrialRecord, chain: ChainView, job: TrialJob, trained: TrainingResult
+    ) -> TrialRecord:
         """The record with the decision threshold that is best on its folds, and its scores there."""
         folds = [(trained.counting_outputs[view], *self._truth(job.views[view][1])) for view in chain.views]
         threshold, scores = threshold_of(folds, self._metric)
@@ -167,11 +171,13 @@ class Runner:
 
     def _truth(self, rows: Rows) -> tuple[Array, Floats]:
         """Targets (V, …) of rows, and their weights in scores (V,)."""
-        dataset = self._table.dataset
+        dataset = self._tensors.dataset
         return dataset.targets[rows], dataset.counts(rows)
 
-    def _refit(self, recipe: Recipe, job: RefitJob, heard: Heard, room: MemoryBudget, start: float) -> Outcome:
-        found = train_fixed_epochs(recipe, job.lane, self._table, job.epochs, heard, room)
+    def _refit(
+        self, recipe: Recipe, job: RefitJob, on_epoch: OnEpoch, memory_budget: MemoryBudget, start: float
+    ) -> Outcome:
+        found = train_fixed_epochs(recipe, job.lane, self._tensors, job.epochs, on_epoch, memory_budget)
         record = self._refitted(job.number, found, job.lane.evaluations[0], job.threshold)
         return {job.chain: replace(record, seconds=time.perf_counter() - start)}
 
@@ -180,7 +186,7 @@ class Runner:
         score = found.score
         if threshold is not None:
             score = self._metric.score(decided(found.outputs, threshold), *self._truth(test))
-        read, dataset = found.reading, self._table.dataset
+        read, dataset = found.reading, self._tensors.dataset
         norms = [tuple(_short(norm) for norm in layer) for layer in read.norms.T]
         return RefitRecord(
             number,
@@ -200,8 +206,8 @@ class Runner:
     def _packed_row_scores(self, folds: Sequence[tuple[Rows, Rows, Outputs]], threshold: float | None) -> str | None:
         """The scores (V,) of the rows of all folds, each (training rows, rows, outputs); or, if their mean is not the
         score, their totals (V, S). None if these are too many numbers."""
-        rows, outputs = (np.concatenate([fold[place] for fold in folds]) for place in (1, 2))
-        found = [scored.needed(self._table.dataset, self._metric, train, on) for train, on, _ in folds]
+        rows, outputs = (np.concatenate([fold[index] for fold in folds]) for index in (1, 2))
+        found = [scored.needed(self._tensors.dataset, self._metric, train, on) for train, on, _ in folds]
         known = [each for each in found if each is not None]
         needed = np.concatenate(known) if known else None
         totals = self._metric.row_totals(decided(outputs, threshold), *self._truth(rows), needed)
@@ -210,7 +216,7 @@ class Runner:
         return pack(totals[:, 1] if self._by_row else as_small(totals))
 
 
-def _shared_refit(view: int | None, epochs: int, trained: Trained) -> RefitResult | None:
+def _shared_refit(view: int | None, epochs: int, trained: TrainingResult) -> RefitResult | None:
     """A chain's refit of that many epochs, from the view of another chain that is the same training."""
     outputs = [] if view is None else trained.outputs.get(view, [])
     if view is None or len(outputs) < epochs:  # stopped before, or diverged
@@ -219,7 +225,7 @@ def _shared_refit(view: int | None, epochs: int, trained: Trained) -> RefitResul
     losses, score = curves.train_loss[lane, :epochs], float(curves.score[view, epochs - 1])
     if not np.isfinite([*losses, score]).all():
         return None
-    return RefitResult(losses, score, trained.readings.of(lane, view, epochs), outputs[epochs - 1])
+    return RefitResult(losses, score, trained.layer_statistics.of(lane, view, epochs), outputs[epochs - 1])
 
 
 class _Watch:
@@ -247,7 +253,7 @@ class _Watch:
                 self._pruned = limits.prunes(self._means, self._maximize)
         return not self._pruned
 
-    def record(self, job: TrialJob, trained: Trained, seconds: float) -> TrialRecord:
+    def record(self, job: TrialJob, trained: TrainingResult, seconds: float) -> TrialRecord:
         """The record of the trial for the chain."""
         curves, views, epochs = trained.curves, list(self.chain.views), len(self._means)
         failed = TrialRecord(
@@ -273,12 +279,12 @@ class _Watch:
         best = tuple(int(e) for e in curves.best[views])
         return replace(kept, state="complete", score=float(np.mean(scores)), fold_scores=scores, best_epochs=best)
 
-    def _diagnosis(self, job: TrialJob, trained: Trained, shown: FoldCurves) -> tuple[str, ...]:
+    def _diagnosis(self, job: TrialJob, trained: TrainingResult, shown: FoldCurves) -> tuple[str, ...]:
         """The diagnosis of the trial's folds."""
         curves, constant, folds = trained.curves, trained.constant_baseline, []
         for fold, view in enumerate(self.chain.views):
             lane = curves.lanes[view]
-            read = trained.readings.of(lane, view, self._last(curves, view))
+            read = trained.layer_statistics.of(lane, view, self._last(curves, view))
             levels = float(constant.train[lane]), float(constant.held_out[view])
             losses = shown.train_loss[fold], shown.loss[fold]
             folds.append(FoldTraining(*losses, int(curves.best[view]), levels, read.norms, read.dead))

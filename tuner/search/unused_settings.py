@@ -23,12 +23,12 @@ from tuner.training.settings import TrainingSettings
 Entry = Parameter | Fixed
 
 
-class Misuse(NamedTuple):
+class UnusableSetting(NamedTuple):
     """A setting that cannot be used: its path in the file, the reason, and how to fix it."""
 
     path: str
     text: str
-    cure: str
+    hint: str
 
 
 def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -> None:
@@ -38,7 +38,7 @@ def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -
         raise ExperimentError("\n".join(dict.fromkeys(found)))
 
 
-def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
+def likely_mistakes(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
     """Warnings about valid settings that are probably mistakes."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     nodes = experiment.document.root.entries
@@ -65,7 +65,7 @@ def doubts(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[st
     return [experiment.document.render([each]) for each in found]
 
 
-def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[Misuse]:
+def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[UnusableSetting]:
     """Each setting that has no effect with this data, model or other setting."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     about = {"task": (dataset.task,), "layout": (dataset.layout,)}
@@ -75,8 +75,8 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
             for other, used in needs(cls, name).items() if _written(entry, cls.model_fields[name], leaf) else ():
                 given = about.get(other) or _named(entry, f"{above}.{other}", entries)
                 if not any(value == RANGE_OPTION or meets(value, used) for value in given):
-                    cure = "leave it out" + (f", or change {other}" if other not in about else "")
-                    yield Misuse(entry.path, not_used(name, other, used, given), cure)
+                    hint = "leave it out" + (f", or change {other}" if other not in about else "")
+                    yield UnusableSetting(entry.path, not_used(name, other, used, given), hint)
     yield from unused_of("resampling", experiment.resampling, {"kind": (kind_of(experiment.resampling, dataset),)})
     yield from _too_slow(entries)
     yield from _too_far(entries, dataset)
@@ -85,10 +85,10 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
         for loss in _values(entry):
             if loss is not None and loss not in losses:
                 text = f"{loss} is not a loss for {dataset.task}"
-                yield Misuse(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
+                yield UnusableSetting(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
 
 
-def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[Misuse]:
+def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:
     """Each setting of a section without a search that is not used, given these `facts` and the other settings."""
     for name, field in type(settings).model_fields.items():
         if getattr(settings, name) == field.get_default(call_default_factory=True):
@@ -96,7 +96,7 @@ def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, .
         for other, used in needs(type(settings), name).items():
             found = facts[other] if other in facts else (getattr(settings, other),)
             if not any(meets(value, used) for value in found):
-                yield Misuse(f"{section}.{name}", not_used(name, other, used, found), "leave it out")
+                yield UnusableSetting(f"{section}.{name}", not_used(name, other, used, found), "leave it out")
 
 
 def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) -> None:
@@ -105,7 +105,7 @@ def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) 
         raise ExperimentError("\n".join(found))
 
 
-def _too_slow(entries: list[Entry]) -> Iterator[Misuse]:
+def _too_slow(entries: list[Entry]) -> Iterator[UnusableSetting]:
     """A warm-up that is not shorter than any training."""
     ends = {
         name: [end for each in entries if each.target == f"training.{name}" for end in extremes(each)]
@@ -113,16 +113,16 @@ def _too_slow(entries: list[Entry]) -> Iterator[Misuse]:
     }
     if min(ends["warmup"]) >= max(ends["epochs"]):
         text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
-        yield Misuse("training.warmup", text, "a shorter warmup, or more epochs")
+        yield UnusableSetting("training.warmup", text, "a shorter warmup, or more epochs")
 
 
-def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[Misuse]:
+def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[UnusableSetting]:
     """A shift that can move the whole image out of view."""
     least = min(dataset.features.shape[2:], default=0)
     furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
     if dataset.layout == "image" and furthest >= least:
         text = f"shift: {furthest} pixels can move the whole image out of view: it is {least} pixels wide or high"
-        yield Misuse("training.shift", text, "fewer pixels")
+        yield UnusableSetting("training.shift", text, "fewer pixels")
 
 
 def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:

@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
 from tuner.escapes import visible
-from tuner.experiment.own_code import Code, Described, check_name, described, first_line
+from tuner.experiment.own_code import Code, UserCodeInfo, check_name, described, first_line
 from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget
 from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
-from tuner.search.shared import Memory, Opened, SharedDataset, place, placed
+from tuner.search.shared import Memory, Opened, SharedDataset, from_shared_memory, to_shared_memory
 from tuner.sources.custom import loader as loaders
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class UserCode:
         self._folder, self._quiet, self._trusted = folder.absolute(), quiet, trusted
         self._child: Child | None = None
         self._printing: threading.Thread | None = None
-        self.known: dict[str, Described] = {}  # by name, the models and loaders that were requested
+        self.known: dict[str, UserCodeInfo] = {}  # by name, the models and loaders that were requested
         self._loaded, self._given = Memory(), Memory()  # data from the process, and for it
         self._data: SharedDataset | None = None
 
@@ -61,17 +61,17 @@ class UserCode:
     def __exit__(self, *_: object) -> None:
         self.restart()
 
-    def model(self, name: str) -> Described:
+    def model(self, name: str) -> UserCodeInfo:
         """The description of the model `name`. Raises `UsageError`."""
         check_name(name, models.MODEL)
         return self._described(_model, name, Settings)
 
-    def loader(self, name: str) -> Described:
+    def loader(self, name: str) -> UserCodeInfo:
         """The description of the loader `name`. Raises `UsageError`."""
         check_name(name, loaders.LOADER)
         return self._described(_loader, name, loaders.LoaderSettings)
 
-    def _described(self, read: Callable[[_Data, str, Path], Code], name: str, base: type[Settings]) -> Described:
+    def _described(self, read: Callable[[_Data, str, Path], Code], name: str, base: type[Settings]) -> UserCodeInfo:
         if name not in self.known:
             self.known[name] = described(self._call(name, IMPORTED, read, name, self._folder), base)
         return self.known[name]
@@ -82,7 +82,7 @@ class UserCode:
             there = self._call(name, LOADED, _load, name, self._folder, settings.model_dump())
         except UsageError as error:
             raise DataError(error.message, error.hint) from error
-        return placed(there, self._loaded)
+        return from_shared_memory(there, self._loaded)
 
     def with_data(self, what: str, dataset: Dataset, function: Callable[..., T], *arguments: Any) -> T:
         """Call `function(dataset, *arguments)` in the process.
@@ -103,7 +103,7 @@ class UserCode:
             NotTrusted: the study is not trusted.
         """
         if self._data is None:
-            self._data = place(dataset, self._given)
+            self._data = to_shared_memory(dataset, self._given)
         found: T = self._call(what, IMPORTED, _with_data, self._data, function, *arguments)
         return found
 
@@ -211,12 +211,12 @@ class _Data:
 
     def keep(self, dataset: Dataset) -> SharedDataset:
         """Copy loaded data into the memory that the driver reads."""
-        return place(dataset, self._loaded)
+        return to_shared_memory(dataset, self._loaded)
 
     def given(self, where: SharedDataset) -> Dataset:
         """The data that the driver has shared."""
         if self._read is None:
-            self._read = placed(where, self._given)
+            self._read = from_shared_memory(where, self._given)
         return self._read
 
 
@@ -241,12 +241,8 @@ def _serve(pipe: Connection, output: Opened, loaded: Memory, given: Memory) -> N
             answer = (None, error, traceback.format_exc())
         except BaseException as error:
             lack = lacking(error)
-            told = (
-                LimitReached(lack)
-                if lack
-                else UsageError(f"it raised {first_line(error)}", "fix the error in your code")
-            )
-            answer = (None, told, traceback.format_exc())
+            fault = UsageError(f"it raised {first_line(error)}", "fix the error in your code")
+            answer = (None, LimitReached(lack) if lack else fault, traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # the user's code forked: exit in the copy, the original sends the answer
         pipe.send(_packed(answer))
@@ -256,8 +252,8 @@ def _packed(answer: tuple[Any, TunerError | None, str]) -> bytes:
     try:
         return pickle.dumps(answer)
     except Exception as error:
-        told = UsageError(f"it returned a value that cannot be sent between processes: {first_line(error)}", PLAIN)
-        return pickle.dumps((None, told, ""))
+        fault = UsageError(f"it returned a value that cannot be sent between processes: {first_line(error)}", PLAIN)
+        return pickle.dumps((None, fault, ""))
 
 
 def _model(data: _Data, name: str, folder: Path) -> Code:

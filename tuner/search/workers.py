@@ -14,7 +14,7 @@ import psutil
 from tuner.errors import LimitReached, TunerError, UsageError, lacking
 from tuner.search.child import Child, received
 from tuner.search.jobs import Job, Outcome, Work
-from tuner.search.shared import Memory, SharedDataset, place, placed
+from tuner.search.shared import Memory, SharedDataset, from_shared_memory, to_shared_memory
 from tuner.search.trial import OutOfMemory, Runner, explain, failure
 from tuner.training.fitting import DoesNotFit, MemoryBudget
 
@@ -23,7 +23,7 @@ NOT_BEGUN = -1  # instead of an epoch
 
 
 @dataclass(frozen=True)
-class Trouble:
+class WorkerFailure:
     """A worker reports that it cannot run any job; no trial is at fault."""
 
     error: TunerError
@@ -45,7 +45,7 @@ class ExternalFailure:
     share: float
 
 
-Answer = Outcome | Trouble | TooLarge | ExternalFailure
+Answer = Outcome | WorkerFailure | TooLarge | ExternalFailure
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +60,13 @@ class Task:
     def share(cls, work: Work) -> Task:
         """Copy the data once for all workers. Raises `LimitReached` if there is no memory for the copy."""
         memory = Memory()
-        data = place(work.dataset, memory)
+        data = to_shared_memory(work.dataset, memory)
         return cls(replace(work, dataset=data.rest), data, memory)
 
     @property
     def whole(self) -> Work:
         """The work, with the data put together from shared memory."""
-        return replace(self.work, dataset=placed(self.data, self.memory))
+        return replace(self.work, dataset=from_shared_memory(self.data, self.memory))
 
 
 class Epoch:
@@ -109,14 +109,14 @@ class Worker:
         """This end of its pipe."""
         return self.child.pipe
 
-    def give(self, job: Job, room: MemoryBudget) -> None:
+    def send(self, job: Job, memory_budget: MemoryBudget) -> None:
         """Send the job to the worker."""
         self.job, self.since, self.largest, self.epoch.value = job, time.monotonic(), 0.0, NOT_BEGUN
         self.starting, self.number = self.number == 0, self.number + 1
         with contextlib.suppress(OSError):  # it has just died; `wait` will notice
-            self.pipe.send((self.number, job, room))
+            self.pipe.send((self.number, job, memory_budget))
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Record when it starts its job and how much memory it uses. Raises `LimitReached` if it does not start."""
         if self.starting and self.begun:
             self.starting, self.since = False, time.monotonic()  # the time to import user code is not part of the trial
@@ -155,27 +155,27 @@ def _work(pipe: Connection, task: Task, device: str, memory: Memory) -> None:
     try:
         runner = Runner(task.whole, device)
     except Exception as error:
-        pipe.send((None, Trouble(_not_started(error, device))))
+        pipe.send((None, WorkerFailure(_not_started(error, device))))
         return
 
-    def heard(now: int, *_: float) -> None:
+    def on_epoch(now: int, *_: float) -> None:
         epoch.value = now
 
     while True:
         try:
-            number, job, room = pipe.recv()
+            number, job, memory_budget = pipe.recv()
         except EOFError:
             return
         answer: Answer
         epoch.value = 0
         try:
-            answer = runner.run(job, heard, room)
+            answer = runner.run(job, on_epoch, memory_budget)
         except DoesNotFit as error:
             answer = TooLarge(error.needed)
         except OutOfMemory as error:
             answer = ExternalFailure(error.outcome, error.share)
         except LimitReached as error:
-            answer = Trouble(error)
+            answer = WorkerFailure(error)
         except BaseException as error:  # such as a KeyboardInterrupt, which only a model can raise here
             answer = failure(job, explain(error), 0.0)
         if os.getpid() != process:
@@ -188,5 +188,5 @@ def _not_started(error: Exception, device: str) -> TunerError:
         return error
     if lack := lacking(error):
         return LimitReached(f"a worker cannot begin: {lack}")
-    said, cure = (error.message, error.hint) if isinstance(error, TunerError) else (explain(error), None)
-    return UsageError(f"a worker cannot begin on {device}: {said}", cure or "fewer --workers, or --device cpu")
+    text, hint = (error.message, error.hint) if isinstance(error, TunerError) else (explain(error), None)
+    return UsageError(f"a worker cannot begin on {device}: {text}", hint or "fewer --workers, or --device cpu")

@@ -16,7 +16,7 @@ from tuner.data.precision import Narrowed, as_numbers
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Target
 from tuner.errors import DataError
-from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles, step_counts
+from tuner.sources.columns.roles import ROLES, RoleSettings, read_roles, step_counts, unassigned_roles
 from tuner.sources.columns.target import as_positions, as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.stored_arrays import Find, Stored, finder
@@ -79,7 +79,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=_target(settings, target, inputs, where),
         roles=read.roles,
         hints=_others(find, names, settings, stored.shape[0]),
-        notes=(*read.notes, *_doubts(settings, stored, inputs.array, layout)),
+        notes=(*read.notes, *_warnings(settings, stored, inputs.array, layout)),
     )
 
 
@@ -210,10 +210,10 @@ def _others(find: Find, names: tuple[str, ...], settings: Settings, rows: int) -
             stored = find(name, "features")
             if stored.shape == (rows,):
                 found[name] = stored.read()
-    return overlooked(pd.DataFrame(found), ())
+    return unassigned_roles(pd.DataFrame(found), ())
 
 
-def _doubts(settings: Settings, stored: Stored, features: NDArray[Any], layout: Layout) -> tuple[str, ...]:
+def _warnings(settings: Settings, stored: Stored, features: NDArray[Any], layout: Layout) -> tuple[str, ...]:
     """Notes about arrays that may be meant differently: channels last, and padding in front."""
     if layout == "image" and len(stored.shape) == 4 and stored.shape[3] in (1, 3, 4) and stored.shape[1] > 4:
         shape = " × ".join(map(str, stored.shape[2:]))

@@ -31,8 +31,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
             texts.append(text[start : start + settings.length + 1])
             topics.append(number)
     count = min(settings.rows, len(texts))
-    picked = [place * len(texts) // count for place in range(count)]  # a little of every topic
-    texts, topics = [texts[place] for place in picked], [topics[place] for place in picked]
+    picked = [index * len(texts) // count for index in range(count)]  # a little of every topic
+    texts, topics = [texts[index] for index in picked], [topics[index] for index in picked]
     if not texts:
         raise DataError(f"no text is {settings.length} characters long", "a smaller length", "length")
     words = vocabulary(texts)

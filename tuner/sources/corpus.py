@@ -37,7 +37,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         short += [] if len(tokens) > settings.length else [(path.name, len(tokens))]
         starts = range(0, len(tokens) - settings.length, settings.length)
         pieces += [tokens[start : start + settings.length + 1] for start in starts]
-        blocks += [number * BLOCKS + place * BLOCKS // len(starts) for place in range(len(starts))]
+        blocks += [number * BLOCKS + index * BLOCKS // len(starts) for index in range(len(starts))]
     if not pieces:
         text = f"no text is longer than {settings.length} {settings.tokens}s"
         raise DataError(text, "a smaller dataset.length", "length")

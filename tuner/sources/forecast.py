@@ -75,7 +75,7 @@ class Windows:
     """
 
     read: NDArray[np.float32]
-    asked: NDArray[np.float64]
+    targets: NDArray[np.float64]
     naive: NDArray[np.float64]
     last: NDArray[np.float64]
     order: NDArray[np.float64]
@@ -104,7 +104,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         name=path.name,
         inputs=as_numbers(read, settings, names if flat else (*targets, *features)),
         target=Amounts(
-            windows.asked,
+            windows.targets,
             tuple(f"{column} {_at(k)}" for k in range(1, settings.horizon + 1) for column in targets),
             NaiveForecast(windows.naive, windows.last if season > 1 else None, season, settings.horizon),
         ),
@@ -149,12 +149,12 @@ def _series(
     settings: Settings, frame: pd.DataFrame, targets: list[str], features: list[str], where: str
 ) -> Iterator[Series]:
     """Each series in time, in the order in which they first appear; all have the same step."""
-    cure = "numbers only; another column to forecast?"
+    hint = "numbers only; another column to forecast?"
     for column in targets:
-        numbers_of(frame[column], where, "target", cure)
+        numbers_of(frame[column], where, "target", hint)
         check_complete(frame[column], where, "target")
     both = [*(("target", c) for c in targets), *(("features", c) for c in features)]
-    values = np.stack([numbers_of(frame[c], where, key, cure) for key, c in both], axis=1)
+    values = np.stack([numbers_of(frame[c], where, key, hint) for key, c in both], axis=1)
     read = narrow(values)
     when = None if settings.time is None else instants(frame[settings.time], where)
     order = None if when is None else as_order(when)
@@ -186,20 +186,20 @@ def _windows(several: Sequence[Series], lags: list[int], settings: Settings, whe
         text = f"{where} gives {count:,} windows of {len(lags):,} steps, too much for memory"
         raise DataError(text, "a larger stride, or fewer steps", "stride")
     read = np.empty((count, len(lags), width), dtype=np.float32)
-    asked, naive, known = (np.empty((count, horizon, outputs)) for _ in range(3))
+    targets, naive, known = (np.empty((count, horizon, outputs)) for _ in range(3))
     order, until = np.empty(count), np.empty(count)
     for series, now, end in zip(several, last, ends, strict=True):
-        place = slice(end - len(now), end)
+        rows = slice(end - len(now), end)
         season = _season(series, settings)
         for column, lag in enumerate(lags):
-            read[place, column] = series.read.values[now + 1 - lag]
+            read[rows, column] = series.read.values[now + 1 - lag]
         for ahead in range(1, horizon + 1):
             source = now + ahead - season * -(-ahead // season)
-            asked[place, ahead - 1] = series.targets[now + ahead]
-            naive[place, ahead - 1] = series.targets[np.where(source < 0, now, source)]
-            known[place, ahead - 1] = series.targets[now]
-        order[place], until[place] = series.when[now + 1], series.when[now + horizon]
-    return Windows(read, asked.reshape(count, -1), naive.reshape(count, -1), known.reshape(count, -1), order, until)
+            targets[rows, ahead - 1] = series.targets[now + ahead]
+            naive[rows, ahead - 1] = series.targets[np.where(source < 0, now, source)]
+            known[rows, ahead - 1] = series.targets[now]
+        order[rows], until[rows] = series.when[now + 1], series.when[now + horizon]
+    return Windows(read, targets.reshape(count, -1), naive.reshape(count, -1), known.reshape(count, -1), order, until)
 
 
 def _season(series: Series, settings: Settings) -> int:
@@ -214,8 +214,8 @@ def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
         what = f"lags up to {lags[0]}" if settings.lags else f"history {lags[0]}"
         text = f"{series.name} has {count} steps, and {what} and horizon {horizon} need {lags[0] + horizon}"
         fits = count - horizon
-        cure = f"history: {fits} or less" if fits > 0 else f"history: 1 and horizon: {count - 1} or less"
-        raise DataError(text, cure if count > 1 else "drop that series", "lags" if settings.lags else "history")
+        hint = f"history: {fits} or less" if fits > 0 else f"history: 1 and horizon: {count - 1} or less"
+        raise DataError(text, hint if count > 1 else "drop that series", "lags" if settings.lags else "history")
     return np.arange(lags[0] - 1, count - horizon, settings.stride)
 
 

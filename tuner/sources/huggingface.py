@@ -73,21 +73,21 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 def _loaded(settings: Settings, folder: Path) -> Any:
     """The rows of the split, as the library has them."""
-    place = (folder / settings.path).resolve()
-    if not place.is_dir():
+    location = (folder / settings.path).resolve()
+    if not location.is_dir():
         _know_whether_offline()
     try:
         import datasets
     except ImportError as error:
         raise DataError("the library of Hugging Face is not installed", 'pip install "tuner[datasets]"') from error
-    if any((place / name).is_file() for name in ON_DISK):
-        rows, _ = fetched(lambda: datasets.load_from_disk(str(place)), settings.path, "its folder", "", "path")
+    if any((location / name).is_file() for name in ON_DISK):
+        rows, _ = fetched(lambda: datasets.load_from_disk(str(location)), settings.path, "its folder", "", "path")
         if not isinstance(rows, datasets.DatasetDict):
             return rows
         if settings.split not in rows:
             raise DataError(f"{settings.path} has no split '{settings.split}'", f"one of: {', '.join(rows)}", "split")
         return rows[settings.split]
-    what = str(place) if place.is_dir() else settings.path
+    what = str(location) if location.is_dir() else settings.path
     datasets.disable_progress_bars()
     more = f", {settings.config!r}" if settings.config else ""
     rows, _ = fetched(

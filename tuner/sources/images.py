@@ -19,13 +19,13 @@ from tuner.data.settings import NumberSettings
 from tuner.data.target import Classes, PerPosition, Target
 from tuner.errors import DataError
 from tuner.experiment.settings import used_when
-from tuner.sources.columns.roles import ROLES, RoleSettings, overlooked, read_roles
+from tuner.sources.columns.roles import ROLES, RoleSettings, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import IMAGES, inside, located
 from tuner.sources.readers.frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.idx import is_idx, read_idx
-from tuner.sources.readers.image_files import CHANNELS, Colour, masks, pictures, room, values
+from tuner.sources.readers.image_files import CHANNELS, Colour, allocate, masks, pictures, values
 from tuner.sources.table import Names, target_of
 
 PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})  # are no classes
@@ -100,13 +100,13 @@ def load(settings: Settings, folder: Path) -> Dataset:
     found = way(settings, path, folder)
     frame = pd.DataFrame() if found.frame is None else found.frame
     read = read_roles(frame, settings.roles, path.name, settings.weights_for)
-    unasked = found.frame is not None and not settings.cut
+    default_roles = found.frame is not None and not settings.cut
     return Dataset(
         name=path.name,
         inputs=found.inputs,
         target=found.target,
         roles=read.roles,
-        hints=overlooked(frame, (*found.target.names, settings.image or "")) if unasked else (),
+        hints=unassigned_roles(frame, (*found.target.names, settings.image or "")) if default_roles else (),
         notes=(*found.notes, *read.notes, *_twins(found)),
     )
 
@@ -188,9 +188,9 @@ def _arrays(images: NDArray[np.generic], settings: Settings) -> Numbers:
         raise DataError(f"{settings.path}: images of {images.dtype} keep size and colour", "leave both out", "size")
     colour = colour if settings.colour == "auto" else settings.colour
     shape = (settings.size, settings.size) if settings.size else images.shape[1:3]
-    features = room((len(images), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
-    for place, image in zip(features, images, strict=True):
-        place[:] = values(Image.fromarray(np.ascontiguousarray(image)), colour, settings.size)
+    features = allocate((len(images), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
+    for pixels, image in zip(features, images, strict=True):
+        pixels[:] = values(Image.fromarray(np.ascontiguousarray(image)), colour, settings.size)
     return _pixels(features, CHANNELS[colour], settings)
 
 
@@ -223,9 +223,10 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
         first = next((name for name in names if name.lower().startswith("train")), names[0])
         raise DataError(text, f"dataset.path: {settings.path.rstrip('/')}/{first}, as tuner cuts folds itself", "path")
     if masks := [name for name in names if name.lower() in MASKS]:
-        beside = next((name for name in names if name not in masks), "images")
-        text, where = f"{path} has a folder {masks[0]}, which looks like masks and no class", settings.path.rstrip("/")
-        raise DataError(text, f"dataset.path: {where}/{beside}, and dataset.masks: {where}/{masks[0]}", "path")
+        image_folder = next((name for name in names if name not in masks), "images")
+        where = settings.path.rstrip("/")
+        text = f"{path} has a folder {masks[0]}, which looks like masks rather than a class"
+        raise DataError(text, f"dataset.path: {where}/{image_folder}, and dataset.masks: {where}/{masks[0]}", "path")
     files: list[Path] = []
     codes: list[int] = []
     for code, name in enumerate(names):
@@ -243,15 +244,15 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
 def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
     """Images, and in another folder a mask for each."""
     assert settings.masks is not None
-    beside = located(folder, settings.masks, "masks")
-    if not beside.is_dir():
-        raise DataError(f"dataset.masks must be a folder; {beside} is not one", "name the folder of the masks", "masks")
+    mask_folder = located(folder, settings.masks, "masks")
+    if not mask_folder.is_dir():
+        raise DataError(f"{mask_folder} is not a folder", "name the folder of the masks", "masks")
     images, others = _stems(path)
-    of, rest = _stems(beside)
+    of, rest = _stems(mask_folder)
     if not images:
         raise DataError(f"{path} has no images", key="path")
     if bare := [stem for stem in images if stem not in of]:
-        text = f"{images[bare[0]]} has no mask in {beside} ({len(bare)} of {len(images)} images)"
+        text = f"{images[bare[0]]} has no mask in {mask_folder} ({len(bare)} of {len(images)} images)"
         raise DataError(text, f"it is called {bare[0]}.png, say", "masks")
     notes = _left_out([*others, *rest, *(mask for stem, mask in of.items() if stem not in images)])
     return _with_masks(list(images.values()), [of[stem] for stem in images], settings, notes=notes)

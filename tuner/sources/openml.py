@@ -37,7 +37,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         called = {"name": settings.data, "version": settings.version or "active"}
     name = f"openml {settings.id or settings.data}"
     given = ", ".join(f"{key}={value!r}" for key, value in called.items())
-    bunch, said = fetched(
+    bunch, messages = fetched(
         lambda: fetch_openml(**called, as_frame=True, n_retries=1, delay=0.1),
         name,
         "scikit-learn's cache",
@@ -49,4 +49,4 @@ def load(settings: Settings, folder: Path) -> Dataset:
         columns = ", ".join(map(str, bunch.frame.columns[:12]))
         raise DataError(f"{name} has no target of its own", f"dataset.target: one of {columns}", "target")
     dataset = of_frame(plain_frame(bunch.frame, name), settings, target, name)
-    return replace(dataset, notes=(*dataset.notes, *(text for text in said if text.startswith(TOLD))))
+    return replace(dataset, notes=(*dataset.notes, *(text for text in messages if text.startswith(TOLD))))

@@ -51,7 +51,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 def sniff(head: Head) -> Sniffed | None:
     """Possible for tables whose first two columns are texts."""
-    if not head.table or head.wordy != (True, True):
+    if not head.table or head.free_text != (True, True):
         return None
     return Sniffed(2, head.separated, "its first two columns are a text and its translation")
 
@@ -63,14 +63,14 @@ def _pairs(path: Path, settings: Settings, folder: Path) -> tuple[list[str], lis
             text = f"{path.name} has {len(given)} lines and {settings.answers} has {len(wanted)}"
             raise DataError(text, "a line of each per pair", "answers")
         return given, wanted
-    asked = {key: column for key in ("source", "target") if (column := getattr(settings, key)) is not None}
-    frame = text_frame(path, settings.separator, NAMES, tuple(asked.values()))
-    check_columns(frame, asked.items(), path.name)
+    named = {key: column for key in ("source", "target") if (column := getattr(settings, key)) is not None}
+    frame = text_frame(path, settings.separator, NAMES, tuple(named.values()))
+    check_columns(frame, named.items(), path.name)
     if len(frame.columns) < 2:
         raise DataError(f"{path.name} has one column", "two, with a tab between; or dataset.answers: FILE", "path")
-    if not asked:
+    if not named:
         _check_header(frame, path)
-    columns = [asked.get(key, frame.columns[place]) for place, key in enumerate(("source", "target"))]
+    columns = [named.get(key, frame.columns[index]) for index, key in enumerate(("source", "target"))]
     found: list[pd.Series] = [frame[column] for column in columns]
     return found[0].tolist(), found[1].tolist()
 

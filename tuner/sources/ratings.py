@@ -63,7 +63,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     ratings = _ratings(settings, frame[columns["rating"]], where)
     coded = [_coded(frame[columns[key]], where, key) for key in ("user", "item")]
     sides = _sides(settings, folder, columns, [ids for _, ids in coded])
-    beside = [
+    side_inputs = [
         replace(side.numbers, values=side.numbers.values[codes])
         for side, (codes, _) in zip(sides, coded, strict=True)
         if side is not None
@@ -74,7 +74,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     vocabularies = tuple((PADDING, UNKNOWN, *ids) for _, ids in coded)
     return Dataset(
         name=where,
-        inputs=Ids(pairs, vocabularies, ("user", "item"), side_by_side(beside) if beside else None),
+        inputs=Ids(pairs, vocabularies, ("user", "item"), side_by_side(side_inputs) if side_inputs else None),
         target=Amounts(np.array(ratings, dtype=np.float64)[:, None], ("rating",)),
         roles=Roles(order=moments),
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
@@ -109,11 +109,11 @@ def _found(frame: pd.DataFrame, key: str) -> list[str]:
     return [column for column, name in plain.items() if {name, name.removesuffix("id")} & CALLED[key]]
 
 
-def _column(frame: pd.DataFrame, key: str, wished: str | None, where: str) -> str:
+def _column(frame: pd.DataFrame, key: str, requested: str | None, where: str) -> str:
     """The column that the settings name, or the only one whose name means it. Raises `DataError`."""
-    if wished is not None:
-        check_columns(frame, [(key, wished)], where)
-        return wished
+    if requested is not None:
+        check_columns(frame, [(key, requested)], where)
+        return requested
     found = _found(frame, key)
     if len(found) != 1:
         which = " and ".join(f"'{column}'" for column in found) or "no column"

@@ -20,7 +20,7 @@ from tuner.data.target import PerPosition, Target
 from tuner.errors import DataError
 from tuner.experiment.settings import used_when
 from tuner.metrics.parts.sums import IGNORED
-from tuner.sources.columns.roles import group_codes, overlooked, tells_a_role, times
+from tuner.sources.columns.roles import group_codes, is_role_name, times, unassigned_roles
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
@@ -102,14 +102,14 @@ def _sequences(found: Narrowed, lengths: Rows, settings: Settings, names: Sequen
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SequenceTable:
     """The sequences of one table: D channels (ΣT,) and the targets (ΣT,), sequence by sequence; the lengths (N,), the
     first row of each (N rows), its columns other than channels, the ids, and notes."""
 
     channels: tuple[NDArray[Any], ...]
-    answers: pd.Series
+    targets: pd.Series
     lengths: Rows
-    heads: pd.DataFrame
+    first_rows: pd.DataFrame
     columns: tuple[str, ...]
     ids: frozenset[Any]
     notes: tuple[str, ...]
@@ -130,7 +130,7 @@ class Ordered(NamedTuple):
 def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     """Sequences in the order in which they first appear, each sorted by time. An id in two files is two sequences."""
     where, tagged = _name(paths), settings.task == "tagging"
-    parts: list[Part] = []
+    parts: list[SequenceTable] = []
     for path in paths:
         parts.append(_part(settings, path))
         if parts[-1].columns != parts[0].columns:
@@ -139,20 +139,20 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     columns = _channels(settings, parts[0].columns)
     lengths = np.concatenate([part.lengths for part in parts])
     starts = np.cumsum(lengths) - lengths
-    asked = _steps_target(pd.concat([part.answers for part in parts], ignore_index=True))
+    asked = _steps_target(pd.concat([part.targets for part in parts], ignore_index=True))
     wish = "classification" if settings.task == "tagging" else settings.task
     target: Target = as_target(asked if tagged else asked[starts], wish, where, str(settings.target))
     if tagged:
         tags = _padded(target.values, lengths, where, np.int64(IGNORED))
         target = PerPosition(tags, target.classes, target.names, "tagging")
-    heads = pd.concat([part.heads for part in parts], ignore_index=True)
+    first_rows = pd.concat([part.first_rows for part in parts], ignore_index=True)
     channels = _joined([part.channels for part in parts])
     return Dataset(
         name=where,
         inputs=_sequences(channels, lengths, settings, columns, where),
         target=target,
-        roles=Roles(groups=group_codes(heads, settings.groups, where, "groups")),
-        hints=() if settings.groups else overlooked(heads, (), timed=False),
+        roles=Roles(groups=group_codes(first_rows, settings.groups, where, "groups")),
+        hints=() if settings.groups else unassigned_roles(first_rows, (), timed=False),
         notes=(*next((part.notes for part in parts if part.notes), ()), *_again(parts, paths, str(settings.id))),
     )
 
@@ -162,12 +162,12 @@ def _joined(parts: Sequence[tuple[NDArray[Any], ...]]) -> Narrowed:
     return joined([narrow(np.concatenate(several)[:, None]) for several in zip(*parts, strict=True)])
 
 
-def _part(settings: Settings, path: Path) -> Part:
+def _part(settings: Settings, path: Path) -> SequenceTable:
     """Read one table; errors name its rows. Channels are not copied into a wider type."""
     where = path.name
     named = {key: getattr(settings, key) for key in ("id", "time", "target", "groups")}
     roles = {column for column in named.values() if column is not None}
-    frame = read_frame(path, settings.separator, narrow=lambda name: name not in roles and not tells_a_role(name))
+    frame = read_frame(path, settings.separator, narrow=lambda name: name not in roles and not is_role_name(name))
     for key in ("id", "target"):
         if named[key] is None:
             text = f"{where} is a table, and nothing says which column is the {key}"
@@ -182,23 +182,23 @@ def _part(settings: Settings, path: Path) -> Part:
     channels = []
     for column in columns:
         ordering = "" if settings.time else f"; or time: {column}, if it orders the steps"
-        cure = f"leave it out with drop, or write it as numbers{ordering}"
-        channels.append(numbers_of(frame[column], where, "features", cure)[ordered.rows])
+        hint = f"leave it out with drop, or write it as numbers{ordering}"
+        channels.append(numbers_of(frame[column], where, "features", hint)[ordered.rows])
     if settings.task == "tagging":
         check_complete(frame[named["target"]], where, "target")
     for key in ("groups",) if settings.task == "tagging" else ("target", "groups"):
         if named[key] is not None:
             _check_constant(frame, ordered, named, key, where)
     known = [*([settings.groups] if settings.groups else []), *_constant(frame, ordered, roles)]
-    heads = frame[known].iloc[ordered.first]
+    first_rows = frame[known].iloc[ordered.first]
     ids = frozenset(frame[named["id"]].iloc[ordered.first])
     unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
     notes = () if settings.time else tuple(unused_times(frame, unused, *ordered, where))
-    return Part(
+    return SequenceTable(
         tuple(channels),
         frame[named["target"]].iloc[ordered.rows],
         ordered.lengths,
-        heads,
+        first_rows,
         tuple(map(str, frame.columns)),
         ids,
         notes,
@@ -213,12 +213,12 @@ def _channels(settings: Settings, columns: tuple[str, ...]) -> list[str]:
 def _constant(frame: pd.DataFrame, ordered: Ordered, roles: Collection[str]) -> list[str]:
     """Columns whose names say that rows belong together, and that have one value in each sequence."""
     first = np.repeat(ordered.first, ordered.lengths)
-    others = [str(column) for column in frame.columns if column not in roles and tells_a_role(str(column))]
+    others = [str(column) for column in frame.columns if column not in roles and is_role_name(str(column))]
     codes = {column: pd.factorize(frame[column])[0] for column in others}
     return [column for column, code in codes.items() if np.array_equal(code[ordered.rows], code[first])]
 
 
-def _again(parts: Sequence[Part], paths: Sequence[Path], column: str) -> tuple[str, ...]:
+def _again(parts: Sequence[SequenceTable], paths: Sequence[Path], column: str) -> tuple[str, ...]:
     """A note about ids that occur in several files."""
     seen: dict[Any, str] = {}
     for part, path in zip(parts, paths, strict=True):

@@ -14,7 +14,7 @@ from tuner.data.levels import texts
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
 from tuner.sources.columns.encode import Categories, inputs
-from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, overlooked, read_roles
+from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
@@ -85,7 +85,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
         inputs=inputs(frame, columns, name, settings, settings.categories),
         target=as_target(target_of(frame, wanted, name), settings.task, name, wanted),
         roles=read.roles,
-        hints=() if settings.cut else overlooked(frame, wanted),
+        hints=() if settings.cut else unassigned_roles(frame, wanted),
         notes=(*notes, *read.notes, *large_ids(frame, columns)),
     )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from tuner.data.dataset import Dataset
 from tuner.data.levels import texts as as_texts
 from tuner.errors import DataError
-from tuner.sources.columns.roles import RoleSettings, overlooked, read_roles, tells_a_role
+from tuner.sources.columns.roles import RoleSettings, is_role_name, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_tokens, tokenised
 from tuner.sources.loading.head import Head, Sniffed
@@ -58,7 +58,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         inputs=read_tokens(tokens, settings, where),
         target=as_target(_labels(frame["target"]), settings.task, where, settings.target or "target"),
         roles=read.roles,
-        hints=() if settings.cut else overlooked(frame, ("text", "target"), timed=False),
+        hints=() if settings.cut else unassigned_roles(frame, ("text", "target"), timed=False),
         notes=(*_beside(paths), *read.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
     )
 
@@ -70,8 +70,8 @@ def sniff(head: Head) -> Sniffed | None:
         return Sniffed(1)
     if head.table:
         named = head.columns.keys() & set(TEXT) and (head.target or head.columns.keys() & set(TARGET))
-        beside = len(head.frame.columns) == 2 and sum(head.wordy) == 1
-        return Sniffed(3, head.separated) if named or beside else None
+        text_and_label = len(head.frame.columns) == 2 and sum(head.free_text) == 1
+        return Sniffed(3, head.separated) if named or text_and_label else None
     lines = head.lines
     found = all(line.count("\t") == 1 for line in lines) or all(line.startswith(FASTTEXT) for line in lines)
     return Sniffed(4) if lines and found else None
@@ -99,7 +99,7 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
     wanted.update(guessed)
     if settings.target is None:
         _check_header(frame[wanted["target"]], path)
-    others = [name for name in frame.columns if tells_a_role(name) and name not in (*wanted, *wanted.values())]
+    others = [name for name in frame.columns if is_role_name(name) and name not in (*wanted, *wanted.values())]
     found = pd.DataFrame({key: frame[column] for key, column in (*wanted.items(), *zip(others, others, strict=True))})
     if by_length:
         text = f"{path.name}: column '{wanted['text']}', which is longer, is taken as the text"

@@ -133,7 +133,7 @@ def _check_formats(path: Path, db: sqlite3.Connection, *, older: bool) -> None:
     formats = [json.loads(value)["schema"] for _, _, value in db.execute(ATTRIBUTES, (HEADER,))]
     if {*formats} == {version3.FORMAT}:
         if not older:
-            raise StorageError(f"{path} {version3.SENTENCE}", version3.CURE)
+            raise StorageError(f"{path} {version3.SENTENCE}", version3.HINT)
         return
     if max(formats, default=FORMAT) > FORMAT:
         raise StorageError(f"{path} was written by a newer tuner", "pip install --upgrade tuner")

@@ -16,7 +16,7 @@ FORMAT = 3
 SEAL = ',"seal":"'
 CUT = CURVES.replace(" ", "")  # separates a trial from its curves
 SENTENCE = "was written by tuner 0.1.0: it can be reported, and neither continued nor replayed"
-CURE = "search anew with --study OTHER.db"
+HINT = "search anew with --study OTHER.db"
 NEW = {"notes": (), "reads": (), "units": 0, "weighted": False}  # fields that its headers do not have
 
 

@@ -94,7 +94,7 @@ class Store:
                 made = empty() if empty else None
                 make(path, made if made and made.exists() else None)
             self._db = connect(path, timeout=PAUSE)
-            (version,) = self._patiently("SELECT schema_version FROM version_info").fetchone()
+            (version,) = self._wait_while_locked("SELECT schema_version FROM version_info").fetchone()
         if version != SCHEMA:
             text = f"{path} was written by another Optuna (schema {version}, not {SCHEMA})"
             raise StorageError(text, "optuna storage upgrade, or name another file with --study")
@@ -208,9 +208,9 @@ class Store:
         with _storage_errors(self.path):
             self._held()
             try:
-                self._patiently("BEGIN IMMEDIATE")
+                self._wait_while_locked("BEGIN IMMEDIATE")
                 yield
-                self._patiently("COMMIT")
+                self._wait_while_locked("COMMIT")
             except BaseException:
                 self._db.rollback()
                 raise
@@ -224,7 +224,7 @@ class Store:
             except StudyBusy:
                 self._busy(time.monotonic() - start)
 
-    def _patiently(self, statement: str) -> sqlite3.Cursor:
+    def _wait_while_locked(self, statement: str) -> sqlite3.Cursor:
         """Execute it, waiting while another program holds the file."""
         start = time.monotonic()
         while True:

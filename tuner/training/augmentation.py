@@ -32,7 +32,7 @@ class Augmentation:
     def __call__(self, inputs: Inputs, y: Tensor) -> tuple[Inputs, Tensor]:
         """Augment one batch: flip each image with probability ½ along each axis, shift it by up to `shift` pixels
         (uncovered pixels become 0, the mean), and add Gaussian noise to every value."""
-        x, *beside = inputs
+        x, *extra_inputs = inputs
         at_pixels = y.ndim == x.ndim - 1 and x.ndim == 5
         if self._axes:
             chance = self._drawn("flip", torch.rand, (x.shape[1], 2))  # (K, B, 2)
@@ -47,9 +47,9 @@ class Augmentation:
                 y = _moved(y, steps[..., axis], axis, IGNORED) if at_pixels else y
         if self._noise:
             x = zero_padded_steps(
-                torch.add(x, self._drawn("noise", torch.randn, x.shape[1:]), alpha=self._noise), *beside
+                torch.add(x, self._drawn("noise", torch.randn, x.shape[1:]), alpha=self._noise), *extra_inputs
             )
-        return (x, *beside), y
+        return (x, *extra_inputs), y
 
     def _drawn(self, purpose: str, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
         """Random numbers (K, *shape), drawn from each lane's own generator."""

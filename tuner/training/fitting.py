@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tuner.models.layers import MetaLanes
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane, padded_to_pair
 from tuner.training.row_sets import stacks_of
 from tuner.training.schedules import ReduceOnPlateau
@@ -31,7 +31,7 @@ class MemoryBudget:
     """
 
     size: float = math.inf
-    most: float = math.inf
+    limit: float = math.inf
     whole: float = 0.0
 
 
@@ -46,7 +46,9 @@ class DoesNotFit(Exception):
         self.needed = needed
 
 
-def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: MemoryBudget = ENDLESS) -> list[Stack]:
+def build_stacks(
+    recipe: Recipe, lanes: Sequence[Lane], tensors: DatasetTensors, memory_budget: MemoryBudget = ENDLESS
+) -> list[Stack]:
     """Group lanes into as few stacks as possible, split so that one stack at a time fits into memory.
 
     Args:
@@ -62,22 +64,22 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Memo
     """
     for lane in lanes:
         lane.check()
-    table = table.read_as(recipe.settings)
+    tensors = tensors.read_as(recipe.settings)
 
     def stack(group: list[int]) -> Stack:
-        return Stack(recipe, [lanes[i] for i in group], group, table)
+        return Stack(recipe, [lanes[i] for i in group], group, tensors)
 
-    groups = stacks_of(lanes, recipe.settings.batch_size, table.row_size)
+    groups = stacks_of(lanes, recipe.settings.batch_size, tensors.row_size)
     # a split can leave one lane in a stack, which is then trained twice
-    held = weight_bytes(recipe, table) * sum(len(group) + len(group) % FEWEST for group in groups)
-    _refuse(held, room)  # before any of it is taken
+    held = weight_bytes(recipe, tensors) * sum(len(group) + len(group) % FEWEST for group in groups)
+    _refuse(held, memory_budget)  # before any of it is taken
     whole = [stack(padded_to_pair(group)) for group in groups]
     held += sum(each.index_bytes for each in whole) + max(each.gather_bytes for each in whole)
-    _refuse(held + FEWEST * max(each.step_bytes for each in whole), room)
+    _refuse(held + FEWEST * max(each.step_bytes for each in whole), memory_budget)
     stacks = []
     for group in groups:
         fitting = whole.pop(0)
-        parts = _parts(group, (room.size - held) / fitting.step_bytes)
+        parts = _parts(group, (memory_budget.size - held) / fitting.step_bytes)
         if len(parts) > 1:
             del fitting  # before its parts are made
             stacks += [stack(padded_to_pair(part)) for part in parts]
@@ -86,9 +88,9 @@ def build_stacks(recipe: Recipe, lanes: Sequence[Lane], table: Table, room: Memo
     return stacks
 
 
-def weight_bytes(recipe: Recipe, table: Table) -> int:
+def weight_bytes(recipe: Recipe, tensors: DatasetTensors) -> int:
     """Bytes of the weights of one lane, with the state of the optimizer."""
-    model, settings = recipe.build(table.shapes, MetaLanes()), recipe.settings
+    model, settings = recipe.build(tensors.shapes, MetaLanes()), recipe.settings
     histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
     # a factor per lane needs a copy of the weights before the step
     scaled = isinstance(settings.schedule, ReduceOnPlateau)
@@ -96,8 +98,8 @@ def weight_bytes(recipe: Recipe, table: Table) -> int:
     return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 
 
-def _refuse(needed: float, room: MemoryBudget) -> None:
-    if needed > room.most:
+def _refuse(needed: float, memory_budget: MemoryBudget) -> None:
+    if needed > memory_budget.limit:
         raise DoesNotFit(needed)
 
 
@@ -105,5 +107,5 @@ def _parts(group: list[int], at_once: float) -> list[list[int]]:
     """The lanes in nearly equal parts of at most `at_once` each, but not smaller than the smallest stack."""
     if len(group) <= at_once:
         return [group]
-    most = max(FEWEST, math.floor(at_once))
-    return [part.tolist() for part in np.array_split(group, math.ceil(len(group) / most))]
+    limit = max(FEWEST, math.floor(at_once))
+    return [part.tolist() for part in np.array_split(group, math.ceil(len(group) / limit))]

@@ -33,19 +33,19 @@ class FlatWeights:
         """Compute the gradients of Σ weights · losses, both (K, B), and store them in `gradients`; add to those already
         there unless `first`."""
         gradients = torch.autograd.grad(losses, self._parameters, weights, allow_unused=True)
-        for gradient, place in zip(gradients, self._places, strict=True):
+        for gradient, view in zip(gradients, self._gradient_views, strict=True):
             if gradient is None:  # nothing used it in this batch
                 if first:
-                    place.zero_()
+                    view.zero_()
             elif first:
-                place.copy_(gradient)
+                view.copy_(gradient)
             else:
-                place.add_(gradient)
+                view.add_(gradient)
 
     @property
     def last_gradients(self) -> list[Tensor]:
         """The gradient of each parameter (K, …) summed since the last call of `differentiate` with `first`."""
-        return self._places
+        return self._gradient_views
 
     def per_lane(self) -> int:
         """Weights and biases of one lane."""
@@ -58,7 +58,7 @@ class FlatWeights:
 
     def _attach(self) -> None:
         self.gradients = torch.zeros_like(self.weights)
-        self._places = self._views(self.gradients)
+        self._gradient_views = self._views(self.gradients)
         for parameter, view in zip(self._parameters, self._views(self.weights), strict=True):
             parameter.data = view
 

@@ -22,7 +22,7 @@ from tuner.training.settings import TrainingSettings
 Inputs = tuple[Tensor, ...]
 
 
-class Table:
+class DatasetTensors:
     """A dataset as tensors on one device, shared by all stacks on that device."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
@@ -30,13 +30,13 @@ class Table:
         self.features = torch.from_numpy(dataset.features).to(device)
         exact = torch.device("cpu") if device.type == "mps" else device  # which has no float64
         self.targets = torch.from_numpy(dataset.targets).to(device if dataset.classes else exact)
-        beside = (dataset.lengths, None if dataset.side is None else dataset.side.values)
-        self.beside = [torch.from_numpy(a).to(device) for a in beside if a is not None]
+        extra_inputs = (dataset.lengths, None if dataset.side is None else dataset.side.values)
+        self.extra_inputs = [torch.from_numpy(a).to(device) for a in extra_inputs if a is not None]
         weights = dataset.training_weights
         self.weights = None if weights is None else torch.from_numpy(weights.astype(np.float64)).to(exact)
         self.missing = bool(np.isnan(dataset.numbers.values).any())
 
-    def read_as(self, settings: TrainingSettings) -> Table:
+    def read_as(self, settings: TrainingSettings) -> DatasetTensors:
         """The same rows with the text length and vocabulary size of a configuration; the arrays are not copied."""
         if (settings.max_length, settings.vocabulary_size) == (None, None):
             return self
@@ -44,7 +44,7 @@ class Table:
         read.dataset = as_read(self.dataset, settings)
         read.features = self.features[:, : settings.max_length]
         if self.dataset.lengths is not None and settings.max_length is not None:
-            read.beside = [self.beside[0].clamp(max=settings.max_length), *self.beside[1:]]
+            read.extra_inputs = [self.extra_inputs[0].clamp(max=settings.max_length), *self.extra_inputs[1:]]
         return read
 
     @property
@@ -55,7 +55,7 @@ class Table:
     @property
     def row_size(self) -> int:
         """The size of a row, in units of four bytes."""
-        return sum(each[0].numel() * each.element_size() // 4 for each in (self.features, *self.beside))
+        return sum(each[0].numel() * each.element_size() // 4 for each in (self.features, *self.extra_inputs))
 
     @property
     def answers(self) -> int:
@@ -81,24 +81,24 @@ def shapes_of(dataset: Dataset) -> Shapes:
 class LaneData:
     """Gathers batches for K lanes; `rows` are row numbers (…, K, B)."""
 
-    def __init__(self, table: Table, lanes: Sequence[Lane], class_weight: str = "none") -> None:
-        self._table, self.row_weights = table, table.weights
-        self._class_weight = _balance(table, lanes) if class_weight == "balanced" else None
-        fitted = [fit(table.dataset, lane.train) for lane in lanes]
+    def __init__(self, tensors: DatasetTensors, lanes: Sequence[Lane], class_weight: str = "none") -> None:
+        self._tensors, self.row_weights = tensors, tensors.weights
+        self._class_weight = _balance(tensors, lanes) if class_weight == "balanced" else None
+        fitted = [fit(tensors.dataset, lane.train) for lane in lanes]
         stacked = {
-            name: torch.from_numpy(np.stack([getattr(p, name) for p in fitted])).to(table.device)
+            name: torch.from_numpy(np.stack([getattr(p, name) for p in fitted])).to(tensors.device)
             for name in ("fill", "shift", "scale", "codes")
         }
         by_row = [stacked[name][:, None] for name in ("fill", "shift", "scale")]  # (K, 1, D) or (K, 1, C, 1, 1)
-        if table.dataset.layout == "sequence":
+        if tensors.dataset.layout == "sequence":
             by_row = [s[:, :, None] for s in by_row]  # (K, 1, 1, D)
         self._fill, self._shift, self._scale = by_row
         self._target_shift, self._target_scale = (
-            torch.from_numpy(np.stack(each)[:, None]).to(table.targets.device)  # (K, 1, M)
+            torch.from_numpy(np.stack(each)[:, None]).to(tensors.targets.device)  # (K, 1, M)
             for each in ([p.target_shift for p in fitted], [p.target_scale for p in fitted])
         )
         self._codes = stacked["codes"]  # (K, F, V)
-        self._normaliser = _normaliser(table, lanes, self._class_weight)  # (K, 1)
+        self._normaliser = _normaliser(tensors, lanes, self._class_weight)  # (K, 1)
 
     def select(self, lanes: Tensor) -> LaneData:
         """The data of a selection of the lanes."""
@@ -143,40 +143,40 @@ class LaneData:
 
     def inputs(self, rows: Tensor) -> Inputs:
         """Prepared features (…, K, B, *row shape); lengths or side numbers beside them."""
-        table, dataset = self._table, self._table.dataset
-        x, *beside = (_taken(each, rows) for each in (table.features, *table.beside))
+        tensors, dataset = self._tensors, self._tensors.dataset
+        x, *extra_inputs = (_taken(each, rows) for each in (tensors.features, *tensors.extra_inputs))
         if not dataset.vocabularies:
-            return (zero_padded_steps(self._prepared(x), *beside), *beside)
+            return (zero_padded_steps(self._prepared(x), *extra_inputs), *extra_inputs)
         lanes = torch.arange(len(self._codes), device=x.device)[:, None, None]
         columns = torch.arange(self._codes.shape[1], device=x.device)
         known = self._codes[lanes, columns, x]
-        return (known, *(self._prepared(each) if each.is_floating_point() else each for each in beside))
+        return (known, *(self._prepared(each) if each.is_floating_point() else each for each in extra_inputs))
 
     def _prepared(self, x: Tensor) -> Tensor:
-        if self._table.missing:
+        if self._tensors.missing:
             x = torch.where(x.isnan(), self._fill, x)
         return (x - self._shift).mul_(self._scale)
 
     def labels(self, rows: Tensor) -> Tensor:
         """Targets in their own units: codes (…, K, B, *positions) or float64 numbers (…, K, B, M)."""
-        return _taken(self._table.targets, rows)
+        return _taken(self._tensors.targets, rows)
 
     def score_weights(self, rows: Tensor, counts: Tensor) -> Tensor:
         """How much each row (K, V) counts in a score, in float64 on the CPU: 0 where it is padding."""
-        weights = self._table.dataset.score_weights
+        weights = self._tensors.dataset.score_weights
         each = 1.0 if weights is None else _taken(torch.from_numpy(weights), rows.cpu()).double()
         return counts.cpu().double() * each
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets for the loss: class codes, or float32 numbers scaled as each lane's training rows are."""
         labels = self.labels(rows)
-        if self._table.dataset.classes:
+        if self._tensors.dataset.classes:
             return labels
-        return ((labels - self._target_shift) * self._target_scale).float().to(self._table.device)
+        return ((labels - self._target_shift) * self._target_scale).float().to(self._tensors.device)
 
     def inverse_transform(self, outputs: Tensor) -> Tensor:
         """A model's outputs (K, B, M) as float64 in the target's own units; logits stay as they are."""
-        if self._table.dataset.classes:
+        if self._tensors.dataset.classes:
             return outputs
         return outputs.to(self._target_scale.device).double() / self._target_scale + self._target_shift
 
@@ -193,27 +193,27 @@ def zero_padded_steps(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     return x * (torch.arange(x.shape[-2], device=x.device) < lengths[..., None])[..., None]
 
 
-def _normaliser(table: Table, lanes: Sequence[Lane], class_weight: Tensor | None) -> Tensor:
+def _normaliser(tensors: DatasetTensors, lanes: Sequence[Lane], class_weight: Tensor | None) -> Tensor:
     """Labelled positions of each lane's training rows, divided by the sum of their weights (K, 1)."""
     found = np.ones((len(lanes), 1))
-    for place, lane in enumerate(lanes if class_weight is not None or table.weights is not None else ()):
-        targets, weights = table.dataset.targets[lane.train], np.ones(len(lane.train))
-        if table.weights is not None:
-            weights = table.weights[torch.from_numpy(lane.train).to(table.weights.device)].cpu().numpy()
-        positions = np.ones(targets.shape if table.dataset.classes else (len(targets), 1))
-        if table.dataset.classes:
+    for index, lane in enumerate(lanes if class_weight is not None or tensors.weights is not None else ()):
+        targets, weights = tensors.dataset.targets[lane.train], np.ones(len(lane.train))
+        if tensors.weights is not None:
+            weights = tensors.weights[torch.from_numpy(lane.train).to(tensors.weights.device)].cpu().numpy()
+        positions = np.ones(targets.shape if tensors.dataset.classes else (len(targets), 1))
+        if tensors.dataset.classes:
             positions *= targets != IGNORED
         counted = positions.sum()
         if class_weight is not None:
-            positions = positions * class_weight[place].cpu().double().numpy()[np.maximum(targets, 0)]
-        found[place] = counted / (positions.reshape(len(weights), -1).sum(axis=1) @ weights)
-    return torch.from_numpy(found).to(table.device if table.weights is None else table.weights.device)
+            positions = positions * class_weight[index].cpu().double().numpy()[np.maximum(targets, 0)]
+        found[index] = counted / (positions.reshape(len(weights), -1).sum(axis=1) @ weights)
+    return torch.from_numpy(found).to(tensors.device if tensors.weights is None else tensors.weights.device)
 
 
-def _balance(table: Table, lanes: Sequence[Lane]) -> Tensor:
+def _balance(tensors: DatasetTensors, lanes: Sequence[Lane]) -> Tensor:
     """rows / (classes · rows of the class) in each lane's training rows (K, C), as scikit-learn's "balanced"."""
-    classes = table.dataset.outputs
-    labelled = [codes[codes != IGNORED] for codes in (table.dataset.targets[lane.train] for lane in lanes)]
+    classes = tensors.dataset.outputs
+    labelled = [codes[codes != IGNORED] for codes in (tensors.dataset.targets[lane.train] for lane in lanes)]
     counts = np.stack([np.bincount(codes, minlength=classes) for codes in labelled])
     weight = counts.sum(axis=1, keepdims=True) / (classes * np.maximum(counts, 1))
-    return torch.from_numpy(weight.astype(np.float32)).to(table.device)
+    return torch.from_numpy(weight.astype(np.float32)).to(tensors.device)

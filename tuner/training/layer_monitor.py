@@ -54,8 +54,8 @@ class LayerMonitor:
     def __init__(self, model: nn.Module) -> None:
         names = dict.fromkeys(name.rpartition(".")[0] for name, _ in model.named_parameters())
         self.layers = tuple(names)
-        place = {name: index for index, name in enumerate(self.layers)}
-        self._layer_of = torch.tensor([place[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
+        position = {name: index for index, name in enumerate(self.layers)}
+        self._layer_of = torch.tensor([position[name.rpartition(".")[0]] for name, _ in model.named_parameters()])
         relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
         # modules of `Copies` see one lane at a time, so their activations cannot be counted by lane
         self._relus = {} if isinstance(model, Copies) else relus
@@ -75,7 +75,7 @@ class LayerMonitor:
     def _listener(self, index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def note(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
             units = getattr(module, "units", -1) % out.dim()
-            here = out.amax(dim=[place for place in range(1, out.dim()) if place != units])  # (K, units)
+            here = out.amax(dim=[position for position in range(1, out.dim()) if position != units])  # (K, units)
             before = self._highest[index]
             self._highest[index] = here if before is None else torch.maximum(here, before)
 

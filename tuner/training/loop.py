@@ -13,7 +13,7 @@ from torch import Tensor
 from tuner.training.constant_baseline import ConstantBaseline
 from tuner.training.early_stopping import progress
 from tuner.training.fitting import ENDLESS, MemoryBudget, build_stacks
-from tuner.training.lane_data import Table
+from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.layer_monitor import Floats, LaneStatistics, LayerMonitor, StackStatistics
 from tuner.training.stack import Evaluation, Recipe, Stack
@@ -53,8 +53,8 @@ class Diverged(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """The result of training: the curves; the number of weights and biases of a lane; readings of the layer monitor;
+class TrainingResult:
+    """The result of training: the curves; the number of weights and biases of a lane; the statistics of the layers;
     the outputs (V, …) of some views in every epoch, and of others at their best epoch; and the losses of a constant
     prediction.
 
@@ -62,7 +62,7 @@ class Trained:
 
     curves: Curves
     parameters: int
-    readings: StackStatistics
+    layer_statistics: StackStatistics
     outputs: dict[int, list[Outputs]]
     counting_outputs: dict[int, Outputs]
     constant_baseline: ConstantBaseline
@@ -71,7 +71,7 @@ class Trained:
 @dataclass(frozen=True, eq=False)
 class RefitResult:
     """The result of a refit: the training loss of each epoch (E,), and after the last epoch the score and the outputs
-    (V, …) on its evaluated rows and the readings of the layer monitor."""
+    (V, …) on its evaluated rows and the statistics of the layers."""
 
     train_loss: Curve
     score: float
@@ -83,12 +83,12 @@ class RefitResult:
 def train(
     recipe: Recipe,
     lanes: Sequence[Lane],
-    table: Table,
+    tensors: DatasetTensors,
     judge: StoppingRule,
-    room: MemoryBudget = ENDLESS,
+    memory_budget: MemoryBudget = ENDLESS,
     keep: Collection[int] = (),
     keep_counting: Collection[int] = (),
-) -> Trained:
+) -> TrainingResult:
     """Train every lane for up to `settings.epochs` epochs, evaluating all views after each.
 
     Args:
@@ -106,7 +106,7 @@ def train(
     Raises:
         DoesNotFit: even the smallest stacks exceed `room`.
     """
-    stacks = build_stacks(recipe, lanes, table, room)
+    stacks = build_stacks(recipe, lanes, tensors, memory_budget)
     diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
     constant_baseline = _constant_baseline(stacks, lanes)
     while diary.epoch < recipe.settings.epochs and diary.running.any():
@@ -117,9 +117,14 @@ def train(
         diary.running &= judge(diary.epoch, curves)
         for stack in stacks:
             stack.release(torch.from_numpy(diary.lane_runs(stack.positions)))
-    readings = diary.readings(stacks[0].layer_monitor)
-    return Trained(
-        diary.curves(), stacks[0].parameter_count(), readings, diary.outputs, diary.counting_outputs, constant_baseline
+    layer_statistics = diary.layer_statistics(stacks[0].layer_monitor)
+    return TrainingResult(
+        diary.curves(),
+        stacks[0].parameter_count(),
+        layer_statistics,
+        diary.outputs,
+        diary.counting_outputs,
+        constant_baseline,
     )
 
 
@@ -130,14 +135,19 @@ def _constant_baseline(stacks: Sequence[Stack], lanes: Sequence[Lane]) -> Consta
     for stack in stacks:
         on_train, on_sets = stack.constant_baseline([lanes[position] for position in stack.positions])
         train[stack.positions] = on_train.numpy()
-        for place, position in enumerate(stack.positions):
-            held_out[position] = on_sets[place].tolist()
+        for index, position in enumerate(stack.positions):
+            held_out[position] = on_sets[index].tolist()
     return ConstantBaseline(train, np.array([loss for of_lane in held_out for loss in of_lane]))
 
 
 # parameters: those of `train`, and for how long
 def train_fixed_epochs(
-    recipe: Recipe, lane: Lane, table: Table, epochs: int, heard: Callable[[int], object], room: MemoryBudget = ENDLESS
+    recipe: Recipe,
+    lane: Lane,
+    tensors: DatasetTensors,
+    epochs: int,
+    on_epoch: Callable[[int], object],
+    memory_budget: MemoryBudget = ENDLESS,
 ) -> RefitResult:
     """Train one lane for exactly `epochs` epochs, then score its first evaluation set once. Used for refits.
 
@@ -153,14 +163,14 @@ def train_fixed_epochs(
         Diverged: a loss or the score is not finite.
         DoesNotFit: the lane needs more memory than `room`.
     """
-    (stack,) = build_stacks(recipe, [lane], table, room)
+    (stack,) = build_stacks(recipe, [lane], tensors, memory_budget)
     losses, norms = np.empty(epochs), np.empty((epochs, len(stack.layer_monitor.layers)))
     for epoch in range(epochs):
         losses[epoch] = stack.train_epoch()[0].item()
         norms[epoch] = stack.gradient_norms()[0]
         if not np.isfinite(losses[epoch]):
             raise Diverged(not_finite("training loss", epoch + 1))
-        heard(epoch + 1)
+        on_epoch(epoch + 1)
     found = stack.evaluate()
     loss, score = found.loss[0, 0].item(), found.score[0, 0].item()
     for what, value in (("test loss", loss), ("test score", score)):
@@ -207,9 +217,9 @@ class _CurveRecorder:
         """Record an epoch of the lanes at `positions`; views that have stopped are left as they are."""
         by_lane = [np.flatnonzero(self.lanes == position) for position in positions]
         views = np.concatenate(by_lane)
-        for place, own in enumerate(by_lane):
+        for index, own in enumerate(by_lane):
             for number, view in enumerate(own.tolist()):
-                outputs = found.outputs[number][place, : self._rows[view]].numpy()
+                outputs = found.outputs[number][index, : self._rows[view]].numpy()
                 if view in self.outputs and len(self.outputs[view]) == self.epoch and self.running[view]:
                     self.outputs[view].append(outputs.copy())
                 if view in self._keep_counting and self.running[view]:
@@ -224,8 +234,8 @@ class _CurveRecorder:
         self._norms[-1][positions] = norms
         self._dead[-1][views] = found.dead.reshape(len(views), -1)
 
-    def readings(self, layer_monitor: LayerMonitor) -> StackStatistics:
-        """All readings of the layer monitor."""
+    def layer_statistics(self, layer_monitor: LayerMonitor) -> StackStatistics:
+        """The statistics of all layers, epochs and lanes."""
         return StackStatistics(
             layer_monitor.layers, layer_monitor.relus, np.stack(self._norms, axis=1), np.stack(self._dead, axis=1)
         )

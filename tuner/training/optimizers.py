@@ -31,7 +31,7 @@ class Optimizer:
     """
 
     learning_rate: float
-    move: UpdateFunction
+    update: UpdateFunction
     history: list[Tensor]
 
     @torch.no_grad()
@@ -41,10 +41,10 @@ class Optimizer:
         Every update is linear in the learning rate, so a factor per lane can be applied afterwards.
         """
         if isinstance(factor, float):
-            self.move(weights, gradients, self.history, self.learning_rate * factor)
+            self.update(weights, gradients, self.history, self.learning_rate * factor)
             return
         before = weights.clone()
-        self.move(weights, gradients, self.history, self.learning_rate)
+        self.update(weights, gradients, self.history, self.learning_rate)
         weights.sub_(before).mul_(factor).add_(before)
 
     def select(self, lanes: Tensor) -> None:
@@ -76,12 +76,12 @@ class Sgd(Settings):
         """Fused, one pass over each tensor (CPU, six tensors of five lanes: 0.08 ms a step against 0.15)."""
         nesterov = self.nesterov and self.momentum > 0
 
-        def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
+        def update(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
             steps: list[Tensor | None] = [*history] or [None]
             sgd([weights], [gradients], steps, fused=True, lr=rate, momentum=self.momentum,
                 weight_decay=weight_decay, dampening=0.0, nesterov=nesterov, maximize=False)  # fmt: skip
 
-        return Optimizer(self.learning_rate, move, [torch.zeros_like(weights)] if self.momentum else [])
+        return Optimizer(self.learning_rate, update, [torch.zeros_like(weights)] if self.momentum else [])
 
 
 class Adagrad(Settings):
@@ -96,11 +96,11 @@ class Adagrad(Settings):
         """The sum of squares begins at 0."""
         steps = torch.zeros((), device=weights.device)
 
-        def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
+        def update(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
             adagrad([weights], [gradients], history, [steps], foreach=False, lr=rate, weight_decay=weight_decay,
                     lr_decay=self.lr_decay, eps=self.eps, maximize=False)  # fmt: skip
 
-        return Optimizer(self.learning_rate, move, [torch.zeros_like(weights)])
+        return Optimizer(self.learning_rate, update, [torch.zeros_like(weights)])
 
 
 class RMSprop(Settings):
@@ -117,7 +117,7 @@ class RMSprop(Settings):
         """A row each for the mean square, for momentum and for the mean, where they are asked for."""
         steps = torch.zeros((), device=weights.device)
 
-        def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
+        def update(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
             squares, *others = history
             momenta = [others.pop()] if self.momentum else []
             rmsprop([weights], [gradients], [squares], others, momenta, [steps], foreach=False, lr=rate,
@@ -125,7 +125,7 @@ class RMSprop(Settings):
                     centered=self.centered)  # fmt: skip
 
         rows = 1 + self.centered + (self.momentum > 0)
-        return Optimizer(self.learning_rate, move, [torch.zeros_like(weights) for _ in range(rows)])
+        return Optimizer(self.learning_rate, update, [torch.zeros_like(weights) for _ in range(rows)])
 
 
 class _Moments(Settings):
@@ -160,13 +160,13 @@ class AdamW(_Moments):
 def _adam(function: Callable[..., None], settings: _Moments, weights: Tensor, weight_decay: float) -> Optimizer:
     steps = torch.zeros((), device=weights.device)
 
-    def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
+    def update(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
         mean, square = history
         function([weights], [gradients], [mean], [square], [], [steps], fused=True, lr=rate, beta1=settings.beta1,
                  beta2=settings.beta2, weight_decay=weight_decay, eps=settings.eps, amsgrad=False,
                  maximize=False)  # fmt: skip
 
-    return Optimizer(settings.learning_rate, move, [torch.zeros_like(weights), torch.zeros_like(weights)])
+    return Optimizer(settings.learning_rate, update, [torch.zeros_like(weights), torch.zeros_like(weights)])
 
 
 class NAdam(_Moments):
@@ -179,13 +179,13 @@ class NAdam(_Moments):
         """Momentum's product over steps begins at 1."""
         steps, product = (torch.full((), value, device=weights.device) for value in (0.0, 1.0))
 
-        def move(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
+        def update(weights: Tensor, gradients: Tensor, history: list[Tensor], rate: float) -> None:
             mean, square = history
             nadam([weights], [gradients], [mean], [square], [product], [steps], foreach=False, lr=rate,
                   beta1=self.beta1, beta2=self.beta2, weight_decay=weight_decay, momentum_decay=self.momentum_decay,
                   eps=self.eps)  # fmt: skip
 
-        return Optimizer(self.learning_rate, move, [torch.zeros_like(weights), torch.zeros_like(weights)])
+        return Optimizer(self.learning_rate, update, [torch.zeros_like(weights), torch.zeros_like(weights)])
 
 
 AnyOptimizer = Sgd | Adagrad | RMSprop | Adam | AdamW | NAdam

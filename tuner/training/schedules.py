@@ -136,9 +136,9 @@ class LearningRateSchedule:
         self._epoch += 1
         if self._plateau is None or self._epoch <= self._warmup:
             return
-        fell = losses < self._best * (1 - self._plateau.threshold)
-        self._best = torch.where(fell, losses, self._best)
-        self._bad = torch.where(fell, 0, self._bad + 1)
+        improved = losses < self._best * (1 - self._plateau.threshold)
+        self._best = torch.where(improved, losses, self._best)
+        self._bad = torch.where(improved, 0, self._bad + 1)
         drop = self._bad > self._plateau.patience
         self._bad = torch.where(drop, 0, self._bad)
         factors = torch.where(drop, self._plateau.factor, 1.0)[:, None]

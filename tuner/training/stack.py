@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from tuner.metrics import Metric
-from tuner.models.layers import Decoder, Dropout, HoldsLanes, Lanes, ReadsWholeBatch, Shapes
+from tuner.models.layers import Decoder, Dropout, HasLaneState, Lanes, ReadsWholeBatch, Shapes
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
 from tuner.training.constant_baseline import constant_baseline_losses
 from tuner.training.flat import FlatWeights
-from tuner.training.lane_data import Inputs, LaneData, Table
+from tuner.training.lane_data import DatasetTensors, Inputs, LaneData
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
 from tuner.training.losses import BY_TASK, by_row, label_mask
@@ -71,25 +71,29 @@ class Stack:
     a model has the lane as dimension 0, so that lanes can be removed.
     """
 
-    def __init__(self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], table: Table) -> None:
+    def __init__(
+        self, recipe: Recipe, lanes: Sequence[Lane], positions: Sequence[int], tensors: DatasetTensors
+    ) -> None:
         self.positions = list(positions)
         self._settings = recipe.settings
-        self._loss = recipe.settings.loss or next(iter(BY_TASK[table.dataset.task].values()))
-        random = Lanes(tuple(lane.seed for lane in lanes), table.device)
-        self.model = recipe.build(table.shapes, random).to(table.device)
+        self._loss = recipe.settings.loss or next(iter(BY_TASK[tensors.dataset.task].values()))
+        random = Lanes(tuple(lane.seed for lane in lanes), tensors.device)
+        self.model = recipe.build(tensors.shapes, random).to(tensors.device)
         self._decoder = self.model if isinstance(self.model, Decoder) else None
         settings = recipe.settings
         self._flat = FlatWeights(self.model)
         self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
-        self._pace = LearningRateSchedule(settings.schedule, settings.warmup, settings.epochs, len(lanes), table.device)
+        self._pace = LearningRateSchedule(
+            settings.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
+        )
         self._augmented = Augmentation(settings, random)
-        self._batches = Batches(lanes, settings.batch_size, table.device)
-        self._data = LaneData(table, lanes, settings.class_weight)
-        self._row_size, self._answers, self._outputs = table.row_size, table.answers, table.dataset.outputs
-        self._sets = row_sets(lanes, table.row_size, table.device)
-        self._scorers = scorers(table.dataset, recipe.metric, lanes, tune_threshold=recipe.tune_threshold)
+        self._batches = Batches(lanes, settings.batch_size, tensors.device)
+        self._data = LaneData(tensors, lanes, settings.class_weight)
+        self._row_size, self._answers, self._outputs = tensors.row_size, tensors.answers, tensors.dataset.outputs
+        self._sets = row_sets(lanes, tensors.row_size, tensors.device)
+        self._scorers = scorers(tensors.dataset, recipe.metric, lanes, tune_threshold=recipe.tune_threshold)
         few, more = (self._probe(rows) for rows in (PROBED, 2 * PROBED))
         self._kept_per_row = -(-(more - few) // (PROBED * len(lanes)))
         # independent of the batch size, such as transposed weights
@@ -137,12 +141,12 @@ class Stack:
         # lanes share no parameters, so each gets the gradient of its own mean loss
         self._flat.differentiate(losses, shares if count == 1 else shares / count, first=number == first)
         if number == first + count - 1:
-            self._move(number, steps)
+            self._optimizer_step(number, steps)
         return (
             by_row(at_positions.detach(), label_mask(y)) if self._settings.class_weight != "none" else losses.detach()
         )
 
-    def _move(self, number: int, steps: int) -> None:
+    def _optimizer_step(self, number: int, steps: int) -> None:
         """Make one step of the optimizer."""
         settings, weights, gradients = self._settings, self._flat.weights, self._flat.gradients
         if number == steps - 1:
@@ -212,7 +216,7 @@ class Stack:
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])
-            if isinstance(module, HoldsLanes):
+            if isinstance(module, HasLaneState):
                 module.select(index.tolist())
         self._batches.select(index)
         self._data = self._data.select(here)

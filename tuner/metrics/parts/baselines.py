@@ -94,10 +94,10 @@ def searched(error: Callable[[Floats, float], Floats]) -> Baselines:
             return float(np.average(error(targets, constant), weights=weights))
 
         near = np.quantile(targets, np.linspace(0, 1, NEAR))
-        place = int(np.argmin([mean_error(each) for each in near]))
-        low, high = near[max(0, place - 1)], near[min(NEAR - 1, place + 1)]
+        index = int(np.argmin([mean_error(each) for each in near]))
+        low, high = near[max(0, index - 1)], near[min(NEAR - 1, index + 1)]
         found = minimize_scalar(mean_error, bounds=(low, high), method="bounded", options={"xatol": 1e-9}).x
-        return float(min((near[place], found), key=mean_error))
+        return float(min((near[index], found), key=mean_error))
 
     def baselines(seen: TrainingTargets) -> list[Baseline]:
         columns = seen.targets.astype(np.float64).T
@@ -165,8 +165,8 @@ def _best_labels(score: Counted, seen: TrainingTargets) -> list[Baseline]:
     share = _label_shares(seen)
     order = np.argsort(-share, kind="stable")
     chosen = np.tri(len(share))[:, np.argsort(order)]  # row k has the k + 1 commonest
-    place = _best(score, share, list(chosen))[0]
-    count = int(place.sum())
+    index = _best(score, share, list(chosen))[0]
+    count = int(index.sum())
     names = (
         "every label"
         if count == len(share)
@@ -174,7 +174,7 @@ def _best_labels(score: Counted, seen: TrainingTargets) -> list[Baseline]:
         if count > 1
         else "the commonest label"
     )
-    return [Baseline(f"{names} for every row", np.where(place > 0, 1.0, -1.0))]
+    return [Baseline(f"{names} for every row", np.where(index > 0, 1.0, -1.0))]
 
 
 def commonest(seen: TrainingTargets) -> list[Baseline]:
@@ -202,8 +202,8 @@ def _best(score: Counted, share: Floats, draws: Sequence[Floats]) -> tuple[Float
     with np.errstate(all="ignore"):
         scores = score(q * share, q, np.broadcast_to(share, q.shape))
     scores = np.where(np.isnan(scores), -np.inf, scores)
-    place = int(np.flatnonzero(scores >= scores.max() - BETTER)[0])  # also where none is defined
-    return draws[place], float(scores[place])
+    index = int(np.flatnonzero(scores >= scores.max() - BETTER)[0])  # also where none is defined
+    return draws[index], float(scores[index])
 
 
 def commonest_answer(seen: TrainingTargets) -> list[Baseline]:

@@ -65,7 +65,7 @@ class Metric:
     meaning: str
     bounds: Bounds
     baselines: Baselines
-    how: OfSums | OfSet
+    compute: OfSums | OfSet
     mean: bool = False
     counted: Counted | None = None
     whole: bool = False
@@ -84,22 +84,22 @@ class Metric:
             weights: (V,), how much each row counts; the values of rows of weight 0 may be anything.
             needed: what the metric `needs` of each row.
         """
-        if isinstance(self.how, OfSums):
-            return float(self.how.score(self._totals(self.how, outputs, targets, weights, needed)[0]))
+        if isinstance(self.compute, OfSums):
+            return float(self.compute.score(self._totals(self.compute, outputs, targets, weights, needed)[0]))
         outputs, targets, weights, _ = self._places(outputs, targets, weights)
-        return float(self.how(outputs, targets, weights, *self._needed(needed)))
+        return float(self.compute(outputs, targets, weights, *self._needed(needed)))
 
     @np.errstate(all="ignore")
     def row_totals(self, outputs: Array, targets: Array, weights: Floats, needed: Array | None = None) -> Floats | None:
         """The totals (V, S) of each row, of whose sum the score is a function; None if the metric is not of sums."""
-        if not isinstance(self.how, OfSums):
+        if not isinstance(self.compute, OfSums):
             return None
-        return self._totals(self.how, outputs, targets, weights, needed, by_row=True)
+        return self._totals(self.compute, outputs, targets, weights, needed, by_row=True)
 
     # parameters: those of `score`, and what is made of them
     def _totals(
         self,
-        how: OfSums,
+        compute: OfSums,
         outputs: Array,
         targets: Array,
         weights: Floats,
@@ -110,7 +110,7 @@ class Metric:
         rows = len(weights)
         outputs, targets, weights, row = self._places(outputs, targets, weights)
         sums = Sums(weights, rows, row) if by_row else Sums(weights)
-        return how.totals(outputs, targets, sums, *self._needed(needed))
+        return compute.totals(outputs, targets, sums, *self._needed(needed))
 
     def _places(self, outputs: Array, targets: Array, weights: Floats) -> tuple[Array, Array, Floats, NDArray[np.intp]]:
         """Outputs, targets and weights of all places, one after another, and the row of each."""
@@ -146,7 +146,7 @@ def mean_of(of_places: OfPlaces, **about: Any) -> Metric:
     def totals(outputs: Array, targets: Array, sums: Sums) -> Floats:
         return sums.of_mean(of_places(outputs, targets))
 
-    return Metric(how=OfSums(totals, mean), mean=True, **about)
+    return Metric(compute=OfSums(totals, mean), mean=True, **about)
 
 
 def mean(totals: Floats) -> Floats:

@@ -30,10 +30,10 @@ def average_precision(positive: NDArray[np.bool_], score: Floats, weights: Float
 
 def _at_each_score(positive: NDArray[np.bool_], score: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
     """The weight of the positive rows, and that of the others, at each distinct score from the lowest up."""
-    _, place = np.unique(score, return_inverse=True)
+    _, index = np.unique(score, return_inverse=True)
     weights = np.ones(len(score)) if weights is None else weights
-    size = int(place.max(initial=-1)) + 1
-    ups, downs = (np.bincount(place[own], weights[own], size) for own in (positive, ~positive))
+    size = int(index.max(initial=-1)) + 1
+    ups, downs = (np.bincount(index[own], weights[own], size) for own in (positive, ~positive))
     return ups.astype(np.float64), downs.astype(np.float64)
 
 
@@ -49,9 +49,9 @@ def rank_correlation(first: Floats, second: Floats, weights: Floats) -> float | 
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:
-    _, place = np.unique(values, return_inverse=True)
-    together = np.bincount(place, weights)
-    return np.asarray((np.cumsum(together) - together / 2)[place])
+    _, index = np.unique(values, return_inverse=True)
+    together = np.bincount(index, weights)
+    return np.asarray((np.cumsum(together) - together / 2)[index])
 
 
 def ndcg(gains: Floats, score: Floats, k: int) -> float | None:
@@ -72,5 +72,5 @@ def recall(wanted: NDArray[np.bool_], score: Floats, k: int) -> float | None:
 
 def _shared(values: Floats, score: Floats) -> Floats:
     """The values in the order of falling score; among equal scores, their mean."""
-    _, place, counts = np.unique(-score, return_inverse=True, return_counts=True)
-    return np.repeat(np.bincount(place, values) / counts, counts)
+    _, index, counts = np.unique(-score, return_inverse=True, return_counts=True)
+    return np.repeat(np.bincount(index, values) / counts, counts)

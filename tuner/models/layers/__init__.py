@@ -14,7 +14,7 @@ from tuner.models.layers.initialization import Default, Initialization
 from tuner.models.layers.lanes import Lanes, MetaLanes, Shapes
 from tuner.models.layers.linear import Linear
 from tuner.models.layers.normalization import BatchNorm, LayerNorm, Normalization, normalization
-from tuner.models.layers.protocols import Decoder, HoldsLanes, ReadsSteps, ReadsWholeBatch
+from tuner.models.layers.protocols import Decoder, HasLaneState, ReadsSteps, ReadsWholeBatch
 from tuner.models.layers.readout import AdditiveAttention, Lengths, Pool, Pooling, steps_of
 from tuner.models.layers.recurrent import Directions, Recurrent, State
 
@@ -29,8 +29,8 @@ __all__ = [
     "Directions",
     "Dropout",
     "Embedding",
+    "HasLaneState",
     "Head",
-    "HoldsLanes",
     "Initialization",
     "Lanes",
     "LayerNorm",

@@ -60,7 +60,7 @@ class Copies(nn.Module):
         self._together = _rows_apart(models[0])
         self._end_if_forked()
 
-    def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *extra_inputs: Tensor) -> Tensor:
         """Run each lane's copy on its rows.
 
         Args:
@@ -70,7 +70,7 @@ class Copies(nn.Module):
         Returns:
             (K, B, *positions, outputs); 0 for rows of padding.
         """
-        named = {"side" if each.is_floating_point() else "lengths": each for each in beside}
+        named = {"side" if each.is_floating_point() else "lengths": each for each in extra_inputs}
         more = {name: each for name, each in named.items() if name in self._beside}
         weights = dict(zip(self._names, self.parameters(), strict=True))
         if self._together and not more:

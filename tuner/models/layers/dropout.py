@@ -34,7 +34,7 @@ class Dropout(nn.Module):
         """The next mask for a tensor like x; None if nothing is dropped. For layers with one mask for many steps."""
         if not self.training or self.p == 0:
             return None
-        shape = tuple(1 if place == self.shared else size for place, size in enumerate(x.shape))
+        shape = tuple(1 if index == self.shared else size for index, size in enumerate(x.shape))
         if shape != self._shape:
             self._shape, self._masks = shape, iter(())
         mask = next(self._masks, None)

@@ -37,7 +37,7 @@ class ReadsSteps(Protocol):
 
 
 @runtime_checkable
-class HoldsLanes(Protocol):
+class HasLaneState(Protocol):
     """A layer that holds something for each lane beside its parameters and buffers, such as a random stream."""
 
     def select(self, lanes: Sequence[int]) -> None:

@@ -93,6 +93,6 @@ def backwards(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """The steps that count in the reverse order, in front; padding stays behind: (K, B, T, D) → the same."""
     if lengths is None:
         return x.flip(2)
-    place = torch.arange(x.shape[2], device=x.device).expand(*lengths.shape, -1)
-    turned = torch.where(place < lengths[..., None], lengths[..., None] - 1 - place, place)
+    index = torch.arange(x.shape[2], device=x.device).expand(*lengths.shape, -1)
+    turned = torch.where(index < lengths[..., None], lengths[..., None] - 1 - index, index)
     return x.gather(2, turned[..., None].expand_as(x))

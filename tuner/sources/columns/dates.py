@@ -26,7 +26,7 @@ FORMATS = tuple(f"{date}{time}" for date in DATES for time in ("", " %H:%M", " %
 SOME = 20  # texts that say which formats to try
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PARTS = ("days", "month", "weekday")
-CURE = "write every date as 2024-03-25, or leave the column out with drop"
+HINT = "write every date as 2024-03-25, or leave the column out with drop"
 
 
 def parts(moments: pd.DatetimeIndex) -> NDArray[np.float64]:
@@ -93,9 +93,9 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> pd.DatetimeI
         return pd.DatetimeIndex(np.append(dates, np.datetime64("NaT"))[codes])
     if counts[fine | other].sum() * 2 <= total:
         return None
-    place = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
-    wrong = f"'{levels[codes[place]]}' in data row {place + 1}"
-    raise DataError(f"{where} mixes date formats: {wrong}, but '{levels[fine.argmax()]}'", CURE)
+    index = int(np.flatnonzero((codes >= 0) & ~(fine | absent)[codes])[0])
+    wrong = f"'{levels[codes[index]]}' in data row {index + 1}"
+    raise DataError(f"{where} mixes date formats: {wrong}, but '{levels[fine.argmax()]}'", HINT)
 
 
 def _no_time(column: pd.Series, where: str) -> DataError:
@@ -135,7 +135,7 @@ def _other(
     best = max((~np.isnat(each)).sum() for each in read)
     ways = [each for each in read if (~np.isnat(each)).sum() == best]
     if best == (~absent).sum() and any(not np.array_equal(ways[0], way, equal_nan=True) for way in ways[1:]):
-        place = int(np.flatnonzero((codes >= 0) & ~absent[codes])[0])
-        text = f"'{levels[codes[place]]}' in data row {place + 1}"
-        raise DataError(f"{where} holds dates whose day and month cannot be told apart: {text}", CURE)
+        index = int(np.flatnonzero((codes >= 0) & ~absent[codes])[0])
+        text = f"'{levels[codes[index]]}' in data row {index + 1}"
+        raise DataError(f"{where} holds dates whose day and month cannot be told apart: {text}", HINT)
     return ways[0], ~np.isnat(ways[0])

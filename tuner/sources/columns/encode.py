@@ -21,7 +21,7 @@ from tuner.sources.readers.numbers import MISSING
 
 Categories = Literal["one_hot", "embedded"]
 NO_VALUES = (bytes, complex, dict, list, set, tuple, np.ndarray)
-CURE = "numbers, text, dates or true/false; or leave it out with drop"
+HINT = "numbers, text, dates or true/false; or leave it out with drop"
 CODES = "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
 COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 FEW = 5  # different numbers, from which on they are amounts
@@ -89,9 +89,9 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
         kind = pd.api.types.infer_dtype(column)
         odd = next((value for value in column if isinstance(value, NO_VALUES)), None)
         if odd is not None:
-            raise DataError(f"{where} holds values of type {type(odd).__name__}", CURE)
+            raise DataError(f"{where} holds values of type {type(odd).__name__}", HINT)
     if kind == "c":
-        raise DataError(f"{where} holds complex numbers", CURE)
+        raise DataError(f"{where} holds complex numbers", HINT)
     missing = column.isna().to_numpy()
     if missing.all() and kind not in "iufb":
         raise DataError(f"{where} is empty", "leave it out with drop")
@@ -144,9 +144,9 @@ def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> No
     wrong = ~absent & pd.to_numeric(plain, errors="coerce").isna().to_numpy()
     if numbers.nunique() < FEW or 2 * counts[numeric].sum() <= counts[~absent].sum() or not wrong.any():
         return
-    place = int(np.flatnonzero((codes >= 0) & wrong[codes])[0])
-    level = codes[place]
-    told = f"{str(levels[level])!r} in data row {place + 1}"
+    index = int(np.flatnonzero((codes >= 0) & wrong[codes])[0])
+    level = codes[index]
+    told = f"{str(levels[level])!r} in data row {index + 1}"
     if numeric[level]:
         text = f"{where} holds numbers with a decimal comma: {told}"
         raise DataError(text, f"write {plain[level].replace(',', '.')}, and no sign between thousands")

@@ -129,17 +129,17 @@ def looks_like_time(column: str) -> str:
     return f"column '{column}' looks like time: dataset.time: {column} trains on the past only"
 
 
-def tells_a_role(column: str) -> bool:
+def is_role_name(column: str) -> bool:
     """Whether a column's name says that rows belong together or follow each other."""
     return bool(_words(column) & (GROUPS | TIMES))
 
 
-def tells_time(column: str) -> bool:
+def is_time_name(column: str) -> bool:
     """Whether a column's name says that rows follow each other."""
     return bool(_words(column) & TIMES)
 
 
-def overlooked(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = True) -> tuple[str, ...]:
+def unassigned_roles(frame: pd.DataFrame, targets: Sequence[str], *, timed: bool = True) -> tuple[str, ...]:
     """Hints for columns whose name suggests groups or, if the source is `timed`, times; also for dropped columns."""
     found = []
     for column in (str(name) for name in frame.columns if name not in targets):

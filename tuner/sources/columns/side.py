@@ -41,11 +41,11 @@ def read_side(
     if twice := np.flatnonzero(labels.duplicated()).tolist():
         text = f"{path.name}: '{of}' {labels[twice[0]]!r} of data row {twice[0] + 1} has a row already"
         raise DataError(text, "one row for each", key)
-    place = {label: row for row, label in enumerate(labels)}
-    if complete and (absent := next((each for each in ids if each not in place), None)) is not None:
+    index = {label: row for row, label in enumerate(labels)}
+    if complete and (absent := next((each for each in ids if each not in index), None)) is not None:
         text = f"{path.name} has no row for '{of}' {absent!r}, which has ratings"
         raise DataError(text, "add it, or fill numbers per fold with impute: mean", key)
-    if not any(each in place for each in ids):
+    if not any(each in index for each in ids):
         text = f"{path.name}: none of the {len(ids):,} {of}s with ratings has a row; the first is of {labels[0]!r}"
         raise DataError(text, "its first column, or the one called as in the ratings, has the ids", key)
     columns = [str(c) for c in frame.columns if c != of and c not in dropped]
@@ -58,7 +58,7 @@ def read_side(
             raise DataError(text, "fill numbers per fold with impute: mean or impute: median", key)
     found = side_by_side(read)
     table = np.concatenate([found.values, np.full_like(found.values[:1], np.nan)])  # the last row for ids without one
-    numbers = table[[place.get(each, -1) for each in ids]]
+    numbers = table[[index.get(each, -1) for each in ids]]
     return Side(replace(found, values=numbers), (of, *map(str, frame.columns.drop(of))))
 
 

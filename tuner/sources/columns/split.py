@@ -18,7 +18,7 @@ TRAIN, TEST = {"train", "training"}, {"test", "testing"}
 VALIDATION = {"val", "valid", "validation", "dev"}
 YES, NO = {"1", "true"}, {"0", "false"}
 ROLE = "which rows test: train and test (validation rows train), fold names, or -1, 0, 1, … as in PredefinedSplit"
-CURE = "write train and test, fold names such as a and b, or -1 (never tested), 0, 1, … as in PredefinedSplit"
+HINT = "write train and test, fold names such as a and b, or -1 (never tested), 0, 1, … as in PredefinedSplit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def _label(value: Any) -> str:
 def _named(labels: NDArray[Any], found: set[str], where: str) -> Split:
     """A column of train and test. Raises `DataError`."""
     if other := sorted(found - TRAIN - TEST - VALIDATION):
-        raise DataError(f"{where} holds train or test and also '{other[0]}'", CURE, "split")
+        raise DataError(f"{where} holds train or test and also '{other[0]}'", HINT, "split")
     tested = np.isin(labels, sorted(TEST))
     if tested.all() or not tested.any():
         missing = "train" if tested.all() else "test"
@@ -82,7 +82,7 @@ def _by_name(labels: NDArray[Any], found: set[str], where: str, name: str) -> ND
     tests, trains = bool(words & TEST), bool(words & TRAIN)
     if tests == trains:
         text = f"{where} holds only {' and '.join(sorted(found))}, and its name does not say which of them tests"
-        raise DataError(text, f"call it is_test or is_train; or {CURE}", "split")
+        raise DataError(text, f"call it is_test or is_train; or {HINT}", "split")
     tested = np.isin(labels, sorted(YES if tests else NO))
     if tested.all() or not tested.any():
         text = f"{where} is the same in every row, so that no row {'trains' if tested.all() else 'tests'}"

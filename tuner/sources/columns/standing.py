@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.inputs import Rows
 from tuner.errors import DataError
 from tuner.sources.columns.dates import instants
-from tuner.sources.columns.roles import tells_a_role, tells_time
+from tuner.sources.columns.roles import is_role_name, is_time_name
 
 
 def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> Iterator[str]:
@@ -22,7 +22,7 @@ def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> It
         when, values = held_times(frame[column]), frame[column].nunique()
         if values < 2:
             continue
-        if when is None and tells_time(column):
+        if when is None and is_time_name(column):
             yield f"column '{column}' looks like time and cannot be read as such: rows are taken as they stand"
         elif when is None:
             yield from _series(frame[column], values)
@@ -56,7 +56,7 @@ def unused_times(frame: pd.DataFrame, unused: Iterable[str], order: Rows, length
 
 def held_times(column: pd.Series) -> NDArray[Any] | None:
     """The column (N,) as numbers that grow with time, if it holds dates, or has a name of times and holds numbers."""
-    if pd.api.types.is_numeric_dtype(column) and not tells_time(str(column.name)):
+    if pd.api.types.is_numeric_dtype(column) and not is_time_name(str(column.name)):
         return None
     with suppress(DataError):
         return instants(column, "")
@@ -65,18 +65,18 @@ def held_times(column: pd.Series) -> NDArray[Any] | None:
     return None
 
 
-def _check_forward(column: pd.Series, when: NDArray[Any], where: str, cure: str) -> None:
+def _check_forward(column: pd.Series, when: NDArray[Any], where: str, hint: str) -> None:
     back = np.flatnonzero(when[1:] < when[:-1])
     if len(back):
         first, second = (f"{column.iloc[row]} (data row {row + 1})" for row in (back[0], back[0] + 1))
         text = f"{where}: '{column.name}' goes back from {first} to {second}, and rows are taken as they stand"
-        raise DataError(text, f"{cure}; or sort the rows, the oldest first", "time")
+        raise DataError(text, f"{hint}; or sort the rows, the oldest first", "time")
 
 
 def _series(column: pd.Series, values: int) -> Iterator[str]:
     """A note about a column that may name the series of each row: its texts repeat, or equal numbers stand together."""
     numeric, name = pd.api.types.is_numeric_dtype(column), str(column.name)
     together = pd.api.types.is_integer_dtype(column) and (column.diff().iloc[1:] != 0).sum() == values - 1
-    if values <= len(column) / 2 and (together or tells_a_role(name) or not numeric):
+    if values <= len(column) / 2 and (together or is_role_name(name) or not numeric):
         yield (f"column '{name}' has {values} values in {len(column):,} rows; if they name series, dataset.series: "
                f"{name}, with dataset.time, keeps each window in one")  # fmt: skip

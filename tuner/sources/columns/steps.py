@@ -57,8 +57,8 @@ def equal_steps(column: pd.Series, when: NDArray[Any], rows: Rows, where: str) -
     usual = values[counts.argmax()]
     if len(wrong := np.flatnonzero(np.abs(gaps - usual) > 1e-6 * usual)):
         text = f"{where}: {_named(column, rows[wrong[0] : wrong[0] + 2])} are {_step(gaps[wrong[0]], unit).words()}"
-        cure = "fill the gap with rows, or without time: the rows are taken as equal steps"
-        raise DataError(f"{text} apart, and others {_step(usual, unit).words()}", cure, "time")
+        hint = "fill the gap with rows, or without time: the rows are taken as equal steps"
+        raise DataError(f"{text} apart, and others {_step(usual, unit).words()}", hint, "time")
     return _step(usual, unit)
 
 

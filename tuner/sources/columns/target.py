@@ -18,7 +18,7 @@ MOST_NUMERIC_CLASSES = 20  # whole numbers with more distinct values than this a
 
 
 def as_target(
-    values: NDArray[Any], wish: TaskChoice, where: str, name: str | Sequence[str] = "target"
+    values: NDArray[Any], requested: TaskChoice, where: str, name: str | Sequence[str] = "target"
 ) -> Classes | Labels | Amounts:
     """The target of a column (N,) or of several (N, M).
 
@@ -33,12 +33,12 @@ def as_target(
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     labels = _labels(values) if values.ndim == 2 and values.shape[1] > 1 else None
-    if labels is not None and wish in ("auto", "multilabel", "classification"):
-        return _of_labels(labels, wish, where, name)
-    if wish == "multilabel":
+    if labels is not None and requested in ("auto", "multilabel", "classification"):
+        return _of_labels(labels, requested, where, name)
+    if requested == "multilabel":
         text = f"{where}: task: multilabel needs several columns of 0 and 1, or true and false"
         raise DataError(f"{text}; the target is {values.dtype} of shape {values.shape}", "another task", "task")
-    task = infer(values) if wish == "auto" else wish
+    task = infer(values) if requested == "auto" else requested
     if task == "regression":
         try:
             numbers = np.array(values, dtype=np.float64)
@@ -75,18 +75,18 @@ def _labels(values: NDArray[Any]) -> NDArray[np.float64] | None:
 
 
 def _of_labels(
-    labels: NDArray[np.float64], wish: TaskChoice, where: str, name: str | Sequence[str]
+    labels: NDArray[np.float64], requested: TaskChoice, where: str, name: str | Sequence[str]
 ) -> Classes | Labels:
     """Decide whether columns (N, L) of 0 and 1 are one class per row, or labels."""
     one_hot, count = (labels.sum(axis=1) == 1).all(), labels.shape[1]
-    if wish == "classification" and one_hot:
+    if requested == "classification" and one_hot:
         classes = tuple(map(str, range(count))) if isinstance(name, str) else tuple(name)
         return Classes(labels.argmax(axis=1), classes, _names(name, 1))
-    if wish == "classification":
+    if requested == "classification":
         row = int(np.flatnonzero(labels.sum(axis=1) != 1)[0])
         text = f"{where}: row {row + 1} of the target has {labels[row].sum():.0f} of {labels.shape[1]} classes"
         raise DataError(text, "task: multilabel, where a row may have any number of labels", "task")
-    if wish == "auto" and one_hot:
+    if requested == "auto" and one_hot:
         text = f"{where}: each row of the target of shape {labels.shape} has exactly one 1"
         raise DataError(text, "task: classification if it is the row's class, task: multilabel if not", "task")
     return Labels(labels, _names(name, count))

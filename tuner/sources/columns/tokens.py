@@ -88,8 +88,8 @@ def answers(texts: Texts, name: str) -> Text:
 
 
 def _padded(texts: Texts, words: Sequence[str], width: int, rest: int) -> NDArray[np.int64]:
-    place = {word: code for code, word in enumerate(words)}
+    index = {word: code for code, word in enumerate(words)}
     codes = np.full((len(texts), width), rest, dtype=np.int64)
     for row, text in enumerate(texts):
-        codes[row, : len(text)] = [place[token] for token in text]
+        codes[row, : len(text)] = [index[token] for token in text]
     return codes

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, TunerError
-from tuner.experiment.own_code import Described, Kind, code_of, described, failed, found, reaching, root_of
+from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, failed, find_object, reaching, root_of
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.sources.custom.returned import as_dataset
 from tuner.sources.table import ColumnSettings, Names
@@ -44,7 +44,7 @@ class LoaderSettings(ColumnSettings):
 
 
 @dataclass(frozen=True)
-class Loader(Described):
+class Loader(UserCodeInfo):
     """The user's function; it exists only in a process that may run the user's code."""
 
     function: Callable[..., Any]
@@ -73,6 +73,6 @@ def load(name: str, folder: Path) -> Loader:
 
 @cache
 def _load(name: str, folder: Path) -> Loader:
-    code = found(name, folder, LOADER)
+    code = find_object(name, folder, LOADER)
     own = described(code_of(name, code, LOADER, LoaderSettings), LoaderSettings)
-    return Loader(own.code, own.Settings, code.made, root_of(name, folder))
+    return Loader(own.code, own.Settings, code.target, root_of(name, folder))

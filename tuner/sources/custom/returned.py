@@ -19,7 +19,7 @@ from tuner.data.target import Target
 from tuner.errors import DataError, did_you_mean
 from tuner.sources.columns.roles import ROLES, read_roles, step_counts
 from tuner.sources.columns.target import as_positions, as_target
-from tuner.sources.custom.sound import check_rows, sound
+from tuner.sources.custom.checked import check_rows, checked_dataset
 from tuner.sources.readers.in_memory import plain_frame
 from tuner.sources.table import ColumnSettings, of_frame
 
@@ -48,7 +48,7 @@ def as_dataset(returned: Any, settings: LoaderSettings, name: str) -> Dataset:
     _check_unused(settings, OF_A_FRAME, name, "a DataFrame, which it does not return")
     if isinstance(returned, Dataset):
         _check_unused(settings, OF_ARRAYS, name, "data that is not yet tuner's own Dataset")
-        return sound(returned, name)
+        return checked_dataset(returned, name)
     return _of_arrays(_named_arrays(returned, name), settings, name)
 
 
@@ -190,7 +190,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], settings: LoaderSettings, name: 
         roles=read.roles,
         notes=read.notes,
     )
-    return sound(dataset, name)
+    return checked_dataset(dataset, name)
 
 
 def _target(features: NDArray[Any], target: NDArray[Any], settings: LoaderSettings, name: str) -> Target:

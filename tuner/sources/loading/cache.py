@@ -29,7 +29,9 @@ WORTH = 1.0  # seconds of loading
 KEPT = 16  # data sets
 BYTES = 10 * 10**9  # of all that are kept; the newest is, however large
 REST = "rest.json"
-CODE = tuple(Path(tuner.__file__).parent / room for room in ("data", "sources"))  # which makes the arrays of files
+CODE = tuple(
+    Path(tuner.__file__).parent / package for package in ("data", "sources")
+)  # which makes the arrays of files
 LIBRARIES = ("numpy", "openpyxl", "pandas", "pillow", "pyarrow")
 PARTS = {
     kind.__name__: kind
@@ -47,16 +49,16 @@ class Source(Protocol):
 def load(source: Source, settings: Settings, folder: Path) -> Dataset:
     """What the source reads, or what it read of the same files before."""
     before = _stamps(_files(source, settings, folder))
-    place = _place(settings, before) if before else None
-    if place is not None and (known := _kept(place)) is not None:
+    entry = _place(settings, before) if before else None
+    if entry is not None and (known := _kept(entry)) is not None:
         return known
     begun = time.perf_counter()
     dataset: Dataset = source.load(settings, folder)
     seconds = time.perf_counter() - begun
     if changed := sorted({*before} ^ {*_stamps(_files(source, settings, folder))}):
         raise DataError(f"{changed[0][0]} changed while it was read", "run again when it is written", "path")
-    if place is not None and seconds > WORTH:
-        _keep(dataset, place)
+    if entry is not None and seconds > WORTH:
+        _keep(dataset, entry)
     return dataset
 
 
@@ -94,35 +96,35 @@ def _place(settings: Settings, stamps: Stamps) -> Path | None:
     digest = hashlib.blake2b(digest_size=16)
     libraries = [version(name) for name in LIBRARIES]
     digest.update(repr((settings.model_dump(), stamps, libraries)).encode())
-    for path in sorted(path for room in CODE for path in room.rglob("*.py")):
+    for path in sorted(path for package in CODE for path in package.rglob("*.py")):
         digest.update(path.read_bytes())
     with suppress(RuntimeError):
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / digest.hexdigest()
     return None
 
 
-def _kept(place: Path) -> Dataset | None:
+def _kept(entry: Path) -> Dataset | None:
     """Its arrays are read from the disk as they are used."""
     try:
-        found = _from_json(json.loads((place / REST).read_text("utf-8")), place)
-        os.utime(place)
+        found = _from_json(json.loads((entry / REST).read_text("utf-8")), entry)
+        os.utime(entry)
         return found if isinstance(found, Dataset) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _from_json(value: Any, place: Path) -> Any:
+def _from_json(value: Any, entry: Path) -> Any:
     """The inverse of `_to_json`."""
     if isinstance(value, list):
-        return tuple(_from_json(each, place) for each in value)
+        return tuple(_from_json(each, entry) for each in value)
     if not isinstance(value, dict):
         return value
     if "array" in value:
-        return np.load(place / f"{value['array']}.npy", mmap_mode="c")
+        return np.load(entry / f"{value['array']}.npy", mmap_mode="c")
     if "slice" in value:
         return slice(*value["slice"])
     kind = PARTS[value.pop("kind")]
-    return kind(**{name: _from_json(each, place) for name, each in value.items()})
+    return kind(**{name: _from_json(each, entry) for name, each in value.items()})
 
 
 def _to_json(value: Any, path: str = "") -> Any:
@@ -135,25 +137,25 @@ def _to_json(value: Any, path: str = "") -> Any:
         return [_to_json(each) for each in value]
     if not is_dataclass(value):
         return value
-    place = f"{path}." if path else ""
-    parts = {field.name: _to_json(getattr(value, field.name), f"{place}{field.name}") for field in fields(value)}
+    entry = f"{path}." if path else ""
+    parts = {field.name: _to_json(getattr(value, field.name), f"{entry}{field.name}") for field in fields(value)}
     return {"kind": type(value).__name__, **parts}
 
 
-def _keep(dataset: Dataset, place: Path) -> None:
+def _keep(dataset: Dataset, entry: Path) -> None:
     """Write it beside the others, the oldest of which go; a disk that is full or closed is no harm."""
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        passing = Path(tempfile.mkdtemp(dir=place.parent, prefix="writing-"))
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        passing = Path(tempfile.mkdtemp(dir=entry.parent, prefix="writing-"))
         try:
             for name, array in arrays_of(dataset):
                 np.save(passing / f"{name}.npy", array)
             (passing / REST).write_text(json.dumps(_to_json(dataset)), "utf-8")
-            shutil.rmtree(place, ignore_errors=True)  # what could not be read
-            passing.replace(place)
+            shutil.rmtree(entry, ignore_errors=True)  # what could not be read
+            passing.replace(entry)
         finally:
             shutil.rmtree(passing, ignore_errors=True)
-        newest, *others = sorted(place.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+        newest, *others = sorted(entry.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
         taken = _bytes(newest)
         for count, old in enumerate(others, start=2):
             taken += _bytes(old)
@@ -161,5 +163,5 @@ def _keep(dataset: Dataset, place: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def _bytes(place: Path) -> int:
-    return sum(file.stat().st_size for file in place.glob("*"))
+def _bytes(entry: Path) -> int:
+    return sum(file.stat().st_size for file in entry.glob("*"))

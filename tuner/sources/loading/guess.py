@@ -20,9 +20,9 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     for each in registry.names(SOURCES):
         source = registry.load(SOURCES, each)
         found = source.sniff(head) if hasattr(source, "sniff") else None
-        if found is not None and found.surety > best.surety:
+        if found is not None and found.confidence > best.confidence:
             name, best = each, found
-        if best.surety == CERTAIN:
+        if best.confidence == CERTAIN:
             break
     if not name:
         text = f"{path}: no source reads such a file by itself"

@@ -18,10 +18,10 @@ CERTAIN = 5
 
 
 class Sniffed(NamedTuple):
-    """How a source would read a file: its settings beside `name`, `path` and `target`, and what it assumes. `surety`
-    is from 1, it can be read so, to `CERTAIN`; the source that is the surest reads it."""
+    """How a source would read a file: its settings other than `name`, `path` and `target`, and what it assumes.
+    `confidence` is from 1 (it can be read so) to `CERTAIN`; the source with the highest one reads the file."""
 
-    surety: int
+    confidence: int
     settings: dict[str, Any] = {}  # noqa: RUF012  # never changed
     assumed: str | None = None
 
@@ -68,11 +68,11 @@ class Head:
         return {str(name).lower().strip(): str(name) for name in names}
 
     @cached_property
-    def wordy(self) -> tuple[bool, ...]:
+    def free_text(self) -> tuple[bool, ...]:
         """Whether the cells of the first two columns are texts, not names of classes."""
-        return tuple(_wordy(self.frame.iloc[1:, place]) for place in range(min(2, len(self.frame.columns))))
+        return tuple(_is_free_text(self.frame.iloc[1:, index]) for index in range(min(2, len(self.frame.columns))))
 
 
-def _wordy(column: pd.Series) -> bool:
+def _is_free_text(column: pd.Series) -> bool:
     counts = [len(str(cell).split()) for cell in column]
     return sum(counts) >= WORDS * len(counts) and column.nunique() > len(counts) / 2

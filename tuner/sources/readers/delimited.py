@@ -101,16 +101,16 @@ def read(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path", 
                 break
         return pa.Table.from_batches(found).slice(0, rows)
 
-    return with_room(whole, BLOCK if rows is None else LOOK)
+    return with_growing_blocks(whole, BLOCK if rows is None else LOOK)
 
 
-def with_room(read: Callable[[int], Result], block: int | None = None) -> Result:
+def with_growing_blocks(read: Callable[[int], Result], block: int | None = None) -> Result:
     """What `read` returns for blocks of so many bytes, or of more where a row is longer than a block."""
     block = block or BLOCK
     try:
         return read(block)
     except LongRow:
-        return with_room(read, min(64 * block, LONGEST_LINE))
+        return with_growing_blocks(read, min(64 * block, LONGEST_LINE))
 
 
 # parameters: the file and what errors call it, how it is written, which columns are wanted, and how much at once
@@ -133,7 +133,7 @@ def batches(
         DataError: the file is empty or not text, or a quote mark is not closed.
     """
     blank, cells = first_row(file, dialect, where, key)
-    watched, names = _Watched(file), [f"f{place}" for place in range(len(cells))]
+    watched, names = _Watched(file), [f"f{index}" for index in range(len(cells))]
     options = pyarrow.csv.ReadOptions(
         use_threads=False, autogenerate_column_names=True, skip_rows=blank, block_size=block
     )
@@ -146,7 +146,7 @@ def batches(
     as_text = pyarrow.csv.ConvertOptions(
         strings_can_be_null=False,
         column_types=dict.fromkeys(names, pa.string()),
-        include_columns=[names[place] for place in (range(len(cells)) if only is None else only)],
+        include_columns=[names[index] for index in (range(len(cells)) if only is None else only)],
     )
     last = failed = None
     try:
@@ -182,13 +182,13 @@ def check_quotes(
         return
     before = 0
     for row, line in _by_line(file, dialect, where, key):
-        for place, cell in enumerate(row if line > before + 1 else ()):
+        for index, cell in enumerate(row if line > before + 1 else ()):
             lines = cell.replace("\r\n", "\n").split("\n")
             others = [each.count(dialect.separator) for each in lines]
-            others[0] += place
-            others[-1] += len(row) - 1 - place
+            others[0] += index
+            others[-1] += len(row) - 1 - index
             if len(lines) > 1 and {*others} == {len(row) - 1}:
-                raise DataError(f"{where}, line {before + 1}: {_open(place, cell)}", CLOSE, key)
+                raise DataError(f"{where}, line {before + 1}: {_open(index, cell)}", CLOSE, key)
         before = line
 
 
@@ -230,20 +230,20 @@ def _explained(error: Exception, file: BufferedIOBase, dialect: Dialect, where: 
     for row, line in _by_line(file, dialect, where, key):
         width = width or len(row)
         wrong = enumerate(row if len(row) != width else ())
-        if (broken := next((place for place, cell in wrong if "\n" in cell), None)) is not None:
+        if (broken := next((index for index, cell in wrong if "\n" in cell), None)) is not None:
             return UnevenRows(f"{where}, line {before + 1}: {_open(broken, row[broken])}", CLOSE, key)
         if len(row) != width:
             text = f"{where} is not a readable table: line {line} has {len(row)} fields, and the first {width}"
-            return UnevenRows(text, _cure(len(row) < width, dialect.separator), key)
+            return UnevenRows(text, _hint(len(row) < width, dialect.separator), key)
         before = line
     return DataError(f"{where} is not a readable table: {' '.join(str(error).split())}", key=key)
 
 
-def _open(place: int, cell: str) -> str:
-    return f"the quote mark of field {place + 1} is not closed: {cell.partition(chr(10))[0].strip()[:60]!r}"
+def _open(index: int, cell: str) -> str:
+    return f"the quote mark of field {index + 1} is not closed: {cell.partition(chr(10))[0].strip()[:60]!r}"
 
 
-def _cure(short: bool, separator: str) -> str:
+def _hint(short: bool, separator: str) -> str:
     if short:
         return f"a missing value is an empty field, as in a{separator}{separator}c"
     return f"name every column, quote a text that holds {separator!r}, and end no row with it"

@@ -51,13 +51,13 @@ def _cells(sheet: Any) -> pd.DataFrame:
     sheet.reset_dimensions()  # what the file says of its size may be wrong
     columns: dict[int, list[Any]] = {}
     for number, row in enumerate(sheet.rows):
-        for place, cell in enumerate(row):
+        for index, cell in enumerate(row):
             if (value := _value(cell)) is not None:
-                column = columns.setdefault(place, [])
+                column = columns.setdefault(index, [])
                 column += [None] * (number - len(column))
                 column.append(value)
     rows = max(map(len, columns.values()), default=0)
-    cells = {place: [*columns[place], *[None] * (rows - len(columns[place]))] for place in sorted(columns)}
+    cells = {index: [*columns[index], *[None] * (rows - len(columns[index]))] for index in sorted(columns)}
     return pd.DataFrame(cells, dtype=object)
 
 
@@ -80,7 +80,7 @@ def _named(names: list[str], sheet: int | str | None, path: Path) -> str:
     raise DataError(f"{path.name} has no sheet {sheet!r}", did_you_mean(str(sheet), names), "sheet")
 
 
-def _letter(place: int) -> str:
+def _letter(index: int) -> str:
     """The letters of a column in Excel."""
-    place, last = divmod(place, 26)
-    return (_letter(place - 1) if place else "") + chr(ord("A") + last)
+    index, last = divmod(index, 26)
+    return (_letter(index - 1) if index else "") + chr(ord("A") + last)

@@ -14,21 +14,21 @@ from tuner.errors import DataError
 Fetched = TypeVar("Fetched")
 
 
-def fetched(fetch: Callable[[], Fetched], what: str, cache: str, cure: str, key: str) -> tuple[Fetched, list[str]]:
-    """What `fetch` gives from a cache or the net, and its warnings; `cure` is the command that fills the cache.
+def fetched(fetch: Callable[[], Fetched], what: str, cache: str, hint: str, key: str) -> tuple[Fetched, list[str]]:
+    """What `fetch` gives from a cache or the net, and its warnings; `hint` is the command that fills the cache.
 
     Raises `DataError`."""
     before = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # each of the library's attempts
-        with warnings.catch_warnings(record=True) as said, redirect_stdout(sys.stderr):
+        with warnings.catch_warnings(record=True) as caught, redirect_stdout(sys.stderr):
             warnings.simplefilter("always")
-            return fetch(), [" ".join(str(each.message).split()) for each in said]
+            return fetch(), [" ".join(str(each.message).split()) for each in caught]
     except DataError:
         raise
     except (OSError, TimeoutError) as error:
         text = f"{what} is not in {cache}, and cannot be fetched: {_short(error)}"
-        raise DataError(text, f"run once with the net: {cure}", key) from error
+        raise DataError(text, f"run once with the net: {hint}", key) from error
     except Exception as error:  # of a library that reads a damaged cache, or an answer that it did not expect
         raise DataError(f"{what} cannot be read: {type(error).__name__}: {_short(error)}", None, key) from error
     finally:

@@ -69,16 +69,16 @@ def inside(folder: Path, *, deep: bool = True) -> Iterator[Path]:
     followed; a folder is entered once, and none that this one is in, as a link may lead back. Raises `DataError` for a
     pipe or a device among them, which would never end."""
     entered = set(map(str, folder.resolve().parents))
-    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if (real := os.path.realpath(place)) in entered:
+        if (real := os.path.realpath(parent)) in entered:
             folders.clear()
             continue
         entered.add(real)
         for name in sorted(name for name in names if not name.startswith(".")):
-            check_file(Path(place, name))
-            yield Path(place, name)
-        yield from (Path(place, name) for name in folders)
+            check_file(Path(parent, name))
+            yield Path(parent, name)
+        yield from (Path(parent, name) for name in folders)
         if not deep:
             return
 

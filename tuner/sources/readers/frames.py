@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tuner.errors import DataError, did_you_mean
 from tuner.sources.readers import columnar, delimited, excel
-from tuner.sources.readers.delimited import Dialect, check_quotes, with_room
+from tuner.sources.readers.delimited import Dialect, check_quotes, with_growing_blocks
 from tuner.sources.readers.files import check_file, reading
 from tuner.sources.readers.header import check_header, column_names
 from tuner.sources.readers.numbers import NumberColumns, typed
@@ -86,30 +86,30 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
 
 def _csv(path: Path, separator: str, narrow: Narrow | None) -> pd.DataFrame:
     with reading(path) as file:
-        return with_room(lambda block: _columns(file, Dialect(separator), path.name, narrow, block))
+        return with_growing_blocks(lambda block: _columns(file, Dialect(separator), path.name, narrow, block))
 
 
 def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int) -> pd.DataFrame:
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
     names = column_names(delimited.first_row(file, dialect, where)[1], where)
     check_header(names, dialect.separator, where)
-    numbers = NumberColumns(place for place, name in enumerate(names) if narrow is not None and narrow(name))
-    parts: dict[int, list[pa.Array]] = {place: [] for place in range(len(names)) if place not in numbers.blocks}
+    numbers = NumberColumns(index for index, name in enumerate(names) if narrow is not None and narrow(name))
+    parts: dict[int, list[pa.Array]] = {index: [] for index in range(len(names)) if index not in numbers.blocks}
     for number, batch in enumerate(delimited.batches(file, dialect, where, block=block)):
         rows = batch if number else batch.slice(1)
         numbers.add(rows)
-        for place, several in parts.items():
-            several.append(rows.column(place))
+        for index, several in parts.items():
+            several.append(rows.column(index))
     found: dict[int, Any] = dict(numbers.take())
-    again = [place for place in range(len(names)) if place not in parts and place not in found]
+    again = [index for index in range(len(names)) if index not in parts and index not in found]
     for number, batch in enumerate(delimited.batches(file, dialect, where, only=again, block=block) if again else ()):
-        for place, column in zip(again, batch.columns, strict=True):
-            parts.setdefault(place, []).append(column if number else column.slice(1))
-    texts = {place: pa.chunked_array(several) for place, several in parts.items()}
+        for index, column in zip(again, batch.columns, strict=True):
+            parts.setdefault(index, []).append(column if number else column.slice(1))
+    texts = {index: pa.chunked_array(several) for index, several in parts.items()}
     check_quotes(texts.values(), file, dialect, where, "path")
-    for place in list(texts):
-        found[place] = typed(pd.Series(pd.array(texts.pop(place), dtype="str")))
-    return pd.DataFrame({name: found[place] for place, name in enumerate(names)}, copy=False)
+    for index in list(texts):
+        found[index] = typed(pd.Series(pd.array(texts.pop(index), dtype="str")))
+    return pd.DataFrame({name: found[index] for index, name in enumerate(names)}, copy=False)
 
 
 def _settled(cells: pd.Series) -> pd.Series:

@@ -16,7 +16,7 @@ MOST_COLUMNS = 100_000  # each takes 0.5 ms
 def column_names(cells: Iterable[Any], where: str, key: str | None = None) -> list[str]:
     """The cells of a header as names, of which no two are the same. Raises `DataError`; also for more columns than a
     table may have, as each is read separately."""
-    names = [str(cell).strip() or f"Unnamed: {place}" for place, cell in enumerate(cells)]  # as pandas calls them
+    names = [str(cell).strip() or f"Unnamed: {index}" for index, cell in enumerate(cells)]  # as pandas calls them
     if len(names) > MOST_COLUMNS:
         text = f"{where} has {len(names):,} columns, and a table may have {MOST_COLUMNS:,}"
         raise DataError(text, "save the features as one array: dataset: {name: arrays, path: FILE.npz}", "path")

@@ -35,9 +35,9 @@ def pictures(paths: Sequence[Path], colour: Colour, size: int | None) -> tuple[N
         if not size and other != shape:
             text = f"the images differ in size: {paths[0]} has {_by(shape)} pixels, {path} {_by(other)}"
             raise DataError(text, "bring all to one with dataset.size: 64, say", "size")
-    images = room((len(paths), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
-    for place, path in zip(images, paths, strict=True):
-        place[:] = values(opened(path), colour, size)
+    images = allocate((len(paths), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
+    for pixels, path in zip(images, paths, strict=True):
+        pixels[:] = values(opened(path), colour, size)
     return images, CHANNELS[colour]
 
 
@@ -85,7 +85,7 @@ def masks(
             mask = mask.resize((size, size), Image.Resampling.NEAREST)
         array = np.asarray(mask)
         if row == 0:
-            codes = room((len(paths), *array.shape), np.dtype(np.int64))
+            codes = allocate((len(paths), *array.shape), np.dtype(np.int64))
         codes[row] = array
         found |= set(np.unique(array).tolist())
     return coded_masks(codes, sorted(found - {ignore}), names, ignore)
@@ -105,8 +105,8 @@ def coded_masks(
     elif names and len(names) != len(found):
         text = f"dataset.classes names {len(names)}, and the masks hold the values {', '.join(map(str, found[:12]))}"
         raise DataError(text, "one name per value, in their order", "classes")
-    asked = codes != ignore if ignore is not None else True
-    return np.where(asked, np.searchsorted(found, codes), IGNORED), tuple(names or map(str, found))
+    labelled = codes != ignore if ignore is not None else True
+    return np.where(labelled, np.searchsorted(found, codes), IGNORED), tuple(names or map(str, found))
 
 
 def opened(path: Path) -> Image.Image:
@@ -118,7 +118,7 @@ def opened(path: Path) -> Image.Image:
         return ImageOps.exif_transpose(image)
 
 
-def room(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+def allocate(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
     """An empty array of this shape. Raises `DataError` if there is no memory for it."""
     needed, free = int(np.prod(shape, dtype=object)) * kind.itemsize, psutil.virtual_memory().available
     if needed > free:

@@ -30,34 +30,34 @@ class NumberColumns:
     """
 
     def __init__(self, places: Iterable[int]) -> None:
-        self.blocks: dict[int, list[NDArray[Any]]] = {place: [] for place in places}
-        self._wide: dict[int, list[NDArray[np.float64]]] = {place: [] for place in self.blocks}
+        self.blocks: dict[int, list[NDArray[Any]]] = {index: [] for index in places}
+        self._wide: dict[int, list[NDArray[np.float64]]] = {index: [] for index in self.blocks}
         self._cells = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Read the next rows."""
         places = list(self.blocks)
-        for place, values in zip(places, numbers([batch.column(place) for place in places]), strict=True):
+        for index, values in zip(places, numbers([batch.column(index) for index in places]), strict=True):
             if values is None or values.dtype != np.float64:
-                del self.blocks[place], self._wide[place]
+                del self.blocks[index], self._wide[index]
             else:
-                self._wide[place].append(values)
+                self._wide[index].append(values)
         self._cells += batch.num_rows * len(self.blocks)
         if self._cells >= CELLS:
             self._narrow()
 
     def _narrow(self) -> None:
-        for place, parts in self._wide.items():
+        for index, parts in self._wide.items():
             if parts:
-                self.blocks[place].append(narrowed(np.concatenate(parts)))
+                self.blocks[index].append(narrowed(np.concatenate(parts)))
                 parts.clear()
         self._cells = 0
 
     def take(self) -> dict[int, NDArray[Any]]:
         """The columns (N,) in which some value is known; the blocks are given up."""
         self._narrow()
-        whole = {place: np.concatenate(self.blocks.pop(place)) for place in list(self.blocks)}
-        return {place: values for place, values in whole.items() if not np.isnan(values).all()}
+        whole = {index: np.concatenate(self.blocks.pop(index)) for index in list(self.blocks)}
+        return {index: values for index, values in whole.items() if not np.isnan(values).all()}
 
 
 def numbers(columns: Sequence[pa.Array]) -> list[NDArray[Any] | None]:
@@ -92,19 +92,19 @@ def _floats(cells: Any) -> Any:
     return found
 
 
-def numbers_of(column: pd.Series, where: str, key: str | None, cure: str) -> NDArray[Any]:
+def numbers_of(column: pd.Series, where: str, key: str | None, hint: str) -> NDArray[Any]:
     """The column (N,) as float64, or as the float32 that it is; NaN where it is missing. Raises `DataError` naming the
     first value that is not a number."""
     if column.dtype == np.float32:
         return column.to_numpy()
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = next((place for place, value in enumerate(column) if not _is_number(value)), None)
+    wrong = next((index for index, value in enumerate(column) if not _is_number(value)), None)
     if wrong is None:  # as decimals in a Parquet file
         return np.asarray(pd.to_numeric(column.astype(str), errors="coerce"), dtype=np.float64)
     held = f"holds {str(column.iloc[wrong])!r}, which is not a number"
     text = f"{where}: column '{column.name}' of data row {wrong + 1} {held}"
-    raise DataError(text, cure, key)
+    raise DataError(text, hint, key)
 
 
 def typed(column: pd.Series) -> pd.Series:

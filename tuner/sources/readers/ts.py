@@ -45,8 +45,8 @@ def read_cases(paths: Sequence[Path]) -> Cases:
             steps.append(case)
             labels.append(label)
     if len(asked) > 1:
-        said = " and ".join(f"{path.name} asks for {task}" for task, path in asked.items())
-        raise DataError(said, "files of one task", "path")
+        message = " and ".join(f"{path.name} asks for {task}" for task, path in asked.items())
+        raise DataError(message, "files of one task", "path")
     return Cases(steps, typed(pd.Series(labels, dtype=str)), next(iter(asked)))
 
 
@@ -76,18 +76,18 @@ _LOOKS = "@-lines of a header, @data, then one sequence a line: 1,2,3:4,5,6:labe
 
 
 def _task(header: dict[str, list[str]], path: Path) -> Asked:
-    if _said(header, "timestamps"):
+    if _is_true(header, "timestamps"):
         text = f"{path.name} says @timeStamps true, and only values at equal steps are read"
         raise DataError(text, "write the values alone, and @timeStamps false", "path")
-    if _said(header, "classlabel"):
+    if _is_true(header, "classlabel"):
         return "classification"
-    if _said(header, "targetlabel"):
+    if _is_true(header, "targetlabel"):
         return "regression"
     raise DataError(f"{path.name} says neither @classLabel true nor @targetLabel true", "there is nothing to predict",
                     "path")  # fmt: skip
 
 
-def _said(header: dict[str, list[str]], name: str) -> bool:
+def _is_true(header: dict[str, list[str]], name: str) -> bool:
     return [word.lower() for word in header.get(name, [])[:1]] == ["true"]
 
 

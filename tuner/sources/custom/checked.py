@@ -44,16 +44,16 @@ SHAPES: dict[tuple[str, str], tuple[str, tuple[int, ...]]] = {  # of a field: it
 OF_COLUMNS = ("offsets", "coarse")  # which have a value for each column, not for each row
 
 
-def sound(dataset: Dataset, name: str) -> Dataset:
+def checked_dataset(dataset: Dataset, name: str) -> Dataset:
     """The data set with arrays that torch can use. Raises `DataError` if something is not as the docstrings of its
     parts say; `name` is that of the loader."""
     found: dict[str, NDArray[Any]] = {}
     for part, path in _parts(dataset):
         _check_declared(part, path, name)
         for field in fields(part):
-            key, place, array = (type(part).__name__, field.name), f"{path}{field.name}", getattr(part, field.name)
+            key, where, array = (type(part).__name__, field.name), f"{path}{field.name}", getattr(part, field.name)
             if key in SHAPES and array is not None:
-                found[place] = _array(array, *SHAPES[key], f"{name} returns a Dataset with {place}")
+                found[where] = _array(array, *SHAPES[key], f"{name} returns a Dataset with {where}")
     rows = len(found.get("inputs.values", found.get("inputs.codes", ())))
     for path, array in found.items():
         if path.rpartition(".")[2] not in OF_COLUMNS:
