@@ -6,17 +6,36 @@ import numpy as np
 import pytest
 from toy_data import toy_dataset
 
-from tuner.data import Classes
+from tuner.data import Amounts, Classes, Ids, Labels, Numbers, PerPosition, Roles, Tokens
 from tuner.data.check import check
+from tuner.data.target import NaiveForecast
 from tuner.errors import DataError
 
 X, Y = np.ones((4, 2), dtype=np.float32), np.array([0, 1, 0, 1])
 GOOD = toy_dataset("d", "classification", X, Y, (), ("y",), ("a", "b"))
-WRONG = {
-    "its inputs are float64": toy_dataset("d", "classification", X.astype(float), Y, (), ("y",), ("a", "b")),
-    "its targets are int32": replace(GOOD, target=Classes(Y.astype(np.int32), ("a", "b"))),  # type: ignore[arg-type]
-    "4 rows of inputs, and 3 of targets": replace(GOOD, target=Classes(Y[:3], ("a", "b"))),
-    "class codes from 0 to 1, and 1 classes": replace(GOOD, target=Classes(Y, ("a",))),
+AMOUNTS, CODES, HALVES = np.arange(4.0)[:, None], np.arange(8).reshape(4, 2) % 3, np.full((4, 1), 0.5)
+WRONG = {  # the part that differs, and the words of the error
+    "inputs.values must be float32; it is float64": {"inputs": Numbers(X.astype(float))},
+    "inputs.values must have 2 or 3 or 4 dimensions; its shape is (4,)": {"inputs": Numbers(X[:, 0])},
+    "target.values must be int64; it is int32": {"target": Classes(Y.astype(np.int32), ("a", "b"))},
+    "4 rows of features but 3 of target.values": {"target": Classes(Y[:3], ("a", "b"))},
+    "with 1 classes, class codes must be from 0 to 0; they are 0 … 1": {"target": Classes(Y, ("a",))},
+    "with 2 classes, class codes must be from 0 to 1; they are 0 … 2": {
+        "target": PerPosition(CODES, ("a", "b"), ("y",), "tagging")
+    },
+    "its labels are not 0 and 1": {"target": Labels(HALVES, ("y",))},
+    "1 outputs cannot be divided into horizons of 2": {
+        "target": Amounts(AMOUNTS, ("y",), NaiveForecast(AMOUNTS, horizon=2))
+    },
+    "with 2 words, tokens must be from 0 to 1": {"inputs": Tokens(CODES, ("a", "b"))},
+    "2 columns of ids and 1 vocabularies": {"inputs": Ids(CODES, (("a", "b", "c"),))},
+    "with 2 known values, ids must be from 0 to 1": {"inputs": Ids(CODES, (("a", "b", "c"), ("a", "b")))},
+    "the length of row 2 is 3, but a sequence has 2 steps": {
+        "inputs": Tokens(CODES, ("a", "b", "c"), np.array([1, 3, 2, 2]))
+    },
+    "a weight is negative, missing or infinite": {"roles": Roles(weights=np.array([1, 2, 3, np.nan]))},
+    "every weight is 0": {"roles": Roles(weights=np.zeros(4))},
+    "roles.groups must be int64; it is float64": {"roles": Roles(groups=np.ones(4))},
 }
 
 
@@ -25,6 +44,7 @@ def test_what_a_source_should_return_is_accepted():
 
 
 @pytest.mark.parametrize("words", WRONG)
-def test_arrays_of_another_type_or_length_are_refused(words):
-    with pytest.raises(DataError, match=words):
-        check(WRONG[words])
+def test_arrays_that_are_not_as_documented_are_refused(words):
+    with pytest.raises(DataError) as caught:
+        check(replace(GOOD, **WRONG[words]))
+    assert words in caught.value.message

@@ -98,7 +98,8 @@ def test_a_dataset_of_our_own_is_taken_as_it_is(folder):
     loader = own.load("whole.py:good", folder)
     assert loader.load(loader.Settings(), folder).name == "iris"
     assert refused(folder, "bad", "whole.py") == (
-        "error: whole.py:bad returns a Dataset with class codes 1 … 3\n  = it has 3 classes, so 0 … 2"
+        "error: whole.py:bad: with 3 classes, class codes must be from 0 to 2; they are 1 … 3\n"
+        "  = return codes from 0, without gaps"
     )
 
 
@@ -113,20 +114,20 @@ def test_reversed_and_locked_arrays_are_given_to_torch_as_their_own(folder):
 WRONG = {  # of inputs, target and roles, each what is wrong
     "roles=Roles(weights=np.ones(3))": "12 rows of features but 3 of roles.weights",
     "roles=Roles(groups=np.arange(5))": "12 rows of features but 5 of roles.groups",
-    "roles=Roles(groups=np.ones(12))": "returns a Dataset with roles.groups of float64\n  = int64",
-    "roles=Roles(order=[1] * 12)": "returns a Dataset with roles.order of list\n  = float64",
-    "roles=Roles(weights=np.zeros(12, 'f'))": "'roles.weights' is 0 in every row\n  = some row must count",
-    "inputs=Tokens(tokens, words, np.full(12, 9))": "'inputs.lengths' of row 1 is 9, and a sequence has 4 steps",
-    "inputs=Tokens(tokens + 5, words)": "with codes 5 … 9\n  = the vocabulary has 6 words, so 0 … 5",
-    "inputs=Ids(tokens, (words,))": "a Dataset with 4 columns of codes and 1 vocabularies\n  = one for each",
+    "roles=Roles(groups=np.ones(12))": "roles.groups must be int64; it is float64\n  = return int64",
+    "roles=Roles(order=[1] * 12)": "roles.order must be float64; it is list\n  = return float64",
+    "roles=Roles(weights=np.zeros(12, 'f'))": "every weight is 0\n  = some row must count",
+    "inputs=Tokens(tokens, words, np.full(12, 9))": "the length of row 1 is 9, but a sequence has 4 steps",
+    "inputs=Tokens(tokens + 5, words)": "with 6 words, tokens must be from 0 to 5; they are 5 … 9",
+    "inputs=Ids(tokens, (words,))": "4 columns of ids and 1 vocabularies\n  = return one vocabulary for each column",
     "inputs=tokens": "returns a Dataset whose inputs is array(",
     "target=PerPosition(tokens, words, ('y',), 'zzz')": "whose target.task is 'zzz'\n  = 'tagging', 'language'",
     "target=Classes(np.arange(12) % 2, None)": "returns a Dataset whose target.classes is None\n  = a valid tuple",
     "inputs=Tokens(tokens, 'abcdef')": "returns a Dataset whose inputs.words is 'abcdef'\n  = a valid tuple",
     "target=Amounts(y, ('y',), NaiveForecast(y, horizon='1'))": "target.naive.horizon is '1'\n  = a valid integer",
-    "target=Amounts(y, ('y',), NaiveForecast(y, horizon=2))": "returns a Dataset with 1 outputs of horizon 2",
+    "target=Amounts(y, ('y',), NaiveForecast(y, horizon=2))": "1 outputs cannot be divided into horizons of 2 steps",
     "roles=Roles(weights_for='all')": "whose roles.weights_for is 'all'\n  = 'both', 'training' or 'scores'",
-    "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "with inputs.side.values of shape (12,)",
+    "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "side.values must have 2 or 3 or 4",
 }
 
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Dataset
-from tuner.data.inputs import Numbers
-from tuner.data.target import LARGEST_TARGET, Amounts, Classes, Labels
+from tuner.data.dataset import Dataset, parts_of
+from tuner.data.inputs import Ids, Numbers, Tokens
+from tuner.data.target import LARGEST_TARGET, Amounts, Classes, Labels, PerPosition, Text
 from tuner.errors import DataError
+from tuner.metrics.parts.sums import IGNORED
+
+ARRAYS: dict[tuple[str, str], tuple[str, tuple[int, ...]]] = {  # by field: the type, and the numbers of dimensions
+    ("Numbers", "values"): ("float32", (2, 3, 4)),
+    ("Numbers", "lengths"): ("int64", (1,)),
+    ("Numbers", "offsets"): ("float64", (1,)),
+    ("Numbers", "coarse"): ("bool", (1,)),
+    ("Tokens", "codes"): ("int64", (2,)),
+    ("Tokens", "lengths"): ("int64", (1,)),
+    ("Ids", "codes"): ("int64", (2,)),
+    ("Classes", "values"): ("int64", (1,)),
+    ("Labels", "values"): ("float64", (2,)),
+    ("Amounts", "values"): ("float64", (2,)),
+    ("NaiveForecast", "values"): ("float64", (2,)),
+    ("NaiveForecast", "last"): ("float64", (2,)),
+    ("PerPosition", "values"): ("int64", (2, 3)),
+    ("Text", "values"): ("int64", (2,)),
+    ("Roles", "groups"): ("int64", (1,)),
+    ("Roles", "order"): ("float64", (1,)),
+    ("Roles", "until"): ("float64", (1,)),
+    ("Roles", "split"): ("int64", (1,)),
+    ("Roles", "weights"): ("float64", (1,)),
+}
+OF_COLUMNS = ("offsets", "coarse")  # which have a value for each column, not for each row
 
 
 def check(dataset: Dataset) -> Dataset:
     """Refuse data that cannot be trained on; the message names the first offending place."""
-    _check_arrays(dataset)
+    check_arrays(dataset)
     numbers = dataset.numbers
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
@@ -28,8 +54,6 @@ def check(dataset: Dataset) -> Dataset:
     if numbers.impute == "none" and absent.any():
         text = f"{dataset.name}: {absent.sum():,} values are missing, the first at {_first(numbers, absent)}"
         raise DataError(text, "fill them per fold with impute: mean or impute: median")
-    if dataset.lengths is not None and (empty := np.flatnonzero(dataset.lengths < 1)).size:
-        raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
     if dataset.classes and len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}", "another target")
     if isinstance(dataset.target, Amounts):
@@ -39,22 +63,69 @@ def check(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _check_arrays(dataset: Dataset) -> None:
-    """Refuse arrays of another type, or of another number of rows, than a source has to return."""
-    inputs, target = dataset.inputs, dataset.target
-    floats = isinstance(target, Amounts | Labels)
-    for what, array, kind in (
-        ("inputs", inputs.array, np.float32 if isinstance(inputs, Numbers) else np.int64),
-        ("targets", target.values, np.float64 if floats else np.int64),
-    ):
-        if array.dtype != kind:
-            raise DataError(f"{dataset.name}: its {what} are {array.dtype}", f"the source must return {kind.__name__}")
-    if len(target.values) != len(dataset):
-        raise DataError(f"{dataset.name}: {len(dataset):,} rows of inputs, and {len(target.values):,} of targets")
-    codes = target.values if isinstance(target, Classes) else np.empty(0, dtype=np.int64)
-    if codes.size and not 0 <= codes.min() <= codes.max() < len(dataset.classes):
-        text = f"{dataset.name}: class codes from {codes.min()} to {codes.max()}, and {len(dataset.classes)} classes"
-        raise DataError(text, "the source must return codes from 0")
+def check_arrays(dataset: Dataset) -> None:
+    """Refuse arrays that are not as the docstrings of the data set's parts say: their types, shapes, rows and codes."""
+    name, rows = dataset.name, len(dataset)
+    for part, path in parts_of(dataset):
+        for field in (field.name for field in fields(part)):
+            array, key = getattr(part, field), (type(part).__name__, field)
+            if key not in ARRAYS or array is None:
+                continue
+            (kind, dimensions), found = ARRAYS[key], str(getattr(array, "dtype", type(array).__name__))
+            if found != kind:
+                raise DataError(f"{name}: {path}{field} must be {kind}; it is {found}", f"return {kind}")
+            if array.ndim not in dimensions:
+                wanted = " or ".join(map(str, dimensions))
+                raise DataError(f"{name}: {path}{field} must have {wanted} dimensions; its shape is {array.shape}")
+            if field not in OF_COLUMNS and len(array) != rows:
+                raise DataError(f"{name}: {rows:,} rows of features but {len(array):,} of {path}{field}")
+    _check_codes(dataset)
+    _check_steps(dataset)
+    if (weights := dataset.roles.weights) is not None and not ((weights >= 0) & np.isfinite(weights)).all():
+        raise DataError(f"{name}: a weight is negative, missing or infinite", "return numbers from 0 up")
+    if weights is not None and not weights.any():
+        raise DataError(f"{name}: every weight is 0", "some row must count")
+
+
+def _check_codes(dataset: Dataset) -> None:
+    """Refuse class codes without a class, input codes without a word, and labels other than 0 and 1."""
+    target, inputs = dataset.target, dataset.inputs
+    first = 0 if isinstance(target, Classes) else IGNORED
+    if isinstance(target, Classes | PerPosition | Text):
+        _check_range(dataset.name, "class codes", target.values, first, len(target.classes), "classes")
+    if isinstance(target, Labels) and not np.isin(target.values, (0, 1)).all():
+        raise DataError(f"{dataset.name}: its labels are not 0 and 1", "return 1 where a label holds")
+    if isinstance(inputs, Tokens):
+        _check_range(dataset.name, "tokens", inputs.codes, 0, len(inputs.words), "words")
+    if isinstance(inputs, Ids):
+        if inputs.codes.shape[1] != len(inputs.vocabularies):
+            text = f"{dataset.name}: {inputs.codes.shape[1]} columns of ids and {len(inputs.vocabularies)} vocabularies"
+            raise DataError(text, "return one vocabulary for each column")
+        for column, words in zip(inputs.codes.T, inputs.vocabularies, strict=True):
+            _check_range(dataset.name, "ids", column, 0, len(words), "known values")
+
+
+# parameters: a range with its name, and what it counts
+def _check_range(name: str, what: str, codes: NDArray[np.int64], first: int, end: int, of: str) -> None:
+    if codes.size and not first <= codes.min() <= codes.max() < end:
+        text = f"{name}: with {end} {of}, {what} must be from 0 to {end - 1}; they are {codes.min()} … {codes.max()}"
+        raise DataError(text, "return codes from 0, without gaps")
+
+
+def _check_steps(dataset: Dataset) -> None:
+    """Refuse sequences without steps or with more than there are, and outputs that are not whole horizons."""
+    lengths, target = dataset.lengths, dataset.target
+    if lengths is not None and (empty := np.flatnonzero(lengths < 1)).size:
+        raise DataError(f"{dataset.name}: the sequence of row {empty[0] + 1} has no steps", "drop that row")
+    if lengths is not None and (long := np.flatnonzero(lengths > (steps := dataset.features.shape[1]))).size:
+        text = (
+            f"{dataset.name}: the length of row {long[0] + 1} is {lengths[long[0]]}, but a sequence has {steps} steps"
+        )
+        raise DataError(text, "return lengths of at most that many")
+    if isinstance(target, Amounts) and target.naive is not None:
+        outputs, horizon = target.values.shape[1], target.naive.horizon
+        if horizon < 1 or outputs % horizon:
+            raise DataError(f"{dataset.name}: {outputs} outputs cannot be divided into horizons of {horizon} steps")
 
 
 def _check_amounts(target: Amounts, name: str) -> None:

@@ -157,14 +157,21 @@ def _digest(*arrays: NDArray[Any]) -> hashlib.blake2b:
     return digest
 
 
-def arrays_of(part: DataclassInstance, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every array of a data set, or of a part of it, by its path, such as `inputs.values`."""
+def parts_of(part: DataclassInstance, path: str = "") -> Iterator[tuple[DataclassInstance, str]]:
+    """A data set and its parts, each with the path of its fields, such as `inputs.`."""
+    yield part, path
     for each in fields(part):
-        value, key = getattr(part, each.name), f"{path}{each.name}"
-        if isinstance(value, np.ndarray):
-            yield key, value
-        elif is_dataclass(value) and not isinstance(value, type):
-            yield from arrays_of(value, f"{key}.")
+        value = getattr(part, each.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from parts_of(value, f"{path}{each.name}.")
+
+
+def arrays_of(dataset: Dataset) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every array of a data set by its path, such as `inputs.values`."""
+    for part, path in parts_of(dataset):
+        for each in fields(part):
+            if isinstance(array := getattr(part, each.name), np.ndarray):
+                yield f"{path}{each.name}", array
 
 
 def with_arrays(part: Part, arrays: Mapping[str, NDArray[Any]], path: str = "") -> Part:
