@@ -1,6 +1,9 @@
 """The source speaks the field's language: words of its former private dialect do not come back."""
 
+import ast
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,13 @@ FORMER = {  # a word, and what to write
     r"\bis no (loss|folder|number|image|shape|sequence|file|function|class)\b": "is not a",
     r"\bnobody knows\b": "is not known",
     r"\bcall it otherwise\b": "rename it",
+    r"\b_?(cure|CURE)S?\b": "hint",
+    r"\b_?doubts\b": "warnings",
+    r"\b(HoldsLanes|Outlook|Rival|Misuse|Trouble)\b": "HasLaneState, Extrapolation, ComparedStudy, …",
+    r"\bwish(ed|es)?\b": "requested",
+    r"\b_?patiently\b": "wait while the file is locked",
+    r"\bsurety\b": "confidence",
+    r"\broom_of\b": "memory_budget_of",
 }
 
 
@@ -33,3 +43,19 @@ FORMER = {  # a word, and what to write
 def test_former_words_are_gone(word):
     found = [f"{path.name}: {hit[0]}" for path in FILES for hit in re.finditer(word, path.read_text("utf-8"))]
     assert not found, f"write {FORMER[word]}: {found}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(Path(tuner.__file__).parent)))
+def test_documented_arguments_exist(path):
+    for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(function, ast.FunctionDef):
+            arguments = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
+            documented = set(_documented(ast.get_docstring(function) or ""))
+            assert documented <= arguments, f"{function.name} documents {sorted(documented - arguments)}"
+
+
+def _documented(docstring: str) -> Iterator[str]:
+    """The names in the section Args of a docstring, one entry a line; continuation lines are indented further."""
+    section = re.search(r"^Args:\n((?: +.*\n?)+)", inspect.cleandoc(docstring), re.MULTILINE)
+    for names in re.findall(r"^    (\w[\w, ]*):", section[1] if section else "", re.MULTILINE):
+        yield from names.split(", ")

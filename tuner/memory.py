@@ -46,7 +46,7 @@ def check_zip(path: Path) -> None:
 
 @lru_cache(maxsize=16)
 def _is_larger(path: Path, written: int, size: int, limit: float) -> bool:
-    """Whether a gzip file unpacks to more than `most` bytes."""
+    """Whether a gzip file unpacks to more than `limit` bytes."""
     unpacking, total = zlib.decompressobj(wbits=31), 0
     with path.open("rb") as file, suppress(zlib.error):  # the reader of the file reports it
         while (packed := unpacking.unconsumed_tail or unpacking.unused_data or file.read(CHUNK)) and total <= limit:

@@ -37,7 +37,7 @@ def set_up_command() -> None:
 
 
 def set_up_fork_server(variable: str, path: str) -> None:
-    """Set the environment that the fork server inherits; `variable` passes it its `place`.
+    """Set the environment that the fork server inherits; `variable` passes it this `path`.
 
     The server starts as `python -c`: without PYTHONSAFEPATH, a random.py in the working directory would be imported.
     Without PYTHONHASHSEED, the order of sets would differ between runs."""

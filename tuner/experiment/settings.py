@@ -35,9 +35,8 @@ GIVEN = ("given",)  # for `used_when`: any value but null
 
 
 def used_when(**values: tuple[Any, ...]) -> dict[str, Any]:
-    """For `Field(json_schema_extra=…)`: the setting is used only if other settings have one of these values, or the
-    data
-    has: its `task`, its `layout`, or how it is stored (`storage`, in words)."""
+    """For `Field(json_schema_extra=…)`: the setting is used only if other settings have one of these values, or
+    the data has: its `task`, its `layout`, or how it is stored (`storage`, in words)."""
     return {"used_when": values}
 
 
@@ -149,10 +148,12 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
             value = tuple(value)
         _adapter(cls, name).validate_python(value)
     except ValidationError as error:
-        wishes = [_wish(problem) for problem in error.errors()]
-        wishes.sort(key=lambda wish: wish.startswith(("a ", "an ")))  # a broken bound says more than a wrong type
-        bounds = [w for w in wishes if not w.startswith(("a ", "an ", "one of"))]
-        return "must be " + " or ".join(dict.fromkeys(bounds or wishes))
+        expectations = [_expectation(problem) for problem in error.errors()]
+        expectations.sort(
+            key=lambda expected: expected.startswith(("a ", "an "))
+        )  # a broken bound says more than a wrong type
+        bounds = [w for w in expectations if not w.startswith(("a ", "an ", "one of"))]
+        return "must be " + " or ".join(dict.fromkeys(bounds or expectations))
     return None
 
 
@@ -188,7 +189,7 @@ _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", 
 _SIGNS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
-def _wish(problem: Mapping[str, Any]) -> str:
+def _expectation(problem: Mapping[str, Any]) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind in _TYPES:
         return _TYPES[kind]

@@ -41,7 +41,8 @@ class PairComparison:
     """Two studies, the better one first: the difference of their outer scores, positive where the first is better.
 
     `p` is that of the corrected resampled t-test, `adjusted` with Holm's correction for all pairs (the same for one).
-    With one fold, or the same difference in all folds, there is no test: both, `practical` and the half width are None.
+    With one fold, or the same difference in all folds, there is no test: both, `equivalence` and the half
+    width are None.
     """
 
     first: str

@@ -69,19 +69,19 @@ def _bytes(text: str) -> float:
     return float(number) * 1024.0 ** UNITS.index(unit)
 
 
-def devices(wish: str) -> list[str]:
+def devices(device: str) -> list[str]:
     """The devices to distribute workers over.
 
     Raises `UsageError` for a device that is not available: it never falls back to the CPU."""
-    if wish == "auto":
+    if device == "auto":
         if torch.cuda.is_available():
             return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         return ["mps"] if torch.backends.mps.is_available() else ["cpu"]
-    kind, _, index = wish.partition(":")
+    kind, _, index = device.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdigit())):
-        raise UsageError(f"unknown device '{wish}'", "one of: auto, cpu, cuda, cuda:0, mps")
+        raise UsageError(f"unknown device '{device}'", "one of: auto, cpu, cuda, cuda:0, mps")
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
     if int(index or 0) >= count:
         found = f"{count} of {kind}, counted from 0" if count else f"no {kind}"
-        raise UsageError(f"--device {wish}: this machine has {found}", "--device cpu, or auto")
-    return [wish]
+        raise UsageError(f"--device {device}: this machine has {found}", "--device cpu, or auto")
+    return [device]

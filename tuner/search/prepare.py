@@ -65,7 +65,7 @@ class Prepared:
         return sum(len(layout(chains).lanes) for chains in together)
 
     def trials(self, requested: int | None = None) -> int:
-        """Trials per chain: `wished`, or those of the file; for a grid at most the cells that its constraints admit."""
+        """Trials per chain: `requested`, or those of the file; of a grid, at most its allowed cells."""
         return self.proposer("").available(requested or self.experiment.trials)
 
     @property

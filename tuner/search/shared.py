@@ -90,7 +90,7 @@ def to_shared_memory(dataset: Dataset, memory: Memory) -> SharedDataset:
         memory: shared memory; it is resized.
 
     Returns:
-        The dataset without its arrays, and where each array lies. `placed` is the inverse.
+        The dataset without its arrays, and where each array lies. `from_shared_memory` is the inverse.
 
     Raises:
         LimitReached: there is not enough shared memory.

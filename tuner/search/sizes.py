@@ -53,7 +53,7 @@ def sizes(space: Space, work: Work) -> Sizes | None:
 
 
 def check_memory(prepared: Prepared, memory_budget: MemoryBudget) -> Prepared:
-    """Refuse a space if no model can be trained within the budget `room`; warn if its largest model cannot."""
+    """Refuse a space if no model can be trained within the budget `memory_budget`; warn if its largest model cannot."""
     found, folds = prepared.checked.sizes, min(len(chain.folds) for chain in prepared.plan.chains)
     if found is None:
         return prepared

@@ -73,14 +73,14 @@ class Runner:
 
         Args:
             job: the job.
-            heard: called with each finished epoch, from 1.
-            room: memory budget.
+            on_epoch: called with each finished epoch, from 1.
+            memory_budget: memory budget.
 
         Returns:
             One record per chain; an error inside the trial becomes a record with its reason.
 
         Raises:
-            DoesNotFit: the job needs more memory than `room`.
+            DoesNotFit: the job needs more memory than `memory_budget`.
             OutOfMemory: an allocation failed; a retry with more memory may succeed.
             LimitReached: the machine lacks another resource (processes, files, disk).
         """

@@ -68,7 +68,7 @@ class Windows:
 
     Attributes:
         read: (N, lags, D), inputs.
-        asked: (N, horizon · M), targets, step by step.
+        targets: (N, horizon · M), targets, step by step.
         naive: (N, horizon · M), the seasonal-naive forecast.
         last: (N, horizon · M), the last known values.
         order, until: (N,), time of the first and of the last target step.

@@ -140,8 +140,8 @@ def _tabled(settings: Settings, paths: Sequence[Path]) -> Dataset:
     lengths = np.concatenate([part.lengths for part in parts])
     starts = np.cumsum(lengths) - lengths
     asked = _steps_target(pd.concat([part.targets for part in parts], ignore_index=True))
-    wish = "classification" if settings.task == "tagging" else settings.task
-    target: Target = as_target(asked if tagged else asked[starts], wish, where, str(settings.target))
+    kind = "classification" if settings.task == "tagging" else settings.task
+    target: Target = as_target(asked if tagged else asked[starts], kind, where, str(settings.target))
     if tagged:
         tags = _padded(target.values, lengths, where, np.int64(IGNORED))
         target = PerPosition(tags, target.classes, target.names, "tagging")

@@ -23,7 +23,7 @@ class Augmentation:
     def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
         self._axes, self._shift, self._noise = AXES[settings.flip], settings.shift, settings.input_noise
         wanted = {"flip": bool(self._axes), "shift": self._shift > 0, "noise": self._noise > 0}
-        self._streams = {purpose: lanes.generators(purpose) for purpose, wish in wanted.items() if wish}
+        self._streams = {purpose: lanes.generators(purpose) for purpose, used in wanted.items() if used}
 
     def select(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only."""

@@ -26,7 +26,7 @@ class MemoryBudget:
 
     Attributes:
         size: stacks are split to stay below this where possible.
-        most: hard limit; a trial that needs more is not trained.
+        limit: hard limit; a trial that needs more is not trained.
         whole: what `most` would be if no other program used memory.
     """
 
@@ -53,7 +53,7 @@ def build_stacks(
 
     Args:
         lanes: K lanes; those with equal batch plans and evaluation widths can share a stack.
-        room: memory budget in bytes.
+        memory_budget: memory budget in bytes.
 
     Returns:
         the stacks; `Stack.positions` are indices into `lanes`.

@@ -94,9 +94,9 @@ def train(
     Args:
         recipe: model, training settings and metric.
         lanes: K trainings.
-        table: the data, as tensors.
+        tensors: the data, as tensors.
         judge: called after each epoch (from 1) with the curves so far; returns which views (V,) to continue.
-        room: memory budget in bytes; stacks are split to fit, which changes no curve.
+        memory_budget: memory budget in bytes; stacks are split to fit, which changes no curve.
         keep: views whose outputs are kept for every epoch.
         keep_counting: views whose outputs are kept at their best epoch.
 
@@ -104,7 +104,7 @@ def train(
         the curves, the kept outputs, layer statistics and baseline losses.
 
     Raises:
-        DoesNotFit: even the smallest stacks exceed `room`.
+        DoesNotFit: even the smallest stacks exceed `memory_budget`.
     """
     stacks = build_stacks(recipe, lanes, tensors, memory_budget)
     diary = _CurveRecorder(recipe, lanes, keep, keep_counting)
@@ -153,15 +153,15 @@ def train_fixed_epochs(
 
     Args:
         epochs: number of epochs; there is no early stopping.
-        heard: called with the number of each finished epoch, from 1.
-        room: memory budget in bytes.
+        on_epoch: called with the number of each finished epoch, from 1.
+        memory_budget: memory budget in bytes.
 
     Returns:
         training loss (E,), and score, outputs (V, …) and layer statistics after the last epoch.
 
     Raises:
         Diverged: a loss or the score is not finite.
-        DoesNotFit: the lane needs more memory than `room`.
+        DoesNotFit: the lane needs more memory than `memory_budget`.
     """
     (stack,) = build_stacks(recipe, [lane], tensors, memory_budget)
     losses, norms = np.empty(epochs), np.empty((epochs, len(stack.layer_monitor.layers)))

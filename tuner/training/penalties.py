@@ -16,12 +16,12 @@ def add_l1(gradients: Tensor, weights: Tensor, strength: float) -> None:
 
 @torch.no_grad()
 def clip_norm(gradients: Tensor, limit: float) -> None:
-    """Scale each lane's gradient (K, P) to a norm of at most `most`, in place (Pascanu, Mikolov & Bengio 2013)."""
+    """Scale each lane's gradient (K, P) to a norm of at most `limit`, in place (Pascanu, Mikolov & Bengio 2013)."""
     norms = gradients.norm(dim=1, keepdim=True)
     gradients.mul_((limit / (norms + EPS)).clamp(max=1.0))
 
 
 @torch.no_grad()
 def clip_value(gradients: Tensor, limit: float) -> None:
-    """Cut every number to ± `most`, in place."""
+    """Cut every number to ± `limit`, in place."""
     gradients.clamp_(-limit, limit)

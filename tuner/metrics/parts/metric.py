@@ -47,7 +47,7 @@ class Metric:
         meaning: one line for `tuner list` and the documentation.
         bounds: the lowest and the highest possible score; None where there is none.
         baselines: the best answers that ignore the features.
-        how: from sums, as most metrics are; or, as an area under a curve, from the whole set.
+        compute: from sums, as most metrics are; or, as an area under a curve, from the whole set.
         mean: whether the score is the mean of one number per place.
         counted: the score from the true positives, predicted and actual counts per class, if the metric depends only on
         predicted classes.

@@ -65,7 +65,7 @@ class Copies(nn.Module):
 
         Args:
             x: (K, B, …), what the model reads.
-            beside: lengths (K, B), which are integers, or side features (K, B, D), which are not.
+            extra_inputs: lengths (K, B), which are integers, or side features (K, B, D), which are not.
 
         Returns:
             (K, B, *positions, outputs); 0 for rows of padding.

@@ -23,8 +23,8 @@ def as_target(
     """The target of a column (N,) or of several (N, M).
 
     Text, true/false and at most 20 different whole numbers are classes. Several columns of 0 and 1, or true and false,
-    are labels of a multilabel task; where each row has exactly one 1, `wish` must say whether they are its class. Other
-    numbers are amounts. `name` is that of the target, or of each of its columns. Raises `DataError`.
+    are labels of a multilabel task; where each row has exactly one 1, `requested` must say whether they are its class.
+    Other numbers are amounts. `name` is that of the target, or of each of its columns. Raises `DataError`.
     """
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{where}: the target is empty")

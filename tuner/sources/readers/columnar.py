@@ -33,8 +33,8 @@ def read(path: Path, suffix: str, narrow: Callable[[str], bool] | None, rows: in
         index = (parts.schema.pandas_metadata or {}).get("index_columns", [])
         found = {}
         for name in (each for each in names if each not in index or not UNNAMED.fullmatch(each)):
-            wish = {name: pyarrow.dataset.field((name,))}
-            table = parts.to_table(columns=wish) if rows is None else parts.head(rows, columns=wish)
+            only = {name: pyarrow.dataset.field((name,))}
+            table = parts.to_table(columns=only) if rows is None else parts.head(rows, columns=only)
             column = _column(table.column(0), narrow is not None and narrow(name))
             found[name] = column if rows is None else column.copy()  # which does not keep the others behind it
         return pd.DataFrame(found, copy=False)
