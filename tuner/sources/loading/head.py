@@ -49,10 +49,11 @@ class Head:
 
     @cached_property
     def separated(self) -> dict[str, str]:
-        """The separator of a CSV where it is none that goes without saying."""
+        """The separator of a CSV, unless it is the usual one."""
         if (self.path.stem if self.path.suffix == ".gz" else self.path.name).lower().endswith(TYPED):
             return {}
-        first, usual = lines_of(self.path, first=1)[0], "\t" if ".tsv" in self.path.name.lower() else ","
+        lines, usual = lines_of(self.path, first=LOOKED_AT), "\t" if ".tsv" in self.path.name.lower() else ","
+        first = next((line for line in lines if line.strip()), "")
         found = None if usual in first else next((sign for sign in ";\t|" if sign in first), None)
         return {"separator": found} if found else {}
 
