@@ -16,10 +16,8 @@ from tuner import registry
 from tuner.data.inputs import Layout
 from tuner.data.settings import DatasetSettings
 from tuner.data.target import Task
-from tuner.errors import UsageError
 from tuner.experiment.settings import Settings, complaint, name_of
-from tuner.search import catalogue
-from tuner.search.catalogue import MODELS, SOURCES
+from tuner.search.contract import MODELS, SOURCES
 
 ROOT = Path(tuner.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -207,14 +205,3 @@ def test_a_wrong_study_is_told_without_torch(tmp_path):
     assert run.returncode != 0
     assert "torch" not in modules
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_model_file_that_lacks_a_part_is_told_which(tmp_path, monkeypatch):
-    (tmp_path / "nets").mkdir()
-    (tmp_path / "nets" / "__init__.py").touch()
-    (tmp_path / "nets" / "rbf.py").write_text("class Settings: pass\nLAYOUTS = ('flat',)\ndef build(): pass\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(catalogue.PARTS, "nets", catalogue.PARTS[MODELS])
-    with pytest.raises(UsageError, match=r"nets\.rbf has no TASKS") as caught:
-        catalogue.member("nets", "rbf")
-    assert caught.value.hint == "define Settings, LAYOUTS, TASKS, build"

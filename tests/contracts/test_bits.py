@@ -11,7 +11,7 @@ from tuner import registry
 from tuner.data.check import check
 from tuner.experiment.configuration import Configuration
 from tuner.metrics import DEFAULT
-from tuner.search.catalogue import SOURCES
+from tuner.search.contract import SOURCES
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import DatasetTensors

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tuner import metrics, registry
+from tuner.errors import UsageError
 from tuner.metrics import METRICS
 from tuner.metrics.parts.metric import OfSums
 from tuner.metrics.parts.sums import IGNORED
@@ -89,5 +90,5 @@ def test_it_says_what_it_is(name):
 def test_no_two_files_define_one_name(monkeypatch):
     """It would replace the other."""
     monkeypatch.setattr(registry, "names", lambda package: ("numbers", "numbers"))
-    with pytest.raises(ValueError, match=r"two metrics of tuner\.metrics are called \w+; one is in numbers\.py"):
+    with pytest.raises(UsageError, match=r"two metrics are called \w+; one is in tuner\.metrics\.numbers"):
         metrics._by_name()

@@ -11,7 +11,7 @@ from tuner.data.check import check
 from tuner.experiment.configuration import Configuration
 from tuner.metrics import DEFAULT
 from tuner.models.layers import Lanes, MetaLanes
-from tuner.search.catalogue import MODELS
+from tuner.search.contract import MODELS
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
 from tuner.training.lane_data import DatasetTensors, shapes_of

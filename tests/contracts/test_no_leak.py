@@ -19,7 +19,7 @@ from tuner.data.preprocess import Preparation, fit
 from tuner.data.resampling import plan
 from tuner.experiment.sections import Resampling
 from tuner.metrics.parts.sums import IGNORED
-from tuner.search.catalogue import SOURCES
+from tuner.search.contract import SOURCES
 from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 from tuner.training.settings import TrainingSettings

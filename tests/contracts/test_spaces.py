@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from tuner import registry
 from tuner.cli.spaces import shipped
 from tuner.report import load
-from tuner.search.catalogue import SOURCES
+from tuner.search.contract import SOURCES
 
 SPACES = shipped()
 

@@ -23,7 +23,7 @@ WRONG = {  # the part that differs, and the words of the error
     "with 2 classes, class codes must be from 0 to 1; they are 0 … 2": {
         "target": PerPosition(CODES, ("a", "b"), ("y",), "tagging")
     },
-    "its labels are not 0 and 1": {"target": Labels(HALVES, ("y",))},
+    "a label is neither 0 nor 1": {"target": Labels(HALVES, ("y",))},
     "1 outputs cannot be divided into horizons of 2": {
         "target": Amounts(AMOUNTS, ("y",), NaiveForecast(AMOUNTS, horizon=2))
     },
@@ -34,6 +34,9 @@ WRONG = {  # the part that differs, and the words of the error
         "inputs": Tokens(CODES, ("a", "b", "c"), np.array([1, 3, 2, 2]))
     },
     "a weight is negative, missing or infinite": {"roles": Roles(weights=np.array([1, 2, 3, np.nan]))},
+    "2 columns have 1 names": {"inputs": Numbers(X, names=("a",))},
+    "1 outputs have 2 names": {"target": Amounts(AMOUNTS, ("y", "z"))},
+    "whose target.classes is None": {"target": Classes(Y, None)},
     "every weight is 0": {"roles": Roles(weights=np.zeros(4))},
     "roles.groups must be int64; it is float64": {"roles": Roles(groups=np.ones(4))},
 }

@@ -9,7 +9,7 @@ from toy_data import toy_dataset
 
 from tuner import registry
 from tuner.models.layers import Lanes
-from tuner.search.catalogue import MODELS
+from tuner.search.contract import MODELS
 from tuner.training.lane_data import DatasetTensors, LaneData
 from tuner.training.lanes import Lane
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import reprlib
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tuner.data.dataset import Dataset, parts_of
 from tuner.data.inputs import Ids, Numbers, Tokens
@@ -34,6 +37,7 @@ ARRAYS: dict[tuple[str, str], tuple[str, tuple[int, ...]]] = {  # by field: the 
     ("Roles", "split"): ("int64", (1,)),
     ("Roles", "weights"): ("float64", (1,)),
 }
+DECLARED = ConfigDict(arbitrary_types_allowed=True, strict=True)
 OF_COLUMNS = ("offsets", "coarse")  # which have a value for each column, not for each row
 
 
@@ -65,8 +69,11 @@ def check(dataset: Dataset) -> Dataset:
 
 def check_arrays(dataset: Dataset) -> None:
     """Refuse arrays that are not as the docstrings of the data set's parts say: their types, shapes, rows and codes."""
-    name, rows = dataset.name, len(dataset)
-    for part, path in parts_of(dataset):
+    name, parts = dataset.name, list(parts_of(dataset))
+    for part, path in parts:
+        _check_declared(part, path, name)
+    rows = len(dataset)
+    for part, path in parts:
         for field in (field.name for field in fields(part)):
             array, key = getattr(part, field), (type(part).__name__, field)
             if key not in ARRAYS or array is None:
@@ -79,12 +86,46 @@ def check_arrays(dataset: Dataset) -> None:
                 raise DataError(f"{name}: {path}{field} must have {wanted} dimensions; its shape is {array.shape}")
             if field not in OF_COLUMNS and len(array) != rows:
                 raise DataError(f"{name}: {rows:,} rows of features but {len(array):,} of {path}{field}")
+    _check_names(dataset)
     _check_codes(dataset)
     _check_steps(dataset)
     if (weights := dataset.roles.weights) is not None and not ((weights >= 0) & np.isfinite(weights)).all():
         raise DataError(f"{name}: a weight is negative, missing or infinite", "return numbers from 0 up")
     if weights is not None and not weights.any():
         raise DataError(f"{name}: every weight is 0", "some row must count")
+
+
+def _check_declared(part: Any, path: str, name: str) -> None:
+    """Raise `DataError` unless everything but the arrays has its declared type."""
+    hints = get_type_hints(type(part))
+    for field in (field.name for field in fields(part) if (type(part).__name__, field.name) not in ARRAYS):
+        value, declared = getattr(part, field), hints[field]
+        if (wanted := _not_declared(value, declared)) is not None:
+            text = f"{name} returns a Dataset whose {path}{field} is {reprlib.repr(value)}"
+            raise DataError(text, f"{wanted}, as the annotation {declared} says")
+
+
+def _not_declared(value: Any, declared: Any) -> str | None:
+    """What the value should be; None if it is that."""
+    kinds = get_args(declared) or (declared,)
+    if any(is_dataclass(kind) for kind in kinds):
+        return None if isinstance(value, declared) else " or ".join(kind.__name__ for kind in kinds)
+    try:
+        TypeAdapter(declared, config=DECLARED).validate_python(value)
+    except ValidationError as error:
+        return error.errors()[0]["msg"].removeprefix("Input should be ")
+    return None
+
+
+def _check_names(dataset: Dataset) -> None:
+    """Refuse names that are not one for each column, channel or output; columns may have none."""
+    numbers, target = dataset.numbers, dataset.target
+    columns = numbers.values.shape[numbers.axis]
+    if numbers.names and len(numbers.names) != columns:
+        raise DataError(f"{dataset.name}: {columns} columns have {len(numbers.names)} names", "return one for each")
+    if isinstance(target, Labels | Amounts) and len(target.names) != target.values.shape[1]:
+        text = f"{dataset.name}: {target.values.shape[1]} outputs have {len(target.names)} names"
+        raise DataError(text, "return one for each")
 
 
 def _check_codes(dataset: Dataset) -> None:
@@ -94,7 +135,7 @@ def _check_codes(dataset: Dataset) -> None:
     if isinstance(target, Classes | PerPosition | Text):
         _check_range(dataset.name, "class codes", target.values, first, len(target.classes), "classes")
     if isinstance(target, Labels) and not np.isin(target.values, (0, 1)).all():
-        raise DataError(f"{dataset.name}: its labels are not 0 and 1", "return 1 where a label holds")
+        raise DataError(f"{dataset.name}: a label is neither 0 nor 1", "return 1 where a label holds")
     if isinstance(inputs, Tokens):
         _check_range(dataset.name, "tokens", inputs.codes, 0, len(inputs.words), "words")
     if isinstance(inputs, Ids):

@@ -143,8 +143,8 @@ class Dataset:
         numbers, side, weights = self.numbers, self.side, self.roles.weights
         others = (None if side is None else side.values, self.lengths, weights, numbers.offsets)
         digest = _digest(self.features, self.targets, *(array for array in others if array is not None))
-        about = (self.task, self.classes, numbers.categories, numbers.scale, numbers.impute)
-        digest.update(repr(about + self.vocabularies).encode())
+        about = (self.task, tuple(map(str, self.classes)), numbers.categories, numbers.scale, numbers.impute)
+        digest.update(repr(about + tuple(tuple(map(str, words)) for words in self.vocabularies)).encode())
         digest.update(b"" if weights is None else self.roles.weights_for.encode())
         return digest.hexdigest()
 

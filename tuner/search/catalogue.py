@@ -8,17 +8,14 @@ from types import ModuleType
 from typing import Protocol
 
 from tuner import registry
-from tuner.errors import UsageError
 from tuner.experiment.experiment import Catalogue
 from tuner.experiment.own_code import UserCodeInfo, is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS
 from tuner.models import _own as models
+from tuner.search.contract import MODELS, SOURCES, member
 from tuner.sources.custom import loader as loaders
 from tuner.training.settings import TrainingSettings
-
-MODELS, SOURCES = "tuner.models", "tuner.sources"
-PARTS = {MODELS: ("Settings", "LAYOUTS", "TASKS", "build"), SOURCES: ("Settings", "load")}
 
 
 class Code(Protocol):
@@ -41,14 +38,6 @@ class CodeHere:
     def loader(self, name: str) -> loaders.Loader:
         """The function."""
         return loaders.load(name, self._folder)
-
-
-def member(package: str, name: str) -> ModuleType:
-    """A model or source. Raises `UsageError` if its file lacks a part that all of them must have."""
-    module = registry.load(package, name)
-    if lacks := [part for part in PARTS[package] if not hasattr(module, part)]:
-        raise UsageError(f"{package}.{name} has no {' and no '.join(lacks)}", f"define {', '.join(PARTS[package])}")
-    return module
 
 
 class Members(Mapping[str, type[Settings]]):

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from tuner import registry
 from tuner.experiment.sections import Limits, Resampling, Search
 from tuner.experiment.settings import Settings, alternatives, describe, either, name_of, needs, subsettings
-from tuner.search.catalogue import MODELS, SOURCES
+from tuner.search.contract import MODELS, SOURCES
 from tuner.training.settings import TrainingSettings
 
 SECTIONS: dict[str, type[Settings]] = {

@@ -20,7 +20,8 @@ from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
 from tuner.metrics import Metric
 from tuner.search.budget import Budget
-from tuner.search.catalogue import MODELS, SOURCES, catalogue, member, reads
+from tuner.search.catalogue import catalogue, reads
+from tuner.search.contract import MODELS, SOURCES, member
 from tuner.search.jobs import Work
 from tuner.search.options import SearchOptions
 from tuner.search.own import ModelCheck, check_models, names_of_models

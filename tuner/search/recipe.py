@@ -43,4 +43,8 @@ def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Reci
 def _built(family: ModuleType | UserModel, settings: Settings, shapes: Shapes, lanes: Lanes) -> nn.Module:
     """The network of all lanes, with the initialization of the settings, if they have one."""
     lanes.initialization = getattr(settings, "initialization", lanes.initialization)
-    return family.build(settings, shapes, lanes)
+    network = family.build(settings, shapes, lanes)
+    if not isinstance(network, nn.Module):
+        text = f"build of model '{settings.name}' returned {type(network).__name__}"  # type: ignore[attr-defined]
+        raise UsageError(text, "return the network, a torch.nn.Module")
+    return network

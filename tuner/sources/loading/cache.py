@@ -53,7 +53,9 @@ def load(source: Source, settings: Settings, folder: Path) -> Dataset:
     if entry is not None and (known := _kept(entry)) is not None:
         return known
     begun = time.perf_counter()
-    dataset: Dataset = source.load(settings, folder)
+    dataset = source.load(settings, folder)
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"load of this source returned {type(dataset).__name__}", "return a Dataset", "name")
     seconds = time.perf_counter() - begun
     if changed := sorted({*before} ^ {*_stamps(_files(source, settings, folder))}):
         raise DataError(f"{changed[0][0]} changed while it was read", "run again when it is written", "path")
