@@ -190,7 +190,10 @@ def test_a_wide_range_without_log_is_a_warning(toy):
 
 def test_what_is_not_searched_must_be_one_value(toy):
     reader = toy("units: [1, 2]\nkind: {choice: [a]}\n", searchable=False)
-    assert said(reader) == [f"t.{name} is not searched, so it must be one value" for name in ("units", "kind")]
+    kinds = {"units": "a list", "kind": "a mapping"}
+    assert said(reader) == [
+        f"t.{name} cannot be searched, so it must be one value, not {kind}" for name, kind in kinds.items()
+    ]
 
 
 def test_settings_can_be_asked_about_themselves():

@@ -244,7 +244,7 @@ WRONG = {
         {}, {"X": SEQUENCE, "y": Y, "n": np.ones((ROWS, 2))}, "a.npz: 'n' has the shape (9, 2)\n  = one value per row"),
     "a negative weight": (
         {}, {"X": FLAT, "y": Y, "w": Y - 1.0},
-        "a.npz: 'w' of data row 1 is -1.0\n  = a weight is a number from 0 up"),
+        "a.npz: 'w' of data row 1 is '-1.0'\n  = a weight is a number from 0 up"),
     "no rows": ({}, {"X": FLAT[:0], "y": Y[:0]}, "a.npz: the target is empty"),
     "no columns": ({}, {"X": FLAT[:, :0], "y": Y}, "a.npz: 'X' is empty"),
     "a record": (

@@ -161,7 +161,7 @@ REFUSED = {
     "short": ("36 rows of features but 35 of target", None),
     "texts": ("its features are <U", "numbers of shape (N, D), (N, T, D) or (N, C, H, W)"),
     "long": ("'lengths' of row 3 is 4, and a sequence has 3 steps", "whole numbers from 1 to 3"),
-    "heavy": ("'weights' of data row 1 is -1", "a weight is a number from 0 up"),
+    "heavy": ("'weights' of data row 1 is '-1", "a weight is a number from 0 up"),
     "weightless": ("'weights' is 0 in every row", "some row must count"),
     "odd_masks": ("its target holds -5, which is not a class", "or -1 where nothing is asked"),
     "uneven": ("its features cannot be made an array", "rows of one shape"),

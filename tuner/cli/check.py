@@ -61,7 +61,7 @@ def _plan(prepared: Prepared) -> list[str]:
         f"data      {dataset.name}: {len(dataset):,} rows of {shape}{numbers}, {dataset.task}",
         f"metric    {prepared.metric.name}, {better} is better",
         f"sampler   {experiment.search.sampler}, {counted(trials, 'trial')} per chain"
-        + (f" of {grid.size(experiment.space):,} cells" if experiment.search.sampler == "grid" else ""),
+        + (f" of {counted(grid.size(experiment.space), 'cell')}" if experiment.search.sampler == "grid" else ""),
         f"space     {counted(len(experiment.space.parameters), 'parameter')}"
         + "".join(f"\n            {p.path}: {p.domain.words()}" for p in experiment.space.parameters),
         *(f"filled    {words}, from the data" for words in filled(dataset, prepared.own_models)),

@@ -73,8 +73,10 @@ def _sections(to: Console) -> None:
 
 
 def _components(to: Console, components: Iterable[Component]) -> None:
+    from rich.markup import escape
+
     for name, summary, settings in components:
-        to.print(f"[bold]{name}[/bold]  {summary}")
+        to.print(f"[bold]{name}[/bold]  {escape(summary)}")
         _settings(to, settings)
 
 

@@ -77,7 +77,7 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
     given = [kind for kind, column in columns.items() if column is not None]
     if len(given) > 1:
         text = f"the dataset names {' and '.join(given)}, and rows can be cut by one of them only"
-        raise DataError(text, f"resampling.kind: {' or '.join(given)}; or leave the others out")
+        raise DataError(text, f"resampling.kind: {' or '.join(given)}; or leave the others out", "kind")
     return given[0] if given else "random"
 
 

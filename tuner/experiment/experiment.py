@@ -74,8 +74,12 @@ class Experiment:
 
     def error(self, where: str, message: str, hint: str | None = None) -> ExperimentError:
         """An error at the entry `where` (a dotted path), for checks that need the data."""
+        return ExperimentError(self.document.render([self.problem(where, message, hint)]))
+
+    def problem(self, where: str, message: str, hint: str | None = None) -> Problem:
+        """A problem at the entry `where`, to be reported with others."""
         node = _node(self.document.root, where)
-        return ExperimentError(self.document.render([at(node.key or node, message, hint)]))
+        return at(node.key or node, message, hint)
 
     def warning(self, where: str, message: str, hint: str | None = None) -> str:
         """A warning at the entry `where`, formatted for the terminal."""

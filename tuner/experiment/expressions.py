@@ -147,8 +147,15 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
             before = _evaluate(left, scope)
             for comparison, part in zip(ops, rest, strict=True):  # stops early, as Python does
                 after = _evaluate(part, scope)
-                if not _COMPARE[type(comparison)](before, after):
+                if not _compared(comparison, before, after):
                     return False
                 before = after
             return True
     raise AssertionError(f"parse() lets no {type(node).__name__} through")
+
+
+def _compared(comparison: ast.cmpop, left: Any, right: Any) -> bool:
+    try:
+        return _COMPARE[type(comparison)](left, right)
+    except TypeError as error:
+        raise TypeError(f"{left!r} cannot be compared with {right!r}") from error

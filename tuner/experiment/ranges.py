@@ -36,7 +36,8 @@ def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range |
     numbers = {key: _number(entries, key, path, integer=integer, wrong=wrong) for key in ("low", "high", "step")}
     points = _number(entries, "points", path, integer=True, wrong=wrong)
     for key in ("low", "high"):
-        if key not in entries:
+        mistyped = closest(key, (each for each in entries if each not in KEYS))  # which is reported as an unknown key
+        if key not in entries and not mistyped:
             wrong(at(node, f"{path} needs {key}", "a range is {low: …, high: …}; a list is a choice"))
     low, high, step = numbers.values()
     log = _flag(entries, "log", path, wrong)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from tuner.errors import UsageError, did_you_mean
+from tuner.errors import UsageError, closest, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
 from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
@@ -68,10 +68,13 @@ class Reader:
             if isinstance(name.value, str):
                 self._named(name, node, among, place)
             else:
-                self.wrong(name, f"{path}.name must be one name, not {name.text()}",
-                           f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}")  # fmt: skip
+                several = f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}"
+                text = f"{path}.name must be one name, not {name.text()}"
+                self.wrong(name, text, several if self.searchable else None)
         else:
-            self.wrong(node.key or node, f"{path} needs a name", f"one of: {', '.join(among)}")
+            near = closest("name", entries)
+            hint = f"did you mean 'name' instead of '{near}'?" if near else f"{path}: {{name: …}}, with one of: "
+            self.wrong(node.key or node, f"{path} needs a name", hint + ("" if near else ", ".join(among)))
 
     def _by_name(self, items: list[Node], path: str) -> dict[str, Node]:
         """A list of names as branches that take their defaults."""
@@ -284,7 +287,7 @@ class Reader:
 
     def _open(self, node: Node, path: str) -> bool:
         if not self.searchable:
-            self.wrong(node, f"{path} is not searched, so it must be one value")
+            self.wrong(node, f"{path} cannot be searched, so it must be one value, not {node.text()}")
         return self.searchable
 
     def _keys(self, node: Node, allowed: Iterable[str], path: str, inside: Mapping[str, str] = NOTHING) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tuner.experiment.selection import Rule
 from tuner.experiment.settings import Settings, used_when
@@ -154,6 +155,17 @@ def seconds(text: str) -> float:
     return days * 86400 + hours * 3600 + minutes * 60 + rest
 
 
+def _text_of(what: str) -> Callable[[object], object]:
+    """A validator that says what a text stands for where the value is not a text, such as `what` = "a duration"."""
+
+    def checked(value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError(what)
+        return value
+
+    return checked
+
+
 def duration(text: str) -> str:
     """The text, if it is a duration above 0."""
     if seconds(text) <= 0:
@@ -197,7 +209,7 @@ def time_of_day(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(duration)]
+Duration = Annotated[str, BeforeValidator(_text_of("a duration such as 7h or 90m")), AfterValidator(duration)]
 
 
 class Failures(Settings):
@@ -213,7 +225,7 @@ class Limits(Settings):
     time: Duration | None = Field(None, description="longest run, such as 7h or 90m")
     until: Annotated[str, AfterValidator(time_of_day)] | None = Field(None, description="stop at this local time")
     trial_time: Duration | None = Field(None, description="longest trial; a longer one fails")
-    memory: Annotated[str, AfterValidator(_size)] | None = Field(
+    memory: Annotated[str, BeforeValidator(_text_of("an amount such as 6GB")), AfterValidator(_size)] | None = Field(
         None,
         description="what all stacks on a device may take, such as 6GB; default half of what is free. What takes "
         "more is cut, or waits until fewer workers are at work",

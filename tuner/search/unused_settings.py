@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
-from tuner.errors import ExperimentError
+from tuner.errors import DataError, ExperimentError
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.settings import Alternatives, Settings, alternatives, meets, needs, not_used, subsettings
 from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
@@ -33,9 +34,8 @@ class UnusableSetting(NamedTuple):
 
 def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -> None:
     """Raise with every setting of the file that cannot be used, at its place."""
-    found = [experiment.error(*each).message for each in _unused(experiment, dataset, models)]
-    if found:
-        raise ExperimentError("\n".join(dict.fromkeys(found)))
+    if found := [experiment.problem(*each) for each in _unused(experiment, dataset, models)]:
+        raise ExperimentError(experiment.document.render(found))
 
 
 def likely_mistakes(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
@@ -77,7 +77,9 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
                 if not any(value == RANGE_OPTION or meets(value, used) for value in given):
                     hint = "leave it out" + (f", or change {other}" if other not in about else "")
                     yield UnusableSetting(entry.path, not_used(name, other, used, given), hint)
-    yield from unused_of("resampling", experiment.resampling, {"kind": (kind_of(experiment.resampling, dataset),)})
+    with suppress(DataError):  # which is reported where the rows are cut
+        kind = kind_of(experiment.resampling, dataset)
+        yield from unused_of("resampling", experiment.resampling, {"kind": (kind,)})
     yield from _too_slow(entries)
     yield from _too_far(entries, dataset)
     losses = BY_TASK[dataset.task]
@@ -101,8 +103,8 @@ def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, .
 
 def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) -> None:
     """Raise with every setting of the data that is not used."""
-    if found := [experiment.error(*each).message for each in unused_of("dataset", experiment.dataset, facts)]:
-        raise ExperimentError("\n".join(found))
+    if found := [experiment.problem(*each) for each in unused_of("dataset", experiment.dataset, facts)]:
+        raise ExperimentError(experiment.document.render(found))
 
 
 def _too_slow(entries: list[Entry]) -> Iterator[UnusableSetting]:

@@ -21,8 +21,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class CrossEntropy(Settings):
-    """−log softmax of the true class. A class weight counts for the whole row, also where labels are smoothed: torch's
-    `nn.CrossEntropyLoss` weighs every class's share by itself."""
+    """−log softmax of the true class.
+
+    A class weight counts for the whole row, with smoothed labels too; torch's `nn.CrossEntropyLoss` weighs the share of
+    each class by itself."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the truth given to all classes alike")

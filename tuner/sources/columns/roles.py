@@ -103,7 +103,7 @@ def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[
     weights = np.array(numbers.to_numpy(dtype=np.float64, na_value=np.nan))  # a copy: pandas may lock its own
     wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
     if len(wrong):
-        text = f"{where}: '{column}' of data row {wrong[0] + 1} is {frame[column].iloc[wrong[0]]}"
+        text = f"{where}: '{column}' of data row {wrong[0] + 1} is '{frame[column].iloc[wrong[0]]}'"
         raise DataError(text, "a weight is a number from 0 up", "weights")
     if not weights.any():
         raise DataError(f"{where}: '{column}' is 0 in every row", "some row must count", "weights")
