@@ -57,7 +57,7 @@ def test_workers_need_the_arrays_only(folder):
         ({"name": "my_data.py"}, "'my_data.py' names no function", "name: my_data.py:load"),
         ({"name": "my_data.py:load", "rowz": 3}, "unknown key 'rowz' in dataset", "did you mean 'rows'?"),
         ({"name": "my_data.py:load", "rows": "all"}, "dataset.rows must be a whole number, not 'all'", None),
-        ({"name": "my_data.py:load", "rows": [1, 2]}, "rows cannot be searched, so it must be one value, not a list", None),
+        ({"name": "my_data.py:load", "rows": [1, 2]}, "rows cannot be searched, so it must be one value", None),
         ({"name": "my_data.py:required"}, "dataset.rows is missing", "an argument of the function without a default"),
         ({"name": "my_data.py:unclear"}, "its argument 'rws' has neither an annotation nor a", "example rws: int"),
         ({"name": "my_data.py:taken"}, "'target' is reserved: it is a setting of every dataset", "rename it"),

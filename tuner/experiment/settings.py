@@ -71,7 +71,7 @@ def either(values: Iterable[Any]) -> str:
 
 def needs(cls: type[Settings], name: str) -> Mapping[str, tuple[Any, ...]]:
     """The values of other settings that `used_when` requires for a setting."""
-    extra = cls.inherited.get(name) or cls.model_fields[name].json_schema_extra
+    extra = cls.inherited.get(name, cls.model_fields[name].json_schema_extra)
     return extra.get("used_when", {}) if isinstance(extra, dict) else {}  # type: ignore[return-value]
 
 

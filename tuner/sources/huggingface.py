@@ -39,10 +39,10 @@ class Settings(NumberSettings, TextSettings):
     target: Names = Field(description="the column to predict, or a list of numeric columns")
     drop: str | tuple[str, ...] = Field((), description="columns of a table to leave out", json_schema_extra=OF_TABLES)
     groups: str | None = Field(
-        None, description="column of what stays together in a fold; no feature", json_schema_extra=OF_TABLES
+        None, description="column of what stays together in a fold; not a feature", json_schema_extra=OF_TABLES
     )
     time: str | None = Field(
-        None, description="column of times: folds go forward in time; no feature", json_schema_extra=OF_TABLES
+        None, description="column of times: folds go forward in time; not a feature", json_schema_extra=OF_TABLES
     )
     task: TaskChoice = Field("auto", description="auto: text, true/false or few whole numbers are classes")
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from tuner.data.roles import Roles, WeightsFor
 from tuner.data.settings import DatasetSettings
 from tuner.errors import DataError
+from tuner.experiment.settings import GIVEN, used_when
 from tuner.sources.columns.dates import as_order, instants
 from tuner.sources.columns.split import ROLE, read_split
 from tuner.sources.columns.words import WORDS
@@ -30,11 +31,17 @@ ROLES = (*CUTS, "weights")
 class RoleSettings(DatasetSettings):
     """Columns, or arrays with one value per row, that have a role and are not features."""
 
-    groups: str | None = Field(None, description="column of what stays together in a fold, as patients; no feature")
-    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; no feature")
-    split: str | None = Field(None, description=f"column of {ROLE}; no feature")
-    weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; no feature")
-    weights_for: WeightsFor = Field("both", description="where weights count: both is training and scores")
+    groups: str | None = Field(
+        None, description="column: equal values, as of a patient, stay in one fold; not a feature"
+    )
+    time: str | None = Field(None, description="column of numbers or dates: folds go forward in time; not a feature")
+    split: str | None = Field(None, description=f"column of {ROLE}; not a feature")
+    weights: str | None = Field(None, description="column of how much a row counts, numbers from 0 up; not a feature")
+    weights_for: WeightsFor = Field(
+        "both",
+        description="where weights count: both is training and scores",
+        json_schema_extra=used_when(weights=GIVEN),
+    )
 
     @property
     def roles(self) -> dict[str, str]:
@@ -69,7 +76,7 @@ def read_roles(
     """
     if weights_for != "both" and "weights" not in columns:
         text = f"{where}: weights_for is {weights_for}, and no row has a weight"
-        raise DataError(text, "name its weights", "weights_for")
+        raise DataError(text, "return weights, or leave it out", "weights_for")
     split = read_split(frame, columns.get("split"), where)
     roles = Roles(
         groups=group_codes(frame, columns.get("groups"), where, "groups"),

@@ -40,6 +40,7 @@ class LoaderSettings(ColumnSettings):
     """The settings of every loader, beside its own arguments."""
 
     reads: ClassVar[tuple[str, ...]] = ()  # what the function reads is not known, so nothing of it can be cached
+    inherited: ClassVar = {"weights_for": {}}  # the function may return weights
     target: Names | None = Field(None, description="of a DataFrame: the column to predict, or several")
 
 
