@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import tuner
+from tuner import errors
+from tuner.errors import TunerError
 
 FILES = sorted(Path(tuner.__file__).parent.rglob("*.py"))
 FORMER = {  # a word, and what to write
@@ -59,3 +61,35 @@ def _documented(docstring: str) -> Iterator[str]:
     section = re.search(r"^Args:\n((?: +.*\n?)+)", inspect.cleandoc(docstring), re.MULTILINE)
     for names in re.findall(r"^    (\w[\w, ]*):", section[1] if section else "", re.MULTILINE):
         yield from names.split(", ")
+
+
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, TunerError)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(Path(tuner.__file__).parent)))
+def test_public_functions_are_documented_and_say_what_they_raise(path):
+    if path.parent.name == "cli":  # whose docstrings are their help texts
+        return
+    for name, function in _public(ast.parse(path.read_text("utf-8"))):
+        text = ast.get_docstring(function)
+        assert text or _is_stub(function), f"{name} has no docstring"
+        raised = {
+            each.exc.func.id
+            for each in ast.walk(function)
+            if isinstance(each, ast.Raise) and isinstance(each.exc, ast.Call) and isinstance(each.exc.func, ast.Name)
+        }
+        if raised & ERRORS:
+            assert re.search("[Rr]aise|[Rr]efuse|into a `DataError`", text or ""), f"{name} raises {raised & ERRORS}"
+
+
+def _public(tree: ast.Module | ast.ClassDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _public(node)
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name != "forward":
+            yield node.name, node
+
+
+def _is_stub(function: ast.FunctionDef) -> bool:
+    """Whether it is a method of a protocol, whose body is `...`."""
+    return len(function.body) == 1 and isinstance(function.body[0], ast.Expr)

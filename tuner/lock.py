@@ -87,7 +87,7 @@ def holder(path: Path) -> str | None:
 
 
 def lock_file(path: Path) -> Path:
-    """The file that is locked while a study is searched."""
+    """The file that is locked while a study is searched. Raises `StorageError`."""
     study = resolve_link(path)
     if not study.name:
         raise StorageError(f"'{path}' is not the name of a file", HERE)

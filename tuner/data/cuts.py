@@ -70,7 +70,7 @@ def splitter_of(resampling: Resampling, dataset: Dataset) -> Splitter:
 
 
 def kind_of(resampling: Resampling, dataset: Dataset) -> str:
-    """The kind of split: as the settings say, or with `auto` as the data suggests."""
+    """The kind of split: as the settings say, or with `auto` as the data suggests. Raises `DataError`."""
     if resampling.kind != "auto":
         return resampling.kind
     columns = {"split": dataset.roles.split, "time": dataset.roles.order, "groups": dataset.roles.groups}
@@ -131,7 +131,7 @@ class RandomSplit:
         return [part for position, part in enumerate(parts) if position != index]
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """Splits of the rows, of which `share` is scored."""
+        """Splits of the rows, of which `share` is scored. Raises `DataError`."""
         kind = StratifiedShuffleSplit if self._stratify else ShuffleSplit
         try:
             splitter = kind(ENDLESS, test_size=share, random_state=self._state(seed))
@@ -174,6 +174,7 @@ class GroupSplit(RandomSplit):
         return f"{self.units(rows):,} groups"
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
+        """Parts of whole groups, nearly equal in size, by `stratify` also in their classes. Raises `DataError`."""
         groups = self._groups[rows]
         found = self.units(rows)
         if found < folds:
@@ -191,7 +192,7 @@ class GroupSplit(RandomSplit):
         return parts
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """As whole groups; the share is of groups, by `stratify` one of so many parts as fit it."""
+        """As whole groups; the share is of groups, by `stratify` one of so many parts as fit it. Raises `DataError`."""
         if self._stratify:
             folds = max(2, round(1 / share))
             for repeat in range(ENDLESS):
@@ -230,6 +231,7 @@ class PredefinedSplit(RandomSplit):
         return self._inner.possible(rows, folds) if self._inner else super().possible(rows, folds)
 
     def count(self, wanted: int | None) -> int:
+        """The number of outer folds that the column names; `wanted` must be that or None. Raises `DataError`."""
         found = len(np.unique(self._split)) - self.spare
         if found + self.spare < 2:
             text = "the split column has the same value in every row, so that no row can train for another"

@@ -57,7 +57,7 @@ class TimeSeriesSplit:
         return self.parts(rows, folds, seed)
 
     def parts(self, rows: Rows, folds: int, seed: int) -> list[Rows]:
-        """Parts of nearly equal size, one after another in time."""
+        """Parts of nearly equal size, one after another in time. Raises `DataError`."""
         ordered = self._in_time(rows)
         ends = np.cumsum([len(part) for part in np.array_split(ordered, folds)]).tolist()
         starts = [0, *(self._change(ordered, end) for end in ends[:-1]), len(rows)]
@@ -74,7 +74,7 @@ class TimeSeriesSplit:
         return index + int(later[0]) if len(later) else len(ordered)
 
     def seen(self, parts: Sequence[Rows], index: int) -> list[Rows]:
-        """The parts before part `index`, less what reaches into it, less the gap."""
+        """The parts before part `index`, less what reaches into it, less the gap. Raises `DataError`."""
         kept = self._before(np.concatenate(parts[:index]), parts[index])
         if not len(kept):
             text = f"a gap of {self._gap} rows" if self._gap else "targets that reach into the rows that test"
@@ -88,7 +88,7 @@ class TimeSeriesSplit:
         return known[: max(0, len(known) - self._gap)]
 
     def holdouts(self, rows: Rows, share: float, seed: int) -> Iterator[Pair]:
-        """The only such split: the last share of the rows is scored."""
+        """The only such split: the last share of the rows is scored. Raises `DataError`."""
         order = self._in_time(rows)
         first = self._change(order, len(order) - max(1, round(share * len(order))))
         train = self._before(order[:first], order[first:]) if first < len(order) else order[:0]

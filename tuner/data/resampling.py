@@ -80,7 +80,7 @@ class NestedPlan:
 
 
 def plan(resampling: Resampling, dataset: Dataset) -> NestedPlan:
-    """Plan all folds of an experiment; the same settings and data give the same plan."""
+    """Plan all folds of an experiment; the same settings and data give the same plan. Raises `DataError`."""
     cutter = _Cutter(resampling, dataset)
     chains, rows = [], cutter.rows
     for number, (parts, index) in enumerate(cutter.outer_folds(), start=1):

@@ -93,7 +93,7 @@ class UserModel(UserCodeInfo):
     make: Callable[..., nn.Module]
 
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
-        """Build K copies of the user's model."""
+        """Build K copies of the user's model. Raises `UsageError`."""
         given, name = filled(self, shapes), self.code.name
         for argument, value in given.items():
             if value is None:

@@ -281,13 +281,13 @@ class Results:
         return ranked(self.chain(chain).trials, self.maximize)
 
     def chain(self, name: str) -> StoredChain:
-        """A chain by name."""
+        """A chain by name. Raises `UsageError`."""
         if name not in self.chains:
             raise UsageError(f"no chain '{name}' in the study '{self.name}'", did_you_mean(name, self.chains))
         return self.chains[name]
 
     def trial(self, chain: str, number: int) -> TrialRecord:
-        """A finished trial of a chain by number."""
+        """A finished trial of a chain by number. Raises `UsageError`."""
         trials = self.chain(chain).trials
         found = next((trial for trial in trials if trial.number == number), None)
         if found is None:
@@ -338,7 +338,7 @@ def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kin
 
 
 def every(path: Path, *, curves: bool = False, kind: Kind = "corrected") -> list[Results]:
-    """The results of every study of the file, oldest first."""
+    """The results of every study of the file, oldest first. Raises `NoStudyYet`."""
     studies = read(path, curves=curves, older=True)
     if not studies:
         raise NoStudyYet(f"{path} holds no tuner study", "tuner search FILE makes one")

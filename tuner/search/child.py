@@ -45,7 +45,8 @@ class Child:
 
     @classmethod
     def start(cls, target: Callable[..., None], *arguments: Any) -> Child:
-        """Run `target` with the other end of the pipe and the arguments: in 0.03 s, with torch loaded."""
+        """Run `target` with the other end of the pipe and the arguments: in 0.03 s, with torch loaded. Raises
+        `LimitReached`."""
         context = multiprocessing.get_context("forkserver")
         start_forkserver()  # no effect if a command has done so before
         here, there = context.Pipe()

@@ -28,7 +28,7 @@ def check_own(work: Work) -> None:
 
 
 def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
-    """How to train and score a configuration; `training` replaces some of its settings."""
+    """How to train and score a configuration; `training` replaces some of its settings. Raises `NotTrusted`."""
     name = configuration.model["name"]
     if is_user_code(name) and name not in work.own:  # such as a stored trial that was changed
         raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")

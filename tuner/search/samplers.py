@@ -60,7 +60,7 @@ class Proposer:
 
     def available(self, total: int) -> int:
         """The number of trials that there can be, at most `total`: a grid is limited to the cells that constraints
-        admit."""
+        admit. Raises `NoResultError`."""
         if self.sampler != "grid":
             return total
         if not self.space.constraints:

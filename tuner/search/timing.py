@@ -33,7 +33,8 @@ def first_job(prepared: Prepared) -> TrialJob:
 
 
 def time_one_trial(prepared: Prepared, device: str) -> Estimate:
-    """Train the first trial of the first chain twice (the first time warms up), and multiply by the number of lanes."""
+    """Train the first trial of the first chain twice (the first time warms up), and multiply by the number of lanes.
+    Raises `NoResultError`."""
     job = first_job(prepared)
     with closing(Processes(prepared.work, [device], 1)) as executor:
         record = [outcome_of(executor, job) for _ in range(2)][-1][job.serves[0]]

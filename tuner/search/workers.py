@@ -77,10 +77,12 @@ class Epoch:
 
     @property
     def value(self) -> int:
+        """The epoch, from 0, or `NOT_BEGUN`."""
         return int(self._number[0])
 
     @value.setter
     def value(self, epoch: int) -> None:
+        """Let the driver see the epoch."""
         self._number[0] = epoch
 
 

@@ -55,7 +55,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
     Numbers are features (N, D), (N, T, D) or (N, C, H, W). Tokens (N, T) are whole numbers from 0 up, of which 0 is
     padding: at the end of a row it ends the text. Ids (N, F) are too, and there 0 is an id as any other. A tag or mask
-    of -1 is no label; what stands after the end of a sequence is not read."""
+    of -1 is no label; what stands after the end of a sequence is not read. Raises `DataError`."""
     find, names = finder(folder, settings.path, settings.features if settings.features != FEATURES else None)
     where = str(folder / settings.path)
     stored, target = find(settings.features, "features"), find(settings.target, "target").read()

@@ -23,7 +23,8 @@ class Settings(DatasetSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Pieces of text (N, T); the target is the next character of each. A topic stays in one fold."""
+    """Pieces of text (N, T); the target is the next character of each. A topic stays in one fold. Raises
+    `DataError`."""
     texts, topics = [], []
     for number, topic in enumerate(sorted(pydoc_data.topics.topics)):
         text = " ".join(pydoc_data.topics.topics[topic].split())

@@ -29,7 +29,8 @@ class Settings(TokenSettings):
 def load(settings: Settings, folder: Path) -> Dataset:
     """Pieces of text (N, T); the target is the next token of each.
 
-    Neighbours stay in one fold, in 50 blocks of each file: the lines before and after tell much of a piece."""
+    Neighbours stay in one fold, in 50 blocks of each file: the lines before and after tell much of a piece. Raises
+    `DataError`."""
     pieces, blocks, short = [], [], []
     paths = all_located(folder, settings.path)
     for number, path in enumerate(_files(paths)):

@@ -48,7 +48,8 @@ class Settings(NumberSettings, TextSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Fetch it, or read it from the library's cache or the folder; labels are called by their names."""
+    """Fetch it, or read it from the library's cache or the folder; labels are called by their names. Raises
+    `DataError`."""
     name = settings.path
     loaded = _loaded(settings, folder)
     frame = loaded.to_pandas()

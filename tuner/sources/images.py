@@ -143,7 +143,7 @@ def _of_files(column: str) -> bool:
 
 
 def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
-    """How the images are stored."""
+    """How the images are stored. Raises `DataError`."""
     path = located(folder, settings.path)
     if path.is_dir():
         return (FOLDER, MASKED) if settings.masks else (FOLDER,)

@@ -27,7 +27,7 @@ class Settings(ColumnSettings):
 
 
 def load(settings: Settings, folder: Path) -> Dataset:
-    """Fetch it, or read it from the cache; its columns are those of a table."""
+    """Fetch it, or read it from the cache; its columns are those of a table. Raises `DataError`."""
     from sklearn.datasets import fetch_openml  # takes a second: not for the settings alone
 
     if (settings.id is None) == (settings.data is None):

@@ -71,7 +71,7 @@ def sniff(head: Head) -> Sniffed | None:
 
 
 def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
-    """How the sequences are stored."""
+    """How the sequences are stored. Raises `DataError`."""
     paths = all_located(folder, settings.path)
     kinds = {path.name.lower().removesuffix(".gz").endswith(".ts") for path in paths}
     if len(kinds) > 1:

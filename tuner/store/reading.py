@@ -330,6 +330,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def connect(path: Path, *, read_only: bool = False, timeout: float | None = None) -> sqlite3.Connection:
+    """A connection to the file; `timeout` is how many seconds it waits for a lock (None: `PATIENCE`)."""
     patience = PATIENCE if timeout is None else timeout
     if read_only:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience)

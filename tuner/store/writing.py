@@ -113,7 +113,7 @@ class Store:
             self._insert("study_user_attributes", study_id=study, key=HEADER, value_json=_json(header))
 
     def keep(self, name: str, value: StudyHeader | Runs | SizeCurve) -> None:
-        """Store a value with a study; it replaces the stored value of the same type."""
+        """Store a value with a study; it replaces the stored value of the same type. Raises `StorageError`."""
         key, text = KEYS[type(value)], _json(value)
         with self._transaction():
             bearers = self._db.execute(ATTRIBUTES, (HEADER,)).fetchall()

@@ -104,6 +104,7 @@ class MetaLanes(Lanes):
         super().__init__((0,), "meta")
 
     def for_dropout(self) -> list[torch.Generator]:
+        """No generators, as nothing is computed."""
         return []
 
     def _drawn(self, shape: tuple[int, ...], draw: Callable[[Tensor, torch.Generator], object]) -> Tensor:

@@ -31,6 +31,7 @@ class Step:
         return SEASONS.get((self.unit, int(self.size)), 1)
 
     def words(self) -> str:
+        """ "1 day", "15 minutes"."""
         return f"{self.size:g} {self.unit}{'s' * (bool(self.unit) and self.size != 1)}".strip()
 
 

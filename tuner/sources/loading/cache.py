@@ -47,7 +47,7 @@ class Source(Protocol):
 
 
 def load(source: Source, settings: Settings, folder: Path) -> Dataset:
-    """What the source reads, or what it read of the same files before."""
+    """What the source reads, or what it read of the same files before. Raises `DataError`."""
     before = _stamps(_files(source, settings, folder))
     entry = _place(settings, before) if before else None
     if entry is not None and (known := _kept(entry)) is not None:

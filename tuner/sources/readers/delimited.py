@@ -193,7 +193,8 @@ def check_quotes(
 
 
 def first_row(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path") -> tuple[int, list[str]]:
-    """How many blank lines are before the first row, and its cells; the file is at its start then."""
+    """How many blank lines are before the first row, and its cells; the file is at its start then. Raises
+    `DataError`."""
     file.seek(0)
     readline(file, where)  # it may be too long
     file.seek(0)

@@ -94,7 +94,8 @@ def masks(
 def coded_masks(
     codes: NDArray[np.int64], found: Sequence[int], names: Sequence[str], ignore: int | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The values of masks as codes, `IGNORED` for `ignore`: as they stand where all have a name, else in order."""
+    """The values of masks as codes, `IGNORED` for `ignore`: as they stand where all have a name, else in order.
+    Raises `DataError`."""
     if not names and len(found) > MOST_CODES:
         text = f"the masks have {len(found)} different values; at most {MOST_CODES} are accepted as classes"
         raise DataError(text, "save masks as PNG, as JPEG blurs them; or name the classes", "masks")
@@ -110,7 +111,7 @@ def coded_masks(
 
 
 def opened(path: Path) -> Image.Image:
-    """The image, decoded and turned as its EXIF data says."""
+    """The image, decoded and turned as its EXIF data says. Raises `DataError`."""
     with _reading(path), Image.open(path) as image:
         if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:  # MPO: a camera's, and a preview
             raise DataError(f"{path} holds {frames} images, and one is wanted", "save each as a file", "path")

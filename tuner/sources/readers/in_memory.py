@@ -9,7 +9,7 @@ from tuner.errors import DataError
 
 def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """Columns with a text as name, each of numbers, true/false, moments or text; missing text is None. An index that
-    has a name is a column as well."""
+    has a name is a column as well. Raises `DataError`."""
     if len(frame) == 0:
         raise DataError(f"{name}: the table has no rows")
     if isinstance(frame.columns, pd.MultiIndex):

@@ -16,7 +16,7 @@ from tuner.sources.readers.header import column_names
 
 
 def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[str]:
-    """The lines of a text file, or the `first` of them, the last empty ones left out."""
+    """The lines of a text file, or the `first` of them, the last empty ones left out. Raises `DataError`."""
     lines = text_of(path, key, first).replace("\r\n", "\n").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -31,7 +31,7 @@ def text_frame(
     """The columns, every value a text. The first line is the header where a `wanted` column is not a number, or,
     without any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …
 
-    first: read so many rows only."""
+    first: read so many rows only. Raises `DataError`."""
     if path.suffix.lower() in TYPED:
         frame = read_frame(path, rows=first)[:first]
         return pd.DataFrame({name: ["" if pd.isna(v) else str(v) for v in frame[name]] for name in frame.columns})
