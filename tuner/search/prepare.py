@@ -23,12 +23,13 @@ from tuner.search.budget import Budget
 from tuner.search.catalogue import catalogue, reads
 from tuner.search.contract import MODELS, SOURCES, member
 from tuner.search.jobs import Work
+from tuner.search.likely_mistakes import likely_mistakes, split_warnings
 from tuner.search.options import SearchOptions
 from tuner.search.own import ModelCheck, check_models, names_of_models
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of, score_warnings
 from tuner.search.sharing import chain_groups, layout
-from tuner.search.unused_settings import check_dataset, check_used, likely_mistakes, split_unused
+from tuner.search.unused_settings import check_dataset, check_used
 from tuner.search.user_code import UserCode
 from tuner.sources.loading.cache import load, named
 
@@ -221,7 +222,7 @@ def _unassigned_roles(experiment: Experiment, dataset: Dataset) -> list[str]:
             *dataset.notes,
             *precision.warnings(dataset.numbers),
             *hints(experiment, dataset),
-            *split_unused(experiment, dataset),
+            *split_warnings(experiment, dataset),
         ),
     )
     return [experiment.document.render([at(node, each, warning=True)]) for each in text]

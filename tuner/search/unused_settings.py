@@ -1,4 +1,4 @@
-"""Rejects settings that the chosen model, task or loss never reads, and warns about likely mistakes."""
+"""Rejects settings that the chosen model, task or loss never reads."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 from pydantic.fields import FieldInfo
 
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
-from tuner.data.resampling import NestedPlan
 from tuner.errors import DataError, ExperimentError
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.settings import Alternatives, Settings, alternatives, meets, needs, not_used, subsettings
 from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
-from tuner.experiment.yaml_file import at
 from tuner.training.losses import BY_TASK
 from tuner.training.settings import TrainingSettings
 
@@ -36,33 +32,6 @@ def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -
     """Raise with every setting of the file that cannot be used, at its place."""
     if found := [experiment.problem(*each) for each in _unused(experiment, dataset, models)]:
         raise ExperimentError(experiment.document.render(found))
-
-
-def likely_mistakes(experiment: Experiment, dataset: Dataset, cut: NestedPlan) -> list[str]:
-    """Warnings about valid settings that are probably mistakes."""
-    entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
-    nodes = experiment.document.root.entries
-
-    def ends(target: str) -> list[Any]:
-        return [end for each in entries if each.target == target for end in extremes(each)]
-
-    found = []
-    training = nodes["training"].entries if "training" in nodes else {}
-    least = min(len(fold.train) for chain in cut.chains for fold in chain.folds)
-    sizes = [size for size in ends("training.batch_size") if isinstance(size, int | float)]
-    if "batch_size" in training and sizes and max(sizes) > least:
-        text = f"batch_size {max(sizes):.0f} exceeds the {least} training rows of a fold, so it trains on full batches"
-        found.append(at(training["batch_size"], text, warning=True))
-    if "batch" in ends("model.normalization") and min(sizes, default=2) == 1 and dataset.layout == "flat":
-        text = "batch normalisation of a batch of 1 row removes everything that depends on the row"
-        found.append(at(nodes["model"], text, "a larger training.batch_size, or normalization: layer", warning=True))
-    if "adamw" in ends("training.optimizer.name") and set(ends("training.weight_decay")) == {0.0}:
-        text = "adamw with weight_decay: 0 is the same as adam"
-        found.append(at(training["optimizer"], text, "training.weight_decay: 0.01, the default of torch", warning=True))
-    if not experiment.space.parameters and experiment.trials > 1:
-        text = f"nothing is searched: all {experiment.trials} trials train the same configuration from other seeds"
-        found.append(at(nodes["model"], text, "a list or {low: …, high: …} instead of a value", warning=True))
-    return [experiment.document.render([each]) for each in found]
 
 
 def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[UnusableSetting]:
@@ -125,21 +94,6 @@ def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[UnusableSetting
     if dataset.layout == "image" and furthest >= least:
         text = f"shift: {furthest} pixels can move the whole image out of view: it is {least} pixels wide or high"
         yield UnusableSetting("training.shift", text, "fewer pixels")
-
-
-def split_unused(experiment: Experiment, dataset: Dataset) -> Iterator[str]:
-    """Warnings about a split column that is not used, or that divides groups."""
-    resampling, split, groups = experiment.resampling, dataset.roles.split, dataset.roles.groups
-    if split is None:
-        return
-    kind = kind_of(resampling, dataset)
-    if kind != "split" or resampling.outer == "none":
-        why = f"resampling.kind is {kind}" if kind != "split" else "resampling.outer is none"
-        yield f"the split column is not used, as {why}: rows that it names as test rows train, too"
-    elif groups is not None:
-        parted = int((pd.Series(split).groupby(groups).nunique() > 1).sum())
-        if parted:
-            yield f"the split column divides {parted} of {len(np.unique(groups))} groups: their rows train and test"
 
 
 def extremes(entry: Entry) -> tuple[Any, ...]:
