@@ -94,7 +94,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
      did_you_mean("rmse", [m.name for m in ALL.values() if "classification" in m.tasks])),
     ("dataset: iris\nmodel: rnn", (2, 1),
      "model 'rnn' reads rows of layout sequence or tokens; iris has flat rows of 4", "model",
-     "mlp, or one of your own; or another layout of the data"),
+     "model: mlp or one of your own; or another layout of the data"),
     (HEAD + "search: {sampler: tpee}", (3, 19), "search.sampler must be one of 'grid', 'random', 'tpe' or 'gp', not"
      " 'tpee'", "tpee", "did you mean 'tpe'?"),
     (HEAD + "search: {seed: -1}", (3, 16), "search.seed must be at least 0, not -1", "-1", None),
@@ -295,7 +295,7 @@ def test_two_thousand_brackets_are_refused_soon(tmp_path):
 
 def test_a_file_that_is_not_there(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for word, hint in (("nope.yaml", "one of: cnn, "), ("rnm", "did you mean 'rnn'?")):
+    for word, hint in (("nope", "one of: cnn, "), ("rnm", "did you mean 'rnn'?")):
         assert run(["search", word]) == 2
         said = capsys.readouterr().err
         assert said.startswith(f"error: {word}: no such file, and no shipped space of that name\n  = {hint}")

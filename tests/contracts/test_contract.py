@@ -30,10 +30,11 @@ def load(settings, folder): ...
 }
 NAMES = {MODELS: "rbf", SOURCES: "svmlight"}
 WRONG = [
-    (MODELS, '"""Radial basis functions."""', "", "its first line is not a docstring that says what it is"),
+    (MODELS, '"""Radial basis functions."""', "", "it has no docstring that says what it is"),
     (MODELS, 'TASKS = ("regression",)', "", "it does not define TASKS"),
     (MODELS, '("regression",)', '("regresion",)', "TASKS has 'regresion', which is not one of classification, multi"),
-    (MODELS, '("flat",)', '"flat"', "LAYOUTS is not a tuple"),
+    (MODELS, '("flat",)', '"flat"', "LAYOUTS is not a tuple of words"),
+    (MODELS, '("flat",)', "()", "LAYOUTS is not a tuple of words"),
     (
         MODELS,
         "build(settings, shapes, lanes)",

@@ -19,24 +19,22 @@ WRONG = {  # the part that differs, and the words of the error
     "inputs.values must have 2 or 3 or 4 dimensions; its shape is (4,)": {"inputs": Numbers(X[:, 0])},
     "target.values must be int64; it is int32": {"target": Classes(Y.astype(np.int32), ("a", "b"))},
     "4 rows of features but 3 of target.values": {"target": Classes(Y[:3], ("a", "b"))},
-    "with 1 classes, class codes must be from 0 to 0; they are 0 … 1": {"target": Classes(Y, ("a",))},
-    "with 2 classes, class codes must be from 0 to 1; they are 0 … 2": {
-        "target": PerPosition(CODES, ("a", "b"), ("y",), "tagging")
-    },
-    "a label is neither 0 nor 1": {"target": Labels(HALVES, ("y",))},
+    "class codes must be from 0 to 0; they are 0 … 1": {"target": Classes(Y, ("a",))},
+    "class codes must be from -1 to 1; they are 0 … 2": {"target": PerPosition(CODES, ("a", "b"), ("y",), "tagging")},
+    "label 'y' of data row 1 is 0.5": {"target": Labels(HALVES, ("y",))},
     "1 outputs cannot be divided into horizons of 2": {
         "target": Amounts(AMOUNTS, ("y",), NaiveForecast(AMOUNTS, horizon=2))
     },
-    "with 2 words, tokens must be from 0 to 1": {"inputs": Tokens(CODES, ("a", "b"))},
-    "2 columns of ids and 1 vocabularies": {"inputs": Ids(CODES, (("a", "b", "c"),))},
-    "with 2 known values, ids must be from 0 to 1": {"inputs": Ids(CODES, (("a", "b", "c"), ("a", "b")))},
-    "the length of row 2 is 3, but a sequence has 2 steps": {
+    "tokens must be from 0 to 1; they are 0 … 2": {"inputs": Tokens(CODES, ("a", "b"))},
+    "inputs.vocabularies has length 1; inputs.codes has the shape (4, 2)": {"inputs": Ids(CODES, (("a", "b", "c"),))},
+    "ids must be from 0 to 1; they are 0 … 2": {"inputs": Ids(CODES, (("a", "b", "c"), ("a", "b")))},
+    "the length of data row 2 is 3, but a sequence has 2 steps": {
         "inputs": Tokens(CODES, ("a", "b", "c"), np.array([1, 3, 2, 2]))
     },
-    "a weight is negative, missing or infinite": {"roles": Roles(weights=np.array([1, 2, 3, np.nan]))},
-    "2 columns have 1 names": {"inputs": Numbers(X, names=("a",))},
-    "1 outputs have 2 names": {"target": Amounts(AMOUNTS, ("y", "z"))},
-    "whose target.classes is None": {"target": Classes(Y, None)},
+    "the weight of data row 4 is nan": {"roles": Roles(weights=np.array([1, 2, 3, np.nan]))},
+    "inputs.names has length 1; there are 2 columns": {"inputs": Numbers(X, names=("a",))},
+    "target.names has length 2; target.values has the shape (4, 1)": {"target": Amounts(AMOUNTS, ("y", "z"))},
+    "target.classes must be a tuple; it is None": {"target": Classes(Y, None)},
     "every weight is 0": {"roles": Roles(weights=np.zeros(4))},
     "roles.groups must be int64; it is float64": {"roles": Roles(groups=np.ones(4))},
 }

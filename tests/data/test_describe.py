@@ -149,7 +149,7 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
     path = write_space(tmp_path, dataset={"name": "table", "path": "t.csv", "target": "y"})
     code, out, _ = inside("data", path)
     assert code == 0 and out.startswith("space.yaml: t.csv\n")
-    told = "before a search: t.csv: 1 values are missing, the first at row 4, column 'size' (fill them per fold with"
+    told = "a search is refused: t.csv: 1 values are missing, the first at data row 4, column 'size'\n"
     assert told in out
     assert inside("data", "quick")[1].startswith("quick.yaml: iris\n")
 
@@ -157,7 +157,7 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
 @pytest.mark.parametrize(
     ("files", "what", "words"),
     [
-        ({}, "absent.csv", "absent.csv: no such file, and no shipped space of that name"),
+        ({}, "absent.csv", "absent.csv: no such file"),
         ({"x.exe": "ab"}, "x.exe", "x.exe: no source reads such a file by itself"),
         ({"t.csv": ""}, "t.csv", "t.csv is empty"),
         ({}, "quick --target y", "--target is for a data file, and quick is an experiment\n  = leave it out, or write"),

@@ -265,5 +265,7 @@ def test_the_score_is_what_float64_makes_of_the_stored_predictions(tmp_path):
 def test_a_target_whose_square_overflows_is_refused():
     targets = np.full((5, 1), 1.0)
     targets[3] = 1e200
-    with pytest.raises(DataError, match=r"the target of row 4 is 1e\+200; squared errors of such numbers overflow"):
+    with pytest.raises(
+        DataError, match=r"the target of data row 4 is 1e\+200; squared errors of such numbers overflow"
+    ):
         check(toy_dataset("toy", "regression", np.ones((5, 1), np.float32), targets, (), ("y",)))

@@ -150,9 +150,10 @@ def test_a_long_whole_number_is_short_in_errors_too():
         ("a: !foo 1\n", "e.yaml:1:4: error: the tag !foo is not allowed here\n   |\n 1 | a: !foo 1\n   |    ^"),
         ("a: *b\n", "e.yaml:1:4: error: not valid YAML: found undefined alias 'b'\n   |\n 1 | a: *b\n   |    ^"),
         ("? [x]\n: 1\n", "e.yaml:1:3: error: a key must be text\n   |\n 1 | ? [x]\n   |   ^^^"),
-        ("a: 1\n---\nb: 2\n", "e.yaml: error: an experiment is one mapping; this file holds 2 documents\n"
+        ("a: 1\n---\nb: 2\n",
+         "e.yaml: error: an experiment is one YAML mapping (key: value); this file holds 2 documents\n"
          "  = start from a shipped one: tuner init"),
-        ("", "e.yaml: error: an experiment is one mapping; this file holds no mapping\n"
+        ("", "e.yaml: error: an experiment is one YAML mapping (key: value); this file is empty\n"
          "  = start from a shipped one: tuner init"),
         (b"a: \xff", "e.yaml: error: not UTF-8 (byte 3)\n  = save it as UTF-8"),
         (b"a: \x00", "e.yaml: error: contains NUL bytes, so it is not a text file"),

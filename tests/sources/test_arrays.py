@@ -231,13 +231,13 @@ WRONG = {
         "  = leave lengths out, or say layout: sequence or tokens"),
     "a length that is too long": (
         {}, {"X": SEQUENCE, "y": Y, "n": np.arange(ROWS)},
-        "a.npz: 'n' of row 6 is 5, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
+        "a.npz: 'n' of data row 6 is 5, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
     "half a length": (
         {}, {"X": SEQUENCE, "y": Y, "n": np.full(ROWS, 1.5)},
-        "a.npz: 'n' of row 1 is 1.5, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
+        "a.npz: 'n' of data row 1 is 1.5, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
     "lengths of text": (
         {}, {"X": SEQUENCE, "y": Y, "n": np.full(ROWS, "a")},
-        "a.npz: 'n' of row 1 is a, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
+        "a.npz: 'n' of data row 1 is a, and a sequence has 4 steps\n  = whole numbers from 1 to 4"),
     "lengths of too few rows": (
         {}, {"X": SEQUENCE, "y": Y, "n": np.ones(3)}, "a.npz: 9 rows of features but 3 of 'n'"),
     "lengths of two columns": (
@@ -260,7 +260,7 @@ def test_arrays_that_do_not_fit_are_told(tmp_path, case):
 
 
 def test_a_text_of_padding_alone_has_no_steps(tmp_path):
-    with pytest.raises(DataError, match="the sequence of row 2 has no steps"):
+    with pytest.raises(DataError, match="the sequence of data row 2 has no steps"):
         check(load(tmp_path, wish={"layout": "tokens"}, X=np.array([[1, 2], [0, 0]]), y=np.arange(2)))
 
 

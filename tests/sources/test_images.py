@@ -84,7 +84,7 @@ def test_a_folder_per_class(tmp_path):
     np.testing.assert_array_equal(dataset.features, expected)
     assert dataset.classes == ("rose", "tulip") and dataset.targets.tolist() == [0] * 6 + [1] * 6
     assert dataset.inputs.names == ("red", "green", "blue")
-    assert dataset.notes == ("left out, as no images that belong here: 1 file (notes.txt)",)
+    assert dataset.notes == ("ignored 1 file without an image (notes.txt)",)
 
 
 def test_the_same_image_under_two_labels_is_told(tmp_path):

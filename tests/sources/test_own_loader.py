@@ -98,8 +98,8 @@ def test_a_dataset_of_our_own_is_taken_as_it_is(folder):
     loader = own.load("whole.py:good", folder)
     assert loader.load(loader.Settings(), folder).name == "iris"
     assert refused(folder, "bad", "whole.py") == (
-        "error: whole.py:bad: with 3 classes, class codes must be from 0 to 2; they are 1 … 3\n"
-        "  = return codes from 0, without gaps"
+        "error: whole.py:bad: class codes must be from 0 to 2; they are 1 … 3\n"
+        "  = a name for each code; the first one without is in data row 101"
     )
 
 
@@ -114,19 +114,19 @@ def test_reversed_and_locked_arrays_are_given_to_torch_as_their_own(folder):
 WRONG = {  # of inputs, target and roles, each what is wrong
     "roles=Roles(weights=np.ones(3))": "12 rows of features but 3 of roles.weights",
     "roles=Roles(groups=np.arange(5))": "12 rows of features but 5 of roles.groups",
-    "roles=Roles(groups=np.ones(12))": "roles.groups must be int64; it is float64\n  = return int64",
-    "roles=Roles(order=[1] * 12)": "roles.order must be float64; it is list\n  = return float64",
+    "roles=Roles(groups=np.ones(12))": "roles.groups must be int64; it is float64\n  = an array of int64",
+    "roles=Roles(order=[1] * 12)": "roles.order must be float64; it is list\n  = an array of float64",
     "roles=Roles(weights=np.zeros(12, 'f'))": "every weight is 0\n  = some row must count",
-    "inputs=Tokens(tokens, words, np.full(12, 9))": "the length of row 1 is 9, but a sequence has 4 steps",
-    "inputs=Tokens(tokens + 5, words)": "with 6 words, tokens must be from 0 to 5; they are 5 … 9",
-    "inputs=Ids(tokens, (words,))": "4 columns of ids and 1 vocabularies\n  = return one vocabulary for each column",
-    "inputs=tokens": "returns a Dataset whose inputs is array(",
-    "target=PerPosition(tokens, words, ('y',), 'zzz')": "whose target.task is 'zzz'\n  = 'tagging', 'language'",
-    "target=Classes(np.arange(12) % 2, None)": "returns a Dataset whose target.classes is None\n  = a valid tuple",
-    "inputs=Tokens(tokens, 'abcdef')": "returns a Dataset whose inputs.words is 'abcdef'\n  = a valid tuple",
-    "target=Amounts(y, ('y',), NaiveForecast(y, horizon='1'))": "target.naive.horizon is '1'\n  = a valid integer",
+    "inputs=Tokens(tokens, words, np.full(12, 9))": "the length of data row 1 is 9, but a sequence has 4 steps",
+    "inputs=Tokens(tokens + 5, words)": "tokens must be from 0 to 5; they are 5 … 9",
+    "inputs=Ids(tokens, (words,))": "inputs.vocabularies has length 1; inputs.codes has the shape (12, 4)",
+    "inputs=tokens": "inputs must be Numbers or Tokens or Ids; it is array(",
+    "target=PerPosition(tokens, words, ('y',), 'zzz')": "target.task must be 'tagging', 'language' or",
+    "target=Classes(np.arange(12) % 2, None)": "target.classes must be a tuple; it is None\n  = tuple[str, ...]",
+    "inputs=Tokens(tokens, 'abcdef')": "inputs.words must be a tuple; it is 'abcdef'",
+    "target=Amounts(y, ('y',), NaiveForecast(y, horizon='1'))": "horizon must be a whole number; it is '1'",
     "target=Amounts(y, ('y',), NaiveForecast(y, horizon=2))": "1 outputs cannot be divided into horizons of 2 steps",
-    "roles=Roles(weights_for='all')": "whose roles.weights_for is 'all'\n  = 'both', 'training' or 'scores'",
+    "roles=Roles(weights_for='all')": "roles.weights_for must be 'both', 'training' or 'scores'; it is 'all'",
     "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "side.values must have 2 or 3 or 4",
 }
 
@@ -160,7 +160,7 @@ REFUSED = {
     ),
     "short": ("36 rows of features but 35 of target", None),
     "texts": ("its features are <U", "numbers of shape (N, D), (N, T, D) or (N, C, H, W)"),
-    "long": ("'lengths' of row 3 is 4, and a sequence has 3 steps", "whole numbers from 1 to 3"),
+    "long": ("'lengths' of data row 3 is 4, and a sequence has 3 steps", "whole numbers from 1 to 3"),
     "heavy": ("'weights' of data row 1 is '-1", "a weight is a number from 0 up"),
     "weightless": ("'weights' is 0 in every row", "some row must count"),
     "odd_masks": ("its target holds -5, which is not a class", "or -1 where nothing is asked"),
@@ -185,14 +185,14 @@ def test_what_is_no_data_is_refused(folder, function):
 
 
 MISSING = {
-    "x, pd.Series(texts(np.nan))": "the label of row 6 is missing\n  = drop that row",
-    "x, texts(np.nan)": "the label of row 6 is missing",
-    "x, texts(None)": "the label of row 6 is missing",
-    "x, pd.Series(texts(pd.NA), dtype='string')": "the label of row 6 is missing",
-    "x, np.arange(12) % 2, texts(np.nan)": "the group of row 6 is missing",
-    "dict(features=x, target=np.arange(12) % 2, split=texts(None))": "the split of row 6 is missing",
-    "list(zip(x, texts(np.nan)))": "the label of row 6 is missing",
-    "list(zip(x, texts(None)))": "the label of row 6 is missing",
+    "x, pd.Series(texts(np.nan))": "the label of data row 6 is missing\n  = drop that row",
+    "x, texts(np.nan)": "the label of data row 6 is missing",
+    "x, texts(None)": "the label of data row 6 is missing",
+    "x, pd.Series(texts(pd.NA), dtype='string')": "the label of data row 6 is missing",
+    "x, np.arange(12) % 2, texts(np.nan)": "the group of data row 6 is missing",
+    "dict(features=x, target=np.arange(12) % 2, split=texts(None))": "the split of data row 6 is missing",
+    "list(zip(x, texts(np.nan)))": "the label of data row 6 is missing",
+    "list(zip(x, texts(None)))": "the label of data row 6 is missing",
 }
 
 

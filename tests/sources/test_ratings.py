@@ -91,7 +91,7 @@ REFUSED = {
                                "column 'rating' of data row 5 holds 'rating', which is not a number"),
     "a missing rating": (WRITTEN["short.csv"] + "\n9,7,", {}, "'rating' of data row 5 is missing (1 rows)"),
     "a missing user": (WRITTEN["short.csv"] + "\n,7,3", {}, "'user' of data row 5 is missing (1 rows)"),
-    "infinite": (WRITTEN["short.csv"] + "\n9,7,inf", {}, "the target of row 5 is missing or infinite"),
+    "infinite": (WRITTEN["short.csv"] + "\n9,7,inf", {}, "the target of data row 5 is missing or infinite"),
     "no item": ("user,rating,when\n1,2,3\n", {}, "no column could be the item, by name\n  = item: one of user, rating"),
     "two items": ("user,item,movie,score\n1,2,3,4\n", {}, "'item' and 'movie' could be the item, by name"),
     "a near miss": (WRITTEN["ratings.csv"], {"item": "movie"},

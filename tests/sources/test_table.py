@@ -71,7 +71,7 @@ def test_words_for_missing_do_not_turn_numbers_into_categories(tmp_path, word):
 
 
 def test_missing_features_are_told_unless_imputed(tmp_path):
-    with pytest.raises(DataError, match="1 values are missing, the first at row 2, column 'size'"):
+    with pytest.raises(DataError, match="1 values are missing, the first at data row 2, column 'size'"):
         check(load(tmp_path, PLAIN))
     check(load(tmp_path, PLAIN, impute="mean"))
 
@@ -124,7 +124,7 @@ def test_true_and_false_are_numbers_in_text_as_in_parquet(tmp_path):
     )
     np.testing.assert_array_equal(as_text.features[:, 0], [1, np.nan, 0, 1])
     np.testing.assert_array_equal(as_text.features, as_typed.features)
-    with pytest.raises(DataError, match="2 values are missing, the first at row 2, column 'b'"):
+    with pytest.raises(DataError, match="2 values are missing, the first at data row 2, column 'b'"):
         check(as_text)
 
 
@@ -282,9 +282,9 @@ def test_columns_may_be_numbered_or_called_by_years(tmp_path):
 def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
     rows = [f"{n},{'ab'[n % 2]}" for n in range(30)]
     for word, told in (("oops", "mixes numbers and text: 'oops' in data row 8, beside '0'"),
-                       ("7,5", "holds numbers with a decimal comma: '7,5' in data row 8")):  # fmt: skip
+                       ("7,5", "holds numbers with a comma: '7,5' in data row 8")):  # fmt: skip
         content = "\n".join(["x,label", *rows[:7], f'"{word}",a', *rows[8:]])
-        hint = "write 7.5, and no sign between thousands" if "," in word else (
+        hint = "write 7.5 if the comma is decimal, 75 if it separates thousands" if "," in word else (
             "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
         )  # fmt: skip
         assert refused(tmp_path, content) == f"error: t.csv: column 'x' {told}\n  = {hint}"

@@ -186,7 +186,8 @@ def test_a_first_label_that_is_meant_can_be_told(tmp_path):
 
 
 @pytest.mark.parametrize(("second", "text"), [
-    ("x y\tp\n \tq\n", "b.tsv: the text of row 2 is empty"), ("x\tp\ny\t\n", "b.tsv: the target of row 2 is missing"),
+    ("x y\tp\n \tq\n", "b.tsv: the text of data row 2 is empty"),
+    ("x\tp\ny\t\n", "b.tsv: the target of data row 2 is missing"),
 ])  # fmt: skip
 def test_of_two_files_the_one_that_is_wrong_is_named_and_its_own_row(tmp_path, second, text):
     with pytest.raises(DataError) as caught:
@@ -258,8 +259,8 @@ LINES = "a b\tx\n" * 6
 REFUSED = {
     "no file": (texts, {"t.txt": LINES}, {"path": "u.txt"}, "u.txt: no such file"),
     "an empty file": (texts, {"t.txt": ""}, {}, "t.txt is empty"),
-    "an empty text": (texts, {"t.txt": LINES + " \ty\n"}, {}, "t.txt: the text of row 7 is empty"),
-    "an empty label": (texts, {"t.txt": LINES + "a\t\n"}, {}, "t.txt: the target of row 7 is missing (1 rows)"),
+    "an empty text": (texts, {"t.txt": LINES + " \ty\n"}, {}, "t.txt: the text of data row 7 is empty"),
+    "an empty label": (texts, {"t.txt": LINES + "a\t\n"}, {}, "t.txt: the target of data row 7 is missing (1 rows)"),
     "three columns": (texts, {"t.txt": "a\tb\tc\n" * 4}, {}, "which is the text and which the target?"),
     "an unknown column": (texts, {"t.txt": LINES}, {"text": "body"}, "t.txt has no column 'body'"),
     "a header of unknown names": (
@@ -284,7 +285,7 @@ REFUSED = {
     "a corpus too short": (corpus, {"t.txt": "abc"}, {}, "no text is longer than 50 characters"),
     "pairs of one column": (pairs, {"t.tsv": "a\nb\n"}, {}, "t.tsv has one column"),
     "an empty translation": (
-        pairs, {"t.tsv": "a\tb\nc\t\n"}, {}, "t.tsv, the translations: the text of row 2 is empty"
+        pairs, {"t.tsv": "a\tb\nc\t\n"}, {}, "t.tsv, the translations: the text of data row 2 is empty"
     ),
     "files of other lengths": (
         pairs, {"a.en": "a\nb\n", "b.fr": "c\n"}, {"answers": "b.fr"}, "a.en has 2 lines and b.fr has 1"

@@ -35,7 +35,7 @@ def test_unequal_sequences_are_padded_with_0_and_what_is_missing_is_nan(tmp_path
     assert (dataset.classes, dataset.targets.tolist()) == (("a", "b"), [1, 0, 0])
     assert (dataset.task, dataset.layout) == ("classification", "sequence")
     check(dataset)
-    with pytest.raises(DataError, match="2 values are missing, the first at row 3, column 'channel 2'"):
+    with pytest.raises(DataError, match="2 values are missing, the first at data row 3, column 'channel 2'"):
         check(load(tmp_path, PLAIN))
 
 

@@ -90,7 +90,7 @@ def test_the_journal_mode_lets_the_file_be_copied_alone(finished, tmp_path):
 @pytest.mark.torture
 def test_a_typing_error_creates_nothing(tmp_path):
     said = refused("report", tmp_path / "stduy.db")
-    assert "no such study" in said
+    assert "no such file" in said
     refused("report", tmp_path / "no" / "folder" / "study.db")
     assert list(tmp_path.iterdir()) == []
 

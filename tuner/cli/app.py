@@ -28,6 +28,7 @@ HELP = """Tune a neural network by nested cross-validation; report an honest sco
 """
 
 VERBS = (search, report, compare, importance, curve, status, studies, replay, data, check, selftest, init, list_)
+NAMES = {verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS}
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # errors of an output that cannot be written any more
 
@@ -90,7 +91,8 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
         return 0
     if isinstance(error, TyperException):
         if message := " ".join(error.format_message().split()).replace("Value error, ", ""):
-            _say(f"error: {message}\n  = tuner --help, or tuner VERB --help")
+            verb = f" {arguments[0]}" if arguments[:1] and arguments[0] in NAMES else ""
+            _say(f"error: {message}\n  = tuner{verb} --help")
         return error.exit_code
     saved = f"; what was finished is saved\n  = to go on: {again(arguments)}" if arguments[:1] == ["search"] else ""
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:

@@ -51,7 +51,7 @@ def command(
     try:
         check(dataset)
     except DataError as error:
-        parts.append(f"before a search: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        parts += [f"a search is refused: {error.message}", *([f"  = {error.hint}"] if error.hint else [])]
     print(shown(to, parts))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tuner.errors import UsageError, did_you_mean
+from tuner.errors import UsageError, closest, did_you_mean
 from tuner.escapes import shortened
 
 
@@ -21,6 +21,11 @@ def find(word: str) -> Path:
     path = Path(word)
     if os.path.exists(path):
         return path
+    if word not in shipped() and (path.suffix or len(path.parts) > 1):
+        beside = [each.name for each in path.parent.glob("*") if each.is_file()] if path.parent.is_dir() else []
+        near = closest(path.name, beside)
+        hint = f"did you mean '{path.with_name(near)}'?" if near else "tuner list spaces names those that are shipped"
+        raise UsageError(f"{shortened(word)}: no such file", hint)
     if word not in shipped():
         word = shortened(word)
         raise UsageError(f"{word}: no such file, and no shipped space of that name", did_you_mean(word, shipped()))

@@ -155,7 +155,7 @@ class RandomSplit:
             least = int(counts.argmin())
             if counts[least] < folds:
                 text = f"class '{dataset.classes[least]}' has {counts[least]} rows, fewer than {folds} folds"
-                raise DataError(text, "fewer folds, merge rare classes, or stratify: false")
+                raise DataError(text, "fewer folds, merge rare classes, or resampling.stratify: false")
 
 
 class GroupSplit(RandomSplit):

@@ -129,7 +129,7 @@ def _targets(dataset: Dataset) -> Iterator[Column]:
     target = dataset.target
     if isinstance(target, PerPosition | Text) and target.task in ("language", "translation"):
         labelled = target.values[target.values != IGNORED]
-        yield Column(target.names[0], "text", 0, f"{len(target.classes):,} tokens, {labelled.size:,} asked", ())
+        yield Column(target.names[0], "text", 0, f"{len(target.classes):,} tokens, {labelled.size:,} labelled", ())
     elif target.classes:
         codes = target.values[target.values != IGNORED].astype(np.int64)
         yield _category(target.names[0], target.classes, codes, 0)
@@ -178,6 +178,8 @@ def _target_leaks(dataset: Dataset, read: Read) -> Iterator[str]:
     if dataset.positions or (not dataset.classes and dataset.targets.shape[1] > 1):
         return
     target = dataset.targets.reshape(len(dataset)).astype(np.float64)
+    if len(np.unique(target)) < 2:
+        return
     for column, values in read:
         if values is None or len(np.unique(values)) < 2:
             continue

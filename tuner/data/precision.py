@@ -193,7 +193,7 @@ def warnings(numbers: Numbers) -> Iterator[str]:
         return
     for index in np.flatnonzero(numbers.coarse):
         yield (f"different values of column '{numbers.name(int(index))}' coincide in float32, which keeps 7 digits; "
-               "split it into parts of different size, or take its logarithm")  # fmt: skip
+               "split it into two columns (such as value // 1000 and value % 1000), or take its logarithm")  # fmt: skip
     for index in np.flatnonzero(numbers.offsets) if numbers.scale == "none" else ():
         offset = float(numbers.offsets[index])
         step = np.spacing(np.float32(abs(offset)))

@@ -44,10 +44,10 @@ def _beyond(known: NDArray[Any], met: NDArray[Any]) -> tuple[int, int]:
 
 def in_words(found: Mapping[str, Counts]) -> str | None:
     """ "outer-1 12 of 943 users and 150 of 1,682 items; outer-2 …", or None where nothing is unseen."""
-    text = [
+    sentences = [
         f"{chain} {' and '.join(f'{new:,} of {all_:,} {kind}' for kind, (new, all_) in counts.items())}"
         for chain, counts in found.items()
         if counts
     ]
-    more = [f"and {len(text) - MOST} more outer folds"] if len(text) > MOST else []
-    return "; ".join([*text[:MOST], *more]) or None
+    more = [f"and {len(sentences) - MOST} more outer folds"] if len(sentences) > MOST else []
+    return "; ".join([*sentences[:MOST], *more]) or None

@@ -271,7 +271,8 @@ class _Curves:
 
     @property
     def falling(self) -> bool:
-        """Whether validation loss was falling when the training ended, and had not been lower before."""
+        """Whether validation loss was falling when the training ended: its mean over the last window is lower than
+        over the one before by more than a share of its gain, and exceeds its lowest value by less than that."""
         window = self.window
         before, last = self.held[-2 * window : -window].mean(), self.held[-window:].mean()
         return bool(before - last > STILL_IMPROVING * self.gain and last - self.held.min() < before - last)

@@ -92,8 +92,8 @@ class Experiment:
         tree = self.document.root.plain()
         search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
         kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
-        text = flatten({**kept, "search": search})
-        whole = {**self._defaults(), **text, "meaning of the settings": MEANING}
+        written = flatten({**kept, "search": search})
+        whole = {**self._defaults(), **written, "meaning of the settings": MEANING}
         found: dict[str, Any] = json.loads(json.dumps(whole))
         if self.search.sampler == "grid":  # cells in order of value, the default's first
             default = self.space.default(on_grid=True)

@@ -40,16 +40,16 @@ def cells(space: Space) -> Iterator[Values]:
             yield {p.path: values[p.path] for p in space.parameters if p.path in values}
             return
         parameter, *others = rest
-        decided = [c for c in space.constraints if _reads(c, parameter) and not any(_reads(c, p) for p in others)]
+        checkable = [c for c in space.constraints if _reads(c, parameter) and not any(_reads(c, p) for p in others)]
         for index in range(parameter.domain.size()):
             looked += 1
             here = {**values, parameter.path: parameter.domain.cell(index)}
-            if not decided or space.admits(here, decided):
+            if not checkable or space.admits(here, checkable):
                 yield from decide(here, others)
 
-    for decided, rest in _branches(space):
-        if space.admits(decided, [c for c in space.constraints if not any(_reads(c, p) for p in rest)]):
-            yield from decide(decided, rest)
+    for assigned, rest in _branches(space):
+        if space.admits(assigned, [c for c in space.constraints if not any(_reads(c, p) for p in rest)]):
+            yield from decide(assigned, rest)
 
 
 def _reads(constraint: Expression, parameter: Parameter) -> bool:

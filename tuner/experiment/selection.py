@@ -64,13 +64,13 @@ class Selection:
         return tuple({trial.number: trial for trial in chosen}.values())
 
 
-def corrected_error(values: Sequence[float], test_share: float, most: int | None = None) -> float:
+def corrected_error(values: Sequence[float], test_share: float, max_independent: int | None = None) -> float:
     """Standard error of the mean of resampled test scores, or of their differences (Nadeau & Bengio 2003).
 
     √((1/J + n_test/n_train) · s²): the training sets overlap, so s/√J would be far too small. J is at most
     `most`.
     """
-    return math.sqrt((1 / min(len(values), most or len(values)) + test_share) * statistics.variance(values))
+    return math.sqrt((1 / min(len(values), max_independent or len(values)) + test_share) * statistics.variance(values))
 
 
 def refit_epochs(trial: TrialRecord) -> int:

@@ -110,8 +110,8 @@ def read(path: Path, text: str | None = None) -> Document:
     except YAMLError as error:
         raise _of_whole(path, f"not valid YAML: {' '.join(str(error).split())}") from error
     if len(roots) != 1 or not isinstance(roots[0], MappingNode):
-        what = f"{len(roots)} documents" if len(roots) > 1 else "no mapping"
-        text = f"an experiment is one mapping; this file holds {what}"
+        what = f"holds {len(roots)} documents" if len(roots) > 1 else "is empty" if not roots else "is no such mapping"
+        text = f"an experiment is one YAML mapping (key: value); this file {what}"
         raise _of_whole(path, text, "start from a shipped one: tuner init")
     problems: list[Problem] = []
     try:

@@ -10,7 +10,7 @@ def _by_name() -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     for kind in registry.names(__name__):
         metrics = getattr(registry.load(__name__, kind), "METRICS", None)
-        if not (isinstance(metrics, tuple) and all(isinstance(metric, Metric) for metric in metrics)):
+        if not metrics or not all(isinstance(metric, Metric) for metric in metrics):
             raise UsageError(f"{__name__}.{kind} does not define METRICS, a tuple of Metric", "add it to the file")
         for metric in metrics:
             if metric.name in found:

@@ -90,7 +90,8 @@ class ConvolutionBuilder:
         return activation(self.settings.activation, channels=True)
 
     def block(self, inputs: int, outputs: int, stride: int, *, first: bool) -> nn.Module:
-        """One block of a stage; the `first` of all is plain, as there is no depth to separate yet."""
+        """One block of a stage. With `block: separable` the `first` of all is plain: a depthwise convolution of the few
+        input channels would learn too few filters."""
         if self.settings.block == "residual":
             return Residual(self, inputs, outputs, stride)
         if self.settings.block == "plain" or first:

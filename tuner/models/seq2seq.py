@@ -105,17 +105,17 @@ class Seq2Seq(nn.Module):
 
     def forward(self, source: Tensor, lengths: Tensor | None = None, *, targets: Tensor) -> Tensor:
         read, state = self._encode(source, lengths)
-        given, text, masks = torch.full_like(targets[..., 0], END), [], self._masks(read.states)
+        given, outputs, masks = torch.full_like(targets[..., 0], END), [], self._masks(read.states)
         for step in range(targets.shape[-1]):
             logits, state = self._step(given, state, read, masks)
-            text.append(logits)
+            outputs.append(logits)
             given = targets[..., step].clamp(min=END)
             if self.training and self.coins is not None:
                 forced = self.coins(torch.ones_like(given, dtype=logits.dtype)) > 0
                 given = torch.where(forced, given, logits.argmax(dim=-1))
             elif self.training and not self.forced:
                 given = logits.argmax(dim=-1)
-        return torch.stack(text, dim=2)
+        return torch.stack(outputs, dim=2)
 
     def decode(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest tokens: of each step, or of the `beam` likeliest beginnings kept at each."""
@@ -126,7 +126,7 @@ class Seq2Seq(nn.Module):
         score = once.states.new_full((lanes, batch, width), -math.inf)
         score[..., 0] = 0.0  # at first, all beams are identical: keep one
         given = source.new_full((lanes, batch * width), END)
-        text, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
+        tokens, ended = given[..., None][..., :0], torch.zeros_like(given, dtype=torch.bool)
         masks = self._masks(read.states)
         for _ in range(self.steps):
             logits, state = self._step(given, state, read, masks)
@@ -139,9 +139,9 @@ class Seq2Seq(nn.Module):
             rows = (torch.arange(batch, device=kept.device)[:, None] * width + kept).flatten(1)  # (K, B · W)
             state = tuple(_rows(each, rows) for each in state)
             given = token.flatten(1)
-            text = torch.cat([_rows(text, rows), given[..., None]], dim=2)
+            tokens = torch.cat([_rows(tokens, rows), given[..., None]], dim=2)
             ended = given == END  # and stays so: it cannot say anything else
-        return text.view(lanes, batch, width, -1)[:, :, 0]
+        return tokens.view(lanes, batch, width, -1)[:, :, 0]
 
     def _encode(self, source: Tensor, lengths: Tensor | None) -> tuple[Read, State]:
         """The source as the decoder reads it, and the state that the decoder begins with."""

@@ -194,9 +194,9 @@ class Results:
     def storage_warnings(self) -> list[str]:
         """Warnings about records that another program, or a second search at the same time, wrote into the file."""
         doubled = [(name, number) for name, chain in self.chains.items() for number in chain.doubled]
-        text = [f"trial {number} of {name} is stored twice; the first one is used" for name, number in doubled]
+        doubles = [f"trial {number} of {name} is stored twice; the first one is used" for name, number in doubled]
         foreign = sum(chain.foreign for chain in self.chains.values())
-        return text + (
+        return doubles + (
             [f"the file has {foreign} trials that were not written by tuner; they are ignored"] if foreign else []
         )
 

@@ -128,10 +128,13 @@ def _searched(results: Results, trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def decided(trial: TrialRecord) -> Values:
-    """The searched values of a trial, by setting; for a range with `or:`, the value that was used."""
-    either = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
+    """The searched values of a trial, by setting.
+
+    A range with `or:` has two entries in `trial.values`: `path + OR` holds the alternative that was drawn, or
+    `RANGE_OPTION` if the value was drawn from the range; that value is under `path`."""
+    used = {path.removesuffix(OR): value for path, value in trial.values.items() if value != RANGE_OPTION}
     paths = dict.fromkeys(p.removesuffix(OR) for p in trial.values)
-    values: Values = {path: "null" if either[path] is None else either[path] for path in paths}
+    values: Values = {path: "null" if used[path] is None else used[path] for path in paths}
     return values if trial.threshold is None else {**values, THRESHOLD: probability(trial.threshold)}
 
 

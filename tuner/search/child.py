@@ -30,7 +30,7 @@ LAST = 1.0  # seconds that a process whose pipe has ended may take to end
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 UNHEARD_OF = 255  # the exit code that Python reports if the fork server, which knows the real one, has died
 UNKNOWN = "and its fork server too"
-UNHEARD = "closed or wrote to the pipe that tuner uses"  # it is running, but its pipe is closed
+KILLED = "closed or wrote to the pipe that tuner uses"  # it is running, but its pipe is closed
 _mask = threading.local()  # the signals that were blocked before a fork
 NO_ROOM = "check the limits of processes, memory and open files (ulimit -u, ulimit -v, ulimit -n, or the container's)"
 
@@ -87,7 +87,7 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.exitcode or 0
         if had_to_kill:
-            return UNHEARD
+            return KILLED
         if code == UNHEARD_OF and self._server_died():
             return UNKNOWN
         return _signal(-code) if code < 0 else f"exit code {code}"

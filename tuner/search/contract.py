@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 from tuner import registry
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
-from tuner.errors import UsageError, did_you_mean
+from tuner.errors import LimitReached, UsageError, did_you_mean, lacking
 from tuner.experiment.own_code import first_line
 from tuner.experiment.settings import Settings, name_of, needs
 
@@ -38,10 +38,13 @@ CONTRACTS = {
 
 
 def member(package: str, name: str) -> ModuleType:
-    """A model or source. Raises `UsageError` with all that its file lacks."""
+    """A model or source. Raises `UsageError` with all that its file lacks,
+    and `LimitReached` if this machine cannot import it."""
     try:
         module = registry.load(package, name)
     except Exception as error:
+        if lack := lacking(error):
+            raise LimitReached(f"{package}.{name} cannot be imported: {lack}") from error
         text = f"{package}.{name} cannot be imported: {first_line(error)}"
         raise UsageError(text, "fix that file; --debug shows the traceback") from error
     if faults := list(_faults(module, name, CONTRACTS[package])):
@@ -51,7 +54,7 @@ def member(package: str, name: str) -> ModuleType:
 
 def _faults(module: ModuleType, name: str, contract: Contract) -> Iterator[str]:
     if not module.__doc__:
-        yield "its first line is not a docstring that says what it is"
+        yield "it has no docstring that says what it is"
     if lacking := [part for part in contract.parts if not hasattr(module, part)]:
         yield f"it does not define {' or '.join(lacking)}"
     for part, words in contract.words.items():
@@ -64,8 +67,8 @@ def _faults(module: ModuleType, name: str, contract: Contract) -> Iterator[str]:
 
 
 def _unknown_words(part: str, found: object, words: tuple[str, ...]) -> Iterator[str]:
-    if not isinstance(found, tuple):
-        yield f"{part} is not a tuple"
+    if not isinstance(found, tuple) or not found:
+        yield f"{part} is not a tuple of words"
         return
     for word in found:
         if word not in words:
@@ -77,7 +80,7 @@ def _takes(function: object, count: int) -> bool:
         return False
     try:
         inspect.signature(function).bind(*range(count))
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
 

@@ -102,7 +102,7 @@ class Inline:
 
 
 class Processes:
-    """Runs jobs in worker processes. `room` is the memory budget of all workers of one device together.
+    """Runs jobs in worker processes. `memory_budget` is that of all workers of one device together.
 
     A job that exceeds a worker's share of memory waits until all workers are idle; then as many such jobs run at once
     as fit. A job that needs more than the maximum is a failed trial. A job whose worker died or ran out of memory is

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from tuner import registry
 from tuner.experiment.sections import Limits, Resampling, Search
 from tuner.experiment.settings import Settings, alternatives, describe, either, name_of, needs, subsettings
-from tuner.search.contract import MODELS, SOURCES
+from tuner.search.contract import MODELS, SOURCES, member
 from tuner.training.settings import TrainingSettings
 
 SECTIONS: dict[str, type[Settings]] = {
@@ -67,7 +67,7 @@ def settings_of(cls: type[Settings]) -> list[Setting]:
 
 def _members(package: str) -> Iterator[Component]:
     for name in registry.names(package):
-        yield from _with_alternatives(name, registry.summary(package, name), registry.load(package, name).Settings)
+        yield from _with_alternatives(name, registry.summary(package, name), member(package, name).Settings)
 
 
 def _with_alternatives(name: str, summary: str, cls: type[Settings]) -> Iterator[Component]:

@@ -82,6 +82,8 @@ def devices(device: str) -> list[str]:
         raise UsageError(f"unknown device '{device}'", "one of: auto, cpu, cuda, cuda:0, mps")
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
     if int(index or 0) >= count:
+        without = kind == "cuda" and torch.version.cuda is None
         found = f"{count} of {kind}, counted from 0" if count else f"no {kind}"
-        raise UsageError(f"--device {device}: this machine has {found}", "--device cpu, or auto")
+        text = "this build of torch has no CUDA" if without else f"this machine has {found}"
+        raise UsageError(f"--device {device}: {text}", "--device cpu, or auto")
     return [device]

@@ -211,7 +211,7 @@ def _others(dataset: Dataset, what: str) -> str:
     """A hint with the models that fit the data."""
     modules = {name: member(MODELS, name) for name in registry.names(MODELS)}
     fitting = [n for n, m in modules.items() if dataset.layout in m.LAYOUTS and dataset.task in m.TASKS]
-    return f"{', '.join([*fitting, 'or one of your own'])}; or another {what} of the data"
+    return f"model: {' or '.join([*fitting, 'one of your own'])}; or another {what} of the data"
 
 
 def _unassigned_roles(experiment: Experiment, dataset: Dataset) -> list[str]:

@@ -104,8 +104,8 @@ def replay(study: StoredStudy, chain: str, stored: TrialRecord, device: str, *, 
 
 
 def _compared_values(record: TrialRecord) -> tuple[object, ...]:
-    text = record.state, record.score, record.fold_scores, record.best_epochs, record.means, record.reason
-    return *text, record.curves
+    values = record.state, record.score, record.fold_scores, record.best_epochs, record.means, record.reason
+    return *values, record.curves
 
 
 def _values(record: TrialRecord) -> dict[tuple[str, int, int], float | None]:

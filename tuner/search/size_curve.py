@@ -31,7 +31,7 @@ FEWEST = 2  # rows to train on
 
 
 def size_curve(
-    prepared: Prepared, trial: TrialRecord, device: str, heard: Callable[[float], object] = lambda share: None
+    prepared: Prepared, trial: TrialRecord, device: str, on_point: Callable[[float], object] = lambda share: None
 ) -> list[SizePoint]:
     """The scores of every inner fold of the final chain, on validation and on training rows, at each share.
 
@@ -43,7 +43,7 @@ def size_curve(
         prepared: the experiment with its data and splits.
         trial: the trial with the configuration.
         device: the device to train on.
-        heard: called with each finished share.
+        on_point: called with each finished share.
 
     Raises:
         NoResultError: the training failed, for example for lack of memory.
@@ -64,7 +64,7 @@ def size_curve(
                     text = f"the learning curve cannot be trained: {point}"
                     raise NoResultError(text, "a larger limits.memory, or another configuration")
                 points.append(point)
-                heard(share)
+                on_point(share)
         except EOFError:
             raise child.died("trained") from None
         finally:

@@ -53,10 +53,10 @@ def thresholds(pruner: Pruner, trials: Sequence[TrialRecord], epochs: int, maxim
     share = pruner.percentile if isinstance(pruner, Percentile) else 50.0
     share = 100.0 - share if maximize else share
     longest = max(map(len, complete))
-    tensors = np.full((len(complete), longest), np.nan)
-    for row, means in zip(tensors, complete, strict=True):
+    curves = np.full((len(complete), longest), np.nan)
+    for row, means in zip(curves, complete, strict=True):
         row[: len(means)] = means
-    limits = np.nanpercentile(tensors, share, axis=0).tolist()
+    limits = np.nanpercentile(curves, share, axis=0).tolist()
     checked = [limit if epoch > pruner.warmup_epochs else None for epoch, limit in enumerate(limits, start=1)]
     return Thresholds((*checked, *[None] * (epochs - longest)), True)
 

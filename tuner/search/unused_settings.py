@@ -60,7 +60,8 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
 
 
 def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:
-    """Each setting of a section without a search that is not used, given these `facts` and the other settings."""
+    """Each setting of a section that is not used. The section is not searched; `facts` are known of the data: by
+    name, as `used_when` calls it, the values that it has."""
     for name, field in type(settings).model_fields.items():
         if getattr(settings, name) == field.get_default(call_default_factory=True):
             continue

@@ -22,7 +22,7 @@ from tuner.experiment.own_code import Code, UserCodeInfo, check_name, described,
 from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget
-from tuner.search.child import LAST, NO_ROOM, UNHEARD, UNKNOWN, Child
+from tuner.search.child import KILLED, LAST, NO_ROOM, UNKNOWN, Child
 from tuner.search.shared import Memory, Opened, SharedDataset, from_shared_memory, to_shared_memory
 from tuner.sources.custom import loader as loaders
 
@@ -135,7 +135,7 @@ class UserCode:
                 return self._call(what, limit, function, *arguments, repeated=True)
             if how == "SIGKILL":
                 raise LimitReached(f"the process that runs {what} was killed ({how}): {NO_ROOM}") from died
-            if how == UNHEARD:
+            if how == KILLED:
                 raise UsageError(f"{what} {how}, and was stopped", ENDED) from died
             raise UsageError(f"{what} ended its process ({how})", ENDED) from died
         if error is not None:

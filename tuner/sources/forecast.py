@@ -220,7 +220,8 @@ def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
 
 
 def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings that forecast a table's target instead, where a time goes on in equal steps in its first rows."""
+    """The settings of this source for the file of a `table`; None unless its target is numeric, and another column has
+    increasing times in equal steps in its first rows."""
     path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
     frame = text_frame(path, separator, (), (target,), LOOKED_AT)
     if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target])):

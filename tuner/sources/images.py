@@ -333,7 +333,7 @@ def _left_out(others: Sequence[Path]) -> tuple[str, ...]:
     if not others:
         return ()
     shown = ", ".join(path.name for path in others[:3]) + (", …" if len(others) > 3 else "")
-    return (f"left out, as no images that belong here: {len(others)} file{'s' if len(others) > 1 else ''} ({shown})",)
+    return (f"ignored {len(others)} {'files' if len(others) > 1 else 'file'} without an image ({shown})",)
 
 
 def _twins(found: Loaded) -> tuple[str, ...]:

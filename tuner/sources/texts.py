@@ -191,7 +191,7 @@ def _folder(path: Path, settings: Settings) -> pd.DataFrame:
 def _no_empty(lines: list[str], file: Path) -> list[str]:
     empty = next((row for row, line in enumerate(lines, start=1) if not line.strip()), None)
     if empty is not None:
-        raise DataError(f"{file}: the text of row {empty} is empty", "leave that row out")
+        raise DataError(f"{file}: the text of data row {empty} is empty", "leave that row out")
     return lines
 
 
@@ -225,7 +225,7 @@ def _complete(column: pd.Series, where: str) -> pd.Series:
     text = column.astype(str).str.strip()
     empty = np.flatnonzero(text == "")
     if len(empty):
-        raise DataError(f"{where}: the target of row {empty[0] + 1} is missing ({len(empty)} rows)", key="target")
+        raise DataError(f"{where}: the target of data row {empty[0] + 1} is missing ({len(empty)} rows)", key="target")
     return text
 
 

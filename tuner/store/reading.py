@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuner.errors import NoStudyYet, StorageError, StudyBusy, TunerError
@@ -268,7 +269,7 @@ def check_file(path: Path, *, older: bool = False) -> None:
     """Raise `StorageError` unless the file is an undamaged Optuna storage of tuner; the file is not changed. With
     `older`, it may be of a version whose studies can only be reported."""
     if regular_file(path) is None:
-        raise StorageError(f"{path}: no such study", "tuner search FILE makes one")
+        raise StorageError(f"{path}: no such file", f"tuner search FILE --study {quote(str(path))} makes it")
     try:
         with path.open("rb") as file:
             start = file.read(len(SQLITE))

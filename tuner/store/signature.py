@@ -25,8 +25,8 @@ def signature(header: StudyHeader) -> str | None:
 
 def is_ours(header: StudyHeader) -> bool:
     """Whether this user has signed the header."""
-    key, text = _key(make=False), header.signature
-    return key is not None and text is not None and hmac.compare_digest(text, _signature(header, key))
+    key, found = _key(make=False), header.signature
+    return key is not None and found is not None and hmac.compare_digest(found, _signature(header, key))
 
 
 def _signature(header: StudyHeader, key: bytes) -> str:

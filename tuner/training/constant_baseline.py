@@ -96,7 +96,8 @@ def _everywhere(constant: Tensor, targets: Tensor) -> Tensor:
 
 
 def _logits(loss: Loss, targets: Tensor, weights: Tensor, classes: int, *, balanced: bool) -> Tensor:
-    """Logits (K, C) of the shares of the classes, each counted once more so that none is 0."""
+    """Logits (K, C) of the frequencies of the classes with add-one (Laplace) smoothing, so that none is 0; of equal
+    frequencies if `balanced`."""
     codes = (targets.flatten(2) if targets.ndim > 2 else targets[..., None]).cpu()
     counts = weights.new_zeros(len(codes), classes)
     counted = weights[..., None] * (codes != IGNORED)

@@ -27,7 +27,7 @@ class MemoryBudget:
     Attributes:
         size: stacks are split to stay below this where possible.
         limit: hard limit; a trial that needs more is not trained.
-        whole: what `most` would be if no other program used memory.
+        whole: what `limit` would be if no other program used memory.
     """
 
     size: float = math.inf
@@ -59,7 +59,7 @@ def build_stacks(
         the stacks; `Stack.positions` are indices into `lanes`.
 
     Raises:
-        DoesNotFit: even the smallest stacks need more than `room.most` bytes.
+        DoesNotFit: even the smallest stacks need more than `memory_budget.limit` bytes.
         RuntimeError: a training row is also evaluated.
     """
     for lane in lanes:

@@ -64,8 +64,9 @@ def row_sets(lanes: Sequence[Lane], row_size: int, device: torch.device) -> tupl
 
 
 def row_set(sets: Sequence[Rows], width: int, device: torch.device) -> RowSet:
-    """Pad shorter sets with one of their own rows, which does not count: a lane never sees rows of another lane."""
+    """Pad each set to a multiple of `width` by repeating its first row, so that a lane never sees rows of another lane;
+    padding is masked out."""
     size = math.ceil(max(map(len, sets)) / width) * width
     rows = np.stack([np.append(own, np.repeat(own[:1], size - len(own))) for own in sets])
-    counts = np.arange(size) < np.array([[len(own)] for own in sets])
-    return RowSet(torch.from_numpy(rows).to(device), torch.from_numpy(counts).to(device), width)
+    valid = np.arange(size) < np.array([[len(own)] for own in sets])
+    return RowSet(torch.from_numpy(rows).to(device), torch.from_numpy(valid).to(device), width)

@@ -85,7 +85,7 @@ class Stack:
         self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
         self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
-        self._pace = LearningRateSchedule(
+        self._schedule = LearningRateSchedule(
             settings.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
         )
         self._augmented = Augmentation(settings, random)
@@ -123,7 +123,7 @@ class Stack:
             shares = shares / shares.transpose(0, 1).flatten(1).sum(dim=1)[:, None]
         parts = torch.stack(losses).cpu().double() * shares
         mean = parts.transpose(0, 1).flatten(1).sum(dim=1)  # each lane's own row: no sum depends on the others
-        self._pace.ended(mean)
+        self._schedule.ended(mean)
         return mean
 
     def _step(self, number: int, inputs: Inputs, y: Tensor, weights: Tensor, row_weights: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class Stack:
         if settings.clip_grad_value:
             clip_value(gradients, settings.clip_grad_value)
         together = settings.accumulate
-        self._optimizer.step(weights, gradients, self._pace.factor(number // together, -(-steps // together)))
+        self._optimizer.step(weights, gradients, self._schedule.factor(number // together, -(-steps // together)))
 
     def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
         """The output of the model; a decoder is given the true tokens before each step (teacher forcing)."""
@@ -211,7 +211,7 @@ class Stack:
         here = index.to(self._flat.weights.device)
         self._flat.replace(self._flat.weights[here])
         self._optimizer.select(here)
-        self._pace.select(here)
+        self._schedule.select(here)
         self._augmented.select(index.tolist())
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):

@@ -165,8 +165,8 @@ def _best_labels(score: Counted, seen: TrainingTargets) -> list[Baseline]:
     share = _label_shares(seen)
     order = np.argsort(-share, kind="stable")
     chosen = np.tri(len(share))[:, np.argsort(order)]  # row k has the k + 1 commonest
-    index = _best(score, share, list(chosen))[0]
-    count = int(index.sum())
+    labels = _best(score, share, list(chosen))[0]
+    count = int(labels.sum())
     names = (
         "every label"
         if count == len(share)
@@ -174,7 +174,7 @@ def _best_labels(score: Counted, seen: TrainingTargets) -> list[Baseline]:
         if count > 1
         else "the commonest label"
     )
-    return [Baseline(f"{names} for every row", np.where(index > 0, 1.0, -1.0))]
+    return [Baseline(f"{names} for every row", np.where(labels > 0, 1.0, -1.0))]
 
 
 def commonest(seen: TrainingTargets) -> list[Baseline]:

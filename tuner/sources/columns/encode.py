@@ -148,7 +148,8 @@ def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> No
     level = codes[index]
     told = f"{str(levels[level])!r} in data row {index + 1}"
     if numeric[level]:
-        text = f"{where} holds numbers with a decimal comma: {told}"
-        raise DataError(text, f"write {plain[level].replace(',', '.')}, and no sign between thousands")
+        text = f"{where} holds numbers with a comma: {told}"
+        point, thousands = plain[level].replace(",", "."), plain[level].replace(",", "")
+        raise DataError(text, f"write {point} if the comma is decimal, {thousands} if it separates thousands")
     text = f"{where} mixes numbers and text: {told}, beside '{levels[numeric.argmax()]}'"
     raise DataError(text, CODES)

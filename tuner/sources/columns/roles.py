@@ -76,7 +76,7 @@ def read_roles(
     """
     if weights_for != "both" and "weights" not in columns:
         text = f"{where}: weights_for is {weights_for}, and no row has a weight"
-        raise DataError(text, "return weights, or leave it out", "weights_for")
+        raise DataError(text, "give the weights, or leave it out", "weights_for")
     split = read_split(frame, columns.get("split"), where)
     roles = Roles(
         groups=group_codes(frame, columns.get("groups"), where, "groups"),
@@ -126,7 +126,7 @@ def step_counts(frame: pd.DataFrame, column: str | None, steps: int, where: str)
     right = (told >= 0) & (told <= steps) & (told == np.round(told)) if numeric else np.zeros(len(told), dtype=bool)
     if not right.all():
         row = int(right.argmin())
-        text = f"{where}: '{column}' of row {row + 1} is {told[row]}, and a sequence has {steps} steps"
+        text = f"{where}: '{column}' of data row {row + 1} is {told[row]}, and a sequence has {steps} steps"
         raise DataError(text, f"whole numbers from 1 to {steps}", "lengths")
     return told.astype(np.int64)
 

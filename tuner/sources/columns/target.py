@@ -53,7 +53,7 @@ def as_target(
         raise DataError(f"{where}: classes need one target, not shape {values.shape}", "task: regression")
     if values.dtype.kind == "f" and np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
-        raise DataError(f"{where}: the label of row {row + 1} is missing", "drop that row")
+        raise DataError(f"{where}: the label of data row {row + 1} is missing", "drop that row")
     found, codes = levels(values) if values.dtype == object else np.unique(values, return_inverse=True)
     return Classes(codes.astype(np.int64), tuple(_label(value) for value in found), _names(name, 1))
 

@@ -46,7 +46,7 @@ def tokenised(texts: Sequence[str], settings: TokenSettings, where: str) -> list
         text = text.lower() if settings.lowercase else text
         tokens = WORD.findall(text) if settings.tokens == "word" else list(" ".join(text.split()))
         if not tokens:
-            raise DataError(f"{where}: the text of row {row} is empty", "leave that row out")
+            raise DataError(f"{where}: the text of data row {row} is empty", "leave that row out")
         found.append(tokens)
     return found
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.check import ARRAYS, check_arrays
-from tuner.data.dataset import Dataset, parts_of, with_arrays
+from tuner.data.arrays import check_arrays, declared_arrays
+from tuner.data.dataset import Dataset, with_arrays
 from tuner.errors import DataError
 
 
 def checked_dataset(dataset: Dataset, name: str) -> Dataset:
-    """The data set with arrays that torch can use. Raises `DataError` if something is not as the docstrings of its
-    parts say; `name` is that of the loader."""
+    """The data set with NumPy arrays. Raises `DataError` if something is not as the docstrings of its parts say, and
+    calls it `name`."""
     exact: dict[str, NDArray[Any]] = {}
-    for part, path in parts_of(dataset):
-        for field in (field.name for field in fields(part) if (type(part).__name__, field.name) in ARRAYS):
-            if isinstance(array := getattr(part, field), np.ndarray):
-                kind, _ = ARRAYS[type(part).__name__, field]
-                wide = array.astype(np.float64) if (kind, array.dtype) == ("float64", np.float32) else array
-                exact[f"{path}{field}"] = np.require(wide, requirements=["C", "W"])
-    whole = replace(with_arrays(dataset, exact), name=name)
-    check_arrays(whole)
-    return replace(whole, name=dataset.name)
+    for array in declared_arrays(dataset):
+        if hasattr(array.value, "__array__") and not isinstance(array.value, np.ma.MaskedArray):
+            value = np.asarray(array.value)
+            wide = value.astype(np.float64) if array.kind == "float64" and value.dtype == np.float32 else value
+            exact[array.path] = np.require(wide, requirements=["C", "W"])
+    whole = with_arrays(dataset, exact)
+    check_arrays(whole, name)
+    return whole
 
 
 def check_rows(rows: int, others: int, of: str, name: str) -> None:

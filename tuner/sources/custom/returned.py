@@ -124,9 +124,8 @@ def _check_known(values: NDArray[Any], key: str, name: str) -> None:
     """Refuse a missing value, which would be the text "nan" among texts."""
     missing = np.argwhere(pd.isna(values))
     if len(missing):
-        text = (
-            f"{name}: the {'label' if key == 'target' else key.removesuffix('s')} of row {missing[0, 0] + 1} is missing"
-        )
+        what = "label" if key == "target" else key.removesuffix("s")
+        text = f"{name}: the {what} of data row {missing[0, 0] + 1} is missing"
         raise DataError(text, "drop that row")
 
 

@@ -92,10 +92,19 @@ def masks(
 
 
 def coded_masks(
-    codes: NDArray[np.int64], found: Sequence[int], names: Sequence[str], ignore: int | None
+    values: NDArray[np.int64], found: Sequence[int], names: Sequence[str], ignore: int | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The values of masks as codes, `IGNORED` for `ignore`: as they stand where all have a name, else in order.
-    Raises `DataError`."""
+    """The class code of every pixel, and the names of the classes.
+
+    Args:
+        values: of the masks' pixels.
+        found: the different values except `ignore`, sorted.
+        names: of the classes; if every value is below their number, a value is its code, else its rank in `found` is.
+        ignore: the value of pixels without a label, which become `IGNORED`.
+
+    Raises:
+        DataError: there are too many values, or not one name for each.
+    """
     if not names and len(found) > MOST_CODES:
         text = f"the masks have {len(found)} different values; at most {MOST_CODES} are accepted as classes"
         raise DataError(text, "save masks as PNG, as JPEG blurs them; or name the classes", "masks")
@@ -106,8 +115,8 @@ def coded_masks(
     elif names and len(names) != len(found):
         text = f"dataset.classes names {len(names)}, and the masks hold the values {', '.join(map(str, found[:12]))}"
         raise DataError(text, "one name per value, in their order", "classes")
-    labelled = codes != ignore if ignore is not None else True
-    return np.where(labelled, np.searchsorted(found, codes), IGNORED), tuple(names or map(str, found))
+    labelled = values != ignore if ignore is not None else True
+    return np.where(labelled, np.searchsorted(found, values), IGNORED), tuple(names or map(str, found))
 
 
 def opened(path: Path) -> Image.Image:

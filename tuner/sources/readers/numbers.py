@@ -31,7 +31,7 @@ class NumberColumns:
 
     def __init__(self, places: Iterable[int]) -> None:
         self.blocks: dict[int, list[NDArray[Any]]] = {index: [] for index in places}
-        self._wide: dict[int, list[NDArray[np.float64]]] = {index: [] for index in self.blocks}
+        self._wide: dict[int, list[NDArray[np.float64]]] = {index: [] for index in self.blocks}  # not yet narrowed
         self._cells = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
