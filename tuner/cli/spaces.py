@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import UsageError, closest, did_you_mean
@@ -22,8 +23,10 @@ def find(word: str) -> Path:
     if os.path.exists(path):
         return path
     if word not in shipped() and (path.suffix or len(path.parts) > 1):
-        beside = [each.name for each in path.parent.glob("*") if each.is_file()] if path.parent.is_dir() else []
-        near = closest(path.name, beside)
+        there: list[str] = []
+        with suppress(OSError):
+            there = [each.name for each in path.parent.iterdir()]
+        near = closest(path.name, there)
         hint = f"did you mean '{path.with_name(near)}'?" if near else "tuner list spaces names those that are shipped"
         raise UsageError(f"{shortened(word)}: no such file", hint)
     if word not in shipped():
