@@ -282,9 +282,9 @@ def test_columns_may_be_numbered_or_called_by_years(tmp_path):
 def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
     rows = [f"{n},{'ab'[n % 2]}" for n in range(30)]
     for word, told in (("oops", "mixes numbers and text: 'oops' in data row 8, beside '0'"),
-                       ("7,5", "holds numbers with a comma: '7,5' in data row 8")):  # fmt: skip
+                       ("7,5", "holds a decimal comma: '7,5' in data row 8")):  # fmt: skip
         content = "\n".join(["x,label", *rows[:7], f'"{word}",a', *rows[8:]])
-        hint = "write 7.5 if the comma is decimal, 75 if it separates thousands" if "," in word else (
+        hint = "write 7.5" if "," in word else (
             "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
         )  # fmt: skip
         assert refused(tmp_path, content) == f"error: t.csv: column 'x' {told}\n  = {hint}"

@@ -21,6 +21,7 @@ from tuner.errors import DataError
 from tuner.sources.columns.dates import as_order, instants
 from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
+from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import LOOKED_AT
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
@@ -88,6 +89,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     frame = read_frame(path, settings.separator)
     targets, features = listed(settings.target), listed(settings.features)
     _check(settings, frame, targets, features, path.name)
+    frame, written = as_written(frame, [*targets, *features], path.name)
     lags = _lags(settings, path.name)
     several = [*_series(settings, frame, targets, features, path.name)]
     windows = _windows(several, lags, settings, path.name)
@@ -109,7 +111,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
             NaiveForecast(windows.naive, windows.last if season > 1 else None, season, settings.horizon),
         ),
         roles=Roles(order=windows.order, until=windows.until),
-        notes=tuple(check_standing(frame, unused, path.name)) if settings.time is None else (),
+        notes=(*written, *(check_standing(frame, unused, path.name) if settings.time is None else ())),
     )
 
 

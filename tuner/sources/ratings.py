@@ -22,6 +22,7 @@ from tuner.data.target import Amounts
 from tuner.errors import DataError
 from tuner.sources.columns.roles import looks_like_time, times
 from tuner.sources.columns.side import Side, read_side, side_by_side
+from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns, check_complete, listed
@@ -60,6 +61,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     columns = {key: _column(frame, key, getattr(settings, key), where) for key in ("user", "item", "rating")}
     named = {**columns, "time": settings.time} if settings.time is not None else columns
     check_columns(frame, named.items(), where)
+    frame, written = as_written(frame, [columns["rating"]], where)
     ratings = _ratings(settings, frame[columns["rating"]], where)
     coded = [_coded(frame[columns[key]], where, key) for key in ("user", "item")]
     sides = _sides(settings, folder, columns, [ids for _, ids in coded])
@@ -78,7 +80,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=Amounts(np.array(ratings, dtype=np.float64)[:, None], ("rating",)),
         roles=Roles(order=moments),
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
-        notes=_again(pairs),
+        notes=(*written, *_again(pairs)),
     )
 
 

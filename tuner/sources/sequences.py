@@ -23,6 +23,7 @@ from tuner.metrics.parts.sums import IGNORED
 from tuner.sources.columns.roles import group_codes, is_role_name, times, unassigned_roles
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
+from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
@@ -178,6 +179,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     columns = _channels(settings, tuple(map(str, frame.columns)))
     if not columns:
         raise DataError(f"{where}: no column is left as a channel")
+    frame, written = as_written(frame, columns, where)
     ordered = _order(frame, named["id"], times(frame, settings.time, where), where)
     channels = []
     for column in columns:
@@ -193,7 +195,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     first_rows = frame[known].iloc[ordered.first]
     ids = frozenset(frame[named["id"]].iloc[ordered.first])
     unused = [str(name) for name in frame.columns if name not in {*roles, *listed(settings.features)}]
-    notes = () if settings.time else tuple(unused_times(frame, unused, *ordered, where))
+    unordered = () if settings.time else unused_times(frame, unused, *ordered, where)
     return SequenceTable(
         tuple(channels),
         frame[named["target"]].iloc[ordered.rows],
@@ -201,7 +203,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
         first_rows,
         tuple(map(str, frame.columns)),
         ids,
-        notes,
+        (*written, *unordered),
     )
 
 

@@ -16,6 +16,7 @@ from tuner.errors import DataError
 from tuner.sources.columns.encode import Categories, inputs
 from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
+from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
@@ -79,6 +80,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
     index = [] if settings.features else _index(frame, taken)
     notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
+    frame, written = as_written(frame, [*columns, *wanted], name)
     read = read_roles(frame, settings.roles, name, settings.weights_for)
     return Dataset(
         name=name,
@@ -86,7 +88,7 @@ def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name:
         target=as_target(target_of(frame, wanted, name), settings.task, name, wanted),
         roles=read.roles,
         hints=() if settings.cut else unassigned_roles(frame, wanted),
-        notes=(*notes, *read.notes, *large_ids(frame, columns)),
+        notes=(*notes, *written, *read.notes, *large_ids(frame, columns)),
     )
 
 

@@ -1,0 +1,138 @@
+"""Numbers as people write them: percentages, amounts of money, units, thousands separators, accounting brackets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tuner.data.levels import levels, texts
+from tuner.errors import DataError
+from tuner.sources.readers.numbers import MISSING
+
+SPACES = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
+GROUPS = ",'\u2019" + SPACES  # signs between thousands; the decimal sign is a point
+SIGNS = "-+\u2212"
+MONEY = "[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL"
+CELL = re.compile(
+    rf"(?P<open>\()?(?P<sign>[{SIGNS}])?(?P<money>{MONEY})?[{SPACES}]*(?P<second>[{SIGNS}])?"
+    rf"(?P<digits>\d[\d.{GROUPS}]*\d|\d|\.\d+)[{SPACES}]*(?P<unit>[%‰°$€£¥₹₽₩]?[^\W\d_]*(?:/[^\W\d_]+)?[²³]?)(?P<close>\))?"
+)
+MOST_UNITS = 3  # different ones, up to which they are units and not parts of codes such as 12A
+FEW = 5  # different cells, from which on they are amounts and not codes
+DECIMAL_COMMA = re.compile(rf"[{SIGNS}]?(\d{{1,3}}(\.\d{{3}})+|\d+)(,\d+)?")
+PAIR = re.compile(r"\d+(\.\d+)?\s*/\s*\d{1,3}(\.\d+)?")
+
+
+class Cell(NamedTuple):
+    """A cell that is written like a number: digits and their separators, the currency or unit, its sign."""
+
+    digits: str
+    unit: str
+    negative: bool
+    brackets: bool
+
+
+def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The frame with columns of texts as numbers where every cell is a number that is written in the same way, and a
+    note on each of these columns. `columns` are those that may be numbers; errors call the table `where`.
+
+    Raises:
+        DataError: the cells of a column have different units, or can be read in two ways.
+    """
+    found, notes = {}, []
+    for column in columns:
+        if pd.api.types.is_string_dtype(frame[column].dtype) or frame[column].dtype == object:
+            read = _read(frame[column], f"{where}: column '{column}'")
+            if read is not None:
+                found[column], how = read
+                notes.append(f"column '{column}' is read as numbers: {how}")
+    return (frame.assign(**found) if found else frame), tuple(notes)
+
+
+def _read(column: pd.Series, where: str) -> tuple[NDArray[np.float64], str] | None:
+    """The numbers (N,), NaN where they are missing, and how they are written; None if these are words, or numbers that
+    any program reads."""
+    known = column.astype(object).where(column.notna(), None)
+    if not all(value is None or isinstance(value, str) for value in known):
+        return None
+    found, codes = levels(texts(known))
+    plain = {text: cell for text in found if (cell := text.strip(SPACES + "\t")).lower() not in MISSING}
+
+    def shown(text: str) -> str:
+        return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
+
+    if text := _refused(plain, shown):
+        raise DataError(f"{where} {text[0]}", text[1])
+    cells: dict[str, Cell] = {}
+    for text_, cell in plain.items():
+        if (read := _cell(cell)) is None:
+            return None
+        cells[text_] = read
+    if not any(cell.unit or cell.brackets or set(cell.digits) & set(GROUPS) for cell in cells.values()):
+        return None
+    units = {cell.unit: text_ for text_, cell in cells.items()}
+    attached = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values()) and len(cells) < FEW
+    if len(units) > MOST_UNITS or (len(units) > 1 and attached):
+        return None
+    if len(units) > 1:
+        first, second = list(units.values())[:2]
+        raise DataError(f"{where} has different units: {shown(first)}, {shown(second)}", "convert them to one unit")
+    values = np.array([_value(cells[text_]) if text_ in cells else np.nan for text_ in found] + [np.nan])
+    return values[codes], ", ".join(_words(list(cells.values())))
+
+
+def _refused(plain: Mapping[str, str], shown: Callable[[str], str]) -> tuple[str, str] | None:
+    """Why a column of numbers cannot be read, and a hint: decimal commas, two numbers in a cell, such as 120/80, or a
+    sign between thousands that is not always the same, or that may be a decimal comma."""
+    amounts = len(plain) >= FEW
+    if amounts and all(map(DECIMAL_COMMA.fullmatch, plain.values())):
+        for text, cell in plain.items():
+            if re.search(r",(\d{1,2}|\d{4,})$", cell):
+                return f"holds a decimal comma: {shown(text)}", f"write {cell.replace('.', '').replace(',', '.')}"
+    if amounts and all(map(PAIR.fullmatch, plain.values())):
+        return f"holds two numbers in a cell: {shown(next(iter(plain)))}", "write them in two columns, or drop it"
+    cells = {text: read for text, cell in plain.items() if (read := _cell(cell)) is not None}
+    if len(cells) < len(plain):
+        return None
+    signs = {sign: text for text, cell in cells.items() for sign in cell.digits if sign in GROUPS}
+    if len(signs) > 1:
+        first, second = list(signs.values())[:2]
+        return f"separates thousands in two ways: {shown(first)}, {shown(second)}", "use one of them"
+    if "," in signs and not any(cell.digits.count(",") > 1 or "." in cell.digits for cell in cells.values()):
+        digits = cells[signs[","]].digits
+        hint = f"write {digits.replace(',', '')} if the comma separates thousands, {digits.replace(',', '.')} if not"
+        return f"holds a comma with two meanings: {shown(signs[','])}", hint
+    return None
+
+
+def _cell(text: str) -> Cell | None:
+    match = CELL.fullmatch(text)
+    if match is None or (match["open"] is None) != (match["close"] is None):
+        return None
+    sign, unit = match["sign"] or match["second"], match["money"] or match["unit"]
+    double = (match["sign"] and match["second"]) or (match["money"] and match["unit"]) or (match["open"] and sign)
+    if double or re.match(r"0\d", match["digits"]):  # 007 is a code
+        return None
+    if not re.fullmatch(rf"\d+(\.\d*)?|\.\d+|\d{{1,3}}(?:([{GROUPS}])\d{{3}})(?:\2\d{{3}})*(\.\d+)?", match["digits"]):
+        return None
+    return Cell(match["digits"], unit, bool(match["open"]) or sign in ("-", "\u2212"), bool(match["open"]))
+
+
+def _value(cell: Cell) -> float:
+    number = float("".join(sign for sign in cell.digits if sign not in GROUPS))
+    return -number if cell.negative else number
+
+
+def _words(cells: Sequence[Cell]) -> list[str]:
+    unit, group = cells[0].unit, next((sign for cell in cells for sign in cell.digits if sign in GROUPS), "")
+    shown = "a space" if group in SPACES else "an apostrophe" if group in "'\u2019" else "a comma"
+    return [
+        *([f"in {unit}"] if unit else []),
+        *([f"{shown} between thousands"] if group else []),
+        *(["brackets are negative"] if any(cell.brackets for cell in cells) else []),
+    ]
