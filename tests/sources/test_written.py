@@ -37,7 +37,11 @@ def test_what_is_written_in_one_style_is_the_number(style, numbers):
     cells = [write(x) for x in (*numbers, -1_234_567, 89)]  # which show the sign between thousands
     column, notes = read(cells)
     assert column.tolist() == [float(x) for x in (*numbers, -1_234_567, 89)]
-    assert notes == (f"column 'x' is read as numbers: {note}",)
+    assert notes == (f"read as numbers: 'x' ({note})",)
+
+
+def test_dollars_have_a_decimal_point():
+    assert read(["$49,481", "$1,200"])[0].tolist() == [49481, 1200]
 
 
 def test_missing_cells_are_missing():
@@ -91,7 +95,7 @@ def test_a_table_is_trained_on_the_numbers_and_check_says_so(tmp_path):
         path = write_space(tmp_path, dataset=data, model="mlp", training={"epochs": 1})
         code, out, err = inside("check", path)
         assert code == 0, err
-        assert ("column 'a' is read as numbers: in %" in " ".join(out.split())) == (name == "dressed")
+        assert ("read as numbers: 'a' (in %), 'b' (in $, a comma" in " ".join(out.split())) == (name == "dressed")
         described.append([line for line in inside("data", path)[1].splitlines() if line[1:4].strip() in "abcy"])
     assert described[0] == described[1]
     assert "regression" in out
@@ -110,4 +114,4 @@ def test_other_tables_read_them_too(tmp_path, source):
     path = write_space(tmp_path, dataset={"name": source, "path": "t.csv", **data}, model="mlp", training={"epochs": 1})
     code, out, err = inside("data", path)
     assert code == 0, err
-    assert "column 'rating' is read as numbers: in stars" in " ".join(out.split())
+    assert "read as numbers: 'rating' (in stars)" in " ".join(out.split())

@@ -22,6 +22,7 @@ CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[{SIGNS}])?(?P<money>{MONEY})?[{SPACES}]*(?P<second>[{SIGNS}])?"
     rf"(?P<digits>\d[\d.{GROUPS}]*\d|\d|\.\d+)[{SPACES}]*(?P<unit>[%‰°$€£¥₹₽₩]?[^\W\d_]*(?:/[^\W\d_]+)?[²³]?)(?P<close>\))?"
 )
+POINTS = ("$", "£", "¥", "₹", "USD", "GBP", "JPY", "INR", "AUD", "CAD")  # money that is written with a decimal point
 MOST_UNITS = 3  # different ones, up to which they are units and not parts of codes such as 12A
 FEW = 5  # different cells, from which on they are amounts and not codes
 DECIMAL_COMMA = re.compile(rf"[{SIGNS}]?(\d{{1,3}}(\.\d{{3}})+|\d+)(,\d+)?")
@@ -39,7 +40,7 @@ class Cell(NamedTuple):
 
 def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame with columns of texts as numbers where every cell is a number that is written in the same way, and a
-    note on each of these columns. `columns` are those that may be numbers; errors call the table `where`.
+    note that names these columns. `columns` are those that may be numbers; errors call the table `where`.
 
     Raises:
         DataError: the cells of a column have different units, or can be read in two ways.
@@ -50,8 +51,10 @@ def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple
             read = _read(frame[column], f"{where}: column '{column}'")
             if read is not None:
                 found[column], how = read
-                notes.append(f"column '{column}' is read as numbers: {how}")
-    return (frame.assign(**found) if found else frame), tuple(notes)
+                notes.append(f"'{column}' ({how})")
+    if not found:
+        return frame, ()
+    return frame.assign(**found), (f"read as numbers: {', '.join(notes)}",)
 
 
 def _read(column: pd.Series, where: str) -> tuple[NDArray[np.float64], str] | None:
@@ -103,7 +106,8 @@ def _refused(plain: Mapping[str, str], shown: Callable[[str], str]) -> tuple[str
     if len(signs) > 1:
         first, second = list(signs.values())[:2]
         return f"separates thousands in two ways: {shown(first)}, {shown(second)}", "use one of them"
-    if "," in signs and not any(cell.digits.count(",") > 1 or "." in cell.digits for cell in cells.values()):
+    clear = any(cell.digits.count(",") > 1 or "." in cell.digits or cell.unit in POINTS for cell in cells.values())
+    if "," in signs and not clear:
         digits = cells[signs[","]].digits
         hint = f"write {digits.replace(',', '')} if the comma separates thousands, {digits.replace(',', '.')} if not"
         return f"holds a comma with two meanings: {shown(signs[','])}", hint
