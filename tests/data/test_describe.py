@@ -174,7 +174,8 @@ def test_what_cannot_be_read_is_one_error(tmp_path, monkeypatch, files, what, wo
 MONTHS = "\n".join(f"{1990 + i // 12}-{1 + i % 12:02},{i % 12 + i / 10:.1f}" for i in range(40))
 SAID = {
     "a name with a colon": ("a:b.csv", "x,y\n1,2.5\n2,3.5\n", "dataset: {name: table, path: a:b.csv, target: y}"),
-    "semicolons": ("t.csv", "x;y\n1,5;a\n2,5;b\n", 'dataset: {name: table, path: t.csv, separator: ";", target: y}'),
+    "semicolons": ("t.csv", "x;y\n1.5;a\n2.5;b\n", 'dataset: {name: table, path: t.csv, separator: ";", target: y}'),
+    "decimal commas": ("t.csv", "x;y\n1,5;a\n2,5;b\n", 'path: t.csv, separator: ";", decimal: ",", target: y}'),
     "odd names": ("t, u.csv", "x,1\n1.5,a\n2.5,b\n", 'dataset: {name: table, path: "t, u.csv", target: "1"}'),
     "months": ("t.csv", f"month,v\n{MONTHS}", "\nor, to forecast it: {name: forecast, path: t.csv, target: v, time: m"),
     "classes in months": ("t.csv", f"month,v\n{MONTHS.replace('.', 'a')}", "target: v}   # the target is 'v'; else"),

@@ -284,12 +284,12 @@ def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
     for word, told in (("oops", "mixes numbers and text: 'oops' in data row 8, beside '0'"),
                        ("7,5", "holds a decimal comma: '7,5' in data row 8")):  # fmt: skip
         content = "\n".join(["x,label", *rows[:7], f'"{word}",a', *rows[8:]])
-        hint = "write 7.5" if "," in word else (
+        hint = "decimal: ',', or write 7.5" if "," in word else (
             "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
         )  # fmt: skip
         assert refused(tmp_path, content) == f"error: t.csv: column 'x' {told}\n  = {hint}"
     german = "x;label\n" + "".join(f"{n // 4},{n % 4};{'ab'[n % 2]}\n" for n in range(8))
-    assert "'0,0' in data row 1\n  = write 0.0" in refused(tmp_path, german, separator=";")
+    assert "'0,0' in data row 1\n  = decimal: ',', or write 0.0" in refused(tmp_path, german, separator=";")
 
 
 @pytest.mark.parametrize("values", [["1a", "2b", "3c"], [*"01", "unknown"], [*"1234", "x"], [*"12345", *"uvwxyz"]])

@@ -66,8 +66,9 @@ def test_words_codes_and_plain_numbers_stay(cells):
 REFUSED = [
     (["49,481", "1,200"], "holds a comma with two meanings: '49,481' in data row 1",
      "write 49481 if the comma separates thousands, 49.481 if not"),
-    (["1,5", "2,25", "3,5", "4,5", "5,5"], "holds a decimal comma: '1,5' in data row 1", "write 1.5"),
-    (["1.190,50", "2,5", "3,5", "4,5", "7"], "holds a decimal comma: '1.190,50' in data row 1", "write 1190.50"),
+    (["1,5", "2,25", "3,5", "4,5", "5,5"], "holds a decimal comma: '1,5' in data row 1", "decimal: ',', or write 1.5"),
+    (["1.190,50", "2,5", "3,5", "4,5", "7"], "holds a decimal comma: '1.190,50' in data row 1",
+     "decimal: ',', or write 1190.50"),
     (["120/80", "130/90", "125/85", "110/70", "99/60"], "holds two numbers in a cell: '110/70' in data row 4",
      "write them in two columns, or drop it"),
     (["1 kg", "2 lb"], "has different units: '1 kg' in data row 1, '2 lb' in data row 2", "convert them to one unit"),

@@ -24,9 +24,10 @@ from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import LOOKED_AT
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.frames import check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.lines import text_frame
 from tuner.sources.readers.numbers import numbers_of, typed
+from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.table import Names
 
 HISTORY = 12
@@ -34,7 +35,7 @@ STEPS = 10  # that a table must have to look like a series
 LARGEST = 2**30  # numbers in all windows of all series
 
 
-class Settings(NumberSettings):
+class Settings(NumberSettings, DelimitedSettings):
     name: Literal["forecast"] = "forecast"
     path: str = Field(description="the file, relative to the experiment file")
     target: Names = Field(description="the column to forecast, or a list that is forecast together")
@@ -49,7 +50,6 @@ class Settings(NumberSettings):
     season: int | None = Field(
         None, ge=1, le=1_000_000, description="steps of a season, which a dummy repeats; null: as the dates say, or 1"
     )
-    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +86,10 @@ class Windows:
 def load(settings: Settings, folder: Path) -> Dataset:
     """Windows, series after series: the steps up to t, and as targets (N, horizon · M) those after t, step by step."""
     path = located(folder, settings.path)
-    frame = read_frame(path, settings.separator)
+    frame = read_frame(path, settings)
     targets, features = listed(settings.target), listed(settings.features)
     _check(settings, frame, targets, features, path.name)
-    frame, written = as_written(frame, [*targets, *features], path.name)
+    frame, written = as_written(frame, [*targets, *features], path.name, settings.decimal)
     lags = _lags(settings, path.name)
     several = [*_series(settings, frame, targets, features, path.name)]
     windows = _windows(several, lags, settings, path.name)
@@ -225,8 +225,9 @@ def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
     """The settings of this source for the file of a `table`; None unless its target is numeric, and another column has
     increasing times in equal steps in its first rows."""
     path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
+    decimal = table.get("decimal", ".")
     frame = text_frame(path, separator, (), (target,), LOOKED_AT)
-    if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target])):
+    if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target], decimal)):
         return None
     for column in (frame[name] for name in frame.columns if name != target):
         when = held_times(typed(column))

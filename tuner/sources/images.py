@@ -23,9 +23,10 @@ from tuner.sources.columns.roles import ROLES, RoleSettings, read_roles, unassig
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import IMAGES, inside, located
-from tuner.sources.readers.frames import TABLES, Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.frames import DELIMITED, TABLES, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.idx import is_idx, read_idx
 from tuner.sources.readers.image_files import CHANNELS, Colour, allocate, masks, pictures, values
+from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.table import Names, target_of
 
 PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})  # are no classes
@@ -39,9 +40,9 @@ IDX, FOLDER, CSV, MASKED = "IDX files", "a folder of images", "a CSV", "masks"
 OF_CSV = used_when(storage=(CSV,))
 
 
-class Settings(NumberSettings, RoleSettings):
+class Settings(NumberSettings, RoleSettings, DelimitedSettings):
     reads: ClassVar = ("path", "labels", "masks")
-    inherited: ClassVar = dict.fromkeys((*ROLES, "weights_for"), OF_CSV)
+    inherited: ClassVar = dict.fromkeys((*ROLES, "weights_for", *DELIMITED), OF_CSV)
     name: Literal["images"] = "images"
     path: str = Field(description="an IDX file; a folder with one folder per class, or with masks; or a CSV of paths")
     labels: str | None = Field(
@@ -71,9 +72,6 @@ class Settings(NumberSettings, RoleSettings):
         None, description="column of a CSV to predict, or several of numbers", json_schema_extra=OF_CSV
     )
     mask: str | None = Field(None, description="column of a CSV: the files of masks", json_schema_extra=OF_CSV)
-    separator: Separator | None = Field(
-        None, description="of a CSV; default ',' (tab in .tsv)", json_schema_extra=OF_CSV
-    )
     task: TaskChoice = Field(
         "auto",
         description="of a CSV; auto: text, true/false or few whole numbers are classes",
@@ -118,7 +116,7 @@ def sniff(head: Head) -> Sniffed | None:
     if "ubyte" in head.name or "idx3" in head.name:
         return Sniffed(CERTAIN)
     named = head.table and any(Path(str(cell)).suffix.lower() in IMAGES for cell in head.frame.iloc[-1])
-    return Sniffed(4, head.separated) if named else None
+    return Sniffed(4, head.delimited) if named else None
 
 
 def files(settings: Settings, folder: Path) -> list[Path]:
@@ -129,7 +127,7 @@ def files(settings: Settings, folder: Path) -> list[Path]:
         return [found for each in folders for found in inside(each)]
     if not _is_list(path):
         return [path, _labels(settings, path, folder)] if is_idx(path) else [path]
-    frame = read_frame(path, settings.separator)
+    frame = read_frame(path, settings)
     columns = [column for column in frame.columns if column in (settings.image, settings.mask) or _of_files(column)]
     return [path, *(path.parent / str(name) for column in columns for name in frame[column])]
 
@@ -269,7 +267,7 @@ def _with_masks(
 
 def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
     """A CSV (or another table) with a column of paths."""
-    frame = read_frame(path, settings.separator)
+    frame = read_frame(path, settings)
     wanted = listed(settings.target)
     named = [(key, getattr(settings, key)) for key in ("image", "mask", *ROLES)]
     check_columns(frame, [*(pair for pair in named if pair[1]), *(("target", each) for each in wanted)], path.name)

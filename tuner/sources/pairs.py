@@ -13,8 +13,9 @@ from tuner.errors import DataError
 from tuner.sources.columns.tokens import TextSettings, answers, read_texts, tokenised
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import Separator, check_columns
+from tuner.sources.readers.frames import check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
+from tuner.sources.readers.settings import Separator
 
 NAMES = (
     "source", "target", "src", "tgt", "input", "output", "text", "translation", "question", "answer", "english",

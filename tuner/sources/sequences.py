@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,9 @@ from tuner.sources.columns.target import as_target
 from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.frames import DELIMITED, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.numbers import numbers_of
+from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.readers.ts import read_cases
 
 ARCHIVE, TABLE = "a .ts file", "a table"
@@ -35,7 +36,8 @@ OF_TABLES = used_when(storage=(TABLE,))
 LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this share may be more than padding
 
 
-class Settings(NumberSettings):
+class Settings(NumberSettings, DelimitedSettings):
+    inherited: ClassVar = dict.fromkeys(DELIMITED, OF_TABLES)
     name: Literal["sequences"] = "sequences"
     path: PathOrPaths = Field(description="the file, relative to the experiment file; or several that are put together")
     id: str | None = Field(None, description="the column that names the sequence of a row", json_schema_extra=OF_TABLES)
@@ -51,9 +53,6 @@ class Settings(NumberSettings):
     drop: str | tuple[str, ...] = Field((), description="columns to leave out", json_schema_extra=OF_TABLES)
     groups: str | None = Field(
         None, description="column of what stays together in a fold, as patients", json_schema_extra=OF_TABLES
-    )
-    separator: Separator | None = Field(
-        None, description="of a CSV; default ',' (tab in .tsv)", json_schema_extra=OF_TABLES
     )
     task: Literal["auto", "classification", "regression", "tagging"] = Field(
         "auto", description="tagging: the target of every step; auto: text, true/false or few whole numbers are classes"
@@ -168,7 +167,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     where = path.name
     named = {key: getattr(settings, key) for key in ("id", "time", "target", "groups")}
     roles = {column for column in named.values() if column is not None}
-    frame = read_frame(path, settings.separator, narrow=lambda name: name not in roles and not is_role_name(name))
+    frame = read_frame(path, settings, narrow=lambda name: name not in roles and not is_role_name(name))
     for key in ("id", "target"):
         if named[key] is None:
             text = f"{where} is a table, and nothing says which column is the {key}"
@@ -179,7 +178,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     columns = _channels(settings, tuple(map(str, frame.columns)))
     if not columns:
         raise DataError(f"{where}: no column is left as a channel")
-    frame, written = as_written(frame, columns, where)
+    frame, written = as_written(frame, columns, where, settings.decimal)
     ordered = _order(frame, named["id"], times(frame, settings.time, where), where)
     channels = []
     for column in columns:

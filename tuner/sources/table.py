@@ -19,7 +19,8 @@ from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import Separator, check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.frames import check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.settings import Decimal, DelimitedSettings
 
 
 def _some(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,11 +44,10 @@ class ColumnSettings(NumberSettings, RoleSettings):
     )
 
 
-class Settings(ColumnSettings):
+class Settings(ColumnSettings, DelimitedSettings):
     name: Literal["table"] = "table"
     path: str = Field(description="the file, relative to the experiment file")
     target: Names = Field(description="the column to predict, or a list of columns: numbers, or labels of 0/1")
-    separator: Separator | None = Field(None, description="of a CSV; default ',' (tab in .tsv)")
     sheet: int | str | None = Field(None, description="of an Excel file that has several: its name, or number from 1")
 
 
@@ -58,8 +58,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
     span its days. Embedded, a category that is missing is unknown, and numbers stand beside the codes."""
     path = located(folder, settings.path)
     taken = _taken(settings, settings.target)
-    frame = read_frame(path, settings.separator, settings.sheet, lambda name: name not in taken)
-    return of_frame(frame, settings, settings.target, path.name)
+    frame = read_frame(path, settings, settings.sheet, lambda name: name not in taken)
+    return of_frame(frame, settings, settings.target, path.name, settings.decimal)
 
 
 def sniff(head: Head) -> Sniffed | None:
@@ -67,20 +67,23 @@ def sniff(head: Head) -> Sniffed | None:
     if not head.table:
         return None
     if head.target:
-        return Sniffed(1, head.separated)
+        return Sniffed(1, head.delimited)
     names = list(head.columns.values())
     outcome = next((head.columns[name] for name in OUTCOMES if name in head.columns), names[-1])
-    return Sniffed(1, {**head.separated, "target": outcome}, f"the target is '{outcome}'; else --target COLUMN")
+    return Sniffed(1, {**head.delimited, "target": outcome}, f"the target is '{outcome}'; else --target COLUMN")
 
 
-def of_frame(frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str) -> Dataset:
-    """The data set of a frame; errors call it `name`. Raises `DataError`."""
+def of_frame(
+    frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str, decimal: Decimal = "."
+) -> Dataset:
+    """The data set of a frame, whose texts may hold numbers with this `decimal` sign; errors call it `name`. Raises
+    `DataError`."""
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
     index = [] if settings.features else _index(frame, taken)
     notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
-    frame, written = as_written(frame, [*columns, *wanted], name)
+    frame, written = as_written(frame, [*columns, *wanted], name, decimal)
     read = read_roles(frame, settings.roles, name, settings.weights_for)
     return Dataset(
         name=name,

@@ -16,10 +16,11 @@ from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.tokens import TextSettings, read_tokens, tokenised
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, located, text_of
-from tuner.sources.readers.frames import Separator, check_columns
+from tuner.sources.readers.frames import check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
 from tuner.sources.readers.numbers import MISSING
 from tuner.sources.readers.plain import values_of
+from tuner.sources.readers.settings import Separator
 
 TEXT = ("text", "sentence", "review", "comment", "document", "content", "message", "tweet", "title", "body",
         "review_text", "reviewtext", "review_body", "utterance", "headline")  # fmt: skip

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.levels import levels, texts
 from tuner.errors import DataError
 from tuner.sources.readers.numbers import MISSING
+from tuner.sources.readers.settings import Decimal
 
 SPACES = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
 GROUPS = ",'\u2019" + SPACES  # signs between thousands; the decimal sign is a point
@@ -23,6 +24,7 @@ CELL = re.compile(
     rf"(?P<digits>\d[\d.{GROUPS}]*\d|\d|\.\d+)[{SPACES}]*(?P<unit>[%‰°$€£¥₹₽₩]?[^\W\d_]*(?:/[^\W\d_]+)?[²³]?)(?P<close>\))?"
 )
 POINTS = ("$", "£", "¥", "₹", "USD", "GBP", "JPY", "INR", "AUD", "CAD")  # money that is written with a decimal point
+SWAPPED = str.maketrans(".,", ",.")
 MOST_UNITS = 3  # different ones, up to which they are units and not parts of codes such as 12A
 FEW = 5  # different cells, from which on they are amounts and not codes
 DECIMAL_COMMA = re.compile(rf"[{SIGNS}]?(\d{{1,3}}(\.\d{{3}})+|\d+)(,\d+)?")
@@ -38,9 +40,12 @@ class Cell(NamedTuple):
     brackets: bool
 
 
-def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def as_written(
+    frame: pd.DataFrame, columns: Iterable[str], where: str, decimal: Decimal = "."
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame with columns of texts as numbers where every cell is a number that is written in the same way, and a
-    note that names these columns. `columns` are those that may be numbers; errors call the table `where`.
+    note that names these columns. `columns` are those that may be numbers, with this `decimal` sign; errors call
+    the table `where`.
 
     Raises:
         DataError: the cells of a column have different units, or can be read in two ways.
@@ -48,7 +53,7 @@ def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple
     found, notes = {}, []
     for column in columns:
         if pd.api.types.is_string_dtype(frame[column].dtype) or frame[column].dtype == object:
-            read = _read(frame[column], f"{where}: column '{column}'")
+            read = _read(frame[column], f"{where}: column '{column}'", decimal)
             if read is not None:
                 found[column], how = read
                 notes.append(f"'{column}' ({how})")
@@ -57,7 +62,7 @@ def as_written(frame: pd.DataFrame, columns: Iterable[str], where: str) -> tuple
     return frame.assign(**found), (f"read as numbers: {', '.join(notes)}",)
 
 
-def _read(column: pd.Series, where: str) -> tuple[NDArray[np.float64], str] | None:
+def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.float64], str] | None:
     """The numbers (N,), NaN where they are missing, and how they are written; None if these are words, or numbers that
     any program reads."""
     known = column.astype(object).where(column.notna(), None)
@@ -65,11 +70,13 @@ def _read(column: pd.Series, where: str) -> tuple[NDArray[np.float64], str] | No
         return None
     found, codes = levels(texts(known))
     plain = {text: cell for text in found if (cell := text.strip(SPACES + "\t")).lower() not in MISSING}
+    if decimal == ",":
+        plain = {text: cell.translate(SWAPPED) for text, cell in plain.items()}
 
     def shown(text: str) -> str:
         return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
 
-    if text := _refused(plain, shown):
+    if text := _refused(plain, shown, decimal):
         raise DataError(f"{where} {text[0]}", text[1])
     cells: dict[str, Cell] = {}
     for text_, cell in plain.items():
@@ -86,17 +93,22 @@ def _read(column: pd.Series, where: str) -> tuple[NDArray[np.float64], str] | No
         first, second = list(units.values())[:2]
         raise DataError(f"{where} has different units: {shown(first)}, {shown(second)}", "convert them to one unit")
     values = np.array([_value(cells[text_]) if text_ in cells else np.nan for text_ in found] + [np.nan])
-    return values[codes], ", ".join(_words(list(cells.values())))
+    return values[codes], ", ".join(_words(list(cells.values()), decimal))
 
 
-def _refused(plain: Mapping[str, str], shown: Callable[[str], str]) -> tuple[str, str] | None:
-    """Why a column of numbers cannot be read, and a hint: decimal commas, two numbers in a cell, such as 120/80, or a
-    sign between thousands that is not always the same, or that may be a decimal comma."""
+def _refused(plain: Mapping[str, str], shown: Callable[[str], str], decimal: Decimal) -> tuple[str, str] | None:
+    """Why a column of numbers cannot be read, and a hint: the other decimal sign, two numbers in a cell (120/80), or a
+    sign between thousands that is not always the same, or that may be a decimal comma. `plain` has the cells with a
+    decimal point, by their text."""
     amounts = len(plain) >= FEW
     if amounts and all(map(DECIMAL_COMMA.fullmatch, plain.values())):
         for text, cell in plain.items():
             if re.search(r",(\d{1,2}|\d{4,})$", cell):
-                return f"holds a decimal comma: {shown(text)}", f"write {cell.replace('.', '').replace(',', '.')}"
+                whole = cell.replace(".", "")
+                sign, other, right = (
+                    ("comma", ",", whole.replace(",", ".")) if decimal == "." else ("point", ".", whole)
+                )
+                return f"holds a decimal {sign}: {shown(text)}", f"decimal: '{other}', or write {right}"
     if amounts and all(map(PAIR.fullmatch, plain.values())):
         return f"holds two numbers in a cell: {shown(next(iter(plain)))}", "write them in two columns, or drop it"
     cells = {text: read for text, cell in plain.items() if (read := _cell(cell)) is not None}
@@ -107,7 +119,7 @@ def _refused(plain: Mapping[str, str], shown: Callable[[str], str]) -> tuple[str
         first, second = list(signs.values())[:2]
         return f"separates thousands in two ways: {shown(first)}, {shown(second)}", "use one of them"
     clear = any(cell.digits.count(",") > 1 or "." in cell.digits or cell.unit in POINTS for cell in cells.values())
-    if "," in signs and not clear:
+    if "," in signs and decimal == "." and not clear:
         digits = cells[signs[","]].digits
         hint = f"write {digits.replace(',', '')} if the comma separates thousands, {digits.replace(',', '.')} if not"
         return f"holds a comma with two meanings: {shown(signs[','])}", hint
@@ -132,9 +144,10 @@ def _value(cell: Cell) -> float:
     return -number if cell.negative else number
 
 
-def _words(cells: Sequence[Cell]) -> list[str]:
+def _words(cells: Sequence[Cell], decimal: Decimal) -> list[str]:
     unit, group = cells[0].unit, next((sign for cell in cells for sign in cell.digits if sign in GROUPS), "")
-    shown = "a space" if group in SPACES else "an apostrophe" if group in "'\u2019" else "a comma"
+    sign = "a comma" if decimal == "." else "a point"
+    shown = "a space" if group in SPACES else "an apostrophe" if group in "'\u2019" else sign
     return [
         *([f"in {unit}"] if unit else []),
         *([f"{shown} between thousands"] if group else []),

@@ -15,6 +15,8 @@ from tuner.sources.readers.lines import lines_of, text_frame
 LOOKED_AT = 5000  # lines, as files are often sorted, the shortest text first
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
 CERTAIN = 5
+FIRST = 200  # rows in which numbers with a decimal comma are looked for
+COMMA, POINT = r"[+-]?[\d.]*\d,(\d{1,2}|\d{4,})", r"[+-]?[\d,]*\d\.(\d{1,2}|\d{4,})"
 
 
 class Sniffed(NamedTuple):
@@ -36,6 +38,7 @@ class Head:
         inner = path.with_suffix("").suffix if path.suffix == ".gz" else ""
         self.suffix = (inner or path.suffix).lower()
         self.table = not self.folder and self.suffix in TABLES
+        self.typed = self.suffix in TYPED
 
     @cached_property
     def has_images(self) -> bool:
@@ -50,12 +53,19 @@ class Head:
     @cached_property
     def separated(self) -> dict[str, str]:
         """The separator of a CSV, unless it is the usual one."""
-        if (self.path.stem if self.path.suffix == ".gz" else self.path.name).lower().endswith(TYPED):
+        if self.typed:
             return {}
         lines, usual = lines_of(self.path, first=LOOKED_AT), "\t" if ".tsv" in self.path.name.lower() else ","
         first = next((line for line in lines if line.strip()), "")
         found = None if usual in first else next((sign for sign in ";\t|" if sign in first), None)
         return {"separator": found} if found else {}
+
+    @cached_property
+    def delimited(self) -> dict[str, str]:
+        """The separator and the decimal sign of a CSV, unless they are the usual ones."""
+        cells = self.frame.iloc[1:FIRST].stack().str.strip() if self.table and not self.typed else pd.Series(dtype=str)
+        comma, point = cells.str.fullmatch(COMMA).any(), cells.str.fullmatch(POINT).any()
+        return {**self.separated, **({"decimal": ","} if comma and not point else {})}
 
     @cached_property
     def frame(self) -> pd.DataFrame:

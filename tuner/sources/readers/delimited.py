@@ -18,6 +18,7 @@ import pyarrow.csv
 from tuner.errors import DataError
 from tuner.process import allow_long_cells
 from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
+from tuner.sources.readers.settings import Decimal
 
 BLOCK = 1 << 20  # bytes that are parsed at once
 LOOK = 1 << 14  # the same for a first look
@@ -33,10 +34,11 @@ allow_long_cells()  # for every reader of the sources
 
 class Dialect(NamedTuple):
     """How cells are told apart. `quoted`: a cell may be enclosed in quote marks, and then hold separators and line
-    breaks; otherwise a quote mark is a character like any other, as in running text."""
+    breaks; otherwise a quote mark is a character like any other, as in running text. `decimal`: the sign in numbers."""
 
     separator: str
     quoted: bool = True
+    decimal: Decimal = "."
 
 
 class UnevenRows(DataError):

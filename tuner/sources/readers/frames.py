@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,16 +17,19 @@ from tuner.sources.readers.delimited import Dialect, check_quotes, with_growing_
 from tuner.sources.readers.files import check_file, reading
 from tuner.sources.readers.header import check_header, column_names
 from tuner.sources.readers.numbers import NumberColumns, typed
+from tuner.sources.readers.settings import DelimitedSettings
 
 TYPED = (*columnar.FORMATS, *excel.SUFFIXES)  # files that say what their columns are
 TABLES = (".csv", ".tsv", *TYPED)
-Separator = Literal[",", ";", "\t", "|"]
+DEFAULTS = {name: field.default for name, field in DelimitedSettings.model_fields.items()}
+DELIMITED = tuple(DEFAULTS)
+PLAIN = DelimitedSettings()
 Narrow = Callable[[str], bool]
 
 
 def read_frame(
     path: Path,
-    separator: str | None = None,
+    settings: DelimitedSettings = PLAIN,
     sheet: int | str | None = None,
     narrow: Narrow | None = None,
     rows: int | None = None,
@@ -40,8 +43,8 @@ def read_frame(
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if sheet is not None and suffix not in excel.SUFFIXES:
         raise DataError(f"{path.name} is not an Excel file, so it has no sheets", "leave sheet out", "sheet")
-    if separator is not None and suffix in TYPED:
-        raise DataError(f"{path.name} is not a CSV file, so it has no separator", "leave separator out", "separator")
+    if suffix in TYPED and (key := next((key for key in DELIMITED if getattr(settings, key) != DEFAULTS[key]), None)):
+        raise DataError(f"{path.name} is not a CSV file, so it has no {key}", f"leave {key} out", key)
     try:
         if suffix in columnar.FORMATS:
             frame = columnar.read(path, suffix, narrow, rows)
@@ -50,7 +53,8 @@ def read_frame(
             cells = excel.read(path, sheet)
             frame = pd.DataFrame({name: _settled(cells[name]) for name in column_names(cells.columns, path.name)})
         else:
-            frame = _csv(path, separator or ("\t" if suffix == ".tsv" else ","), narrow)
+            separator = settings.separator or ("\t" if suffix == ".tsv" else ",")
+            frame = _csv(path, Dialect(separator, decimal=settings.decimal), narrow)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}", key="path") from error
     if len(frame) == 0:
@@ -84,16 +88,17 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
         raise DataError(text, "drop those rows, or fill them in", key)
 
 
-def _csv(path: Path, separator: str, narrow: Narrow | None) -> pd.DataFrame:
+def _csv(path: Path, dialect: Dialect, narrow: Narrow | None) -> pd.DataFrame:
     with reading(path) as file:
-        return with_growing_blocks(lambda block: _columns(file, Dialect(separator), path.name, narrow, block))
+        return with_growing_blocks(lambda block: _columns(file, dialect, path.name, narrow, block))
 
 
 def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int) -> pd.DataFrame:
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
     names = column_names(delimited.first_row(file, dialect, where)[1], where)
     check_header(names, dialect.separator, where)
-    numbers = NumberColumns(index for index, name in enumerate(names) if narrow is not None and narrow(name))
+    wanted = (index for index, name in enumerate(names) if narrow is not None and narrow(name))
+    numbers = NumberColumns(wanted, dialect.decimal)
     parts: dict[int, list[pa.Array]] = {index: [] for index in range(len(names)) if index not in numbers.blocks}
     for number, batch in enumerate(delimited.batches(file, dialect, where, block=block)):
         rows = batch if number else batch.slice(1)
@@ -108,7 +113,7 @@ def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow 
     texts = {index: pa.chunked_array(several) for index, several in parts.items()}
     check_quotes(texts.values(), file, dialect, where, "path")
     for index in list(texts):
-        found[index] = typed(pd.Series(pd.array(texts.pop(index), dtype="str")))
+        found[index] = typed(pd.Series(pd.array(texts.pop(index), dtype="str")), dialect.decimal)
     return pd.DataFrame({name: found[index] for index, name in enumerate(names)}, copy=False)
 
 

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from tuner.errors import DataError
 from tuner.sources.readers.columnar import narrowed
+from tuner.sources.readers.settings import Decimal
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
 EXACT = 2**53  # integers from here on are rounded in float64
+DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"  # with a point between thousands
 CELLS = 1_000_000  # as float64 until they are narrowed
 
 
@@ -29,7 +31,8 @@ class NumberColumns:
             float64 would round: it has to be read as a whole.
     """
 
-    def __init__(self, places: Iterable[int]) -> None:
+    def __init__(self, places: Iterable[int], decimal: Decimal = ".") -> None:
+        self._decimal = decimal
         self.blocks: dict[int, list[NDArray[Any]]] = {index: [] for index in places}
         self._wide: dict[int, list[NDArray[np.float64]]] = {index: [] for index in self.blocks}  # not yet narrowed
         self._cells = 0
@@ -37,7 +40,9 @@ class NumberColumns:
     def add(self, batch: pa.RecordBatch) -> None:
         """Read the next rows."""
         places = list(self.blocks)
-        for index, values in zip(places, numbers([batch.column(index) for index in places]), strict=True):
+        for index, values in zip(
+            places, numbers([batch.column(index) for index in places], self._decimal), strict=True
+        ):
             if values is None or values.dtype != np.float64:
                 del self.blocks[index], self._wide[index]
             else:
@@ -60,16 +65,16 @@ class NumberColumns:
         return {index: values for index, values in whole.items() if not np.isnan(values).all()}
 
 
-def numbers(columns: Sequence[pa.Array]) -> list[NDArray[Any] | None]:
+def numbers(columns: Sequence[pa.Array], decimal: Decimal = ".") -> list[NDArray[Any] | None]:
     """Each column of texts as float64 (n,), NaN where it is plainly missing, or as 64-bit integers where float64 would
     round them; None where a cell is not a number. All columns at once, or else by halves."""
     if not columns:
         return []
     try:
-        found = _floats(pa.concat_arrays(columns)).to_numpy(zero_copy_only=False)
+        found = _floats(pa.concat_arrays(columns), decimal).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         half = len(columns) // 2
-        return [*numbers(columns[:half]), *numbers(columns[half:])] if half else [None]
+        return [*numbers(columns[:half], decimal), *numbers(columns[half:], decimal)] if half else [None]
     return [_exact(cells, values) for cells, values in zip(columns, found.reshape(len(columns), -1), strict=True)]
 
 
@@ -82,10 +87,14 @@ def _exact(cells: pa.Array, values: NDArray[np.float64]) -> NDArray[Any]:
     return values
 
 
-def _floats(cells: Any) -> Any:
+def _floats(cells: Any, decimal: Decimal) -> Any:
     """Texts as float64, null where plainly missing. Raises `ArrowInvalid` where one is not a number."""
     cells = pc.utf8_trim_whitespace(cells)
     absent = pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING)))
+    if decimal == ",":
+        if not pc.all(pc.or_kleene(absent, pc.match_substring_regex(cells, DECIMAL_COMMA))).as_py():
+            raise pa.ArrowInvalid("not a number with a decimal comma")
+        cells = pc.replace_substring(pc.replace_substring(cells, ".", ""), ",", ".")
     found = pc.cast(pc.if_else(absent, None, cells), pa.float64())
     if pc.any(pc.is_nan(found)).as_py():  # such as nan(1), which pandas takes for a text
         raise pa.ArrowInvalid("not a number")
@@ -107,14 +116,15 @@ def numbers_of(column: pd.Series, where: str, key: str | None, hint: str) -> NDA
     raise DataError(text, hint, key)
 
 
-def typed(column: pd.Series) -> pd.Series:
+def typed(column: pd.Series, decimal: Decimal = ".") -> pd.Series:
     """Text as numbers where every value is one (or plainly missing); else as it stands, empty as missing."""
     text = column.str.strip()
     absent = text.str.lower().isin(MISSING)
     if not absent.all():
         with suppress(pa.ArrowInvalid):
-            _floats(pa.array(text, type=pa.string()))
-            numbers = pd.to_numeric(text.where(~absent))
+            _floats(pa.array(text, type=pa.string()), decimal)
+            plain = text if decimal == "." else text.str.replace(".", "").str.replace(",", ".")
+            numbers = pd.to_numeric(plain.where(~absent))
             return numbers.astype(float) if numbers.dtype == object else numbers  # integers beyond 64 bits
     return text.where(text != "", None).astype(object)
 
