@@ -16,6 +16,7 @@ from tuner.cli.console import error_text
 from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import table
+from tuner.sources.loading.guess import guess
 from tuner.sources.readers import delimited, frames
 from tuner.sources.readers.in_memory import plain_frame
 
@@ -403,3 +404,28 @@ def test_a_line_end_at_the_end_of_a_block_stays_whole(before):
 
 def test_one_line_without_a_line_end_is_a_row():
     assert cells_of(b"a,b") == [("a", "b")]
+
+
+@pytest.mark.parametrize("names", ["x,y,,", "x,,y,"])
+def test_columns_without_name_and_value_fall_away(tmp_path, names):
+    places = [place for place, name in enumerate(names.split(",")) if name]
+    rows = [["", "", "", ""] for _ in range(12)]
+    for number, row in enumerate(rows):
+        row[places[0]], row[places[1]] = str(number), "ab"[number % 2]
+    (tmp_path / "t.csv").write_text("\n".join([names, *map(",".join, rows)]) + "\n")
+    found = table.load(table.Settings(path="t.csv", target="y"), tmp_path)
+    assert found.inputs.names == ("x",) and len(found) == 12
+    assert found.notes[0].startswith("columns without a name and any value are left out: Unnamed: ")
+    assert guess(tmp_path / "t.csv", "y")[0] == {"name": "table", "path": str(tmp_path / "t.csv"), "target": "y"}
+
+
+def test_rows_without_any_value_fall_away(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y,z\n1,a,3\n,,\n2,b,4\n,,\n , ,\n")
+    found = table.load(table.Settings(path="t.csv", target="y", scale="none"), tmp_path)
+    assert found.features.tolist() == [[1, 3], [2, 4]]
+    assert found.notes == ("3 rows without any value are left out",)
+
+
+def test_a_column_without_a_name_that_holds_something_stays(tmp_path):
+    found = load(tmp_path, "x,label,\n1,a,3\n2,b,4\n")
+    assert found.inputs.names == ("x", "Unnamed: 2")

@@ -59,7 +59,22 @@ def load(settings: Settings, folder: Path) -> Dataset:
     path = located(folder, settings.path)
     taken = _taken(settings, settings.target)
     frame = read_frame(path, settings, settings.sheet, lambda name: name not in taken)
-    return of_frame(frame, settings, settings.target, path.name, settings.decimal)
+    return of_frame(_without_blank_rows(frame), settings, settings.target, path.name, settings.decimal)
+
+
+def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without the rows that have no value at all, as at the end of some exports; its notes say so."""
+    rows = np.flatnonzero(frame.iloc[:, 0].isna())
+    blank = rows[frame.iloc[rows].isna().all(axis=1).to_numpy()]
+    if not len(blank) or len(blank) == len(frame):
+        return frame
+    left: pd.DataFrame = frame.drop(index=blank.tolist()).reset_index(drop=True)
+    count = "a row" if len(blank) == 1 else f"{len(blank)} rows"
+    left.attrs["notes"] = (
+        *frame.attrs.get("notes", ()),
+        f"{count} without any value {'is' if len(blank) == 1 else 'are'} left out",
+    )
+    return left
 
 
 def sniff(head: Head) -> Sniffed | None:
@@ -81,7 +96,8 @@ def of_frame(
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
     index = [] if settings.features else _index(frame, taken)
-    notes = ["the first column has no name and numbers the rows: it is left out" for _ in index]
+    notes = list(frame.attrs.get("notes", ()))
+    notes += ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
     frame, written = as_written(frame, [*columns, *wanted], name, decimal)
     read = read_roles(frame, settings.roles, name, settings.weights_for)

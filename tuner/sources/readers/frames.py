@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from io import BufferedIOBase
 from pathlib import Path
@@ -24,6 +25,7 @@ TABLES = (".csv", ".tsv", *TYPED)
 DEFAULTS = {name: field.default for name, field in DelimitedSettings.model_fields.items()}
 DELIMITED = tuple(DEFAULTS)
 PLAIN = DelimitedSettings()
+UNNAMED = re.compile(r"Unnamed: \d+")  # what `column_names` calls a column without a name
 Narrow = Callable[[str], bool]
 
 
@@ -37,7 +39,7 @@ def read_frame(
     """The columns of a CSV, TSV, Parquet, Feather or Excel file: numbers where every value is one (or missing), else
     text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way,
     unless that would round them too coarsely. Of Parquet and Feather files the first `rows` can be asked for,
-    which takes no more memory than they.
+    which takes no more memory than they. Columns without name and value are left out, which `attrs["notes"]` says.
 
     Raises `DataError`."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
@@ -59,7 +61,17 @@ def read_frame(
         raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}", key="path") from error
     if len(frame) == 0:
         raise DataError(f"{path.name} has a header but no rows")
-    return frame
+    return _without_blank(frame)
+
+
+def _without_blank(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without its columns that have neither a name nor a value, which `attrs` says in `notes`."""
+    blank = [name for name in frame.columns if UNNAMED.fullmatch(str(name)) and frame[name].isna().all()]
+    if not blank or len(blank) == len(frame.columns):
+        return frame
+    left = frame.drop(columns=blank)
+    left.attrs["notes"] = (f"columns without a name and any value are left out: {', '.join(blank)}",)
+    return left
 
 
 def listed(names: str | Sequence[str] | None) -> list[str]:

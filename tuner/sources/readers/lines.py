@@ -36,6 +36,8 @@ def text_frame(
         frame = read_frame(path, rows=first)[:first]
         return pd.DataFrame({name: ["" if pd.isna(v) else str(v) for v in frame[name]] for name in frame.columns})
     rows = _rows(path, separator or _separator(path), first)
+    blank = [name for name in rows.columns if not rows[name].iloc[0].strip() and (rows[name].str.strip() == "").all()]
+    rows = rows.drop(columns=blank[: len(rows.columns) - 1])
     head = [cell.strip() for cell in rows.iloc[0]]
     known = sum(cell.lower() in headers for cell in head)
     named = any(not name.isdigit() for name in wanted) if wanted else known >= min(2, len(head))
