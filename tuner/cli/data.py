@@ -47,7 +47,7 @@ def command(
     levels = BARS if to.encoding.startswith("utf") else PLAIN
     parts += ["", _table("Target", found.targets, levels)]
     parts += [_table("Features", found.features, levels)] if found.features else []
-    parts += [f"look at this: {warning}" for warning in found.warnings]
+    parts += [f"note: {warning}" for warning in found.warnings]
     try:
         check(dataset)
     except DataError as error:
