@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from tuner.errors import did_you_mean
+from tuner.errors import closest
 
 
 class Settings(BaseModel):
@@ -169,7 +169,8 @@ def hint_for(cls: type[Settings], name: str, value: Any) -> str | None:
     with suppress(ValueError):
         if complaint(cls, name, json.loads(value)) is None:
             return f"write {value} without quotes"
-    return did_you_mean(value, words) if words else None
+    near = closest(value, words)  # all of them are in the complaint
+    return f"did you mean '{near}'?" if near else None
 
 
 _TYPES = {
