@@ -66,37 +66,45 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
     """The numbers (N,), NaN where they are missing, and how they are written; None if these are words, or numbers that
     any program reads."""
     known = column.astype(object).where(column.notna(), None)
+    first = next((cell for text in known if text is not None and (cell := _plain(text, decimal))), "")
+    if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR)):
+        return None  # most columns of words end here, without a look at all their rows
     if not all(value is None or isinstance(value, str) for value in known):
         return None
     found, codes = levels(texts(known))
-    plain = {text: cell for text in found if (cell := text.strip(SPACES + "\t")).lower() not in MISSING}
-    if decimal == ",":
-        plain = {text: cell.translate(SWAPPED) for text, cell in plain.items()}
+    plain = {text: cell for text in found if (cell := _plain(text, decimal))}
 
     def shown(text: str) -> str:
         return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
 
-    if text := _refused(plain, shown, decimal):
-        raise DataError(f"{where} {text[0]}", text[1])
-    cells: dict[str, Cell] = {}
-    for text_, cell in plain.items():
-        if (read := _cell(cell)) is None:
-            return None
-        cells[text_] = read
+    cells = {text: read for text, cell in plain.items() if (read := _cell(cell)) is not None}
+    if refused := _refused(plain, cells, shown, decimal):
+        raise DataError(f"{where} {refused[0]}", refused[1])
+    if len(cells) < len(plain):
+        return None
     if not any(cell.unit or cell.brackets or set(cell.digits) & set(GROUPS) for cell in cells.values()):
         return None
-    units = {cell.unit: text_ for text_, cell in cells.items()}
+    units = {cell.unit: text for text, cell in cells.items()}
     attached = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values()) and len(cells) < FEW
     if len(units) > MOST_UNITS or (len(units) > 1 and attached):
         return None
     if len(units) > 1:
         first, second = list(units.values())[:2]
         raise DataError(f"{where} has different units: {shown(first)}, {shown(second)}", "convert them to one unit")
-    values = np.array([_value(cells[text_]) if text_ in cells else np.nan for text_ in found] + [np.nan])
+    values = np.array([_value(cells[text]) if text in cells else np.nan for text in found] + [np.nan])
     return values[codes], ", ".join(_words(list(cells.values()), decimal))
 
 
-def _refused(plain: Mapping[str, str], shown: Callable[[str], str], decimal: Decimal) -> tuple[str, str] | None:
+def _plain(text: object, decimal: Decimal) -> str:
+    """The cell with a decimal point and without spaces around it; "" if it is missing."""
+    cell = str(text).strip(SPACES + "\t")
+    return "" if cell.lower() in MISSING else cell if decimal == "." else cell.translate(SWAPPED)
+
+
+# parameters: the cells as texts and as they are read, and what is told of them
+def _refused(
+    plain: Mapping[str, str], cells: Mapping[str, Cell], shown: Callable[[str], str], decimal: Decimal
+) -> tuple[str, str] | None:
     """Why a column of numbers cannot be read, and a hint: the other decimal sign, two numbers in a cell (120/80), or a
     sign between thousands that is not always the same, or that may be a decimal comma. `plain` has the cells with a
     decimal point, by their text."""
@@ -111,7 +119,6 @@ def _refused(plain: Mapping[str, str], shown: Callable[[str], str], decimal: Dec
                 return f"holds a decimal {sign}: {shown(text)}", f"decimal: '{other}', or write {right}"
     if amounts and all(map(PAIR.fullmatch, plain.values())):
         return f"holds two numbers in a cell: {shown(next(iter(plain)))}", "write them in two columns, or drop it"
-    cells = {text: read for text, cell in plain.items() if (read := _cell(cell)) is not None}
     if len(cells) < len(plain):
         return None
     signs = {sign: text for text, cell in cells.items() for sign in cell.digits if sign in GROUPS}
