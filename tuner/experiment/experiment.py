@@ -89,11 +89,7 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """The settings that must not change between runs of one study, as JSON values: the file's content without name,
         totals and limits; the defaults of settings that are left out; and the version of their meaning."""
-        tree = self.document.root.plain()
-        search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
-        kept = {k: v for k, v in tree.items() if k not in ("name", "limits", "search")}
-        written = flatten({**kept, "search": search})
-        whole = {**self._defaults(), **written, "meaning of the settings": MEANING}
+        whole = {**self._settled(), **self._written(), "meaning of the settings": MEANING}
         found: dict[str, Any] = json.loads(json.dumps(whole))
         if self.search.sampler == "grid":  # cells in order of value, the default's first
             default = self.space.default(on_grid=True)
@@ -102,7 +98,18 @@ class Experiment:
         order = [[p.path, *p.domain.options] if isinstance(p.domain, Choice) else p.path for p in self.space.parameters]
         return {**found, "order of the searched settings": order}
 
-    def _defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
+        """Every setting that the file leaves out, with its default."""
+        written = self._written()
+        return {path: value for path, value in self._settled().items() if path not in written}
+
+    def _written(self) -> dict[str, Any]:
+        """The content of the file without name, totals and limits."""
+        tree = self.document.root.plain()
+        search = {k: v for k, v in (tree.get("search") or {}).items() if k != "trials"}
+        return flatten({**{k: v for k, v in tree.items() if k not in ("name", "limits")}, "search": search})
+
+    def _settled(self) -> dict[str, Any]:
         """Every setting that is not searched, whether the file gives it or not."""
         sections = {"dataset": self.dataset, "resampling": self.resampling, "search": self.search}
         settled = {name: section.model_dump(mode="json") for name, section in sections.items()}

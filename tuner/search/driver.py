@@ -136,7 +136,7 @@ def _stored(prepared: Prepared, options: SearchOptions, name: str) -> tuple[Stor
             text = f"the study '{name}' has {found.trials} trials by now, and {options.agreed} were to be deleted"
             raise UsageError(text, "run it again, and confirm again")
         return None, now
-    if changed := changes(found.header, now):
+    if changed := changes(found.header, now, prepared.experiment):
         raise UsageError(
             f"the study '{name}' in {options.study} was started with other settings, data or code: "
             + "; ".join(changed[:8]),

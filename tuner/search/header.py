@@ -102,10 +102,14 @@ def _units(prepared: Prepared, chain: ChainPlan) -> np.ndarray:
     return (groups[rows] if kind == "groups" and groups is not None else rows).astype(np.int32)
 
 
-def changes(stored: StudyHeader, now: StudyHeader) -> list[str]:
-    """The differences, in words, between a study and the experiment that is to continue it."""
+def changes(stored: StudyHeader, now: StudyHeader, experiment: Experiment) -> list[str]:
+    """The differences, in words, between a study and the experiment `now` that is to continue it.
+
+    A setting that the study does not know, as it was added later, and that the file does not name, is no difference:
+    the default of a new setting is what was done before."""
     old, new = stored.identity, now.identity
-    keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    added = {key for key in experiment.defaults() if key not in old}
+    keys = sorted(key for key in {*old, *new} - added if old.get(key) != new.get(key))
     found = [f"{key}: {_short(old.get(key))} → {_short(new.get(key))}" for key in keys]
     if not found and stored.dataset.fingerprint != now.dataset.fingerprint:
         found = ["the data itself: its content is not what the study was started with"]
@@ -126,7 +130,7 @@ def as_stored(study: StoredStudy, *, trusted: bool = False) -> Prepared:
     except ExperimentError as error:
         message = line(f"error: the experiment of '{study.name}' cannot be read any more:")
         raise ExperimentError(f"{message}\n{error.message}") from error
-    if changed := changes(study.header, header(prepared, study.name)):
+    if changed := changes(study.header, header(prepared, study.name), prepared.experiment):
         text = f"trials of '{study.name}' cannot be trained again, as these have changed: {'; '.join(changed)}"
         raise UsageError(text, "restore them as they were")
     return prepared
