@@ -279,11 +279,11 @@ table = classes(60, (8,))
 lanes = lanes_of(table, [24] * 6)
 train(case(8), lanes, table, go_on)  # loads what every training needs
 try:
-    build_stacks(case(1500), lanes, table, MemoryBudget(1.0, limit=1.0))
+    build_stacks(case(2000), lanes, table, MemoryBudget(1.0, limit=1.0))
 except DoesNotFit as error:
     needed = error.needed
 before = peak()
-train(case(1500), lanes, table, go_on)
+train(case(2000), lanes, table, go_on)
 print(json.dumps({"grown": peak() - before, "needed": needed}))
 """
 

@@ -17,7 +17,7 @@ TASKS = ("classification",)
 class Settings(BaseSettings):
     name: Literal["rude"] = "rude"
     manner: Literal["polite", "prints", "raises", "exits", "segfaults", "no memory", "nan"] = Field(
-        "polite", description=""
+        "polite", description="how it misbehaves"
     )
 
 
