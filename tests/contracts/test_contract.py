@@ -57,7 +57,7 @@ WRONG = [
 
 
 def written(folder, monkeypatch, package, text):
-    """The member of a package of its own that holds this file."""
+    """Write the file into a new package, and load it as a model or source."""
     scratch = package.replace(".", "_")
     (folder / scratch).mkdir()
     (folder / scratch / "__init__.py").touch()

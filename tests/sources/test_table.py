@@ -393,7 +393,7 @@ def cells_of(content, **how):
 def test_a_row_longer_than_the_first_look_is_read_anew_from_the_start():
     rows = [tuple(f"column{n:05}" for n in range(1500)), ("1",) * 1500]
     content = "\n".join(map(",".join, rows)).encode()
-    assert all(cells_of(content, rows=9) == rows for _ in range(30))  # Arrow reads ahead in a thread of its own
+    assert all(cells_of(content, rows=9) == rows for _ in range(30))  # Arrow reads in another thread
 
 
 @pytest.mark.parametrize("before", range(-3, 4))

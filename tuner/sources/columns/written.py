@@ -101,7 +101,7 @@ def _plain(text: object, decimal: Decimal) -> str:
     return "" if cell.lower() in MISSING else cell if decimal == "." else cell.translate(SWAPPED)
 
 
-# parameters: the cells as texts and as they are read, and what is told of them
+# parameters: the cells before and after parsing, and how a message names a cell
 def _refused(
     plain: Mapping[str, str], cells: Mapping[str, Cell], shown: Callable[[str], str], decimal: Decimal
 ) -> tuple[str, str] | None:

@@ -50,8 +50,10 @@ class LongRow(Exception):
 
 
 class _Watched(io.RawIOBase):
-    """A file for Arrow, which reads ahead in a thread of its own: it can be stopped. NUL bytes are refused, the two
-    characters of a line end stay together, the last line ends, and the last character is remembered."""
+    """A file for Arrow, whose background thread can be stopped from reading on.
+
+    It refuses NUL bytes, keeps CR LF in one block, adds a missing line end at the end of the file, and remembers the
+    last character."""
 
     def __init__(self, file: BufferedIOBase) -> None:
         self.file, self.last, self._held, self._over = file, b"", b"", False
