@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner import errors, registry
+from tuner.cli.console import error_text
 from tuner.seeds import seed_of
 
 EXIT_CODES = {
@@ -22,6 +23,17 @@ PURPOSES = st.lists(st.integers(-(2**63), 2**63) | st.text(max_size=5), max_size
 def test_each_error_has_its_exit_code():
     kinds = {k: v for k, v in vars(errors).items() if isinstance(v, type) and issubclass(v, errors.TunerError)}
     assert {name: kind.exit_code for name, kind in kinds.items()} == EXIT_CODES
+
+
+def test_errors_of_several_checks_are_raised_and_printed_together():
+    found = errors.DataErrors()
+    for text in ("first", "second"):
+        with found.collect():
+            raise errors.DataError(text, f"cure of the {text}")
+    with found.collect(), pytest.raises(errors.DataError) as several:
+        found.raise_all()
+    assert error_text(several.value) == ("error: first\n  = cure of the first\nerror: second\n  = cure of the second")
+    errors.DataErrors().raise_all()
 
 
 @pytest.mark.parametrize(

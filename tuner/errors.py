@@ -6,6 +6,7 @@ import difflib
 import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -26,20 +27,61 @@ class UsageError(TunerError):
     exit_code = 2
 
 
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake (or warning) at one place of an experiment file; lines and columns count from 0."""
+
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+    width: int = field(default=1, compare=False)
+    warning: bool = field(default=False, compare=False)
+
+
 class ExperimentError(TunerError):
-    """The experiment file has mistakes; `message` holds them all, each already placed with line and caret."""
+    """The experiment file has mistakes; `message` shows them all, each at its line with a caret. `problems` are those
+    that have a place in the file."""
 
     exit_code = 2
 
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
 
 class DataError(TunerError):
-    """The data cannot be read, or does not fit the experiment; `key` is the setting at fault."""
+    """The data cannot be read, or does not fit the experiment; `key` is the setting at fault, and `others` are the
+    errors that were found with this one."""
 
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None, key: str | None = None) -> None:
         super().__init__(message, hint)
         self.key = key
+        self.others: tuple[DataError, ...] = ()
+
+
+class DataErrors:
+    """Collects the `DataError`s of several checks, to raise them together."""
+
+    def __init__(self) -> None:
+        self._found: list[DataError] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep a `DataError` that is raised inside."""
+        try:
+            yield
+        except DataError as error:
+            self._found += (error, *error.others)
+
+    def raise_all(self) -> None:
+        """Raise the first error that was kept, with the others; do nothing if there is none."""
+        if self._found:
+            first, *others = self._found
+            first.others = tuple(others)
+            raise first
 
 
 @contextmanager
@@ -133,6 +175,16 @@ def _has_working_directory() -> bool:
     with suppress(OSError):
         return bool(Path.cwd())
     return False
+
+
+def first_line(error: BaseException) -> str:
+    """The type of an exception and the first line of its text, at most 300 letters, even if its `str` fails."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(it has no text)"
+    kind = type(error).__name__.partition("\n")[0]
+    return f"{kind}: {text.partition(chr(10))[0]}"[:300]
 
 
 OTHER_NAMES = {  # names in papers and other libraries

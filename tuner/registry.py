@@ -9,6 +9,8 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
+from tuner.errors import LimitReached, UsageError, first_line, lacking
+
 
 def names(package: str) -> tuple[str, ...]:
     """The members of a package: its public modules, sorted. Sub-packages hold shared parts and are not members."""
@@ -19,8 +21,14 @@ def names(package: str) -> tuple[str, ...]:
 
 
 def load(package: str, name: str) -> ModuleType:
-    """Import one member."""
-    return importlib.import_module(f"{package}.{name}")
+    """Import one member. Raises `UsageError` if its file fails, and `LimitReached` if this machine cannot import it."""
+    try:
+        return importlib.import_module(f"{package}.{name}")
+    except Exception as error:
+        if lack := lacking(error):
+            raise LimitReached(f"{package}.{name} cannot be imported: {lack}") from error
+        text = f"{package}.{name} cannot be imported: {first_line(error)}"
+        raise UsageError(text, "fix that file; --debug shows the traceback") from error
 
 
 def summary(package: str, name: str) -> str:

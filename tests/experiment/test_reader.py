@@ -229,7 +229,7 @@ def test_bounds_that_are_not_included_say_so():
 
 
 def test_a_complaint_says_every_way_out():
-    assert complaint(Toy, "batch", "ful") == "must be one of 'full' or a whole number"
+    assert complaint(Toy, "batch", "ful") == "must be 'full' or a whole number"
     assert complaint(Toy, "sizes", [1, 2]) is None
     assert complaint(Resampling, "outer", 1) == "must be at least 2"
     assert complaint(Limits, "time", "0s") == "must be a duration above 0"

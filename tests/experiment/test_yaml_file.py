@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tuner.cli.console import error_text
-from tuner.errors import ExperimentError
-from tuner.experiment.yaml_file import Node, Problem, at, read, render
+from tuner.errors import ExperimentError, Problem
+from tuner.experiment.yaml_file import Node, at, read, render
 
 FEW = settings(deadline=None, max_examples=50)
 LETTERS = st.text(st.characters(max_codepoint=0x24F, exclude_categories=["Cc"]), max_size=8)

@@ -162,6 +162,78 @@ def test_all_are_told_at_once(tmp_path):
     assert err.count("is used only with") == 3
 
 
+WRONG_EVERYWHERE = """\
+dataset: {name: table, path: data.csv, target: labl, groups: pateint, drop: [x, z]}
+model: {name: rnn, cell: gru, hidden_size: many, forget_bias: 1.0}
+training: {epochs: {low: 5}, optimizer: {name: sgd, nesterov: true}}
+metric: acuracy
+resampling: {outer: one}
+search: {sampler: bayes}
+limits: {time: soon}
+"""
+
+
+def mistakes(folder, text):
+    """The line and the message of every error, for a table of 20 rows."""
+    path = folder / "space.yaml"
+    path.write_text(text)
+    rows = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(20))
+    (folder / "data.csv").write_text(f"x,patient,label\n{rows}")
+    code, _, err = inside("check", path)
+    assert code == 2
+    found = [line.split(":", 2) for line in err.splitlines() if ": error: " in line]
+    return [(int(row), rest.split(": error: ")[1]) for _, row, rest in found]
+
+
+def test_one_mistake_hides_no_other(tmp_path):
+    """Neither wrong types nor wrong sections hide the columns that are missing, or the settings that are not used."""
+    assert mistakes(tmp_path, WRONG_EVERYWHERE) == [
+        (1, "data.csv has no column 'labl'"),
+        (1, "data.csv has no column 'pateint'"),
+        (1, "data.csv has no column 'z'"),
+        (2, "model.hidden_size must be a whole number, not 'many'"),
+        (2, "forget_bias is used only with cell lstm, and here cell is gru"),
+        (3, "training.epochs needs high"),
+        (3, "nesterov is used only with momentum above 0, and here momentum is 0.0"),
+        (4, "unknown metric 'acuracy'"),
+        (5, "resampling.outer must be 'none', a whole number or a mapping of settings, not 'one'"),
+        (6, "search.sampler must be one of 'grid', 'random', 'tpe' or 'gp', not 'bayes'"),
+        (7, "limits.time must be a duration such as 7h, 90m, 1h30m or 45s, not 'soon'"),
+    ]
+
+
+def test_mistakes_of_the_data_hide_none_of_the_metric_or_the_split(tmp_path):
+    """The columns are right, and everything else about them is wrong."""
+    text = """\
+dataset: {name: table, path: data.csv, target: label}
+model: {choose: {cnn: {}, mlp: {}, rnn: {}}}
+metric: rmse
+resampling: {outer: 2, kind: groups}
+search: {threshold: tuned, trials: none}
+"""
+    assert mistakes(tmp_path, text) == [
+        (2, "model 'cnn' reads rows of layout sequence or tokens or image; data.csv has flat rows of 2"),
+        (2, "model 'rnn' reads rows of layout sequence or tokens; data.csv has flat rows of 2"),
+        (3, "rmse is a metric of regression, and data.csv is a classification task"),
+        (4, "resampling.kind: groups needs groups, and the data has none"),
+        (5, "search.trials must be a whole number, not 'none'"),
+    ]
+
+
+def test_values_of_two_roles_are_told_together(tmp_path):
+    """A time that is no time, a weight below 0, and a target with a gap."""
+    path = write_space(tmp_path, dataset={"name": "table", "path": "own.csv", "target": "y", "time": "t",
+                                          "weights": "w"})  # fmt: skip
+    (tmp_path / "own.csv").write_text("x,t,w,y\n1,soon,1,a\n2,later,-1,\n3,soon,1,b\n")
+    code, _, err = inside("check", path)
+    assert code == 2
+    assert [line.split(": error: ")[1] for line in err.splitlines() if ": error: " in line] == [
+        "own.csv: 'y' of data row 2 is missing (1 of 3 rows)",
+        "own.csv: column 't' holds neither numbers nor dates such as 2024-03-25: 'soon' in data row 1",
+        "own.csv: 'w' of data row 2 is '-1'",
+    ]
+
+
 def test_a_ranking_needs_users(tmp_path):
     code, _, err = inside("check", write_space(tmp_path, dataset={"name": "diabetes"}, metric="ndcg@10"))
     assert code == 2

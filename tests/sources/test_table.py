@@ -158,7 +158,7 @@ REFUSED = {
     "open quote to the end": ('x,label\n1,"q\n2,b\n', ["line 2: the quote mark of field 2 is not closed: 'q'"]),
     "open quote in the last row": ('x,label\n1,"q\n', ["t.csv, line 2: the quote mark of field 2 is not closed: 'q'"]),
     "empty column": ("x,k,label\n1,,a\n2,,b\n", ["column 'k' is empty", "leave it out with drop"]),
-    "missing target": ("x,label\n1,a\n2,\n3,\n", ["'label' of data row 2 is missing (2 rows)"]),
+    "missing target": ("x,label\n1,a\n2,\n3,\n", ["'label' of data row 2 is missing (2 of 3 rows)"]),
     "near miss": ("x,labels\n1,a\n", ["t.csv has no column 'label'", "did you mean 'labels'?"]),
     "no feature": ("label,b\nx,1\n", ["no column is left as a feature"]),
     "binary": (bytes(range(256)) * 4, ["t.csv"]),

@@ -266,7 +266,7 @@ WEIGHTS = {
     "-1": "t.csv: 'w' of data row 2 is '-1'\n  = a weight is a number from 0 up",
     "much": "t.csv: 'w' of data row 2 is 'much'\n  = a weight is a number from 0 up",
     "inf": "t.csv: 'w' of data row 2 is 'inf'\n  = a weight is a number from 0 up",
-    "": "t.csv: 'w' of data row 2 is missing (1 rows)\n  = drop those rows, or fill them in",
+    "": "t.csv: 'w' of data row 2 is missing (1 of 3 rows)\n  = drop those rows, or fill them in",
     "0": "t.csv: 'w' is 0 in every row\n  = some row must count",
 }
 

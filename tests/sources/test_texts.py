@@ -260,7 +260,8 @@ REFUSED = {
     "no file": (texts, {"t.txt": LINES}, {"path": "u.txt"}, "u.txt: no such file"),
     "an empty file": (texts, {"t.txt": ""}, {}, "t.txt is empty"),
     "an empty text": (texts, {"t.txt": LINES + " \ty\n"}, {}, "t.txt: the text of data row 7 is empty"),
-    "an empty label": (texts, {"t.txt": LINES + "a\t\n"}, {}, "t.txt: the target of data row 7 is missing (1 rows)"),
+    "an empty label": (texts, {"t.txt": LINES + "a\t\n"}, {},
+                       "t.txt: the target of data row 7 is missing (1 of 7 rows)"),
     "three columns": (texts, {"t.txt": "a\tb\tc\n" * 4}, {}, "which is the text and which the target?"),
     "an unknown column": (texts, {"t.txt": LINES}, {"text": "body"}, "t.txt has no column 'body'"),
     "a header of unknown names": (

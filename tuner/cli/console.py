@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tuner.errors import ExperimentError, StorageError, TunerError
+from tuner.errors import DataError, ExperimentError, StorageError, TunerError
 from tuner.escapes import line, visible
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def error_text(error: TunerError) -> str:
     already."""
     if isinstance(error, ExperimentError):
         return error.message
-    return line(f"error: {error.message}") + (f"\n  = {line(error.hint)}" if error.hint else "")
+    several = (error, *error.others) if isinstance(error, DataError) else (error,)
+    return "\n".join(
+        line(f"error: {each.message}") + (f"\n  = {line(each.hint)}" if each.hint else "") for each in several
+    )
 
 
 class Output:

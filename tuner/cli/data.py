@@ -84,11 +84,12 @@ def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
     from tuner.sources.loading.guess import guess
 
     own = {"name": what, **({"target": target} if target else {})}
-    settings, assumed = (own, None) if by_name else guess(Path(what), target)
-    text = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
     with UserCode(Path()) as code:
+        datasets = catalogue(code).datasets
+        settings, assumed = (own, None) if by_name else guess(Path(what), target)
+        text = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
         try:
-            requested = catalogue(code).datasets[settings["name"]](**settings)
+            requested = datasets[settings["name"]](**settings)
         except ValidationError as error:
             wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
             hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"

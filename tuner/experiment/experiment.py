@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from tuner.errors import ExperimentError, NoResultError, did_you_mean
+from tuner.errors import ExperimentError, NoResultError, Problem, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
 from tuner.experiment.settings import Alternatives, Settings
+from tuner.experiment.settled import SECTIONS, read_settled
 from tuner.experiment.space import Choice, Parameter, Range, Space
 from tuner.experiment.stated import with_stated
-from tuner.experiment.yaml_file import Document, Node, Problem, at, read
+from tuner.experiment.yaml_file import Document, Node, at, read
 
 MEANING = 1  # increase when the same settings train, split or score differently
 KEYS = ("name", "dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints")
@@ -47,7 +46,8 @@ class Experiment:
     resampling: Resampling
     search: Search
     limits: Limits
-    problems: tuple[Problem, ...] = ()  # warnings; from `attempt` also errors of model and training
+    problems: tuple[Problem, ...] = ()  # warnings; from `attempt` also errors
+    invalid: tuple[str, ...] = ()  # from `attempt`: what has mistakes, and so its default: metric, dataset, search, …
 
     @property
     def folder(self) -> Path:
@@ -74,16 +74,16 @@ class Experiment:
 
     def error(self, where: str, message: str, hint: str | None = None) -> ExperimentError:
         """An error at the entry `where` (a dotted path), for checks that need the data."""
-        return ExperimentError(self.document.render([self.problem(where, message, hint)]))
+        return self.document.error([self.problem(where, message, hint)])
 
     def problem(self, where: str, message: str, hint: str | None = None) -> Problem:
         """A problem at the entry `where`, to be reported with others."""
-        node = _node(self.document.root, where)
+        node = self.document.root.find(where)
         return at(node.key or node, message, hint)
 
     def warning(self, where: str, message: str, hint: str | None = None) -> str:
         """A warning at the entry `where`, formatted for the terminal."""
-        node = _node(self.document.root, where)
+        node = self.document.root.find(where)
         return self.document.render([at(node.key or node, message, hint, warning=True)])
 
     def identity(self) -> dict[str, Any]:
@@ -128,15 +128,15 @@ def load(path: Path, catalogue: Catalogue) -> Experiment:
     """Read and check the file; raise `ExperimentError` with every mistake at its place."""
     experiment = attempt(path, catalogue)
     if experiment.errors:
-        raise ExperimentError(experiment.document.render(experiment.errors))
+        raise experiment.document.error(experiment.errors)
     return experiment
 
 
 def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experiment:
     """Read and check the file, or its `text` as it once was.
 
-    Mistakes outside of the dataset, resampling, search and limits are kept as `errors`, because checks with the data
-    may find more. Raises `ExperimentError` for others."""
+    Its mistakes are kept as `errors`, because checks with the data may find more. Raises `ExperimentError` if it is not
+    a YAML mapping."""
     document = read(path, text)
     reader = Reader()
     root = document.root
@@ -149,13 +149,17 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     space = Space(_ordered(reader), tuple(reader.fixed), _constraints(reader, root))
     name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
     _known_names(reader, space)
-    settled = _settled(document, catalogue)
-    if isinstance(settled, list):
-        raise ExperimentError(document.render([p for p in (*reader.problems, *settled) if not p.warning]))
-    search = settled["search"]
-    space, wrong = with_stated(space, _stated(root), reader.names, on_grid=search.sampler == "grid")
-    experiment = Experiment(name=name, document=document, space=space, metric=metric, **settled)
-    problems = {*reader.problems, *wrong, *_search_problems(experiment)}
+    settled, found, invalid = read_settled(root, catalogue.datasets)
+    problems = {*reader.problems, *found}
+    if metric is None and "metric" in root.entries:
+        invalid += ("metric",)
+    on_grid = settled["search"].sampler == "grid"
+    if "search" not in invalid:
+        space, wrong = with_stated(space, _stated(root), reader.names, on_grid=on_grid)
+        problems |= {*wrong}
+    experiment = Experiment(name=name, document=document, space=space, metric=metric, invalid=invalid, **settled)
+    if "search" not in invalid:
+        problems |= {*_search_problems(experiment)}
     if not any(p for p in problems if not p.warning):
         problems |= {*_evaluable(experiment, reader)}
     return replace(experiment, problems=tuple(sorted(problems)))
@@ -169,40 +173,7 @@ def _stated(root: Node) -> dict[str, Node]:
 
 def _inner_keys(key: str) -> tuple[str, ...]:
     """The paths of the settings in sections that have the name of a key of the top level."""
-    sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
-    return tuple(f"{section}.{key}" for section, cls in sections.items() if key in cls.model_fields)
-
-
-def _settled(document: Document, catalogue: Catalogue) -> dict[str, Any] | list[Problem]:
-    """The sections without a search, each as its typed value; or the problems in them."""
-    root, reader = document.root, Reader()
-    reader.searchable = False
-    if "dataset" in root.entries:
-        reader.component(root.entries["dataset"], catalogue.datasets, Place.of("dataset"))
-    else:
-        reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(catalogue.datasets)}")
-    sections: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
-    for section, cls in sections.items():
-        reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, Place.of(section))
-    if reader.problems:
-        return reader.problems
-    values = Space((), tuple(reader.fixed)).tree({})
-    sections["dataset"] = catalogue.datasets[values["dataset"]["name"]]
-    found: dict[str, Any] = {}
-    for section, cls in sections.items():
-        try:
-            found[section] = cls.model_validate(values.get(section, {}), strict=False)
-        except ValidationError as error:
-            _whole(reader, root, section, error)
-    return reader.problems or found
-
-
-def _whole(reader: Reader, root: Node, section: str, error: ValidationError) -> None:
-    """Place an error that concerns a whole section (of pydantic's validators)."""
-    own = [e for e in error.errors() if e["type"] == "value_error"] or error.errors()
-    node = _node(root, ".".join((section, *map(str, own[0]["loc"][:1]))))
-    text = own[0]["msg"].removeprefix("Value error, ")
-    reader.wrong(node.key or node, f"{section}: {text}")
+    return tuple(f"{section}.{key}" for section, cls in SECTIONS.items() if key in cls.model_fields)
 
 
 def _model(reader: Reader, root: Node, catalogue: Catalogue) -> None:
@@ -281,7 +252,7 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
     ranges = [(p, p.domain) for p in space.parameters if isinstance(p.domain, Range)]
     if search.sampler == "grid":
         for parameter, _ in ((p, d) for p, d in ranges if not d.size()):
-            node = _node(root, parameter.path)
+            node = root.find(parameter.path)
             hint = "add points: 5 (or step: …), or list the values"
             problems.append(at(node, f"grid needs points or step on the range {parameter.path}", hint))
         if not problems:
@@ -289,7 +260,7 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
     else:
         for parameter, _ in ((p, d) for p, d in ranges if d.points):
             text = f"{parameter.path}: points is for the grid sampler; {search.sampler} draws from the whole range"
-            problems.append(at(_node(root, parameter.path), text, warning=True))
+            problems.append(at(root.find(parameter.path), text, warning=True))
     return problems
 
 
@@ -317,16 +288,8 @@ def _evaluable(experiment: Experiment, reader: Reader) -> list[Problem]:
         except Absent:
             pass
     if not problems and not space.admits(default):
-        stated = _node(experiment.document.root, "search.default") if experiment.search.default else None
+        stated = experiment.document.root.find("search.default") if experiment.search.default else None
         text = "the default configuration breaks a constraint, so there will be no comparison with it"
         place = stated or experiment.document.root.entries["constraints"]
         problems.append(at(place.key or place, text, warning=stated is None))
     return problems
-
-
-def _node(root: Node, path: str) -> Node:
-    node = root
-    for part in path.split("."):
-        entries = node.entries.get("choose", node).entries if part not in node.entries else node.entries
-        node = entries.get(part, node)
-    return node

@@ -29,7 +29,7 @@ from pydantic import Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
-from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, lacking
+from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, first_line, lacking
 from tuner.experiment.settings import Settings, members
 from tuner.seeds import seed_of
 
@@ -135,16 +135,6 @@ def failed(name: str, error: BaseException, on: str = "") -> Fault:
     if lack := lacking(error):
         raise LimitReached(f"{name} cannot run{on}: {lack}") from error
     return Fault(f"{name} fails{on}: {first_line(error)}", "fix the error in your code; --debug shows the traceback")
-
-
-def first_line(error: BaseException) -> str:
-    """The type of an exception and the first line of its text, at most 300 letters, even if its `str` fails."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(it has no text)"
-    kind = type(error).__name__.partition("\n")[0]
-    return f"{kind}: {text.partition(chr(10))[0]}"[:300]
 
 
 _beside: set[str] = set()  # modules that user code last imported from its folder

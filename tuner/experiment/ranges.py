@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from tuner.errors import closest, did_you_mean
+from tuner.errors import Problem, closest, did_you_mean
 from tuner.experiment.space import Range
-from tuner.experiment.yaml_file import Node, Problem, at
+from tuner.experiment.yaml_file import Node, at
 
 KEYS = ("low", "high", "log", "step", "points")
 MAX_INTEGER = 2**53  # beyond it a float, and so Optuna's storage, cannot tell neighbours apart

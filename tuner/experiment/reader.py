@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from tuner.errors import UsageError, closest, did_you_mean
+from tuner.errors import Problem, UsageError, closest, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
 from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
@@ -32,7 +32,7 @@ from tuner.experiment.settings import (
     subsettings,
 )
 from tuner.experiment.space import OR, RANGE_OPTION, Choice, Fixed, Parameter, Value, equal, is_number
-from tuner.experiment.yaml_file import Node, Problem, at
+from tuner.experiment.yaml_file import Node, at
 
 
 class Reader:

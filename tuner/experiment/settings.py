@@ -153,7 +153,11 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
             key=lambda expected: expected.startswith(("a ", "an "))
         )  # a broken bound says more than a wrong type
         bounds = [w for w in expectations if not w.startswith(("a ", "an ", "one of"))]
-        return "must be " + " or ".join(dict.fromkeys(bounds or expectations))
+        first, *more = dict.fromkeys(bounds or expectations)
+        if not more:
+            return f"must be {first}"
+        several = [first.removeprefix("one of ").replace(" or ", ", "), *more]
+        return f"must be {', '.join(several[:-1])} or {several[-1]}"
     return None
 
 

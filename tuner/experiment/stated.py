@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from tuner.errors import did_you_mean
+from tuner.errors import Problem, did_you_mean
 from tuner.experiment.space import OR, RANGE_OPTION, Choice, Domain, Parameter, Space, Values, equal, is_number
-from tuner.experiment.yaml_file import Node, Problem, at
+from tuner.experiment.yaml_file import Node, at
 
 KEY = "search.default"
 

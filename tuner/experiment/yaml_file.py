@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from tuner.errors import ExperimentError
+from tuner.errors import ExperimentError, Problem
 from tuner.escapes import line
 
 MAX_BYTES = 1_000_000
@@ -42,6 +42,15 @@ class Node:
         """The mapping's entries; empty for anything else."""
         return self.value if isinstance(self.value, dict) else {}
 
+    def find(self, path: str) -> Node:
+        """The entry at a dotted path of settings, whether or not a `choose` is on the way; if there is none, the last
+        one on the way to it."""
+        node = self
+        for part in path.split("."):
+            entries = node.entries.get("choose", node).entries if part not in node.entries else node.entries
+            node = entries.get(part, node)
+        return node
+
     def plain(self) -> Any:
         """The value as plain dicts, lists and scalars."""
         if isinstance(self.value, dict):
@@ -61,18 +70,6 @@ class Node:
         return "null" if self.value is None else str(self.value).lower()[:60]
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One mistake (or warning) at one place."""
-
-    line: int
-    column: int
-    message: str
-    hint: str | None = None
-    width: int = field(default=1, compare=False)
-    warning: bool = field(default=False, compare=False)
-
-
 def at(node: Node, message: str, hint: str | None = None, *, warning: bool = False) -> Problem:
     """A problem with this node."""
     return Problem(node.line, node.column, message, hint, node.width, warning)
@@ -90,6 +87,10 @@ class Document:
         """The problems in the format of rustc: place, line, caret, hint; in the order of the file."""
         return render(self.path, self.text, problems)
 
+    def error(self, problems: Iterable[Problem]) -> ExperimentError:
+        """An error that shows all of the problems."""
+        return _error(self.path, self.text, problems)
+
 
 def read(path: Path, text: str | None = None) -> Document:
     """Read the file, or its `text` as it once was; raise `ExperimentError` if it is not one YAML mapping."""
@@ -99,14 +100,14 @@ def read(path: Path, text: str | None = None) -> Document:
         _check_depth(yaml, text)
         roots = list(yaml.compose_all(text))
     except _Limit as error:
-        raise ExperimentError(render(path, text, [error.problem])) from None
+        raise _error(path, text, [error.problem]) from None
     except MarkedYAMLError as error:
-        raise ExperimentError(render(path, text, [_broken(error)])) from error
+        raise _error(path, text, [_broken(error)]) from error
     except ReaderError as error:
         before = text[: error.position]
         column = len(before) - before.rfind("\n") - 1
         problem = Problem(before.count("\n"), column, "not valid YAML: a control character", "delete it")
-        raise ExperimentError(render(path, text, [problem])) from error
+        raise _error(path, text, [problem]) from error
     except YAMLError as error:
         raise _of_whole(path, f"not valid YAML: {' '.join(str(error).split())}") from error
     if len(roots) != 1 or not isinstance(roots[0], MappingNode):
@@ -119,7 +120,7 @@ def read(path: Path, text: str | None = None) -> Document:
     except _Limit as error:
         problems = [error.problem]
     if problems:
-        raise ExperimentError(render(path, text, problems))
+        raise _error(path, text, problems)
     return Document(path, text, root)
 
 
@@ -172,6 +173,11 @@ def _text(path: Path) -> str:
 def _of_whole(path: Path, message: str, hint: str | None = None) -> ExperimentError:
     """An error that concerns the whole file."""
     return ExperimentError(line(f"{path}: error: {message}") + (f"\n  = {hint}" if hint else ""))
+
+
+def _error(path: Path, text: str, problems: Iterable[Problem]) -> ExperimentError:
+    problems = tuple(problems)
+    return ExperimentError(render(path, text, problems), problems)
 
 
 def render(path: Path, text: str, problems: Iterable[Problem]) -> str:

@@ -10,8 +10,7 @@ from typing import NamedTuple, get_args
 from tuner import registry
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
-from tuner.errors import LimitReached, UsageError, did_you_mean, lacking
-from tuner.experiment.own_code import first_line
+from tuner.errors import UsageError, did_you_mean
 from tuner.experiment.settings import Settings, name_of, needs
 
 MODELS, SOURCES = "tuner.models", "tuner.sources"
@@ -38,15 +37,8 @@ CONTRACTS = {
 
 
 def member(package: str, name: str) -> ModuleType:
-    """A model or source. Raises `UsageError` with all that its file lacks,
-    and `LimitReached` if this machine cannot import it."""
-    try:
-        module = registry.load(package, name)
-    except Exception as error:
-        if lack := lacking(error):
-            raise LimitReached(f"{package}.{name} cannot be imported: {lack}") from error
-        text = f"{package}.{name} cannot be imported: {first_line(error)}"
-        raise UsageError(text, "fix that file; --debug shows the traceback") from error
+    """A model or source. Raises `UsageError` with all that its file lacks, and the errors of `registry.load`."""
+    module = registry.load(package, name)
     if faults := list(_faults(module, name, CONTRACTS[package])):
         raise UsageError(f"{package}.{name}: {'; '.join(faults)}", "docs/extending.md says what such a file defines")
     return module

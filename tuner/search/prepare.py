@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuner import registry
 from tuner.data import precision
@@ -106,44 +106,72 @@ def prepare(
         return _prepared(experiment, code)
 
 
+class _Problems:
+    """Collects the problems that the checks of an experiment raise, after those of the file itself."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._document, self._found = experiment.document, [*experiment.errors]
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep the problems that are raised inside."""
+        try:
+            yield
+        except ExperimentError as error:
+            self._found += error.problems
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def error(self) -> ExperimentError:
+        """An error with every problem."""
+        return self._document.error(self._found)
+
+
 def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
-    (dataset,) = _all_or_every_error(experiment, lambda: _load(experiment, code))
-    whole = (lambda: _check_model(experiment, dataset, code), lambda: _check_constraints(experiment))
-    metric, cut, found, default = _all_or_every_error(
-        experiment,
-        lambda: metric_of(experiment, dataset),
-        lambda: _cut(experiment, dataset),
-        *(() if experiment.errors else whole),  # these need a valid model
-    )
-    check_threshold(experiment, dataset, metric)
-    check_scores(experiment, dataset, metric, cut)
+    problems, dataset, metric = _Problems(experiment), None, None
+    if "dataset" not in experiment.invalid:
+        with problems.collect():
+            dataset = _load(experiment, code)
+    with problems.collect():
+        check_used(experiment, dataset, catalogue(code).models)
+    if dataset is None:
+        raise problems.error()
+    with problems.collect():
+        _check_fit(experiment, dataset)
+    if "metric" not in experiment.invalid:
+        with problems.collect():
+            metric = metric_of(experiment, dataset)
+    with problems.collect():
+        check_threshold(experiment, dataset, metric)
+    if "resampling" not in experiment.invalid:
+        with problems.collect():
+            cut = _cut(experiment, dataset)
+            if metric is not None:
+                check_scores(experiment, dataset, metric, cut)
+    if metric is None or problems:
+        raise problems.error()
+    with problems.collect():
+        checked = check_models(experiment, dataset, code)
+    with problems.collect():
+        default = _check_constraints(experiment)
+    if problems:
+        raise problems.error()
     warnings = (
         *experiment.warnings, *_unassigned_roles(experiment, dataset), *likely_mistakes(experiment, dataset, cut),
         *score_warnings(experiment, dataset, metric),
-        *(experiment.warning("model.name", *each) for each in found.warnings),
+        *(experiment.warning("model.name", *each) for each in checked.warnings),
     )  # fmt: skip
-    return Prepared(experiment, dataset, cut, metric, default, found, code.known, warnings)
-
-
-def _all_or_every_error(experiment: Experiment, *steps: Callable[[], Any]) -> list[Any]:
-    """The value of every step; or, if any raises, the errors of all, after those that the file itself has."""
-    values, errors = [], []
-    for step in steps:
-        try:
-            values.append(step())
-        except ExperimentError as error:
-            errors.append(error.message)
-    if experiment.errors and (errors or len(steps) > 1):
-        errors.insert(0, experiment.document.render(experiment.errors))
-    if errors:
-        raise ExperimentError("\n".join(errors))
-    return values
+    return Prepared(experiment, dataset, cut, metric, default, checked, code.known, warnings)
 
 
 def load_data(path: Path) -> Dataset:
     """The data that an experiment names, even if it cannot be used for training."""
     with UserCode(path.parent) as code:
-        return _load(attempt(path, catalogue(code)), code, lambda dataset: dataset)
+        experiment = attempt(path, catalogue(code))
+        if "dataset" in experiment.invalid:
+            raise experiment.document.error(experiment.errors)
+        return _load(experiment, code, lambda dataset: dataset)
 
 
 def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
@@ -166,8 +194,9 @@ def _load(experiment: Experiment, code: UserCode, checked: Callable[[Dataset], D
         check_dataset(experiment, _facts(experiment))
         return checked(loaded(experiment.dataset, experiment.folder, code))
     except DataError as error:
-        where = f"dataset.{error.key}" if error.key else "dataset"
-        raise experiment.error(where, error.message, error.hint) from error
+        found = ((f"dataset.{each.key}" if each.key else "dataset", each) for each in (error, *error.others))
+        problems = [experiment.problem(where, each.message, each.hint) for where, each in found]
+        raise experiment.document.error(problems) from error
 
 
 def _cut(experiment: Experiment, dataset: Dataset) -> NestedPlan:
@@ -191,20 +220,21 @@ def _check_constraints(experiment: Experiment) -> bool:
     raise experiment.error("constraints", error.message, error.hint)
 
 
-def _check_model(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
-    """Refuse a model that is not for this layout of rows or this task, and settings that would not be used."""
+def _check_fit(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse models that are not for this layout of rows or this task."""
+    problems = []
     for name in names_of_models(experiment.space):
         layouts, tasks = reads(name)
         if dataset.layout not in layouts:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
             text = f"model '{name}' reads rows of layout {' or '.join(layouts)}; {dataset.name} has {rows}"
-            raise experiment.error("model", text, _others(dataset, "layout"))
-        if dataset.task not in tasks:
+            problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "layout")))
+        elif dataset.task not in tasks:
             text = f"model '{name}' is for {' or '.join(tasks)}; {dataset.name} is a {dataset.task} task"
-            raise experiment.error("model", text, _others(dataset, "task"))
-    check_used(experiment, dataset, catalogue(code).models)
-    return check_models(experiment, dataset, code)
+            problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "task")))
+    if problems:
+        raise experiment.document.error(problems)
 
 
 def _others(dataset: Dataset, what: str) -> str:

@@ -47,7 +47,7 @@ def fits(dataset: Dataset, metric: Metric) -> bool:
     return given and dataset.task in metric.tasks
 
 
-def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) -> None:
+def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric | None) -> None:
     """Refuse a tuned threshold if there is no decision between two classes, or the score does not depend on it."""
     if experiment.search.threshold == "default":
         return
@@ -58,7 +58,7 @@ def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric) ->
         what = f"{len(dataset.classes)} classes" if dataset.classes else f"a {dataset.task} task"
         text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
         raise experiment.error("search.threshold", text, "leave it out")
-    if metric.counted is None:
+    if metric is not None and metric.counted is None:
         text = f"threshold: tuned has no effect on {metric.name}, which scores probabilities"
         raise experiment.error("search.threshold", text, "leave it out, or a metric such as macro_f1, mcc or accuracy")
 

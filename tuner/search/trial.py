@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from tuner.data import scored
 from tuner.data.dataset import disjoint
 from tuner.data.inputs import Rows
-from tuner.errors import LimitReached, TunerError, lacking
+from tuner.errors import LimitReached, TunerError, first_line, lacking
 from tuner.experiment.diagnosis import FoldTraining, diagnose
-from tuner.experiment.own_code import first_line
 from tuner.experiment.packing import as_small, pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
-from tuner.errors import DataError, ExperimentError
+from tuner.errors import DataError
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.settings import Alternatives, Settings, alternatives, meets, needs, not_used, subsettings
 from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
@@ -28,28 +28,38 @@ class UnusableSetting(NamedTuple):
     hint: str
 
 
-def check_used(experiment: Experiment, dataset: Dataset, models: Alternatives) -> None:
-    """Raise with every setting of the file that cannot be used, at its place."""
-    if found := [experiment.problem(*each) for each in _unused(experiment, dataset, models)]:
-        raise ExperimentError(experiment.document.render(found))
+def check_used(experiment: Experiment, dataset: Dataset | None, models: Alternatives) -> None:
+    """Raise with every setting of the file that cannot be used, at its place. Without a `dataset`, which could not be
+    read, and next to settings that have mistakes, only what is certain."""
+    found = [*_of_space(experiment, dataset, models)]
+    if dataset is not None:
+        found += _with_data(experiment, dataset)
+    if found:
+        raise experiment.document.error([experiment.problem(*each) for each in found])
 
 
-def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> Iterator[UnusableSetting]:
-    """Each setting that has no effect with this data, model or other setting."""
+def _of_space(experiment: Experiment, dataset: Dataset | None, models: Alternatives) -> Iterator[UnusableSetting]:
+    """Each setting of the model and the training that has no effect with this data, model or other setting."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
-    about = {"task": (dataset.task,), "layout": (dataset.layout,)}
+    about = {"task": (dataset.task,), "layout": (dataset.layout,)} if dataset else {"task": (), "layout": ()}
     for entry in entries:
         for above, name, cls in _levels(entry, entries, models):
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
             for other, used in needs(cls, name).items() if _written(entry, cls.model_fields[name], leaf) else ():
-                given = about.get(other) or _named(entry, f"{above}.{other}", entries)
-                if not any(value == RANGE_OPTION or meets(value, used) for value in given):
+                given = about[other] if other in about else _named(entry, f"{above}.{other}", entries)
+                if given and not any(value == RANGE_OPTION or meets(value, used) for value in given):
                     hint = "leave it out" + (f", or change {other}" if other not in about else "")
                     yield UnusableSetting(entry.path, not_used(name, other, used, given), hint)
-    with suppress(DataError):  # which is reported where the rows are cut
-        kind = kind_of(experiment.resampling, dataset)
-        yield from unused_of("resampling", experiment.resampling, {"kind": (kind,)})
     yield from _too_slow(entries)
+
+
+def _with_data(experiment: Experiment, dataset: Dataset) -> Iterator[UnusableSetting]:
+    """Each setting that has no effect, or not the intended one, with this data."""
+    entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
+    if "resampling" not in experiment.invalid:
+        with suppress(DataError):  # which is reported where the rows are cut
+            kind = kind_of(experiment.resampling, dataset)
+            yield from _unused_of("resampling", experiment.resampling, {"kind": (kind,)})
     yield from _too_far(entries, dataset)
     losses = BY_TASK[dataset.task]
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
@@ -59,7 +69,7 @@ def _unused(experiment: Experiment, dataset: Dataset, models: Alternatives) -> I
                 yield UnusableSetting(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
 
 
-def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:
+def _unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:
     """Each setting of a section that is not used. The section is not searched; `facts` are known of the data: by
     name, as `used_when` calls it, the values that it has."""
     for name, field in type(settings).model_fields.items():
@@ -73,8 +83,8 @@ def unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, .
 
 def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) -> None:
     """Raise with every setting of the data that is not used."""
-    if found := [experiment.problem(*each) for each in unused_of("dataset", experiment.dataset, facts)]:
-        raise ExperimentError(experiment.document.render(found))
+    if found := [experiment.problem(*each) for each in _unused_of("dataset", experiment.dataset, facts)]:
+        raise experiment.document.error(found)
 
 
 def _too_slow(entries: list[Entry]) -> Iterator[UnusableSetting]:
@@ -83,7 +93,7 @@ def _too_slow(entries: list[Entry]) -> Iterator[UnusableSetting]:
         name: [end for each in entries if each.target == f"training.{name}" for end in extremes(each)]
         for name in ("warmup", "epochs")
     }
-    if min(ends["warmup"]) >= max(ends["epochs"]):
+    if all(ends.values()) and min(ends["warmup"]) >= max(ends["epochs"]):
         text = f"a warm-up of {min(ends['warmup']):g} epochs leaves nothing of {max(ends['epochs']):g} epochs"
         yield UnusableSetting("training.warmup", text, "a shorter warmup, or more epochs")
 
@@ -91,7 +101,7 @@ def _too_slow(entries: list[Entry]) -> Iterator[UnusableSetting]:
 def _too_far(entries: list[Entry], dataset: Dataset) -> Iterator[UnusableSetting]:
     """A shift that can move the whole image out of view."""
     least = min(dataset.features.shape[2:], default=0)
-    furthest = max(end for each in entries if each.target == "training.shift" for end in extremes(each))
+    furthest = max((end for each in entries if each.target == "training.shift" for end in extremes(each)), default=0)
     if dataset.layout == "image" and furthest >= least:
         text = f"shift: {furthest} pixels can move the whole image out of view: it is {least} pixels wide or high"
         yield UnusableSetting("training.shift", text, "fewer pixels")

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tuner.data.dataset import Dataset
-from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, lacking
+from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, first_line, lacking
 from tuner.escapes import visible
-from tuner.experiment.own_code import Code, UserCodeInfo, check_name, described, first_line
+from tuner.experiment.own_code import Code, UserCodeInfo, check_name, described
 from tuner.experiment.settings import Settings
 from tuner.models import _own as models
 from tuner.search.budget import Budget

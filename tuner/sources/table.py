@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from tuner.data.dataset import Dataset
 from tuner.data.levels import texts
 from tuner.data.settings import NumberSettings
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.encode import Categories, inputs
 from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
@@ -99,12 +99,20 @@ def of_frame(
     notes = list(frame.attrs.get("notes", ()))
     notes += ["the first column has no name and numbers the rows: it is left out" for _ in index]
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
-    frame, written = as_written(frame, [*columns, *wanted], name, decimal)
-    read = read_roles(frame, settings.roles, name, settings.weights_for)
+    errors = DataErrors()
+    with errors.collect():
+        read = read_roles(frame, settings.roles, name, settings.weights_for)
+    with errors.collect():
+        frame, written = as_written(frame, [*columns, *wanted], name, decimal)
+        with errors.collect():
+            features = inputs(frame, columns, name, settings, settings.categories)
+        with errors.collect():
+            target_read = as_target(target_of(frame, wanted, name), settings.task, name, wanted)
+    errors.raise_all()
     return Dataset(
         name=name,
-        inputs=inputs(frame, columns, name, settings, settings.categories),
-        target=as_target(target_of(frame, wanted, name), settings.task, name, wanted),
+        inputs=features,
+        target=target_read,
         roles=read.roles,
         hints=() if settings.cut else unassigned_roles(frame, wanted),
         notes=(*notes, *written, *read.notes, *large_ids(frame, columns)),

@@ -226,7 +226,10 @@ def _complete(column: pd.Series, where: str) -> pd.Series:
     text = column.astype(str).str.strip()
     empty = np.flatnonzero(text == "")
     if len(empty):
-        raise DataError(f"{where}: the target of data row {empty[0] + 1} is missing ({len(empty)} rows)", key="target")
+        raise DataError(
+            f"{where}: the target of data row {empty[0] + 1} is missing ({len(empty)} of {len(text)} rows)",
+            key="target",
+        )
     return text
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tuner.data.roles import Roles, WeightsFor
 from tuner.data.settings import DatasetSettings
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 from tuner.experiment.settings import GIVEN, used_when
 from tuner.sources.columns.dates import as_order, instants
 from tuner.sources.columns.split import ROLE, read_split
@@ -77,14 +77,17 @@ def read_roles(
     if weights_for != "both" and "weights" not in columns:
         text = f"{where}: weights_for is {weights_for}, and no row has a weight"
         raise DataError(text, "give the weights, or leave it out", "weights_for")
-    split = read_split(frame, columns.get("split"), where)
-    roles = Roles(
-        groups=group_codes(frame, columns.get("groups"), where, "groups"),
-        order=times(frame, columns.get("time"), where),
-        split=split.codes,
-        weights=row_weights(frame, columns.get("weights"), where),
-        weights_for=weights_for,
-    )
+    errors = DataErrors()
+    with errors.collect():
+        groups = group_codes(frame, columns.get("groups"), where, "groups")
+    with errors.collect():
+        order = times(frame, columns.get("time"), where)
+    with errors.collect():
+        split = read_split(frame, columns.get("split"), where)
+    with errors.collect():
+        weights = row_weights(frame, columns.get("weights"), where)
+    errors.raise_all()
+    roles = Roles(groups=groups, order=order, split=split.codes, weights=weights, weights_for=weights_for)
     return ReadRoles(roles, split.notes)
 
 
