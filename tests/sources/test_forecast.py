@@ -164,8 +164,8 @@ REFUSED = {
     "too short": (ROWS[:4], {"history": 3, "horizon": 2},
                   "f.csv has 4 steps, and history 3 and horizon 2 need 5\n  = history: 2 or less"),
     "much too short": (ROWS[:4], {"horizon": 9}, "need 12\n  = history: 1 and horizon: 3 or less"),
-    "mixed dates": ([*ROWS[:4], ("05/01/1949", 1, 0)], {}, "f.csv: column 'when' holds dates whose day and month "
-                    "cannot be told apart: '05/01/1949' in data row 5\n  = write every date as 2024-03-25"),
+    "mixed dates": ([*ROWS[:4], ("05/01/1949", 1, 0)], {}, "f.csv: column 'when' mixes date formats: "
+                    "'05/01/1949' in data row 5, but '1949-01'\n  = write every date as 2024-03-25"),
     "a date that is missing": ([*ROWS[:3], ("NA", 1, 0), *ROWS[4:]], {},
                                "f.csv: 'when' of data row 4 is missing ('NA')\n  = drop that row, or fill it in"),
     "text among numbers": ([(1, 1, 0), (2, 1, 0), ("x", 1, 0)], {}, "such as 2024-03-25: 'x' in data row 3"),

@@ -178,9 +178,10 @@ def test_a_missing_date_is_missing(tmp_path, word):
         check(dataset)
 
 
-def test_times_with_an_offset_are_of_one_clock(tmp_path):
-    dataset = load(tmp_path, "d,label\n2024-03-25T23:30-05:00,a\n2024-03-26T04:30Z,b\n2024-03-26 05:30:00+01:00,a\n")
-    np.testing.assert_array_equal(dataset.features[:, 0], np.float32(19808 + 4.5 / 24))
+def test_times_with_an_offset_are_of_one_instant_and_of_their_own_weekday(tmp_path):
+    dataset = load(tmp_path, "d,label\n2024-03-31T23:30-05:00,a\n2024-04-01T04:30Z,b\n2024-04-01 05:30:00+01:00,a\n")
+    np.testing.assert_array_equal(dataset.features[:, 0], np.float32(19814 + 4.5 / 24))
+    np.testing.assert_array_equal(dataset.features[:, 1:], [[3, 6], [4, 0], [4, 0]])
 
 
 HINT = "\n  = write every date as 2024-03-25, or leave the column out with drop"
@@ -192,7 +193,7 @@ DATES = {
     "one is no day": (["2024-02-29", "2023-02-29", "2024-03-01"],
                       "mixes date formats: '2023-02-29' in data row 2, but '2024-02-29'"),
     "most are other": (["3/25/2024", "2024-03-25", "3/26/2024"],
-                       "mixes date formats: '3/25/2024' in data row 1, but '2024-03-25'"),
+                       "mixes date formats: '2024-03-25' in data row 2, but '3/25/2024'"),
     **{f"one is {odd}": (["25/03/2024", "26/03/2024", odd, "1/4/2024"],
                          f"mixes date formats: '{odd}' in data row 3, but '1/4/2024'")
        for odd in ("-", "00/00/0000", "2024", "(none)")},

@@ -18,7 +18,7 @@ from tuner.data.roles import Roles
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts, NaiveForecast
 from tuner.errors import DataError
-from tuner.sources.columns.dates import as_order, instants
+from tuner.sources.columns.dates import as_order, times
 from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.columns.written import as_written
@@ -158,8 +158,8 @@ def _series(
     both = [*(("target", c) for c in targets), *(("features", c) for c in features)]
     values = np.stack([numbers_of(frame[c], where, key, hint) for key, c in both], axis=1)
     read = narrow(values)
-    when = None if settings.time is None else instants(frame[settings.time], where)
-    order = None if when is None else as_order(when)
+    when = None if settings.time is None else times(frame[settings.time], where)
+    order = None if when is None else as_order(when.values)
     codes = np.zeros(len(frame), dtype=np.int64) if settings.series is None else pd.factorize(frame[settings.series])[0]
     by_series: Rows = np.argsort(codes, kind="stable")
     first: Series | None = None
@@ -167,7 +167,7 @@ def _series(
         name = where if settings.series is None else f"{where}, series '{frame[settings.series].iloc[rows[0]]}'"
         step = Step(1)
         if when is not None:
-            rows = rows[np.argsort(when[rows], kind="stable")]
+            rows = rows[np.argsort(when.values[rows], kind="stable")]
             step = equal_steps(frame[settings.time], when, rows, name)
         at = np.arange(len(rows), dtype=np.float64) if order is None else order[rows]
         each = Series(values[rows, : len(targets)], replace(read, values=read.values[rows]), at, step, name)
@@ -231,9 +231,9 @@ def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
         return None
     for column in (frame[name] for name in frame.columns if name != target):
         when = held_times(typed(column))
-        if when is None or len(when) < STEPS or not (when[1:] > when[:-1]).all():
+        if when is None or len(when.values) < STEPS or not (when.values[1:] > when.values[:-1]).all():
             continue
         with suppress(DataError):
-            equal_steps(typed(column), when, np.arange(len(when)), path.name)
+            equal_steps(typed(column), when, np.arange(len(when.values)), path.name)
             return {**table, "name": "forecast", "time": column.name}
     return None

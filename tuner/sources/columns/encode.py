@@ -16,7 +16,8 @@ from tuner.data.levels import Texts, levels, texts
 from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError
-from tuner.sources.columns.dates import PARTS, moments, parts
+from tuner.sources.columns.dates import PARTS, parts, read
+from tuner.sources.columns.moments import Moments, compact, moments
 from tuner.sources.readers.numbers import MISSING
 
 Categories = Literal["one_hot", "embedded"]
@@ -95,6 +96,8 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
     missing = column.isna().to_numpy()
     if missing.all() and kind not in "iufb":
         raise DataError(f"{where} is empty", "leave it out with drop")
+    if isinstance(column.dtype, np.dtype) and (dates := compact(column.to_numpy())) is not None:
+        return _of_dates(dates, name)
     if column.dtype == np.float32:
         return Amounts(column.to_numpy()[:, None], (name,))
     if isinstance(column.dtype, np.dtype) and kind in ("i", "u"):
@@ -107,9 +110,13 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
     if kind in ("m", "timedelta", "timedelta64"):
         days = pd.TimedeltaIndex(column) / pd.Timedelta(days=1)
         return Amounts(np.asarray(days)[:, None], (name,))
-    if kind == "M":
-        return Amounts(parts(pd.DatetimeIndex(column)), tuple(f"{name}: {part}" for part in PARTS))
+    if kind == "M" and (dates := read(column, where)) is not None:
+        return _of_dates(dates, name)
     return _of_texts(column, name, where, most)
+
+
+def _of_dates(dates: Moments, name: str) -> Amounts:
+    return Amounts(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
 
 
 def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
@@ -122,7 +129,7 @@ def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | 
         return Amounts(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
     dates = moments(found, codes, where)
     if dates is not None:
-        return Amounts(parts(dates), tuple(f"{name}: {part}" for part in PARTS))
+        return _of_dates(dates, name)
     if not isinstance(column.dtype, pd.CategoricalDtype):  # which says that it is meant so
         _check_no_numbers(found, codes, where)
     if len(found) > most:

@@ -14,7 +14,8 @@ from tuner.data.roles import Roles, WeightsFor
 from tuner.data.settings import DatasetSettings
 from tuner.errors import DataError, DataErrors
 from tuner.experiment.settings import GIVEN, used_when
-from tuner.sources.columns.dates import as_order, instants
+from tuner.sources.columns.dates import as_order
+from tuner.sources.columns.dates import times as read_times
 from tuner.sources.columns.split import ROLE, read_split
 from tuner.sources.columns.words import WORDS
 from tuner.sources.readers.frames import check_complete
@@ -101,7 +102,7 @@ def group_codes(frame: pd.DataFrame, column: str | None, where: str, key: str) -
 
 def times(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:
     """The time of each row (N,), as a number that grows with time. Raises `DataError`."""
-    return None if column is None else as_order(instants(frame[column], where))
+    return None if column is None else as_order(read_times(frame[column], where).values)
 
 
 def row_weights(frame: pd.DataFrame, column: str | None, where: str) -> NDArray[np.float64] | None:

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from tuner.data.inputs import Rows
 from tuner.errors import DataError
-from tuner.sources.columns.dates import instants
+from tuner.sources.columns.dates import Times, times
 from tuner.sources.columns.roles import is_role_name, is_time_name
 
 
 def check_standing(frame: pd.DataFrame, unused: Iterable[str], where: str) -> Iterator[str]:
     """Notes about `unused` columns that may be the time of a series. Raises `DataError` if one goes back in time."""
     for column in unused:
-        when, values = held_times(frame[column]), frame[column].nunique()
+        held, values = held_times(frame[column]), frame[column].nunique()
+        when = None if held is None else held.values
         if values < 2:
             continue
         if when is None and is_time_name(column):
@@ -46,22 +47,25 @@ def unused_times(frame: pd.DataFrame, unused: Iterable[str], order: Rows, length
     """
     of = np.repeat(np.arange(len(lengths)), lengths)
     for column in unused:
-        when = held_times(frame[column])
-        if when is None or len(of) == len(lengths) or pd.DataFrame({"of": of, "when": when[order]}).duplicated().any():
+        held = held_times(frame[column])
+        if held is None or len(of) == len(lengths):
             continue
-        back = np.flatnonzero((when[order][1:] < when[order][:-1]) & (of[1:] == of[:-1]))
+        when = held.values[order]
+        if pd.DataFrame({"of": of, "when": when}).duplicated().any():
+            continue
+        back = np.flatnonzero((when[1:] < when[:-1]) & (of[1:] == of[:-1]))
         told = f"goes back at data row {order[back[0] + 1] + 1} of {where}" if len(back) else "looks like time"
         yield f"column '{column}' {told}, and steps are taken as they stand: dataset.time: {column} orders them"
 
 
-def held_times(column: pd.Series) -> NDArray[Any] | None:
-    """The column (N,) as numbers that grow with time, if it holds dates, or has a name of times and holds numbers."""
+def held_times(column: pd.Series) -> Times | None:
+    """The times of the column (N,), if it holds dates, or has a name of times and holds numbers."""
     if pd.api.types.is_numeric_dtype(column) and not is_time_name(str(column.name)):
         return None
     with suppress(DataError):
-        return instants(column, "")
+        return times(column, "")
     with suppress(DataError):
-        return instants(column, "", "us")
+        return times(column, "", "us")
     return None
 
 
