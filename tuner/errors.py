@@ -62,6 +62,10 @@ class DataError(TunerError):
         self.others: tuple[DataError, ...] = ()
 
 
+class ColumnError(DataError):
+    """A setting names a column that does not exist, or that another setting names."""
+
+
 class DataErrors:
     """Collects the `DataError`s of several checks, to raise them together."""
 
@@ -90,7 +94,8 @@ def at(key: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        error.key = error.key or key
+        for each in (error, *error.others):
+            each.key = each.key or key
         raise
 
 
@@ -198,8 +203,15 @@ OTHER_NAMES = {  # names in papers and other libraries
     "text": "texts", "time_series": "forecast", "timeseries": "forecast", "movielens": "ratings", "imdb": "huggingface",
     "fetch_california_housing": "fetch", "california_housing": "fetch", "20newsgroups": "newsgroups",
     "f1": "macro_f1", "recall": "macro_recall", "precision": "macro_precision", "auc": "roc_auc", "nll": "log_loss",
+    "acc": "accuracy", "mse": "rmse",
     "npz": "arrays", "npy": "arrays", "csv": "table", "parquet": "table", "excel": "table",
 }  # fmt: skip
+
+
+def either(values: Iterable[object]) -> str:
+    """Different values in words, such as "gru", "gru or lstm", "rnn, gru or lstm"."""
+    words = ["null" if value is None else str(value) for value in dict.fromkeys(values)]
+    return " or ".join([*filter(None, [", ".join(words[:-1])]), *words[-1:]])
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:

@@ -16,7 +16,7 @@ GOOD = toy_dataset("d", "classification", X, Y, (), ("y",), ("a", "b"))
 AMOUNTS, CODES, HALVES = np.arange(4.0)[:, None], np.arange(8).reshape(4, 2) % 3, np.full((4, 1), 0.5)
 WRONG = {  # the part that differs, and the words of the error
     "inputs.values must be float32; it is float64": {"inputs": Numbers(X.astype(float))},
-    "inputs.values must have 2 or 3 or 4 dimensions; its shape is (4,)": {"inputs": Numbers(X[:, 0])},
+    "inputs.values must have 2, 3 or 4 dimensions; its shape is (4,)": {"inputs": Numbers(X[:, 0])},
     "target.values must be int64; it is int32": {"target": Classes(Y.astype(np.int32), ("a", "b"))},
     "4 rows of features but 3 of target.values": {"target": Classes(Y[:3], ("a", "b"))},
     "class codes must be from 0 to 0; they are 0 … 1": {"target": Classes(Y, ("a",))},

@@ -149,7 +149,7 @@ def test_the_data_of_a_space_and_what_forbids_a_search(tmp_path):
     path = write_space(tmp_path, dataset={"name": "table", "path": "t.csv", "target": "y"})
     code, out, _ = inside("data", path)
     assert code == 0 and out.startswith("space.yaml: t.csv\n")
-    told = "a search is refused: t.csv: 1 values are missing, the first at data row 4, column 'size'\n"
+    told = "a search is refused: t.csv: 1 value is missing, the first at data row 4, column 'size'\n"
     assert told in out
     assert inside("data", "quick")[1].startswith("quick.yaml: iris\n")
 

@@ -143,10 +143,6 @@ def test_a_long_whole_number_is_short_in_errors_too():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", "e.yaml:3:1: error: 'a' is given twice\n   |\n 3 | a: 3\n   | ^\n"
-         "   = the first one is on line 1"),
-        ("a: {b: 1, c: 2, b: 3}\n", "e.yaml:1:17: error: 'b' is given twice\n   |\n 1 | a: {b: 1, c: 2, b: 3}\n"
-         "   |                 ^\n   = the first one is on line 1"),
         ("a: !foo 1\n", "e.yaml:1:4: error: the tag !foo is not allowed here\n   |\n 1 | a: !foo 1\n   |    ^"),
         ("a: *b\n", "e.yaml:1:4: error: not valid YAML: found undefined alias 'b'\n   |\n 1 | a: *b\n   |    ^"),
         ("? [x]\n: 1\n", "e.yaml:1:3: error: a key must be text\n   |\n 1 | ? [x]\n   |   ^^^"),
@@ -162,6 +158,19 @@ def test_a_long_whole_number_is_short_in_errors_too():
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_full(text, said):
     assert refusal(text) == said
+
+
+@pytest.mark.parametrize(("text", "tree", "said"), [
+    ("a: 1\nb: 2\na: 3\n", {"a": 1, "b": 2}, "e.yaml:3:1: error: 'a' is given twice\n   |\n 3 | a: 3\n   | ^\n"
+     "   = the first one is on line 1"),
+    ("a: {b: 1, c: 2, b: 3}\n", {"a": {"b": 1, "c": 2}},
+     "e.yaml:1:17: error: 'b' is given twice\n   |\n 1 | a: {b: 1, c: 2, b: 3}\n   |                 ^\n"
+     "   = the first one is on line 1"),
+])  # fmt: skip
+def test_a_repeated_key_does_not_end_the_reading(text, tree, said):
+    document = read(Path("e.yaml"), text)
+    assert document.render(document.repeated) == said
+    assert document.root.plain() == tree
 
 
 def test_an_unclosed_quote_is_shown_where_it_opens():

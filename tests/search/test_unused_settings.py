@@ -34,22 +34,22 @@ def said(folder, model, dataset, training=None):
         ({**RNN, "model": {"name": "rnn", "tied": True}},
          "tied is used only with task language, and here task is classification"),
         ({"dataset": {"name": "characters", "rows": 50}, "model": {"name": "rnn", "bidirectional": [True, False]}},
-         "bidirectional is used only with task classification or multilabel or regression or tagging, and here task is "
+         "bidirectional is used only with task classification, multilabel, regression or tagging, and here task is "
          "language"),
         ({"dataset": {"name": "copy"}, "model": {"name": "transformer", "readout": "max"}},
-         "readout is used only with task classification or multilabel or regression, and here task is tagging"),
+         "readout is used only with task classification, multilabel or regression, and here task is tagging"),
         ({"dataset": RATINGS, "model": {"name": "recommender", "num_layers": {"low": 1, "high": 3}}},
          "num_layers is used only with interaction mlp, and here interaction is dot"),
         ({"dataset": RATINGS, "model": {"name": "recommender", "initialization": {"name": "he"}}},
          "initialization is used only with interaction mlp, and here interaction is dot"),
         ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"class_weight": "balanced"}},
-         "class_weight is used only with task classification or tagging or segmentation, and here task is regression"),
+         "class_weight is used only with task classification, tagging or segmentation, and here task is regression"),
         ({"dataset": {"name": "strokes", "rows": 20}, "model": {"name": "unet"},
           "training": {"class_weight": "balanced", "loss": {"name": "dice_cross_entropy"}}},
-         "class_weight is used only with loss null or cross_entropy or binary_cross_entropy or focal, and here loss is "
+         "class_weight is used only with loss null, cross_entropy, binary_cross_entropy or focal, and here loss is "
          "dice_cross_entropy"),
         ({"dataset": {"name": "copy"}, "model": {"name": "rnn"}, "training": {"input_noise": 0.1}},
-         "input_noise is used only with layout flat or sequence or image, and here layout is tokens"),
+         "input_noise is used only with layout flat, sequence or image, and here layout is tokens"),
         ({"dataset": {"name": "diabetes"}, "model": {"name": "mlp"}, "training": {"loss": "focal"}},
          "focal is not a loss for regression"),
         ({"dataset": {"name": "iris"}, "model": {"name": "mlp"}, "training": {"loss": {"choose": ["focal", "huber"]}}},
@@ -66,7 +66,7 @@ def said(folder, model, dataset, training=None):
         ({"dataset": {"name": "iris"}, "model": {"name": "recommender"}},
          "model 'recommender' reads rows of layout ids; iris has flat rows of 4"),
         ({"dataset": {"name": "dates", "rows": 50}, "model": {"name": "rnn"}},
-         "model 'rnn' is for classification or multilabel or regression or tagging or language; dates is a translation "
+         "model 'rnn' is for classification, multilabel, regression, tagging or language; dates is a translation "
          "task"),
     ],
 )  # fmt: skip
@@ -163,13 +163,14 @@ def test_all_are_told_at_once(tmp_path):
 
 
 WRONG_EVERYWHERE = """\
-dataset: {name: table, path: data.csv, target: labl, groups: pateint, drop: [x, z]}
+dataset: {name: table, path: data.csv, target: labl, groups: pateint, drop: [x, z], impute: meen, weights_for: training}
 model: {name: rnn, cell: gru, hidden_size: many, forget_bias: 1.0}
 training: {epochs: {low: 5}, optimizer: {name: sgd, nesterov: true}}
 metric: acuracy
 resampling: {outer: one}
 search: {sampler: bayes}
-limits: {time: soon}
+limits: {time: soon, time: 1h}
+constraints: ["training.epochs <"]
 """
 
 
@@ -181,7 +182,7 @@ def mistakes(folder, text):
     (folder / "data.csv").write_text(f"x,patient,label\n{rows}")
     code, _, err = inside("check", path)
     assert code == 2
-    found = [line.split(":", 2) for line in err.splitlines() if ": error: " in line]
+    found = [line.split(":", 2) for line in err.replace(f"{folder}/no", "no").splitlines() if ": error: " in line]
     return [(int(row), rest.split(": error: ")[1]) for _, row, rest in found]
 
 
@@ -191,6 +192,8 @@ def test_one_mistake_hides_no_other(tmp_path):
         (1, "data.csv has no column 'labl'"),
         (1, "data.csv has no column 'pateint'"),
         (1, "data.csv has no column 'z'"),
+        (1, "dataset.impute must be one of 'none', 'mean' or 'median', not 'meen'"),
+        (1, "weights_for is used only when weights is set, and here it is not"),
         (2, "model.hidden_size must be a whole number, not 'many'"),
         (2, "forget_bias is used only with cell lstm, and here cell is gru"),
         (3, "training.epochs needs high"),
@@ -199,11 +202,13 @@ def test_one_mistake_hides_no_other(tmp_path):
         (5, "resampling.outer must be 'none', a whole number or a mapping of settings, not 'one'"),
         (6, "search.sampler must be one of 'grid', 'random', 'tpe' or 'gp', not 'bayes'"),
         (7, "limits.time must be a duration such as 7h, 90m, 1h30m or 45s, not 'soon'"),
+        (7, "'time' is given twice"),
+        (8, "'training.epochs <' is not an expression: invalid syntax"),
     ]
 
 
-def test_mistakes_of_the_data_hide_none_of_the_metric_or_the_split(tmp_path):
-    """The columns are right, and everything else about them is wrong."""
+def test_what_depends_on_the_data_is_told_together(tmp_path):
+    """The data is right, and model, metric, split and a section do not fit it."""
     text = """\
 dataset: {name: table, path: data.csv, target: label}
 model: {choose: {cnn: {}, mlp: {}, rnn: {}}}
@@ -212,7 +217,7 @@ resampling: {outer: 2, kind: groups}
 search: {threshold: tuned, trials: none}
 """
     assert mistakes(tmp_path, text) == [
-        (2, "model 'cnn' reads rows of layout sequence or tokens or image; data.csv has flat rows of 2"),
+        (2, "model 'cnn' reads rows of layout sequence, tokens or image; data.csv has flat rows of 2"),
         (2, "model 'rnn' reads rows of layout sequence or tokens; data.csv has flat rows of 2"),
         (3, "rmse is a metric of regression, and data.csv is a classification task"),
         (4, "resampling.kind: groups needs groups, and the data has none"),
@@ -220,7 +225,7 @@ search: {threshold: tuned, trials: none}
     ]
 
 
-def test_values_of_two_roles_are_told_together(tmp_path):
+def test_columns_that_cannot_be_read_are_told_together(tmp_path):
     """A time that is no time, a weight below 0, and a target with a gap."""
     path = write_space(tmp_path, dataset={"name": "table", "path": "own.csv", "target": "y", "time": "t",
                                           "weights": "w"})  # fmt: skip
@@ -232,6 +237,25 @@ def test_values_of_two_roles_are_told_together(tmp_path):
         "own.csv: column 't' holds neither numbers nor dates such as 2024-03-25: 'soon' in data row 1",
         "own.csv: 'w' of data row 2 is '-1'",
     ]
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("dataset: iris\nmodle: mlp\nresamplng: {outer: 3}\n",
+     [(2, "unknown key 'modle'"), (3, "unknown key 'resamplng'")]),
+    ("dataset: iris\nmodel: {name: mlpp, hidden_size: 4}\nconstraints: ['model.hidden_size < 9']\n"
+     "search: {default: {model.hidden_size: 4}}\n",
+     [(2, "unknown model 'mlpp'")]),
+    ("dataset: iris\nmodel: mlp\ntraining: {loss: mae, class_weight: balanced}\n",
+     [(3, "mae is not a loss for classification")]),
+    ("dataset: {name: table, path: data.csv, target: label, separator: 3}\nmodel: mlp\n",
+     [(1, "dataset.separator must be one of ',', ';', '\\t' or '|', not 3")]),
+    ("dataset: {name: table, path: no.csv, target: label}\nmodel: {name: mlp, hidden_size: [4, 8]}\n"
+     "constraints: ['model.hidden_size < 3']\nresampling: {outer: none}\nsearch: {threshold: tuned}\n",
+     [(1, "no.csv: no such file"), (3, "no configuration satisfies the constraints in 1,000 draws"),
+      (5, "threshold: tuned needs outer folds: in a flat search, the rows that choose the threshold also score it")]),
+])  # fmt: skip
+def test_what_only_follows_from_a_mistake_is_not_told(tmp_path, text, told):
+    assert mistakes(tmp_path, text) == told
 
 
 def test_a_ranking_needs_users(tmp_path):

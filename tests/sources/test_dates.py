@@ -89,7 +89,8 @@ def test_what_is_no_date_is_none(values):
 
 
 @pytest.mark.parametrize("values", [
-    [20200103, 20201332], [20200103.5, 20200104], [18990103, 19000101], [20200103], [12345678, 87654321], [7, 8],
+    [20200103, 20201332], [20200103, np.inf], [20200103.5, 20200104], [18990103, 19000101], [20200103], [7, 8],
+    [12345678, 87654321],
 ])  # fmt: skip
 def test_whole_numbers_that_are_no_dates_stay_numbers(values):
     assert times(column(values), "t.csv").wall is None

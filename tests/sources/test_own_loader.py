@@ -120,14 +120,14 @@ WRONG = {  # of inputs, target and roles, each what is wrong
     "inputs=Tokens(tokens, words, np.full(12, 9))": "the length of data row 1 is 9, but a sequence has 4 steps",
     "inputs=Tokens(tokens + 5, words)": "tokens must be from 0 to 5; they are 5 … 9",
     "inputs=Ids(tokens, (words,))": "inputs.vocabularies has length 1; inputs.codes has the shape (12, 4)",
-    "inputs=tokens": "inputs must be Numbers or Tokens or Ids; it is array(",
+    "inputs=tokens": "inputs must be Numbers, Tokens or Ids; it is array(",
     "target=PerPosition(tokens, words, ('y',), 'zzz')": "target.task must be 'tagging', 'language' or",
     "target=Classes(np.arange(12) % 2, None)": "target.classes must be a tuple; it is None\n  = tuple[str, ...]",
     "inputs=Tokens(tokens, 'abcdef')": "inputs.words must be a tuple; it is 'abcdef'",
     "target=Amounts(y, ('y',), NaiveForecast(y, horizon='1'))": "horizon must be a whole number; it is '1'",
     "target=Amounts(y, ('y',), NaiveForecast(y, horizon=2))": "1 outputs cannot be divided into horizons of 2 steps",
     "roles=Roles(weights_for='all')": "roles.weights_for must be 'both', 'training' or 'scores'; it is 'all'",
-    "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "side.values must have 2 or 3 or 4",
+    "inputs=Ids(tokens[:, :1], (words,), side=Numbers(np.zeros(12, 'f')))": "side.values must have 2, 3 or 4",
 }
 
 

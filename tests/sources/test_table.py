@@ -72,7 +72,7 @@ def test_words_for_missing_do_not_turn_numbers_into_categories(tmp_path, word):
 
 
 def test_missing_features_are_told_unless_imputed(tmp_path):
-    with pytest.raises(DataError, match="1 values are missing, the first at data row 2, column 'size'"):
+    with pytest.raises(DataError, match="1 value is missing, the first at data row 2, column 'size'"):
         check(load(tmp_path, PLAIN))
     check(load(tmp_path, PLAIN, impute="mean"))
 

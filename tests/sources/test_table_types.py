@@ -289,7 +289,7 @@ def test_embedded_categories_are_codes_beside_numbers(tmp_path):
     np.testing.assert_array_equal(dataset.side.values, np.array([[1], [2], [np.nan]], np.float32))
     assert (dataset.inputs.names, dataset.side.names) == (("colour", "shape"), ("size",))
     assert fit(dataset, np.array([0, 1])).fill.tolist() == [1.5]
-    with pytest.raises(DataError, match="1 values are missing, the first at data row 3, column 'size'"):
+    with pytest.raises(DataError, match="1 value is missing, the first at data row 3, column 'size'"):
         check(load(tmp_path, MIXED, categories="embedded"))
 
 

@@ -51,7 +51,8 @@ def command(
     try:
         check(dataset)
     except DataError as error:
-        parts += [f"a search is refused: {error.message}", *([f"  = {error.hint}"] if error.hint else [])]
+        for each in (error, *error.others):
+            parts += [f"a search is refused: {each.message}", *([f"  = {each.hint}"] if each.hint else [])]
     print(shown(to, parts))
 
 

@@ -15,7 +15,7 @@ from tuner.data.dataset import Dataset, parts_of
 from tuner.data.inputs import Ids, Numbers, Tokens
 from tuner.data.roles import Roles
 from tuner.data.target import Amounts, Classes, Labels, NaiveForecast, PerPosition, Text
-from tuner.errors import DataError
+from tuner.errors import DataError, either
 from tuner.metrics.parts.sums import IGNORED
 
 ARRAYS: dict[tuple[type, str], tuple[str, tuple[int, ...]]] = {  # by field: the type, and the numbers of dimensions
@@ -93,7 +93,7 @@ def _not_declared(value: Any, declared: Any) -> str | None:
     """What the value should be; None if it is that."""
     kinds = get_args(declared) or (declared,)
     if any(is_dataclass(kind) for kind in kinds):
-        return None if isinstance(value, declared) else " or ".join(kind.__name__ for kind in kinds)
+        return None if isinstance(value, declared) else either(kind.__name__ for kind in kinds)
     try:
         TypeAdapter(declared, config=DECLARED).validate_python(value)
     except ValidationError as error:
@@ -112,7 +112,7 @@ def _check_type(array: Array, name: str) -> None:
     if found != array.kind or array.value is None:
         raise DataError(f"{name}: {array.path} must be {array.kind}; it is {found}", f"an array of {array.kind}")
     if array.value.ndim not in array.dimensions:
-        wanted = " or ".join(map(str, array.dimensions))
+        wanted = either(array.dimensions)
         raise DataError(f"{name}: {array.path} must have {wanted} dimensions; its shape is {array.value.shape}")
 
 

@@ -9,33 +9,54 @@ from tuner.data.arrays import check_arrays
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import Numbers
 from tuner.data.target import LARGEST_TARGET, Amounts, Labels
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 
 
 def check(dataset: Dataset) -> Dataset:
-    """Refuse data that cannot be trained on; the message names the first offending place."""
+    """Refuse data that cannot be trained on; the messages name the first offending places. Raises `DataError`."""
+    check_task(dataset)
+    errors = DataErrors()
+    for each in (check_known, check_finite):
+        with errors.collect():
+            each(dataset)
+    errors.raise_all()
+    return dataset
+
+
+def check_task(dataset: Dataset) -> None:
+    """Refuse data of which nothing can be learned: without rows or features, or with targets that are no task. Raises
+    `DataError`."""
     check_arrays(dataset, dataset.name)
-    numbers = dataset.numbers
     if len(dataset) == 0:
         raise DataError(f"{dataset.name}: no rows")
     if dataset.features[0].size == 0:
         raise DataError(f"{dataset.name}: no features")
-    if np.isinf(numbers.values).any():
-        text = f"{dataset.name}: {_first(numbers, np.isinf(numbers.values))} is infinite, or beyond 3.4e38 (float32)"
-        raise DataError(text, "correct or drop it, or use another unit")
-    absent = np.isnan(numbers.values)
-    for columns in numbers.categories:
-        absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value
-    if numbers.impute == "none" and absent.any():
-        text = f"{dataset.name}: {absent.sum():,} values are missing, the first at {_first(numbers, absent)}"
-        raise DataError(text, "fill them per fold with impute: mean or impute: median")
     if dataset.classes and len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: all rows have the same class, {dataset.classes[0]!r}", "another target")
     if isinstance(dataset.target, Amounts):
         _check_amounts(dataset.target, dataset.name)
     if isinstance(dataset.target, Labels):
         _check_labels(dataset.target, dataset.name)
-    return dataset
+
+
+def check_finite(dataset: Dataset) -> None:
+    """Refuse features that are infinite. Raises `DataError`."""
+    numbers = dataset.numbers
+    if np.isinf(numbers.values).any():
+        text = f"{dataset.name}: {_first(numbers, np.isinf(numbers.values))} is infinite, or beyond 3.4e38 (float32)"
+        raise DataError(text, "correct or drop it, or use another unit")
+
+
+def check_known(dataset: Dataset) -> None:
+    """Refuse features that are missing and that nothing fills in. Raises `DataError`."""
+    numbers = dataset.numbers
+    absent = np.isnan(numbers.values)
+    for columns in numbers.categories:
+        absent[:, columns.start + 1 : columns.stop] = False  # a missing category is one missing value
+    if numbers.impute == "none" and absent.any():
+        count = "1 value is" if absent.sum() == 1 else f"{absent.sum():,} values are"
+        text = f"{dataset.name}: {count} missing, the first at {_first(numbers, absent)}"
+        raise DataError(text, "fill them per fold with impute: mean or impute: median")
 
 
 def _check_amounts(target: Amounts, name: str) -> None:

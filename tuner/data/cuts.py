@@ -25,7 +25,7 @@ from tuner.data.forward import TimeSeriesSplit
 from tuner.data.inputs import Rows
 from tuner.data.roles import NEVER_TESTED
 from tuner.data.strata import STRATIFIED, strata
-from tuner.errors import DataError
+from tuner.errors import DataError, either
 from tuner.experiment.sections import Resampling
 
 ENDLESS = 10**6  # number of random splits to offer: practically unlimited
@@ -77,7 +77,7 @@ def kind_of(resampling: Resampling, dataset: Dataset) -> str:
     given = [kind for kind, column in columns.items() if column is not None]
     if len(given) > 1:
         text = f"the dataset names {' and '.join(given)}, and rows can be cut by one of them only"
-        raise DataError(text, f"resampling.kind: {' or '.join(given)}; or leave the others out", "kind")
+        raise DataError(text, f"resampling.kind: {either(given)}; or leave the others out", "kind")
     return given[0] if given else "random"
 
 

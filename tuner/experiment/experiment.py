@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import ExperimentError, NoResultError, Problem, did_you_mean
+from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
 from tuner.experiment.settings import Alternatives, Settings
-from tuner.experiment.settled import SECTIONS, read_settled
 from tuner.experiment.space import Choice, Parameter, Range, Space
 from tuner.experiment.stated import with_stated
+from tuner.experiment.unsearched import SECTIONS, read_unsearched
 from tuner.experiment.yaml_file import Document, Node, at, read
 
 MEANING = 1  # increase when the same settings train, split or score differently
@@ -47,12 +48,17 @@ class Experiment:
     search: Search
     limits: Limits
     problems: tuple[Problem, ...] = ()  # warnings; from `attempt` also errors
-    invalid: tuple[str, ...] = ()  # from `attempt`: what has mistakes, and so its default: metric, dataset, search, …
+    invalid: frozenset[str] = frozenset()  # from `attempt`: what has mistakes: dataset, metric, search, space, …
 
     @property
     def folder(self) -> Path:
         """The folder that relative paths of the file start from."""
         return self.document.path.parent
+
+    @property
+    def names_data(self) -> bool:
+        """Whether the dataset's settings say enough to read it, though some may be invalid."""
+        return "name" in type(self.dataset).model_fields
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -138,31 +144,50 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     Its mistakes are kept as `errors`, because checks with the data may find more. Raises `ExperimentError` if it is not
     a YAML mapping."""
     document = read(path, text)
-    reader = Reader()
-    root = document.root
+    root, reader = document.root, Reader()
+    unknown, misspelt = _unknown_keys(root)
+    space = _space(reader, root, catalogue, misspelt)
+    invalid = misspelt | ({"space"} if reader.problems else set())
+    name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
+    unsearched = read_unsearched(root, catalogue.datasets, misspelt)
+    invalid |= {*unsearched.invalid} | ({"metric"} if metric is None and "metric" in root.entries else set())
+    found: list[Problem] = []
+    if "search" not in invalid:
+        stated = {name: node for name, node in _stated(root).items() if not reader.is_hidden(name)}
+        on_grid = unsearched.settings["search"].sampler == "grid"
+        space, found = with_stated(space, stated, reader.names, on_grid=on_grid)
+    experiment = Experiment(name, document, space=space, metric=metric, **unsearched.settings)
+    if "search" not in invalid:
+        found += _search_problems(experiment)
+        if "space" not in invalid and all(each.warning for each in found):
+            found += _evaluable(experiment, reader)
+        invalid |= set() if all(each.warning for each in found) else {"space"}
+    problems = {*document.repeated, *unknown, *reader.problems, *unsearched.problems, *found}
+    return replace(experiment, problems=tuple(sorted(problems)), invalid=frozenset(invalid))
+
+
+def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
+    """A problem for each unknown key of the top level, and the keys that they were probably meant to be."""
+    problems, meant = [], set()
     for key, entry in root.entries.items():
         if key not in KEYS:
-            reader.wrong(entry.key or entry, f"unknown key '{key}'", did_you_mean(key, (*KEYS, *_inner_keys(key))))
+            hint = did_you_mean(key, (*KEYS, *_inner_keys(key)))
+            problems.append(at(entry.key or entry, f"unknown key '{key}'", hint))
+            meant.add(closest(key, KEYS) or key)
+    return problems, meant - {*root.entries}
+
+
+def _space(reader: Reader, root: Node, catalogue: Catalogue, misspelt: Collection[str]) -> Space:
+    """The search space of model and training, with the constraints; `reader` keeps their problems."""
+    if "model" in root.entries:
+        reader.component(root.entries["model"], catalogue.models, Place.of("model"))
+    elif "model" not in misspelt:
+        reader.wrong(root, "model is missing", f"model: {{name: …}}, one of: {', '.join(catalogue.models)}")
     empty = replace(root, value={}, key=None)
-    _model(reader, root, catalogue)
     reader.settings(root.entries.get("training", empty), catalogue.training, Place.of("training"))
     space = Space(_ordered(reader), tuple(reader.fixed), _constraints(reader, root))
-    name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
     _known_names(reader, space)
-    settled, found, invalid = read_settled(root, catalogue.datasets)
-    problems = {*reader.problems, *found}
-    if metric is None and "metric" in root.entries:
-        invalid += ("metric",)
-    on_grid = settled["search"].sampler == "grid"
-    if "search" not in invalid:
-        space, wrong = with_stated(space, _stated(root), reader.names, on_grid=on_grid)
-        problems |= {*wrong}
-    experiment = Experiment(name=name, document=document, space=space, metric=metric, invalid=invalid, **settled)
-    if "search" not in invalid:
-        problems |= {*_search_problems(experiment)}
-    if not any(p for p in problems if not p.warning):
-        problems |= {*_evaluable(experiment, reader)}
-    return replace(experiment, problems=tuple(sorted(problems)))
+    return space
 
 
 def _stated(root: Node) -> dict[str, Node]:
@@ -174,13 +199,6 @@ def _stated(root: Node) -> dict[str, Node]:
 def _inner_keys(key: str) -> tuple[str, ...]:
     """The paths of the settings in sections that have the name of a key of the top level."""
     return tuple(f"{section}.{key}" for section, cls in SECTIONS.items() if key in cls.model_fields)
-
-
-def _model(reader: Reader, root: Node, catalogue: Catalogue) -> None:
-    if "model" in root.entries:
-        reader.component(root.entries["model"], catalogue.models, Place.of("model"))
-    else:
-        reader.wrong(root, "model is missing", f"model: {{name: …}}, one of: {', '.join(catalogue.models)}")
 
 
 def _name(reader: Reader, root: Node, path: Path) -> str:
@@ -220,7 +238,7 @@ def _known_names(reader: Reader, space: Space) -> None:
     known = reader.names | {name for p in space.parameters for name in (p.path, p.target)}
     for expression, node in reader.whens:
         for name in expression.names:
-            if name not in known:
+            if name not in known and not reader.is_hidden(name):
                 reader.wrong(node, f"'{name}' is not a setting of this experiment", did_you_mean(name, sorted(known)))
 
 

@@ -43,6 +43,7 @@ class Reader:
         self.fixed: list[Fixed] = []
         self.problems: list[Problem] = []
         self.names: set[str] = set()  # every setting that the file could give, under path and target
+        self.unknown: list[str] = []  # the paths of components whose settings are not known
         self.whens: list[tuple[Expression, Node]] = []
         self.searchable = True
 
@@ -101,10 +102,16 @@ class Reader:
             cls = among.get(name)
         except UsageError as error:
             self.wrong(node, error.message, error.hint)
+            self.unknown.append(path)
             return None
         if cls is None:
             self.wrong(node, f"unknown {_last(path)} '{name}'", did_you_mean(name, among))
+            self.unknown.append(path)
         return cls
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether the setting may be one of a component that is not known."""
+        return path not in self.names and any(path.startswith(f"{above}.") for above in self.unknown)
 
     def _branch(
         self, node: Node, options: dict[str, Node], among: Alternatives, place: Place, default: str | None
@@ -132,7 +139,8 @@ class Reader:
     def settings(self, node: Node, cls: type[Settings], place: Place, *, chosen: bool = False) -> None:
         """A mapping of settings of one class; what it leaves out takes its default."""
         if not isinstance(node.value, dict):
-            self.wrong(node, f"{place.path or 'an experiment'} must be a mapping of settings, not {node.text()}")
+            text = f"{place.path or 'an experiment'} must be a mapping of settings, not {node.text()}"
+            self.wrong(node if node.value is not None else node.key or node, text)
             return
         hidden = {"name"} if chosen else set()
         self._keys(node, [name for name in cls.model_fields if name not in hidden], place.path, deeper(cls))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Union
@@ -17,7 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from tuner.errors import closest
+from tuner.errors import closest, either
+from tuner.experiment.space import is_number
 
 
 class Settings(BaseModel):
@@ -62,11 +63,6 @@ def comparison(value: Any) -> str:
     """A condition that a setting has a value that `used_when` allows, written as an expression."""
     words = {None: "== null", True: "== true", False: "== false", ABOVE_ZERO[0]: "> 0"}
     return words.get(value, f"== {value!r}")
-
-
-def either(values: Iterable[Any]) -> str:
-    """Values in words, such as "gru or lstm"."""
-    return " or ".join("null" if value is None else str(value) for value in dict.fromkeys(values))
 
 
 def needs(cls: type[Settings], name: str) -> Mapping[str, tuple[Any, ...]]:
@@ -148,16 +144,16 @@ def complaint(cls: type[Settings], name: str, value: Any) -> str | None:
             value = tuple(value)
         _adapter(cls, name).validate_python(value)
     except ValidationError as error:
-        expectations = [_expectation(problem) for problem in error.errors()]
-        expectations.sort(
-            key=lambda expected: expected.startswith(("a ", "an "))
-        )  # a broken bound says more than a wrong type
-        bounds = [w for w in expectations if not w.startswith(("a ", "an ", "one of"))]
-        first, *more = dict.fromkeys(bounds or expectations)
-        if not more:
-            return f"must be {first}"
-        several = [first.removeprefix("one of ").replace(" or ", ", "), *more]
-        return f"must be {', '.join(several[:-1])} or {several[-1]}"
+        words = [repr(word) for word in literals(cls.model_fields[name])]
+        problems = [problem for problem in error.errors() if problem["type"] != "literal_error"]
+        bounds = [_expectation(problem) for problem in problems if problem["type"] not in _TYPES]
+        if bounds and is_number(value):  # a broken bound says more than another type
+            words = []
+        else:
+            bounds = [_expectation(problem) for problem in problems]
+        found = list(dict.fromkeys([*words, *bounds]))
+        one_of = "one of " if len(words) == len(found) > 1 else ""
+        return f"must be {one_of}{either(found)}"
     return None
 
 
@@ -202,8 +198,6 @@ def _expectation(problem: Mapping[str, Any]) -> str:
         key = _BOUNDS[kind]
         bound = context[key]
         return f"{_SIGNS[key]} {bound:g}" if isinstance(bound, float) else f"{_SIGNS[key]} {bound}"
-    if kind == "literal_error":
-        return f"one of {context['expected']}"
     return str(problem["msg"]).removeprefix("Value error, ")
 
 

@@ -77,11 +77,12 @@ def at(node: Node, message: str, hint: str | None = None, *, warning: bool = Fal
 
 @dataclass(frozen=True)
 class Document:
-    """A file that could be read: its path, its text, its root mapping."""
+    """A file that could be read: its path, its text, its root mapping, and the problem of each key that is repeated."""
 
     path: Path
     text: str
     root: Node
+    repeated: tuple[Problem, ...] = ()
 
     def render(self, problems: Iterable[Problem]) -> str:
         """The problems in the format of rustc: place, line, caret, hint; in the order of the file."""
@@ -114,14 +115,14 @@ def read(path: Path, text: str | None = None) -> Document:
         what = f"holds {len(roots)} documents" if len(roots) > 1 else "is empty" if not roots else "is no such mapping"
         text = f"an experiment is one YAML mapping (key: value); this file {what}"
         raise _of_whole(path, text, "start from a shipped one: tuner init")
-    problems: list[Problem] = []
+    converter = _Converter()
     try:
-        root = _Converter(problems).convert(roots[0])
+        root = converter.convert(roots[0])
     except _Limit as error:
-        problems = [error.problem]
-    if problems:
-        raise _error(path, text, problems)
-    return Document(path, text, root)
+        raise _error(path, text, [error.problem]) from None
+    if converter.problems:
+        raise _error(path, text, [*converter.problems, *converter.repeated])
+    return Document(path, text, root, tuple(converter.repeated))
 
 
 class _Limit(Exception):
@@ -208,8 +209,9 @@ def _render_one(path: Path, lines: list[str], problem: Problem) -> str:
 class _Converter:
     """Turns ruamel's node graph into `Node`s, collecting problems and counting what aliases expand to."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.repeated: list[Problem] = []
         self.count = 0
 
     def convert(self, raw: Any, depth: int = 0, key: Node | None = None) -> Node:
@@ -243,7 +245,7 @@ class _Converter:
             name = str(raw_key.value)
             if name in seen:
                 first = seen[name].line + 1
-                self.problems.append(at(key, f"'{name}' is given twice", f"the first one is on line {first}"))
+                self.repeated.append(at(key, f"'{name}' is given twice", f"the first one is on line {first}"))
                 continue
             seen[name] = key
             yield name, self.convert(raw_value, depth + 1, key)

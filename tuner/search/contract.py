@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 from tuner import registry
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
-from tuner.errors import UsageError, did_you_mean
+from tuner.errors import UsageError, did_you_mean, either
 from tuner.experiment.settings import Settings, name_of, needs
 
 MODELS, SOURCES = "tuner.models", "tuner.sources"
@@ -48,7 +48,7 @@ def _faults(module: ModuleType, name: str, contract: Contract) -> Iterator[str]:
     if not module.__doc__:
         yield "it has no docstring that says what it is"
     if lacking := [part for part in contract.parts if not hasattr(module, part)]:
-        yield f"it does not define {' or '.join(lacking)}"
+        yield f"it does not define {either(lacking)}"
     for part, words in contract.words.items():
         yield from _unknown_words(part, getattr(module, part, ()), words)
     function = getattr(module, contract.function, None)

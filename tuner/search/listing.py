@@ -9,8 +9,9 @@ from typing import NamedTuple
 from pydantic_core import PydanticUndefined
 
 from tuner import registry
+from tuner.errors import either
 from tuner.experiment.sections import Limits, Resampling, Search
-from tuner.experiment.settings import Settings, alternatives, describe, either, name_of, needs, subsettings
+from tuner.experiment.settings import Settings, alternatives, describe, name_of, needs, subsettings
 from tuner.search.contract import MODELS, SOURCES, member
 from tuner.training.settings import TrainingSettings
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuner import registry
 from tuner.data import precision
-from tuner.data.check import check
+from tuner.data.check import check_finite, check_known, check_task
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan, plan
-from tuner.errors import DataError, ExperimentError, NoResultError, TunerError
+from tuner.errors import ColumnError, DataError, ExperimentError, NoResultError, Problem, either
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import UserCodeInfo, is_user_code
 from tuner.experiment.sections import Limits
@@ -107,56 +107,63 @@ def prepare(
 
 
 class _Problems:
-    """Collects the problems that the checks of an experiment raise, after those of the file itself."""
+    """Collects the problems of an experiment: those of the file itself, and those that its checks raise."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self._document, self._found = experiment.document, [*experiment.errors]
+        self.experiment, self.found = experiment, [*experiment.errors]
 
     @contextmanager
-    def collect(self) -> Iterator[None]:
-        """Keep the problems that are raised inside."""
+    def collect(self, where: str = "", kind: type[DataError] = DataError) -> Iterator[None]:
+        """Keep the problems that are raised inside. A `DataError` of this `kind` belongs to the section `where`, or to
+        the setting there that it names."""
         try:
             yield
+        except DataError as error:
+            for each in (each for each in (error, *error.others) if isinstance(each, kind)):
+                path = f"{where}.{each.key}" if each.key else where
+                self.found.append(self.experiment.problem(path, each.message, each.hint))
         except ExperimentError as error:
-            self._found += error.problems
+            if not error.problems:
+                raise
+            self.found += error.problems
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def error(self) -> ExperimentError:
-        """An error with every problem."""
-        return self._document.error(self._found)
+    def raise_all(self) -> None:
+        """Raise an error with every problem, if there is one."""
+        if self.found:
+            raise self.experiment.document.error(self.found)
 
 
 def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
-    problems, dataset, metric = _Problems(experiment), None, None
-    if "dataset" not in experiment.invalid:
-        with problems.collect():
-            dataset = _load(experiment, code)
+    problems, invalid = _Problems(experiment), experiment.invalid
+    data = _read(experiment, code, problems)
+    dataset = metric = None
+    with problems.collect("dataset"):
+        if data is not None:
+            check_task(data)
+            dataset = data
+    unsuitable = [] if dataset is None else _unsuitable(experiment, dataset)
+    problems.found += unsuitable
     with problems.collect():
-        check_used(experiment, dataset, catalogue(code).models)
-    if dataset is None:
-        raise problems.error()
+        check_used(experiment, dataset, catalogue(code).models, ("layout",) if unsuitable else ())
+    for check in (check_known, check_finite):
+        with problems.collect("dataset"):
+            if dataset is not None:
+                check(dataset)
     with problems.collect():
-        _check_fit(experiment, dataset)
-    if "metric" not in experiment.invalid:
-        with problems.collect():
+        if dataset is not None and "metric" not in invalid:
             metric = metric_of(experiment, dataset)
     with problems.collect():
         check_threshold(experiment, dataset, metric)
-    if "resampling" not in experiment.invalid:
-        with problems.collect():
-            cut = _cut(experiment, dataset)
+    with problems.collect("resampling"):
+        if dataset is not None and "resampling" not in invalid:
+            cut = plan(experiment.resampling, dataset)
             if metric is not None:
                 check_scores(experiment, dataset, metric, cut)
-    if metric is None or problems:
-        raise problems.error()
     with problems.collect():
-        checked = check_models(experiment, dataset, code)
-    with problems.collect():
-        default = _check_constraints(experiment)
-    if problems:
-        raise problems.error()
+        default = "space" in invalid or "search" in invalid or _check_constraints(experiment)
+    problems.raise_all()
+    assert dataset is not None and metric is not None  # else there would be a problem
+    checked = check_models(experiment, dataset, code)
     warnings = (
         *experiment.warnings, *_unassigned_roles(experiment, dataset), *likely_mistakes(experiment, dataset, cut),
         *score_warnings(experiment, dataset, metric),
@@ -169,9 +176,13 @@ def load_data(path: Path) -> Dataset:
     """The data that an experiment names, even if it cannot be used for training."""
     with UserCode(path.parent) as code:
         experiment = attempt(path, catalogue(code))
-        if "dataset" in experiment.invalid:
-            raise experiment.document.error(experiment.errors)
-        return _load(experiment, code, lambda dataset: dataset)
+        problems = _Problems(experiment)
+        if "dataset" not in experiment.invalid:
+            problems.found.clear()  # those of other sections say nothing of the data
+        dataset = _read(experiment, code, problems)
+        problems.raise_all()
+        assert dataset is not None
+        return dataset
 
 
 def loaded(settings: Settings, folder: Path, code: UserCode) -> Dataset:
@@ -189,22 +200,19 @@ def _facts(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     return {} if storage is None else {"storage": storage(experiment.dataset, experiment.folder)}
 
 
-def _load(experiment: Experiment, code: UserCode, checked: Callable[[Dataset], Dataset] = check) -> Dataset:
-    try:
+def _read(experiment: Experiment, code: UserCode, problems: _Problems) -> Dataset | None:
+    """The data; None if it cannot be read, or if its settings have mistakes. Next to these, only wrong names of columns
+    are reported: any other error may follow from them."""
+    found, invalid = None, "dataset" in experiment.invalid
+    if not experiment.names_data or (invalid and is_user_code(experiment.dataset.name)):  # type: ignore[attr-defined]
+        return None
+    before = len(problems.found)
+    with problems.collect("dataset"):
         check_dataset(experiment, _facts(experiment))
-        return checked(loaded(experiment.dataset, experiment.folder, code))
-    except DataError as error:
-        found = ((f"dataset.{each.key}" if each.key else "dataset", each) for each in (error, *error.others))
-        problems = [experiment.problem(where, each.message, each.hint) for where, each in found]
-        raise experiment.document.error(problems) from error
-
-
-def _cut(experiment: Experiment, dataset: Dataset) -> NestedPlan:
-    try:
-        return plan(experiment.resampling, dataset)
-    except TunerError as error:
-        key = getattr(error, "key", None)
-        raise experiment.error(f"resampling.{key}" if key else "resampling", error.message, error.hint) from error
+    unsure = invalid or len(problems.found) > before
+    with problems.collect("dataset", ColumnError if unsure else DataError):
+        found = loaded(experiment.dataset, experiment.folder, code)
+    return None if invalid else found
 
 
 def _check_constraints(experiment: Experiment) -> bool:
@@ -220,28 +228,27 @@ def _check_constraints(experiment: Experiment) -> bool:
     raise experiment.error("constraints", error.message, error.hint)
 
 
-def _check_fit(experiment: Experiment, dataset: Dataset) -> None:
-    """Refuse models that are not for this layout of rows or this task."""
+def _unsuitable(experiment: Experiment, dataset: Dataset) -> list[Problem]:
+    """A problem for each model that is not for this layout of rows or this task."""
     problems = []
     for name in names_of_models(experiment.space):
         layouts, tasks = reads(name)
         if dataset.layout not in layouts:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
-            text = f"model '{name}' reads rows of layout {' or '.join(layouts)}; {dataset.name} has {rows}"
+            text = f"model '{name}' reads rows of layout {either(layouts)}; {dataset.name} has {rows}"
             problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "layout")))
         elif dataset.task not in tasks:
-            text = f"model '{name}' is for {' or '.join(tasks)}; {dataset.name} is a {dataset.task} task"
+            text = f"model '{name}' is for {either(tasks)}; {dataset.name} is a {dataset.task} task"
             problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "task")))
-    if problems:
-        raise experiment.document.error(problems)
+    return problems
 
 
 def _others(dataset: Dataset, what: str) -> str:
     """A hint with the models that fit the data."""
     modules = {name: member(MODELS, name) for name in registry.names(MODELS)}
     fitting = [n for n, m in modules.items() if dataset.layout in m.LAYOUTS and dataset.task in m.TASKS]
-    return f"model: {' or '.join([*fitting, 'one of your own'])}; or another {what} of the data"
+    return f"model: {either([*fitting, 'one of your own'])}; or another {what} of the data"
 
 
 def _unassigned_roles(experiment: Experiment, dataset: Dataset) -> list[str]:

@@ -10,7 +10,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.inputs import Rows
 from tuner.data.resampling import ChainPlan, NestedPlan
 from tuner.data.scored import needed
-from tuner.errors import did_you_mean
+from tuner.errors import did_you_mean, either
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.yaml_file import at
 from tuner.metrics import DEFAULT, METRICS, Metric
@@ -29,7 +29,7 @@ def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
     metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
     if not fits(dataset, metric):
         fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
-        of = " or ".join(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
+        of = either(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
         raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
     if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
@@ -47,14 +47,15 @@ def fits(dataset: Dataset, metric: Metric) -> bool:
     return given and dataset.task in metric.tasks
 
 
-def check_threshold(experiment: Experiment, dataset: Dataset, metric: Metric | None) -> None:
-    """Refuse a tuned threshold if there is no decision between two classes, or the score does not depend on it."""
+def check_threshold(experiment: Experiment, dataset: Dataset | None, metric: Metric | None) -> None:
+    """Refuse a tuned threshold if there is no decision between two classes, or the score does not depend on it, as far
+    as data and metric are known."""
     if experiment.search.threshold == "default":
         return
     if experiment.resampling.outer == "none":
         text = "threshold: tuned needs outer folds: in a flat search, the rows that choose the threshold also score it"
         raise experiment.error("search.threshold", text, "resampling.outer: 5, or leave it out")
-    if dataset.task != "classification" or len(dataset.classes) != 2:
+    if dataset is not None and (dataset.task != "classification" or len(dataset.classes) != 2):
         what = f"{len(dataset.classes)} classes" if dataset.classes else f"a {dataset.task} task"
         text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
         raise experiment.error("search.threshold", text, "leave it out")

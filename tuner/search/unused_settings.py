@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -28,20 +28,30 @@ class UnusableSetting(NamedTuple):
     hint: str
 
 
-def check_used(experiment: Experiment, dataset: Dataset | None, models: Alternatives) -> None:
-    """Raise with every setting of the file that cannot be used, at its place. Without a `dataset`, which could not be
-    read, and next to settings that have mistakes, only what is certain."""
-    found = [*_of_space(experiment, dataset, models)]
+def check_used(
+    experiment: Experiment, dataset: Dataset | None, models: Alternatives, unsure: Collection[str] = ()
+) -> None:
+    """Raise with every setting of the file that cannot be used, at its place.
+
+    Args:
+        experiment: its settings that have mistakes are passed over.
+        dataset: None if it could not be read.
+        models: the settings of the models.
+        unsure: facts of the data, by the name that `used_when` gives them, that other mistakes concern.
+    """
+    found = [*_of_space(experiment, dataset, models, unsure)]
     if dataset is not None:
         found += _with_data(experiment, dataset)
     if found:
         raise experiment.document.error([experiment.problem(*each) for each in found])
 
 
-def _of_space(experiment: Experiment, dataset: Dataset | None, models: Alternatives) -> Iterator[UnusableSetting]:
+def _of_space(
+    experiment: Experiment, dataset: Dataset | None, models: Alternatives, unsure: Collection[str]
+) -> Iterator[UnusableSetting]:
     """Each setting of the model and the training that has no effect with this data, model or other setting."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
-    about = {"task": (dataset.task,), "layout": (dataset.layout,)} if dataset else {"task": (), "layout": ()}
+    about = {**_about(entries, dataset), **dict.fromkeys(unsure, ())}
     for entry in entries:
         for above, name, cls in _levels(entry, entries, models):
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
@@ -53,6 +63,15 @@ def _of_space(experiment: Experiment, dataset: Dataset | None, models: Alternati
     yield from _too_slow(entries)
 
 
+def _about(entries: Sequence[Entry], dataset: Dataset | None) -> dict[str, tuple[Any, ...]]:
+    """Facts of the data by the name that `used_when` gives them, without values where they are not known; and the loss
+    without values, if it is not one for the task."""
+    if dataset is None:
+        return {"task": (), "layout": ()}
+    facts: dict[str, tuple[Any, ...]] = {"task": (dataset.task,), "layout": (dataset.layout,)}
+    return facts | ({"loss": ()} if any(True for _ in _other_losses(entries, dataset)) else {})
+
+
 def _with_data(experiment: Experiment, dataset: Dataset) -> Iterator[UnusableSetting]:
     """Each setting that has no effect, or not the intended one, with this data."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
@@ -61,12 +80,17 @@ def _with_data(experiment: Experiment, dataset: Dataset) -> Iterator[UnusableSet
             kind = kind_of(experiment.resampling, dataset)
             yield from _unused_of("resampling", experiment.resampling, {"kind": (kind,)})
     yield from _too_far(entries, dataset)
-    losses = BY_TASK[dataset.task]
+    for path, loss in _other_losses(entries, dataset):
+        text = f"{loss} is not a loss for {dataset.task}"
+        yield UnusableSetting(path, text, f"one of: {', '.join(BY_TASK[dataset.task])}")
+
+
+def _other_losses(entries: Sequence[Entry], dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """The place and the name of each loss that is not one for the task of the data."""
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
         for loss in _values(entry):
-            if loss is not None and loss not in losses:
-                text = f"{loss} is not a loss for {dataset.task}"
-                yield UnusableSetting(entry.path.removesuffix(".name"), text, f"one of: {', '.join(losses)}")
+            if loss is not None and loss not in BY_TASK[dataset.task]:
+                yield entry.path.removesuffix(".name"), loss
 
 
 def _unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:

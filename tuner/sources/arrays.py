@@ -15,7 +15,7 @@ from tuner.data.inputs import LAYOUTS, PADDING, UNKNOWN, Ids, Inputs, Layout, Ro
 from tuner.data.precision import Narrowed, as_numbers
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Target
-from tuner.errors import DataError
+from tuner.errors import DataError, either
 from tuner.sources.columns.roles import ROLES, RoleSettings, read_roles, step_counts, unassigned_roles
 from tuner.sources.columns.target import as_positions, as_target
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
@@ -173,7 +173,7 @@ def _target(settings: Settings, target: NDArray[Any], inputs: Inputs, where: str
         if layout not in layouts or target.shape != wanted:
             text = (f"{where}: '{settings.target}' of shape {target.shape} has no class at every {place} of "
                     f"'{settings.features}', which is read as {layout} of shape {features.shape}")  # fmt: skip
-            raise DataError(text, f"targets {shape}; layout: {' or '.join(layouts)}", "target")
+            raise DataError(text, f"targets {shape}; layout: {either(layouts)}", "target")
         return as_positions(target, lengths, f"{where}: '{settings.target}'", settings.target, settings.task)
     if settings.task == "auto" and whole and target.shape == wanted and target[0].size > 1:
         task = "segmentation" if layout == "image" else "tagging"

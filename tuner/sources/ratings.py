@@ -19,7 +19,7 @@ from tuner.data.inputs import PADDING, UNKNOWN, Ids, Rows
 from tuner.data.roles import Roles
 from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.roles import looks_like_time, times
 from tuner.sources.columns.side import Side, read_side, side_by_side
 from tuner.sources.columns.written import as_written
@@ -58,9 +58,14 @@ def load(settings: Settings, folder: Path) -> Dataset:
     path = located(folder, settings.path)
     where = path.name
     frame = read_plain(path, "path", lambda cells: not _is_rating(cells[2:3]), COLUMNS)
-    columns = {key: _column(frame, key, getattr(settings, key), where) for key in ("user", "item", "rating")}
+    columns, errors = {}, DataErrors()
+    for key in ("user", "item", "rating"):
+        with errors.collect():
+            columns[key] = getattr(settings, key) or _column(frame, key, where)
     named = {**columns, "time": settings.time} if settings.time is not None else columns
-    check_columns(frame, named.items(), where)
+    with errors.collect():
+        check_columns(frame, named.items(), where)
+    errors.raise_all()
     frame, written = as_written(frame, [columns["rating"]], where)
     ratings = _ratings(settings, frame[columns["rating"]], where)
     coded = [_coded(frame[columns[key]], where, key) for key in ("user", "item")]
@@ -111,11 +116,8 @@ def _found(frame: pd.DataFrame, key: str) -> list[str]:
     return [column for column, name in plain.items() if {name, name.removesuffix("id")} & CALLED[key]]
 
 
-def _column(frame: pd.DataFrame, key: str, requested: str | None, where: str) -> str:
-    """The column that the settings name, or the only one whose name means it. Raises `DataError`."""
-    if requested is not None:
-        check_columns(frame, [(key, requested)], where)
-        return requested
+def _column(frame: pd.DataFrame, key: str, where: str) -> str:
+    """The only column whose name means it. Raises `DataError`."""
     found = _found(frame, key)
     if len(found) != 1:
         which = " and ".join(f"'{column}'" for column in found) or "no column"

@@ -15,7 +15,7 @@ from tuner.data.inputs import PADDING, UNKNOWN, Ids, Numbers
 from tuner.data.levels import Texts, levels, texts
 from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.dates import PARTS, parts, read
 from tuner.sources.columns.moments import Moments, compact, moments
 from tuner.sources.readers.numbers import MISSING
@@ -53,7 +53,11 @@ def inputs(
     `DataError`."""
     if not columns:
         raise DataError(f"{where}: no column is left as a feature")
-    read = [_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]) for column in columns]
+    read, errors = [], DataErrors()
+    for column in columns:
+        with errors.collect():
+            read.append(_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]))
+    errors.raise_all()
     return _one_hot(read, settings) if how == "one_hot" else _embedded(read, where, settings)
 
 

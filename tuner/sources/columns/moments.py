@@ -113,8 +113,10 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | No
 def compact(values: NDArray[Any], *, months: bool = False) -> Moments | None:
     """Whole numbers such as 20240325 or 20240325130500 as dates, and with `months` also 202403; None unless all of them
     (NaN is missing) are dates of one form, of at least two days."""
-    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
-    if known.dtype.kind not in "iuf" or len(known) == 0 or (known != np.round(known)).any():
+    if values.dtype.kind not in "iuf":
+        return None
+    known = values[~np.isnan(values)]
+    if len(known) == 0 or not np.isfinite(known).all() or (known != np.round(known)).any():
         return None
     digits = len(str(int(known.max())))
     form = COMPACT.get(digits) if months or digits > 6 else None
@@ -126,7 +128,7 @@ def compact(values: NDArray[Any], *, months: bool = False) -> Moments | None:
     if dates.isna().any() or len(levels) < 2:
         return None
     places = np.full(len(values), -1)
-    places[~np.isnan(values) if values.dtype.kind == "f" else slice(None)] = codes
+    places[~np.isnan(values)] = codes
     found = pd.DatetimeIndex(dates)
     return Moments(found, found).of(places)
 

@@ -75,10 +75,11 @@ def read_roles(
     Raises:
         DataError: a value is missing, or is not what the role takes.
     """
-    if weights_for != "both" and "weights" not in columns:
-        text = f"{where}: weights_for is {weights_for}, and no row has a weight"
-        raise DataError(text, "give the weights, or leave it out", "weights_for")
     errors = DataErrors()
+    with errors.collect():
+        if weights_for != "both" and "weights" not in columns:
+            text = f"{where}: weights_for is {weights_for}, and no row has a weight"
+            raise DataError(text, "give the weights, or leave it out", "weights_for")
     with errors.collect():
         groups = group_codes(frame, columns.get("groups"), where, "groups")
     with errors.collect():

@@ -43,14 +43,19 @@ def as_target(
         try:
             numbers = np.array(values, dtype=np.float64)
         except (ValueError, TypeError) as error:
-            bad = next((v for v in values.ravel() if not _is_number(v)), values.ravel()[0])
-            raise DataError(f"{where}: the target '{bad}' is not a number", "task: classification") from error
+            cells = np.ndenumerate(values.reshape(len(values), -1))
+            (_, column), bad = next((place, value) for place, value in cells if not _is_number(value))
+            several = values.ndim > 1 and values.shape[1] > 1
+            of = f" '{_names(name, values.shape[1])[column]}' has '{bad}', which" if several else f" '{bad}'"
+            hint = "one target, or columns of numbers only" if several else "task: classification"
+            raise DataError(f"{where}: the target{of} is not a number", hint, "target") from error
         numbers = numbers.reshape(len(numbers), -1)
         return Amounts(numbers, _names(name, numbers.shape[1]))
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise DataError(f"{where}: classes need one target, not shape {values.shape}", "task: regression")
+        text = f"{where}: classes need one target, and there are {values[0].size}"
+        raise DataError(text, "one column; or columns of numbers, or of 0 and 1", "target")
     if values.dtype.kind == "f" and np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
         raise DataError(f"{where}: the label of data row {row + 1} is missing", "drop that row")

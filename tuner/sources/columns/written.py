@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.levels import levels, texts
-from tuner.errors import DataError
+from tuner.errors import DataError, DataErrors
 from tuner.sources.readers.numbers import MISSING
 from tuner.sources.readers.settings import Decimal
 
@@ -50,13 +50,15 @@ def as_written(
     Raises:
         DataError: the cells of a column have different units, or can be read in two ways.
     """
-    found, notes = {}, []
+    found, notes, errors = {}, [], DataErrors()
     for column in columns:
         if pd.api.types.is_string_dtype(frame[column].dtype) or frame[column].dtype == object:
-            read = _read(frame[column], f"{where}: column '{column}'", decimal)
-            if read is not None:
-                found[column], how = read
-                notes.append(f"'{column}' ({how})")
+            with errors.collect():
+                read = _read(frame[column], f"{where}: column '{column}'", decimal)
+                if read is not None:
+                    found[column], how = read
+                    notes.append(f"'{column}' ({how})")
+    errors.raise_all()
     if not found:
         return frame, ()
     return frame.assign(**found), (f"read as numbers: {', '.join(notes)}",)

@@ -23,13 +23,13 @@ def read(path: Path, sheet: int | str | None) -> pd.DataFrame:
         raise DataError(f"{path.name} is not read", f"save it as {READ[0]}, or as CSV", "path")
     from openpyxl import load_workbook  # 0.1 s that other files do not need
 
-    path.open("rb").close()  # whatever else is wrong is openpyxl's to say, in exceptions of many kinds
     try:
-        check_zip(path)
-        with warnings.catch_warnings(action="ignore"), closing(load_workbook(path, read_only=True, data_only=True,
-                                                                             keep_links=False)) as book:  # fmt: skip
-            name = _named([each.title for each in book.worksheets], sheet, path)
-            cells = _cells(book[name])
+        # openpyxl leaves a file open that it cannot read, and says what is wrong in exceptions of many kinds
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            check_zip(path)
+            with closing(load_workbook(file, read_only=True, data_only=True, keep_links=False)) as book:
+                name = _named([each.title for each in book.worksheets], sheet, path)
+                cells = _cells(book[name])
     except (DataError, OSError, MemoryError):
         raise
     except Exception as error:

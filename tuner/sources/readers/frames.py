@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tuner.errors import DataError, DataErrors, did_you_mean
+from tuner.errors import ColumnError, DataError, DataErrors, did_you_mean
 from tuner.sources.readers import columnar, delimited, excel
 from tuner.sources.readers.delimited import Dialect, check_quotes, with_growing_blocks
 from tuner.sources.readers.files import check_file, reading
@@ -80,17 +80,17 @@ def listed(names: str | Sequence[str] | None) -> list[str]:
 
 
 def check_columns(frame: pd.DataFrame, named: Iterable[tuple[str, str]], where: str) -> None:
-    """Raise `DataError` unless every column that a setting names exists, and none is named twice."""
+    """Raise `ColumnError` unless every column that a setting names exists, and none is named twice."""
     roles: dict[str, str] = {}
     errors = DataErrors()
     for key, column in named:
         with errors.collect():
             if column not in frame.columns:
                 hint = did_you_mean(column, map(str, frame.columns))
-                raise DataError(f"{where} has no column '{column}'", hint, key)
+                raise ColumnError(f"{where} has no column '{column}'", hint, key)
             if column in roles:
                 twice = f"twice in {key}" if key == roles[column] else f"twice, by {roles[column]} and by {key}"
-                raise DataError(f"{where}: column '{column}' is named {twice}", "leave one of them out", key)
+                raise ColumnError(f"{where}: column '{column}' is named {twice}", "leave one of them out", key)
             roles[column] = key
     errors.raise_all()
 

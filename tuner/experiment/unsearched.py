@@ -1,7 +1,8 @@
-"""Reads the sections of an experiment file without a search: dataset, resampling, search and limits."""
+"""Reads the sections of an experiment file whose settings are not searched: dataset, resampling, search, limits."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,30 +19,34 @@ from tuner.experiment.yaml_file import Node, at
 SECTIONS: dict[str, type[Settings]] = {"resampling": Resampling, "search": Search, "limits": Limits}
 
 
-class Settled(NamedTuple):
-    """The sections without a search, each as its typed value, and their problems; those that are `invalid` have their
-    defaults."""
+class Unsearched(NamedTuple):
+    """The settings of these sections, and the problems in them. Of a section that is `invalid`, these are the valid
+    settings, and the defaults of the others; of a dataset that is missing or not known, none."""
 
     settings: dict[str, Any]
     problems: list[Problem]
     invalid: tuple[str, ...]
 
 
-def read_settled(root: Node, datasets: Alternatives) -> Settled:
-    """Read the sections of a file without a search; `datasets` are the settings of the sources."""
-    found: dict[str, Settings | None] = {}
+def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str]) -> Unsearched:
+    """Read the sections of a file whose settings are not searched.
+
+    Args:
+        root: the file.
+        datasets: the settings of the sources.
+        misspelt: keys that the file writes wrongly, so that they are not missing.
+    """
+    found: dict[str, Settings] = {}
     problems: list[Problem] = []
+    invalid = []
     for section in ("dataset", *SECTIONS):
-        settings, wrong = _section(root, section, datasets)
-        found[section] = settings
-        problems += wrong
-    invalid = tuple(section for section, settings in found.items() if settings is None)
-    defaults = {section: SECTIONS.get(section, Settings)() for section in invalid}
-    return Settled({**found, **defaults}, problems, invalid)
+        found[section], wrong = _section(root, section, datasets)
+        problems += [] if section in misspelt and section not in root.entries else wrong
+        invalid += [section] if wrong else []
+    return Unsearched(found, problems, tuple(invalid))
 
 
-def _section(root: Node, section: str, datasets: Alternatives) -> tuple[Settings | None, list[Problem]]:
-    """The typed value of a section without a search; None, with the problems in it, if it is not valid."""
+def _section(root: Node, section: str, datasets: Alternatives) -> tuple[Settings, list[Problem]]:
     reader = Reader()
     reader.searchable = False
     cls = SECTIONS.get(section)
@@ -51,14 +56,12 @@ def _section(root: Node, section: str, datasets: Alternatives) -> tuple[Settings
         reader.component(root.entries[section], datasets, Place.of(section))
     else:
         reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(datasets)}")
-    if reader.problems:
-        return None, reader.problems
     values = Space((), tuple(reader.fixed)).tree({}).get(section, {})
-    cls = cls or datasets[values["name"]]
+    cls = cls or (datasets[values["name"]] if "name" in values else Settings)
     try:
-        return cls.model_validate(values, strict=False), []
+        return cls.model_validate(values, strict=False), reader.problems
     except ValidationError as error:
-        return None, [_of_whole(root, section, error)]
+        return SECTIONS.get(section, Settings)(), reader.problems or [_of_whole(root, section, error)]
 
 
 def _of_whole(root: Node, section: str, error: ValidationError) -> Problem:
