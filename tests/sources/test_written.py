@@ -49,10 +49,27 @@ def test_missing_cells_are_missing():
     assert column.isna().tolist() == [False, True, True, False, True]
 
 
+@given(st.lists(st.times(), min_size=1, max_size=9), st.sampled_from(["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S%p"]))
+def test_times_of_day_are_hours(times, form):
+    column, notes = read([time.strftime(form) for time in times])
+    seconds = [time.second * ("%S" in form) for time in times]
+    hours = [time.hour + time.minute / 60 + second / 3600 for time, second in zip(times, seconds, strict=True)]
+    assert column.tolist() == pytest.approx(hours)
+    assert notes == ("read as numbers: 'x' (times of day, in hours)",)
+
+
+def test_one_and_several_are_one_unit_and_nothing_has_every_unit():
+    assert read(["1 star", "2 stars"])[0].tolist() == [1, 2]
+    assert read(["0", "5%", "7%"])[0].tolist() == [0, 5, 7]
+    assert read(["2am", "3 pm"])[0].tolist() == [2, 15]
+
+
 WORDS = [
     ["1st", "2nd", "3rd"], ["12A", "3B", "4C", "5D"], ["007", "011"], ["a", "b"], ["2024-01-02", "2024-01-03"],
-    ["12.03.2024", "13.03.2024"], ["10:30", "11:45"], ["<=50K", ">50K"], ["10-20", "20-30"], ["5 May", "6 June", "x"],
-    ["1.2.3", "1.2.4"], ["5", "6"], ["1.5", "-2"], ["1e5", "2E5"], ["1,23,456", "2"], ["+49 30 1234", "+49 40 99"],
+    ["12.03.2024", "13.03.2024"], ["10:75", "11:45"], ["28:15", "9:10"],
+    ["<=50K", ">50K"], ["10-20", "20-30"], ["5 May", "6 June", "x"],
+    ["1.2.3", "1.2.4"], ["5", "6"], ["1.5", "-2"], ["1e5", "2E5"], ["1A", "2B", "3A", "9B", "7C"], ["320i", "330i"],
+    ["1p", "1q", "3p", "4q", "7p", "9q"], ["7 up", "8 down"], ["1,23,456", "2"], ["+49 30 1234", "+49 40 99"],
 ]  # fmt: skip
 
 
@@ -69,9 +86,11 @@ REFUSED = [
     (["1,5", "2,25", "3,5", "4,5", "5,5"], "holds a decimal comma: '1,5' in data row 1", "decimal: ',', or write 1.5"),
     (["1.190,50", "2,5", "3,5", "4,5", "7"], "holds a decimal comma: '1.190,50' in data row 1",
      "decimal: ',', or write 1190.50"),
-    (["120/80", "130/90", "125/85", "110/70", "99/60"], "holds two numbers in a cell: '110/70' in data row 4",
+    (["120/80", "130/90", "125/85", "110/70", "99/60"], "holds two numbers in a cell: '120/80' in data row 1",
      "write them in two columns, or drop it"),
     (["1 kg", "2 lb"], "has different units: '1 kg' in data row 1, '2 lb' in data row 2", "convert them to one unit"),
+    (["1 kg", "2 g", "3 lb", "4 oz"], "has different units: '1 kg' in data row 1, '2 g' in data row 2",
+     "convert them to one unit"),
     (["5%", "7"], "has different units: '5%' in data row 1, '7' in data row 2", "convert them to one unit"),
     (["1,234,567", "1'234'567"], "separates thousands in two ways: ", "use one of them"),
 ]  # fmt: skip

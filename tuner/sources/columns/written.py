@@ -25,10 +25,17 @@ CELL = re.compile(
 )
 POINTS = ("$", "£", "¥", "₹", "USD", "GBP", "JPY", "INR", "AUD", "CAD")  # money that is written with a decimal point
 SWAPPED = str.maketrans(".,", ",.")
-MOST_UNITS = 3  # different ones, up to which they are units and not parts of codes such as 12A
+UNITS = {  # which differ in size: a column of several has to be converted
+    "%", "‰", "°", "mg", "g", "kg", "t", "lb", "oz", "mm", "cm", "m", "km", "in", "ft", "yd", "mi", "ml", "cl", "dl",
+    "l", "ms", "s", "sec", "min", "h", "hr", "d", "day", "days", "week", "weeks", "month", "months", "yr", "year",
+    "years", "°C", "°F", "K", "W", "kW", "MW", "Wh", "kWh", "MWh", "V", "mV", "A", "mA", "Hz", "kHz", "MHz", "GHz",
+    "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "kJ", "J", "kcal", "cal", "Pa", "hPa", "kPa", "bar",
+    "mph", "km/h", "m/s", "m²", "km²", "m³", "ha",
+}  # fmt: skip
 FEW = 5  # different cells, from which on they are amounts and not codes
 DECIMAL_COMMA = re.compile(rf"[{SIGNS}]?(\d{{1,3}}(\.\d{{3}})+|\d+)(,\d+)?")
 PAIR = re.compile(r"\d+(\.\d+)?\s*/\s*\d{1,3}(\.\d+)?")
+CLOCK = re.compile(r"(?i)(\d\d?)(?::([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)?(?:\s?([ap])\.?m\.?)?")
 
 
 class Cell(NamedTuple):
@@ -69,12 +76,15 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
     any program reads."""
     known = column.astype(object).where(column.notna(), None)
     first = next((cell for text in known if text is not None and (cell := _plain(text, decimal))), "")
-    if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR)):
+    if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR, CLOCK)):
         return None  # most columns of words end here, without a look at all their rows
     if not all(value is None or isinstance(value, str) for value in known):
         return None
     found, codes = levels(texts(known))
-    plain = {text: cell for text in found if (cell := _plain(text, decimal))}
+    plain = {text: cell for text in dict.fromkeys(known) if text is not None and (cell := _plain(text, decimal))}
+    hours = {text: time for text, cell in plain.items() if (time := _hours(cell)) is not None}
+    if len(hours) == len(plain):
+        return np.array([*(hours.get(text, np.nan) for text in found), np.nan])[codes], "times of day, in hours"
 
     def shown(text: str) -> str:
         return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
@@ -86,10 +96,10 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
         return None
     if not any(cell.unit or cell.brackets or set(cell.digits) & set(GROUPS) for cell in cells.values()):
         return None
-    units = {cell.unit: text for text, cell in cells.items()}
-    attached = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values()) and len(cells) < FEW
-    if len(units) > MOST_UNITS or (len(units) > 1 and attached):
-        return None
+    units = _first_texts((_singular(cell.unit), text) for text, cell in cells.items() if cell.unit or _value(cell))
+    glued = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values())
+    if not all(unit in UNITS or re.fullmatch(MONEY, unit) for unit in units if unit) and (glued or len(units) > 1):
+        return None  # parts of codes, such as 12A
     if len(units) > 1:
         first, second = list(units.values())[:2]
         raise DataError(f"{where} has different units: {shown(first)}, {shown(second)}", "convert them to one unit")
@@ -101,6 +111,31 @@ def _plain(text: object, decimal: Decimal) -> str:
     """The cell with a decimal point and without spaces around it; "" if it is missing."""
     cell = str(text).strip(SPACES + "\t")
     return "" if cell.lower() in MISSING else cell if decimal == "." else cell.translate(SWAPPED)
+
+
+def _hours(cell: str) -> float | None:
+    """A time of day, such as 13:05 or 1:05 pm, in hours; None if it is none."""
+    match = CLOCK.fullmatch(cell)
+    if match is None or not (match[2] or match[4]):
+        return None
+    hour, half = int(match[1]), (match[4] or "").lower()
+    if hour > 23 or (half and not 1 <= hour <= 12):
+        return None
+    hour = hour % 12 + 12 * (half == "p") if half else hour
+    return hour + int(match[2] or 0) / 60 + float((match[3] or "0").replace(",", ".")) / 3600
+
+
+def _singular(unit: str) -> str:
+    """The unit without the s of a plural: stars and star are one."""
+    return unit if unit in UNITS or len(unit) < 4 else unit.removesuffix("s")
+
+
+def _first_texts(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The first text of each unit or sign."""
+    found: dict[str, str] = {}
+    for key, text in pairs:
+        found.setdefault(key, text)
+    return found
 
 
 # parameters: the cells before and after parsing, and how a message names a cell
@@ -123,7 +158,7 @@ def _refused(
         return f"holds two numbers in a cell: {shown(next(iter(plain)))}", "write them in two columns, or drop it"
     if len(cells) < len(plain):
         return None
-    signs = {sign: text for text, cell in cells.items() for sign in cell.digits if sign in GROUPS}
+    signs = _first_texts((sign, text) for text, cell in cells.items() for sign in cell.digits if sign in GROUPS)
     if len(signs) > 1:
         first, second = list(signs.values())[:2]
         return f"separates thousands in two ways: {shown(first)}, {shown(second)}", "use one of them"
@@ -143,7 +178,7 @@ def _cell(text: str) -> Cell | None:
     double = (match["sign"] and match["second"]) or (match["money"] and match["unit"]) or (match["open"] and sign)
     if double or re.match(r"0\d", match["digits"]):  # 007 is a code
         return None
-    if not re.fullmatch(rf"\d+(\.\d*)?|\.\d+|\d{{1,3}}(?:([{GROUPS}])\d{{3}})(?:\2\d{{3}})*(\.\d+)?", match["digits"]):
+    if not re.fullmatch(rf"\d+(\.\d*)?|\.\d+|\d{{1,3}}([{GROUPS}])\d{{3}}(?:\2\d{{3}})*(\.\d+)?", match["digits"]):
         return None
     return Cell(match["digits"], unit, bool(match["open"]) or sign in ("-", "\u2212"), bool(match["open"]))
 
@@ -154,11 +189,12 @@ def _value(cell: Cell) -> float:
 
 
 def _words(cells: Sequence[Cell], decimal: Decimal) -> list[str]:
-    unit, group = cells[0].unit, next((sign for cell in cells for sign in cell.digits if sign in GROUPS), "")
+    unit = max((cell.unit for cell in cells), key=bool)
+    group = next((sign for cell in cells for sign in cell.digits if sign in GROUPS), None)
     sign = "a comma" if decimal == "." else "a point"
-    shown = "a space" if group in SPACES else "an apostrophe" if group in "'\u2019" else sign
+    kinds = {**dict.fromkeys(SPACES, "a space"), **dict.fromkeys("'\u2019", "an apostrophe")}
     return [
         *([f"in {unit}"] if unit else []),
-        *([f"{shown} between thousands"] if group else []),
+        *([f"{kinds.get(group, sign)} between thousands"] if group else []),
         *(["brackets are negative"] if any(cell.brackets for cell in cells) else []),
     ]
