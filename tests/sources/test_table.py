@@ -233,9 +233,28 @@ def test_the_index_that_pandas_writes_is_left_out_and_told(tmp_path, kind):
     getattr(frame, f"to_{kind}".replace("xlsx", "excel"))(tmp_path / f"t.{kind}")
     dataset = table.load(table.Settings(path=f"t.{kind}", target="y"), tmp_path)
     assert dataset.inputs.names == ("x",)
-    assert dataset.notes == ("the first column has no name and numbers the rows: it is left out",)
+    assert dataset.notes == ("a column without a name only numbers the rows: it is left out",)
     frame.set_index(pd.Index([3, 1, 4, 1])).to_csv(tmp_path / "t.csv")
     assert table.load(table.Settings(path="t.csv", target="y"), tmp_path).inputs.names == ("Unnamed: 0", "x")
+
+
+@pytest.mark.parametrize("name", ["", "rownames", "id", "Index", "row_id"])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_numbers_of_the_rows_are_no_feature(tmp_path, name, first, shuffled):
+    """In a table that is sorted by its class, they would predict it."""
+    numbers = np.arange(12) + first
+    numbers = np.random.default_rng(0).permutation(numbers) if shuffled else numbers
+    frame = pd.DataFrame({"x": 1.5 * numbers, "y": np.repeat([*"abc"], 4)}, index=pd.Index(numbers, name=name))
+    frame.to_csv(tmp_path / "t.csv")
+    dataset = table.load(table.Settings(path="t.csv", target="y"), tmp_path)
+    assert dataset.inputs.names == ("x",)
+    called = f"column '{name}'" if name else "a column without a name"
+    assert dataset.notes == (f"{called} only numbers the rows: it is left out",)
+    if name:
+        wish = table.Settings(path="t.csv", target="y", features=("x", name))
+        assert table.load(wish, tmp_path).inputs.names == ("x", name)
+        assert table.load(table.Settings(path="t.csv", target=name, drop="y"), tmp_path).target.names == (name,)
 
 
 NAMED = pd.DataFrame({"x": [5.0, 6.0, 7.0], "patient": [4, 4, 9], "site": [*"uvu"], "y": [*"aba"]})

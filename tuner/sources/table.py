@@ -19,7 +19,7 @@ from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
-from tuner.sources.readers.frames import check_columns, check_complete, listed, read_frame
+from tuner.sources.readers.frames import UNNAMED, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.settings import Decimal, DelimitedSettings
 
 
@@ -29,6 +29,7 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+ROW_NAMES = {"", "id", "index", "row", "rowid", "row_id", "rowname", "rownames", "row.names", "row_names", "obs"}
 OUTCOMES = ("target", "label", "class", "y", "outcome", "diagnosis", "species")
 Names = str | Annotated[tuple[str, ...], AfterValidator(_some)]
 
@@ -95,9 +96,12 @@ def of_frame(
     `DataError`."""
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
-    index = [] if settings.features else _index(frame, taken)
+    index = [] if settings.features else _row_names(frame, taken)
     notes = list(frame.attrs.get("notes", ()))
-    notes += ["the first column has no name and numbers the rows: it is left out" for _ in index]
+    for column in index:
+        nameless = UNNAMED.fullmatch(column) or not column.strip()
+        called = "a column without a name" if nameless else f"column '{column}'"
+        notes.append(f"{called} only numbers the rows: it is left out")
     columns = _features(settings, [str(c) for c in frame.columns if c not in taken and c not in index])
     errors = DataErrors()
     with errors.collect():
@@ -131,12 +135,19 @@ def _taken(settings: ColumnSettings, target: Names) -> set[str]:
     return {column for key, column in _named(settings, target) if key != "features"}
 
 
-def _index(frame: pd.DataFrame, taken: set[str]) -> list[str]:
-    """The first column, if it is the index that pandas' `to_csv` writes."""
-    first = frame.columns[0]
-    if first in taken or not (first == "Unnamed: 0" or str(first).strip() == ""):
-        return []
-    return [first] if np.array_equal(frame[first], np.arange(len(frame))) else []
+def _row_names(frame: pd.DataFrame, taken: set[str]) -> list[str]:
+    """The columns that only number the rows, as pandas and R write them: without a name, or called index, rownames and
+    the like, with the numbers from 0 or 1 in any order. What is sorted by the target would give it away by them."""
+    found = []
+    for column in frame.columns:
+        name = str(column).strip().lower()
+        if column in taken or not (UNNAMED.fullmatch(str(column)) or name in ROW_NAMES):
+            continue
+        if pd.api.types.is_numeric_dtype(frame[column]) and len(frame) > 1:
+            numbers = np.sort(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
+            if any(np.array_equal(numbers, np.arange(len(frame)) + first) for first in (0, 1)):
+                found.append(str(column))
+    return found
 
 
 def _features(settings: ColumnSettings, others: list[str]) -> list[str]:
