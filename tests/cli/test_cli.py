@@ -182,6 +182,17 @@ def test_a_search_says_what_to_type_next_and_it_works(tmp_path, monkeypatch):
     assert inside("report", "my study.db")[0] == 0
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_debug_shows_the_traceback_of_own_code(tmp_path, several):
+    (tmp_path / "own.py").write_text("def load():\n    raise RuntimeError('oops')\n")
+    metric = "\nmetric: acuracy" * several
+    (tmp_path / "e.yaml").write_text(f"dataset: {{name: own.py:load}}\nmodel: mlp{metric}\n")
+    code, _, err = inside("--debug", "check", tmp_path / "e.yaml")
+    assert code == 2
+    assert f'{tmp_path}/own.py", line 2, in load' in err
+    assert err.count("error: own.py:load fails: RuntimeError: oops") >= 1
+
+
 def test_debug_shows_the_traceback_and_without_it_there_is_none(tmp_path):
     path = tmp_path / "absent.yaml"
     assert "Traceback" not in inside("check", path)[2]

@@ -111,6 +111,7 @@ class _Problems:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.found = experiment, [*experiment.errors]
+        self._causes: list[Exception] = []  # whose tracebacks --debug shows
 
     @contextmanager
     def collect(self, where: str = "", kind: type[DataError] = DataError) -> Iterator[None]:
@@ -119,6 +120,7 @@ class _Problems:
         try:
             yield
         except DataError as error:
+            self._causes.append(error)
             for each in (each for each in (error, *error.others) if isinstance(each, kind)):
                 path = f"{where}.{each.key}" if each.key else where
                 self.found.append(self.experiment.problem(path, each.message, each.hint))
@@ -130,7 +132,8 @@ class _Problems:
     def raise_all(self) -> None:
         """Raise an error with every problem, if there is one."""
         if self.found:
-            raise self.experiment.document.error(self.found)
+            cause = ExceptionGroup("mistakes of an experiment", self._causes) if self._causes else None
+            raise self.experiment.document.error(self.found) from cause
 
 
 def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
