@@ -80,7 +80,17 @@ def test_times_with_and_without_an_offset_are_refused_together():
     )
 
 
+@pytest.mark.parametrize("year", ["0001", "1500", "9999"])
+def test_years_beyond_nanoseconds_are_features_and_no_times(year):
+    values = column([f"{year}-12-31 10:00:00.123456789", "2020-01-01 10:00:00.5"])
+    assert read(values, "t").wall[0].isoformat() == f"{year}-12-31T10:00:00.123456"
+    with pytest.raises(DataError, match="such as 2024-03-25"):
+        times(values, "t.csv")
+    assert times(column(["2020-01-01 10:00:00.123456789"]), "t").values[0] % 1000 == 789
+
+
 @pytest.mark.parametrize("values", [
+    ["2024-01-01T10:00+99:00", "2024-01-02T10:00+10:75"],
     ["13:05", "18:05"], ["1-2", "3-4"], ["25:61", "2020"], ["2020-13-01", "2020-14-01"], ["a 1 2020", "b 2 2020"],
     ["12:00:00", "13:00:00"], ["2020-01-01 25:00", "2020-01-02 26:00"], ["2020-01-01 13:00 PM", "x"], ["31-Foo-2020"],
 ])  # fmt: skip

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from tuner.data.levels import levels, texts
 from tuner.errors import DataError, at
-from tuner.sources.columns.moments import Moments, compact, moments
+from tuner.sources.columns.moments import EARLIEST, LATEST, Moments, compact, moments
 from tuner.sources.readers.frames import check_complete
 from tuner.sources.readers.numbers import MISSING
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PARTS = ("days", "month", "weekday")
-EARLIEST, LATEST = 1678, 2261  # years that nanoseconds can hold
 AS_NUMBERS = f"write its dates like that, from {EARLIEST} to {LATEST}; or as numbers that grow with time"
 
 

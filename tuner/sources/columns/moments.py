@@ -41,6 +41,8 @@ HALF_DAY = {"a": 0, "p": 12}
 MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
 COMPACT = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d", 6: "%Y%m"}  # by their digits
 PARTS = ("day", "month", "year")
+FURTHEST = 18  # hours that a time zone can be from UTC
+EARLIEST, LATEST = 1678, 2261  # years that nanoseconds can hold
 YEARS = (1900, 2100)  # that whole numbers such as 20240325 are taken for
 HINT = "write every date as 2024-03-25, or leave the column out with drop"
 
@@ -93,7 +95,10 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | No
 
     read = _split(plain.where(~absent, None))
     midnight, ways = _dates(read)
-    wall = (midnight + read.clock.fillna(pd.Timedelta(0))).where(read.clock.notna() | ~read.timed)
+    clock = read.clock.fillna(pd.Timedelta(0))
+    if not midnight.dropna().dt.year.between(EARLIEST, LATEST).all() or not clock.dt.nanoseconds.any():
+        clock = clock.dt.as_unit("us")
+    wall = (midnight + clock).where(read.clock.notna() | ~read.timed)
     fine = wall.notna().to_numpy()
     if 2 * counts[fine].sum() <= total:
         return None
@@ -145,10 +150,10 @@ def _split(plain: pd.Series) -> _Texts:
     nanoseconds = pd.to_numeric(found["fraction"].fillna("0").str[:9].str.ljust(9, "0"))
     seconds = (hour * 60 + whole["minute"]) * 60 + whole["second"]
     clock = pd.to_timedelta(seconds * 10**9 + nanoseconds, unit="ns")
-    if not (nanoseconds % 1000).any():
-        clock = clock.dt.as_unit("us")  # nanoseconds would end in 2262
     zone = found["zone"].str.lower().str.replace(":", "").replace({"z": "+0000", "utc": "+0000", "gmt": "+0000"})
-    minutes = pd.to_numeric(zone.str[1:3]) * 60 + pd.to_numeric(zone.str[3:5].replace("", "0"))
+    hours, rest = pd.to_numeric(zone.str[1:3]), pd.to_numeric(zone.str[3:5].replace("", "0"))
+    valid &= zone.isna() | ((hours <= FURTHEST) & (rest < 60))
+    minutes = hours * 60 + rest
     offset = pd.to_timedelta(minutes.where(zone.str[0] != "-", -minutes), unit="m")
     separators = found["date"].str.extract(r"(\W)")[0].fillna("").where(found["date"].notna())
     return _Texts(found["date"], separators, clock.where(valid), offset, found["hour"].notna())
