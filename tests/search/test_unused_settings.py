@@ -242,6 +242,13 @@ def test_columns_that_cannot_be_read_are_told_together(tmp_path):
 @pytest.mark.parametrize(("text", "told"), [
     ("dataset: iris\nmodle: mlp\nresamplng: {outer: 3}\n",
      [(2, "unknown key 'modle'"), (3, "unknown key 'resamplng'")]),
+    ("dataset: iris\nmodel: {hidden_size: 4}\nconstraints: ['model.hidden_size < 9']\n"
+     "search: {default: {model.hidden_size: 4}}\n",
+     [(2, "model needs a name")]),
+    ("dataset: iris\nmodel: mlp\ntrainig: {epochs: [5, 9]}\nsearch: {default: {training.epochs: 5}}\n",
+     [(3, "unknown key 'trainig'")]),
+    ("dataset: {name: table, path: data.csv, target: label, weights: 3, weights_for: training}\nmodel: mlp\n",
+     [(1, "dataset.weights must be text, not 3")]),
     ("dataset: iris\nmodel: {name: mlpp, hidden_size: 4}\nconstraints: ['model.hidden_size < 9']\n"
      "search: {default: {model.hidden_size: 4}}\n",
      [(2, "unknown model 'mlpp'")]),

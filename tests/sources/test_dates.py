@@ -67,6 +67,12 @@ def test_what_can_be_read_in_two_ways_is_refused(values, parts_of):
         read(column(values), "t.csv: column 'when'")
 
 
+def test_a_day_may_be_padded_with_a_space():
+    """As C's ctime writes it."""
+    found = read(column(["Mon Mar  5 13:05:00 2024", "Wed Mar 13 13:05:00 2024"]), "t")
+    assert list(found.wall) == [datetime(2024, 3, 5, 13, 5), datetime(2024, 3, 13, 13, 5)]
+
+
 def test_months_of_years_that_are_no_days_are_months():
     assert list(read(column(["Jan-98", "Mar-99"]), "t").wall) == [datetime(1998, 1, 1), datetime(1999, 3, 1)]
 
@@ -91,6 +97,7 @@ def test_years_beyond_nanoseconds_are_features_and_no_times(year):
 
 @pytest.mark.parametrize("values", [
     ["2024-01-01T10:00+99:00", "2024-01-02T10:00+10:75"],
+    ["3.8.10", "3.9.13", "3.10.12"], ["3.8.10", "3.9.13", "3.11.4"],
     ["13:05", "18:05"], ["1-2", "3-4"], ["25:61", "2020"], ["2020-13-01", "2020-14-01"], ["a 1 2020", "b 2 2020"],
     ["12:00:00", "13:00:00"], ["2020-01-01 25:00", "2020-01-02 26:00"], ["2020-01-01 13:00 PM", "x"], ["31-Foo-2020"],
 ])  # fmt: skip

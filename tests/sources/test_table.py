@@ -369,6 +369,7 @@ def test_a_date_as_a_feature_is_a_date_as_a_time(tmp_path, days):
 @pytest.mark.parametrize(("value", "text"), [
     ("NA", "t.csv: 'when' of data row 4 is missing ('NA')"),
     ("01/02/2024", "column 'when' mixes date formats: '01/02/2024' in data row 4, but '2024-01-01'"),
+    ("31.12.9999", "column 'when' mixes date formats: '31.12.9999' in data row 4, but '2024-01-01'"),
     ("soon", "column 'when' mixes date formats: 'soon' in data row 4, but '2024-01-01'"),
     ("9999-12-31", "such as 2024-03-25: '9999-12-31' in data row 4"),
 ])  # fmt: skip

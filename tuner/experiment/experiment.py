@@ -147,7 +147,7 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     root, reader = document.root, Reader()
     unknown, misspelt = _unknown_keys(root)
     space = _space(reader, root, catalogue, misspelt)
-    invalid = misspelt | ({"space"} if reader.problems else set())
+    invalid = misspelt | ({"space"} if reader.problems or reader.unknown else set())
     name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
     unsearched = read_unsearched(root, catalogue.datasets, misspelt)
     invalid |= {*unsearched.invalid} | ({"metric"} if metric is None and "metric" in root.entries else set())
@@ -168,12 +168,13 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
 
 def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
     """A problem for each unknown key of the top level, and the keys that they were probably meant to be."""
-    problems, meant = [], set()
+    problems: list[Problem] = []
+    meant: set[str] = set()
     for key, entry in root.entries.items():
         if key not in KEYS:
             hint = did_you_mean(key, (*KEYS, *_inner_keys(key)))
             problems.append(at(entry.key or entry, f"unknown key '{key}'", hint))
-            meant.add(closest(key, KEYS) or key)
+            meant |= {near} if (near := closest(key, KEYS)) else set()
     return problems, meant - {*root.entries}
 
 
@@ -183,6 +184,8 @@ def _space(reader: Reader, root: Node, catalogue: Catalogue, misspelt: Collectio
         reader.component(root.entries["model"], catalogue.models, Place.of("model"))
     elif "model" not in misspelt:
         reader.wrong(root, "model is missing", f"model: {{name: …}}, one of: {', '.join(catalogue.models)}")
+        reader.unknown.append("model")
+    reader.unknown += misspelt
     empty = replace(root, value={}, key=None)
     reader.settings(root.entries.get("training", empty), catalogue.training, Place.of("training"))
     space = Space(_ordered(reader), tuple(reader.fixed), _constraints(reader, root))

@@ -43,7 +43,7 @@ class Reader:
         self.fixed: list[Fixed] = []
         self.problems: list[Problem] = []
         self.names: set[str] = set()  # every setting that the file could give, under path and target
-        self.unknown: list[str] = []  # the paths of components whose settings are not known
+        self.unknown: list[str] = []  # paths of components and sections whose settings are not known
         self.whens: list[tuple[Expression, Node]] = []
         self.searchable = True
 
@@ -72,10 +72,12 @@ class Reader:
                 several = f"to search among several: {path}: {{choose: {{{', '.join(among)}}}}}"
                 text = f"{path}.name must be one name, not {name.text()}"
                 self.wrong(name, text, several if self.searchable else None)
+                self.unknown.append(path)
         else:
             near = closest("name", entries)
             hint = f"did you mean 'name' instead of '{near}'?" if near else f"{path}: {{name: …}}, with one of: "
             self.wrong(node.key or node, f"{path} needs a name", hint + ("" if near else ", ".join(among)))
+            self.unknown.append(path)
 
     def _by_name(self, items: list[Node], path: str) -> dict[str, Node]:
         """A list of names as branches that take their defaults."""
@@ -84,6 +86,7 @@ class Reader:
             if not isinstance(item.value, str):
                 hint = f"with settings of their own: {path}: {{choose: {{NAME: {{setting: …}}, …}}}}"
                 self.wrong(item, f"{path}: a choice is among names, and {item.text()} is not a name", hint)
+                self.unknown.append(path)
                 continue
             if str(item.plain()) in options:
                 self.wrong(item, f"{path} offers {item.text()} twice")
@@ -110,8 +113,8 @@ class Reader:
         return cls
 
     def is_hidden(self, path: str) -> bool:
-        """Whether the setting may be one of a component that is not known."""
-        return path not in self.names and any(path.startswith(f"{above}.") for above in self.unknown)
+        """Whether the setting may be one of a component or section that is not known."""
+        return any(path.startswith(f"{above}.") for above in self.unknown)
 
     def _branch(
         self, node: Node, options: dict[str, Node], among: Alternatives, place: Place, default: str | None

@@ -145,9 +145,9 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
             check_task(data)
             dataset = data
     unsuitable = [] if dataset is None else _unsuitable(experiment, dataset)
-    problems.found += unsuitable
+    problems.found += (problem for _, problem in unsuitable)
     with problems.collect():
-        check_used(experiment, dataset, catalogue(code).models, ("layout",) if unsuitable else ())
+        check_used(experiment, dataset, catalogue(code).models, {fact for fact, _ in unsuitable})
     for check in (check_known, check_finite):
         with problems.collect("dataset"):
             if dataset is not None:
@@ -231,8 +231,8 @@ def _check_constraints(experiment: Experiment) -> bool:
     raise experiment.error("constraints", error.message, error.hint)
 
 
-def _unsuitable(experiment: Experiment, dataset: Dataset) -> list[Problem]:
-    """A problem for each model that is not for this layout of rows or this task."""
+def _unsuitable(experiment: Experiment, dataset: Dataset) -> list[tuple[str, Problem]]:
+    """For each model that is not for this layout of rows or this task: which of the two, and the problem."""
     problems = []
     for name in names_of_models(experiment.space):
         layouts, tasks = reads(name)
@@ -240,10 +240,10 @@ def _unsuitable(experiment: Experiment, dataset: Dataset) -> list[Problem]:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])
             rows = f"{dataset.layout} rows of {shape}"
             text = f"model '{name}' reads rows of layout {either(layouts)}; {dataset.name} has {rows}"
-            problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "layout")))
+            problems.append(("layout", experiment.problem(f"model.{name}", text, _others(dataset, "layout"))))
         elif dataset.task not in tasks:
             text = f"model '{name}' is for {either(tasks)}; {dataset.name} is a {dataset.task} task"
-            problems.append(experiment.problem(f"model.{name}", text, _others(dataset, "task")))
+            problems.append(("task", experiment.problem(f"model.{name}", text, _others(dataset, "task"))))
     return problems
 
 

@@ -93,21 +93,25 @@ def _other_losses(entries: Sequence[Entry], dataset: Dataset) -> Iterator[tuple[
                 yield entry.path.removesuffix(".name"), loss
 
 
-def _unused_of(section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]]) -> Iterator[UnusableSetting]:
+def _unused_of(
+    section: str, settings: Settings, facts: Mapping[str, tuple[Any, ...]], invalid: Collection[str] = ()
+) -> Iterator[UnusableSetting]:
     """Each setting of a section that is not used. The section is not searched; `facts` are known of the data: by
-    name, as `used_when` calls it, the values that it has."""
+    name, as `used_when` calls it, the values that it has. Those that are `invalid` may have other values."""
     for name, field in type(settings).model_fields.items():
         if getattr(settings, name) == field.get_default(call_default_factory=True):
             continue
         for other, used in needs(type(settings), name).items():
             found = facts[other] if other in facts else (getattr(settings, other),)
-            if not any(meets(value, used) for value in found):
+            if other not in invalid and not any(meets(value, used) for value in found):
                 yield UnusableSetting(f"{section}.{name}", not_used(name, other, used, found), "leave it out")
 
 
 def check_dataset(experiment: Experiment, facts: Mapping[str, tuple[Any, ...]]) -> None:
     """Raise with every setting of the data that is not used."""
-    if found := [experiment.problem(*each) for each in _unused_of("dataset", experiment.dataset, facts)]:
+    entries = experiment.document.root.find("dataset").entries
+    invalid = tuple(entries) if "dataset" in experiment.invalid else ()  # any of them may be the one
+    if found := [experiment.problem(*each) for each in _unused_of("dataset", experiment.dataset, facts, invalid)]:
         raise experiment.document.error(found)
 
 

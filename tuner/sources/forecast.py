@@ -19,6 +19,7 @@ from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts, NaiveForecast
 from tuner.errors import DataError
 from tuner.sources.columns.dates import as_order, times
+from tuner.sources.columns.moments import EARLIEST, LATEST
 from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.columns.written import as_written
@@ -231,6 +232,8 @@ def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
         return None
     for column in (frame[name] for name in frame.columns if name != target):
         when = held_times(typed(column))
+        if when is not None and when.wall is not None and not when.wall.year.isin(range(EARLIEST, LATEST + 1)).all():
+            continue  # as the loader refuses them
         if when is None or len(when.values) < STEPS or not (when.values[1:] > when.values[:-1]).all():
             continue
         with suppress(DataError):

@@ -137,17 +137,19 @@ def _taken(settings: ColumnSettings, target: Names) -> set[str]:
 
 def _row_names(frame: pd.DataFrame, taken: set[str]) -> list[str]:
     """The columns that only number the rows, as pandas and R write them: without a name, or called index, rownames and
-    the like, with the numbers from 0 or 1 in any order. What is sorted by the target would give it away by them."""
-    found = []
-    for column in frame.columns:
-        name = str(column).strip().lower()
-        if column in taken or not (UNNAMED.fullmatch(str(column)) or name in ROW_NAMES):
-            continue
-        if pd.api.types.is_numeric_dtype(frame[column]) and len(frame) > 1:
-            numbers = np.sort(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
-            if any(np.array_equal(numbers, np.arange(len(frame)) + first) for first in (0, 1)):
-                found.append(str(column))
-    return found
+    the like, with the numbers from 0 or 1 in any order. In a table sorted by its target, they would reveal the target.
+    None if there is no other column to learn from."""
+    free = [str(column) for column in frame.columns if column not in taken]
+    named = [column for column in free if UNNAMED.fullmatch(column) or column.strip().lower() in ROW_NAMES]
+    found = [column for column in named if _numbers_rows(frame[column])]
+    return found if len(found) < len(free) else []
+
+
+def _numbers_rows(column: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(column) or len(column) < 2:
+        return False
+    numbers = np.sort(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return any(np.array_equal(numbers, np.arange(len(column)) + first) for first in (0, 1))
 
 
 def _features(settings: ColumnSettings, others: list[str]) -> list[str]:

@@ -57,7 +57,7 @@ def times(column: pd.Series, where: str, unit: Literal["ns", "us"] = "ns") -> Ti
         return Times(column.to_numpy(dtype=np.uint64 if unsigned else np.int64))
     if numeric:
         return Times(column.to_numpy(dtype=np.float64))
-    raise _no_time(column, where)
+    raise _no_time(column, found, where)
 
 
 def read(column: pd.Series, where: str) -> Moments | None:
@@ -74,19 +74,24 @@ def read(column: pd.Series, where: str) -> Moments | None:
     return moments(found, codes, where)
 
 
-def as_order(moments: NDArray[Any]) -> NDArray[np.float64]:
+def as_order(values: NDArray[Any]) -> NDArray[np.float64]:
     """The times as float64 (N,); or their ranks, if float64 would make different times equal, as with nanoseconds."""
     with np.errstate(invalid="ignore"):
-        numbers = moments.astype(np.float64)
-        exact = np.array_equal(numbers.astype(moments.dtype), moments, equal_nan=moments.dtype.kind == "f")
-    return numbers if exact else np.unique(moments, return_inverse=True)[1].astype(np.float64)
+        numbers = values.astype(np.float64)
+        exact = np.array_equal(numbers.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
+    return numbers if exact else np.unique(values, return_inverse=True)[1].astype(np.float64)
 
 
-def _no_time(column: pd.Series, where: str) -> DataError:
-    """The error for a column of texts that are not dates, with the first of them."""
+def _no_time(column: pd.Series, found: Moments | None, where: str) -> DataError:
+    """The error for a column of texts of which some are not dates that can be times, with the first of these."""
     written = column.astype(str)
     numbers = pd.to_numeric(written, errors="coerce").notna()
-    dates = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce").dt.year.between(EARLIEST, LATEST)
+    read = (
+        found.instant
+        if found
+        else pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce").dt.tz_convert(None)
+    )
+    dates = pd.Series(read).dt.year.between(EARLIEST, LATEST)
     fine = (numbers if numbers.sum() > dates.sum() else dates).to_numpy()
     row = int(fine.argmin())  # of all that are fine, the first
     value = column.iloc[row]

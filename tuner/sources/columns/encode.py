@@ -53,12 +53,12 @@ def inputs(
     `DataError`."""
     if not columns:
         raise DataError(f"{where}: no column is left as a feature")
-    read, errors = [], DataErrors()
+    found, errors = [], DataErrors()
     for column in columns:
         with errors.collect():
-            read.append(_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]))
+            found.append(_read(frame[column], str(column), f"{where}: column '{column}'", MOST[how]))
     errors.raise_all()
-    return _one_hot(read, settings) if how == "one_hot" else _embedded(read, where, settings)
+    return _one_hot(found, settings) if how == "one_hot" else _embedded(found, where, settings)
 
 
 def _one_hot(read: Sequence[Amounts | Category], settings: NumberSettings) -> Numbers:
@@ -100,10 +100,10 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
     missing = column.isna().to_numpy()
     if missing.all() and kind not in "iufb":
         raise DataError(f"{where} is empty", "leave it out with drop")
-    if isinstance(column.dtype, np.dtype) and (dates := compact(column.to_numpy())) is not None:
-        return _of_dates(dates, name)
     if column.dtype == np.float32:
         return Amounts(column.to_numpy()[:, None], (name,))
+    if isinstance(column.dtype, np.dtype) and (dates := compact(column.to_numpy())) is not None:
+        return _of_dates(dates, name)
     if isinstance(column.dtype, np.dtype) and kind in ("i", "u"):
         return Amounts(column.to_numpy()[:, None], (name,))
     if kind in ("i", "u", "f", "b"):

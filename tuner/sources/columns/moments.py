@@ -27,6 +27,7 @@ CLOCK = r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fr
 ZONE = r"(?P<zone>z|utc|gmt|[+-]\d\d(?::?\d\d)?)?"
 WRITTEN = rf"(?i)^(?P<date>{DATE})(?:(?:t|,? ) ?{CLOCK} ?(?P<half>[ap]\.?m\.?)? ?{ZONE})?$"
 OTHERWISE = (  # ways to write a moment, and the way in which it is read here
+    (r"\s+", " "),  # Mon Mar  5 13:05:00 2024
     (r"(?i)^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? (?=.)", ""),  # Fri, 25 Mar 2024
     (rf"(?i)^({MONTH_NAME} \d{{1,2}}) (\d\d?:\d\d(?::\d\d)?) (\d{{4}})$", r"\1 \3 \2"),  # Mar 25 13:05:00 2024
     (r"(?i)^(\d{8})t?(\d\d)(\d\d)(\d\d)?(?=\D|$)", r"\1T\2:\3:\4"),  # 20240325T130500
@@ -117,7 +118,7 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | No
 
 def compact(values: NDArray[Any], *, months: bool = False) -> Moments | None:
     """Whole numbers such as 20240325 or 20240325130500 as dates, and with `months` also 202403; None unless all of them
-    (NaN is missing) are dates of one form, of at least two days."""
+    (NaN is missing) are dates of one form, and not all the same."""
     if values.dtype.kind not in "iuf":
         return None
     known = values[~np.isnan(values)]
@@ -172,6 +173,8 @@ def _dates(read: _Texts) -> tuple[pd.Series, str]:
     forms = [form for form in FORMATS if pd.to_datetime(some, format=form, errors="coerce").notna().any()]
     unusual = {"%Y-%m"} if _are_seasons(read.dates.dropna()) else set()
     unusual |= {"%y-%m-%d"} if usual[0] != "-" else set()
+    if usual[0] == "." and not known.str.fullmatch(r"\d\d-\d\d-\d\d").all():
+        unusual |= {"%d-%m-%y", "%m-%d-%y"}  # versions, such as 3.8.10
     forms = [form for form in forms if form not in unusual]
     by_form = {form: pd.to_datetime(plain, format=form, errors="coerce") for form in forms}
     if "%Y-%m-%d" in forms and "%Y-%m" in forms:  # both are of ISO 8601

@@ -27,8 +27,8 @@ POINTS = ("$", "£", "¥", "₹", "USD", "GBP", "JPY", "INR", "AUD", "CAD")  # m
 SWAPPED = str.maketrans(".,", ",.")
 UNITS = {  # which differ in size: a column of several has to be converted
     "%", "‰", "°", "mg", "g", "kg", "t", "lb", "oz", "mm", "cm", "m", "km", "in", "ft", "yd", "mi", "ml", "cl", "dl",
-    "l", "ms", "s", "sec", "min", "h", "hr", "d", "day", "days", "week", "weeks", "month", "months", "yr", "year",
-    "years", "°C", "°F", "K", "W", "kW", "MW", "Wh", "kWh", "MWh", "V", "mV", "A", "mA", "Hz", "kHz", "MHz", "GHz",
+    "l", "ms", "s", "sec", "min", "h", "hr", "d", "day", "minute", "second", "hour", "week", "month", "year",
+    "°C", "°F", "K", "W", "kW", "MW", "Wh", "kWh", "MWh", "V", "mV", "A", "mA", "Hz", "kHz", "MHz", "GHz",
     "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "kJ", "J", "kcal", "cal", "Pa", "hPa", "kPa", "bar",
     "mph", "km/h", "m/s", "m²", "km²", "m³", "ha",
 }  # fmt: skip
@@ -82,7 +82,7 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
         return None
     found, codes = levels(texts(known))
     plain = {text: cell for text in dict.fromkeys(known) if text is not None and (cell := _plain(text, decimal))}
-    hours = {text: time for text, cell in plain.items() if (time := _hours(cell)) is not None}
+    hours = {text: time for text in plain if (time := _hours(text.strip())) is not None}
     if len(hours) == len(plain):
         return np.array([*(hours.get(text, np.nan) for text in found), np.nan])[codes], "times of day, in hours"
 
@@ -98,7 +98,9 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
         return None
     units = _first_texts((_singular(cell.unit), text) for text, cell in cells.items() if cell.unit or _value(cell))
     glued = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values())
-    if not all(unit in UNITS or re.fullmatch(MONEY, unit) for unit in units if unit) and (glued or len(units) > 1):
+    letters = len(units) > 1 and any(len(unit) == 1 and unit.isupper() for unit in units)
+    named = all(unit in UNITS or re.fullmatch(MONEY, unit) for unit in units if unit)
+    if (glued and (letters or not named)) or (len(units) > 1 and not named):
         return None  # parts of codes, such as 12A
     if len(units) > 1:
         first, second = list(units.values())[:2]
@@ -127,7 +129,8 @@ def _hours(cell: str) -> float | None:
 
 def _singular(unit: str) -> str:
     """The unit without the s of a plural: stars and star are one."""
-    return unit if unit in UNITS or len(unit) < 4 else unit.removesuffix("s")
+    single = unit.removesuffix("s")
+    return single if unit not in UNITS and (single in UNITS or len(unit) > 3) else unit
 
 
 def _first_texts(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
