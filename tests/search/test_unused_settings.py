@@ -371,3 +371,12 @@ def test_what_a_source_or_section_does_not_use_is_told_at_once_at_its_place(case
         column = int(line.split(":")[2])
         assert path.read_text()[column - 1 :].lstrip('"').startswith(sentence.partition(" ")[0])
     assert err.count("error: ") == len(sentences) and err.count("leave it out") == len(sentences)
+
+
+def test_a_warning_hides_no_mistake_of_the_constraints(tmp_path):
+    """A wide range without log is only a warning."""
+    text = (
+        "dataset: iris\nmodel: mlp\ntraining: {optimizer: {name: adam, learning_rate: {low: 0.0001, high: 1}}}\n"
+        "constraints: ['training.optimizer.learning_rate > 5']\n"
+    )
+    assert mistakes(tmp_path, text) == [(4, "no configuration satisfies the constraints in 1,000 draws")]

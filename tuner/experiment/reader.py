@@ -244,7 +244,7 @@ class Reader:
             self.wrong(node, f"{path} is not a number, so it has no range", hint)
             return
         self._keys(node, (*KEYS, "or", "when"), path)
-        before = self._errors()
+        before = self.errors()
         domain = read_range(node, path, integer=not accepts(field, float), wrong=self.problems.append)
         if domain is not None:
             for key in ("low", "high"):
@@ -258,7 +258,7 @@ class Reader:
             selector = Parameter(path + OR, place.target, domains, place.condition, first, selector=True)
             self.parameters.append(selector)
             place = place.under(selector.path, RANGE_OPTION)
-        if domain is not None and self._errors() == before:
+        if domain is not None and self.errors() == before:
             self.parameters.append(Parameter(path, place.target, domain, place.condition, default))
 
     def _when(self, node: Node | None, declared: Declared, place: Place) -> Place:
@@ -283,7 +283,8 @@ class Reader:
             self.wrong(node, str(error))
             return None
 
-    def _errors(self) -> int:
+    def errors(self) -> int:
+        """How many of the problems are more than warnings."""
         return sum(not problem.warning for problem in self.problems)
 
     def _fits(self, node: Node, declared: Declared, place: Place) -> bool:
