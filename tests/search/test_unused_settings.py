@@ -328,7 +328,7 @@ UNUSED = {  # of a data source or section: its file, what is written, and every 
     "an archive": (
         ("s.ts", "@data\n"),
         {"dataset": {"name": "sequences", "path": "s.ts", "id": "who", "drop": "x"}},
-        ["id applies only to a table, and this is a .ts file", "drop applies only to a table, and this is a .ts file"],
+        [f"{key} applies only to a table, and this is a file of the UCR archive" for key in ("id", "drop")],
     ),
     "texts of Hugging Face": (
         None,

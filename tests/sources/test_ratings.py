@@ -23,6 +23,9 @@ WRITTEN = {
     "bars.txt": "\n".join("|".join(map(str, row)) for row in ROWS),
     "short.csv": "\n".join(",".join(map(str, row[:3])) for row in ROWS),
     "other.csv": "\n".join(["stars;Product ID;Customer_ID", *(f"{r};{i};{u}" for u, i, r, _ in ROWS)]),
+    "m.inter": "\n".join(
+        ["user_id:token\titem_id:token\trating:float\ttimestamp:float", *("\t".join(map(str, row)) for row in ROWS)]
+    ),
     "bom.csv": "\ufeff" + "\r\n".join([HEADED, *(",".join(map(str, row)) for row in ROWS)]),
 }
 

@@ -305,7 +305,7 @@ def test_a_column_of_numbers_with_a_wrong_one_is_no_category(tmp_path):
                        ("7,5", "holds a decimal comma: '7,5' in data row 8")):  # fmt: skip
         content = "\n".join(["x,label", *rows[:7], f'"{word}",a', *rows[8:]])
         hint = "decimal: ',', or write 7.5" if "," in word else (
-            "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
+            "delete that row if it is a second header or a total; else correct the cell, or leave it empty"
         )  # fmt: skip
         assert refused(tmp_path, content) == f"error: t.csv: column 'x' {told}\n  = {hint}"
     german = "x;label\n" + "".join(f"{n // 4},{n % 4};{'ab'[n % 2]}\n" for n in range(8))

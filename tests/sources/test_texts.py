@@ -181,6 +181,17 @@ def test_more_names_of_columns_are_known(tmp_path, head):
     assert len(load(tmp_path, {"t.tsv": tabbed(head=head)})) == len(PLAIN)
 
 
+@pytest.mark.parametrize("head", ["v1,v2,,,", "what,how"])
+def test_two_words_above_texts_and_few_labels_are_taken_as_the_header_and_it_is_told(tmp_path, head):
+    rows = "".join(f"{['ham', 'spam'][n % 2]},text {n} of many{',' * (head.count(',') - 1)}\n" for n in range(9))
+    dataset = load(tmp_path, {"t.csv": f"{head}\n{rows}"})
+    first, second = head.split(",")[:2]
+    assert len(dataset) == 9 and dataset.classes == ("ham", "spam")
+    assert f"t.csv: line 1, '{first}' and '{second}', is taken as the header" in dataset.notes[0]
+    plain = load(tmp_path, {"t.csv": f"{head}\n{rows}"}, text="2", target="1")
+    assert len(plain) == 10
+
+
 def test_a_first_label_that_is_meant_can_be_told(tmp_path):
     assert len(load(tmp_path, {"t.txt": "odd\tnever\n" + LINES}, text="1", target="2")) == 7
 
@@ -265,7 +276,7 @@ REFUSED = {
     "three columns": (texts, {"t.txt": "a\tb\tc\n" * 4}, {}, "which is the text and which the target?"),
     "an unknown column": (texts, {"t.txt": LINES}, {"text": "body"}, "t.txt has no column 'body'"),
     "a header of unknown names": (
-        texts, {"t.txt": "phrase\tpolarity\n" + LINES}, {},
+        texts, {"t.txt": "the phrase\tpolarity\n" + LINES}, {},
         "t.txt: no other row has the label 'polarity' of line 1, which looks like a header",
     ),
     "a line with more": (

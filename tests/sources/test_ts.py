@@ -7,6 +7,7 @@ from tuner.cli.console import error_text
 from tuner.data.check import check
 from tuner.errors import DataError
 from tuner.sources import sequences
+from tuner.sources.loading.guess import guess
 
 HEAD = "# a comment\n@problemName toy\n@timeStamps false\n@dimensions 2\n@classLabel true b a\n@data\n"
 PLAIN = HEAD + "1,2,3:4,5,6:b\n\n# more\n7:8:a\n9.5,?:NaN,-1e1:a\n"
@@ -53,6 +54,20 @@ def test_files_are_put_together_and_compressed_ones_unpacked(tmp_path):
     assert packed.fingerprint() == load(tmp_path, PLAIN).fingerprint()
 
 
+def test_a_file_of_the_archive_without_a_header_is_read_as_its_ts_file(tmp_path):
+    values = np.round(np.random.default_rng(0).normal(size=(12, 20)), 3)
+    lengths, labels = np.arange(12) + 9, np.arange(12) % 3
+    rows = [(str(label), [*map(str, row[:length])]) for label, row, length in zip(labels, values, lengths, strict=True)]
+    lines = ["\t".join([label, *row, *["NaN"] * (20 - len(row))]) for label, row in rows]
+    (tmp_path / "Toy_TRAIN.tsv").write_text("\n".join(lines) + "\n")
+    proposed, _ = guess(tmp_path / "Toy_TRAIN.tsv", None)
+    assert proposed["name"] == "sequences"
+    read = sequences.load(sequences.Settings(**proposed), tmp_path)
+    head = HEAD.replace("@dimensions 2\n", "").replace("b a", "0 1 2")
+    as_ts = load(tmp_path, head + "".join(f"{','.join(row)}:{label}\n" for label, row in rows))
+    assert read.fingerprint() == as_ts.fingerprint() and read.lengths.tolist() == lengths.tolist()
+
+
 def test_a_target_of_numbers_is_a_regression(tmp_path):
     dataset = load(tmp_path, PLAIN.replace("@classLabel true b a", "@targetLabel true").replace(":b", ":2.5").replace(
         ":a", ":-1"))  # fmt: skip
@@ -82,7 +97,7 @@ REFUSED = {
     "an unknown label": (HEAD + "1:2:c\n", "s1.ts, line 7: label 'c' is not in @classLabel\n  = one of: b a"),
     "no label": (HEAD + "1:2:\n", "s1.ts, line 7: the label is missing"),
     "a label alone": (HEAD + "a\n", "s1.ts, line 7: no ':' before the label"),
-    "bytes": (b"\xff\xfe\x00", "s1.ts is not UTF-8 (byte 0, line 1)"),
+    "bytes": (b"\xff\x00", "s1.ts is not UTF-8 (byte 0, line 1)"),
 }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def test_words_codes_and_plain_numbers_stay(cells):
 
 REFUSED = [
     (["49,481", "1,200"], "holds a comma with two meanings: '49,481' in data row 1",
-     "write 49481 if the comma separates thousands, 49.481 if not"),
+     "thousands: ',' if it separates thousands, decimal: ',' if not"),
     (["1,5", "2,25", "3,5", "4,5", "5,5"], "holds a decimal comma: '1,5' in data row 1", "decimal: ',', or write 1.5"),
     (["1.190,50", "2,5", "3,5", "4,5", "7"], "holds a decimal comma: '1.190,50' in data row 1",
      "decimal: ',', or write 1190.50"),

@@ -14,11 +14,12 @@ from tuner.errors import DataError
 from tuner.sources.columns.tokens import TokenSettings, coded, tokenised, vocabulary
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, text_of
+from tuner.sources.readers.settings import EncodedSettings
 
 BLOCKS = 50  # that stay whole in a fold
 
 
-class Settings(TokenSettings):
+class Settings(TokenSettings, EncodedSettings):
     name: Literal["corpus"] = "corpus"
     path: PathOrPaths = Field(description="a text file or a folder of them, or a list, relative to the experiment file")
     length: int = Field(50, ge=2, le=10_000, description="tokens of a piece")
@@ -34,7 +35,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     pieces, blocks, short = [], [], []
     paths = all_located(folder, settings.path)
     for number, path in enumerate(_files(paths)):
-        (tokens,) = tokenised([text_of(path)], settings, path.name)
+        (tokens,) = tokenised([text_of(path, encoding=settings.encoding)], settings, path.name)
         short += [] if len(tokens) > settings.length else [(path.name, len(tokens))]
         starts = range(0, len(tokens) - settings.length, settings.length)
         pieces += [tokens[start : start + settings.length + 1] for start in starts]
@@ -56,7 +57,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
 def sniff(head: Head) -> Sniffed | None:
     """Possible for any text that no other source reads."""
     found = not head.folder and head.suffix in (".txt", ".md", ".text", "") and head.lines
-    return Sniffed(1, assumed="it is text to go on with") if found else None
+    return Sniffed(1, head.encoded, "it is text to go on with") if found else None
 
 
 def _left_out(short: list[tuple[str, int]], settings: Settings) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     frame = read_frame(path, settings)
     targets, features = listed(settings.target), listed(settings.features)
     _check(settings, frame, targets, features, path.name)
-    frame, written = as_written(frame, [*targets, *features], path.name, settings.decimal)
+    frame, written = as_written(frame, [*targets, *features], path.name, settings)
     lags = _lags(settings, path.name)
     several = [*_series(settings, frame, targets, features, path.name)]
     windows = _windows(several, lags, settings, path.name)
@@ -227,7 +227,7 @@ def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
     increasing times in equal steps in its first rows."""
     path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
     decimal = table.get("decimal", ".")
-    frame = text_frame(path, separator, (), (target,), LOOKED_AT)
+    frame = text_frame(path, separator, (), (target,), first=LOOKED_AT, encoding=table.get("encoding"))
     if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target], decimal)):
         return None
     for column in (frame[name] for name in frame.columns if name != target):

@@ -15,7 +15,7 @@ from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
-from tuner.sources.readers.settings import Separator
+from tuner.sources.readers.settings import EncodedSettings, Separator
 
 NAMES = (
     "source", "target", "src", "tgt", "input", "output", "text", "translation", "question", "answer", "english",
@@ -25,7 +25,7 @@ NAMES = (
 )  # fmt: skip
 
 
-class Settings(TextSettings):
+class Settings(TextSettings, EncodedSettings):
     reads: ClassVar = ("path", "answers")
     name: Literal["pairs"] = "pairs"
     path: str = Field(description="the file of pairs, or of what is to be translated, relative to the experiment file")
@@ -59,13 +59,14 @@ def sniff(head: Head) -> Sniffed | None:
 
 def _pairs(path: Path, settings: Settings, folder: Path) -> tuple[list[str], list[str]]:
     if settings.answers is not None:
-        given, wanted = lines_of(path), lines_of(located(folder, settings.answers, "answers"), "answers")
+        given = lines_of(path, encoding=settings.encoding)
+        wanted = lines_of(located(folder, settings.answers, "answers"), "answers", encoding=settings.encoding)
         if len(given) != len(wanted):
             text = f"{path.name} has {len(given)} lines and {settings.answers} has {len(wanted)}"
             raise DataError(text, "a line of each per pair", "answers")
         return given, wanted
     named = {key: column for key in ("source", "target") if (column := getattr(settings, key)) is not None}
-    frame = text_frame(path, settings.separator, NAMES, tuple(named.values()))
+    frame = text_frame(path, settings.separator, NAMES, tuple(named.values()), encoding=settings.encoding)
     check_columns(frame, named.items(), path.name)
     if len(frame.columns) < 2:
         raise DataError(f"{path.name} has one column", "two, with a tab between; or dataset.answers: FILE", "path")

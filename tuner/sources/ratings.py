@@ -1,4 +1,4 @@
-"""Ratings of items by users: MovieLens' `u.data`, `ratings.csv` and `ratings.dat`, any such table, and side tables.
+"""Ratings of items by users: MovieLens' and RecBole's files, any table of users, items and ratings, and side tables.
 
 A line is user, item, rating and, if known, the time: between tabs, `::`, `|` or commas. Without a header the columns
 stand in that order, and are called user, item, rating and timestamp.
@@ -17,17 +17,16 @@ from pydantic import Field
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import PADDING, UNKNOWN, Ids, Rows
 from tuner.data.roles import Roles
-from tuner.data.settings import NumberSettings
 from tuner.data.target import Amounts
 from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.roles import looks_like_time, times
-from tuner.sources.columns.side import Side, read_side, side_by_side
+from tuner.sources.columns.side import Side, SideSettings, read_side, side_by_side
 from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns, check_complete, listed
 from tuner.sources.readers.numbers import numbers_of
-from tuner.sources.readers.plain import labels_of, read_plain, values_of
+from tuner.sources.readers.plain import TYPED_NAME, labels_of, read_plain, values_of
 
 COLUMNS = ("user", "item", "rating", "timestamp")  # of a file without a header
 CALLED = {
@@ -38,7 +37,7 @@ CALLED = {
 }
 
 
-class Settings(NumberSettings):
+class Settings(SideSettings):
     reads: ClassVar = ("path", "users", "items")
     name: Literal["ratings"] = "ratings"
     path: str = Field(description="the file, relative to the experiment file")
@@ -57,7 +56,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     """Ids (N, 2) of users and items, and beside them what side tables know (N, D); the rating."""
     path = located(folder, settings.path)
     where = path.name
-    frame = read_plain(path, "path", lambda cells: not _is_rating(cells[2:3]), COLUMNS)
+    frame = read_plain(path, "path", lambda cells: not _is_rating(cells[2:3]), COLUMNS, settings.encoding)
     columns, errors = {}, DataErrors()
     for key in ("user", "item", "rating"):
         with errors.collect():
@@ -93,10 +92,12 @@ def sniff(head: Head) -> Sniffed | None:
     """Certain for tables with a user and a rating, and for MovieLens' other files."""
     if head.table:
         rated = any("user" in name for name in head.columns) and not CALLED["rating"].isdisjoint(head.columns)
-        return Sniffed(CERTAIN) if rated else None
+        return Sniffed(CERTAIN, head.encoded) if rated else None
     lines = head.lines
+    if lines and all(map(TYPED_NAME.fullmatch, lines[0].split("\t"))):
+        return Sniffed(CERTAIN, head.encoded)
     found = all(line.count("::") >= 2 for line in lines) or (head.suffix == ".data" and all(map(_all_numbers, lines)))
-    return Sniffed(CERTAIN) if lines and found else None
+    return Sniffed(CERTAIN, head.encoded) if lines and found else None
 
 
 def _all_numbers(line: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sequences: `.ts` files of the UEA and UCR archive, or a long table with a row per step (CSV, TSV, Parquet)."""
+"""Sequences: files of the UEA and UCR archive, or a long table with a row per step (CSV, TSV, Parquet)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,20 +24,22 @@ from tuner.sources.columns.roles import group_codes, is_role_name, times, unassi
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
 from tuner.sources.columns.written import as_written
-from tuner.sources.loading.head import CERTAIN, Head, Sniffed
+from tuner.sources.loading.head import CERTAIN, NUMBER, Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import DELIMITED, check_columns, check_complete, listed, read_frame
-from tuner.sources.readers.numbers import numbers_of
+from tuner.sources.readers.lines import lines_of
+from tuner.sources.readers.numbers import MISSING, numbers_of
 from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.readers.ts import read_cases
 
-ARCHIVE, TABLE = "a .ts file", "a table"
+ARCHIVE, TABLE = "a file of the UCR archive", "a table"
 OF_TABLES = used_when(storage=(TABLE,))
+MANY = 10  # columns of numbers without a header
 LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this share may be more than padding
 
 
 class Settings(NumberSettings, DelimitedSettings):
-    inherited: ClassVar = dict.fromkeys(DELIMITED, OF_TABLES)
+    inherited: ClassVar = dict.fromkeys([key for key in DELIMITED if key != "encoding"], OF_TABLES)
     name: Literal["sequences"] = "sequences"
     path: PathOrPaths = Field(description="the file, relative to the experiment file; or several that are put together")
     id: str | None = Field(None, description="the column that names the sequence of a row", json_schema_extra=OF_TABLES)
@@ -66,24 +68,36 @@ def load(settings: Settings, folder: Path) -> Dataset:
 
 
 def sniff(head: Head) -> Sniffed | None:
-    """Certain for `.ts` files."""
-    return Sniffed(CERTAIN) if head.suffix == ".ts" else None
+    """Certain for `.ts` files; likely for `.tsv` files with many numbers in a line and no header."""
+    if head.suffix == ".ts":
+        return Sniffed(CERTAIN)
+    return Sniffed(4) if not head.folder and _is_archive(head.path) and len(head.frame.columns) > MANY else None
 
 
 def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
     """How the sequences are stored. Raises `DataError`."""
     paths = all_located(folder, settings.path)
-    kinds = {path.name.lower().removesuffix(".gz").endswith(".ts") for path in paths}
+    kinds = {_is_archive(path) for path in paths}
     if len(kinds) > 1:
         raise DataError(f"{paths[0].name} and others are of two kinds", "only .ts files, or only tables", "path")
     return (ARCHIVE if kinds.pop() else TABLE,)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is one of the archive's: a `.ts` file, or a `.tsv` file whose first line is numbers."""
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith(".tsv"):
+        return name.endswith(".ts")
+    label, *cells = map(str.strip, lines_of(path, first=1)[0].split("\t"))
+    numbers = all(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in cells)
+    return len(cells) > 1 and numbers and bool(NUMBER.fullmatch(label))
 
 
 def _archived(settings: Settings, paths: Sequence[Path]) -> Dataset:
     where = paths[0].name
     if settings.task == "tagging":
         raise DataError(f"{where} has one label for a sequence", "leave task out", "task")
-    cases = read_cases(paths)
+    cases = read_cases(paths, settings.encoding)
     values = _steps_target(cases.labels)
     lengths = np.array([len(steps) for steps in cases.steps], dtype=np.int64)
     found = narrow(np.concatenate(cases.steps))
@@ -178,7 +192,7 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     columns = _channels(settings, tuple(map(str, frame.columns)))
     if not columns:
         raise DataError(f"{where}: no column is left as a channel")
-    frame, written = as_written(frame, columns, where, settings.decimal)
+    frame, written = as_written(frame, columns, where, settings)
     ordered = _order(frame, named["id"], times(frame, settings.time, where), where)
     channels = []
     for column in columns:

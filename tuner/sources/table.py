@@ -20,7 +20,7 @@ from tuner.sources.columns.written import as_written
 from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import UNNAMED, check_columns, check_complete, listed, read_frame
-from tuner.sources.readers.settings import Decimal, DelimitedSettings
+from tuner.sources.readers.settings import PLAIN, DelimitedSettings
 
 
 def _some(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     path = located(folder, settings.path)
     taken = _taken(settings, settings.target)
     frame = read_frame(path, settings, settings.sheet, lambda name: name not in taken)
-    return of_frame(_without_blank_rows(frame), settings, settings.target, path.name, settings.decimal)
+    return of_frame(_without_blank_rows(frame), settings, settings.target, path.name, settings)
 
 
 def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,9 +90,9 @@ def sniff(head: Head) -> Sniffed | None:
 
 
 def of_frame(
-    frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str, decimal: Decimal = "."
+    frame: pd.DataFrame, settings: ColumnSettings, target: Names, name: str, signs: DelimitedSettings = PLAIN
 ) -> Dataset:
-    """The data set of a frame, whose texts may hold numbers with this `decimal` sign; errors call it `name`. Raises
+    """The data set of a frame, whose texts may hold numbers with these `signs`; errors call it `name`. Raises
     `DataError`."""
     check_columns(frame, _named(settings, target), name)
     taken, wanted = _taken(settings, target), listed(target)
@@ -107,7 +107,7 @@ def of_frame(
     with errors.collect():
         read = read_roles(frame, settings.roles, name, settings.weights_for)
     with errors.collect():
-        frame, written = as_written(frame, [*columns, *wanted], name, decimal)
+        frame, written = as_written(frame, [*columns, *wanted], name, signs)
         with errors.collect():
             features = inputs(frame, columns, name, settings, settings.categories)
         with errors.collect():

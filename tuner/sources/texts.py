@@ -1,5 +1,6 @@
 """Texts to classify or rate: CSV or TSV columns, a folder per class, a file per class of one text per line."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -20,17 +21,18 @@ from tuner.sources.readers.frames import check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
 from tuner.sources.readers.numbers import MISSING
 from tuner.sources.readers.plain import values_of
-from tuner.sources.readers.settings import Separator
+from tuner.sources.readers.settings import EncodedSettings, Separator
 
 TEXT = ("text", "sentence", "review", "comment", "document", "content", "message", "tweet", "title", "body",
         "review_text", "reviewtext", "review_body", "utterance", "headline")  # fmt: skip
 TARGET = ("target", "label", "class", "category", "sentiment", "y", "stars", "rating", "score",
           "labels", "polarity", "mark", "points", "grade", "emotion", "topic", "intent")  # fmt: skip
 OTHER = ("id", "index", "")
+NAME = re.compile(r"[^\W\d][\w.-]*")  # of a column
 FASTTEXT = "__label__"
 
 
-class Settings(TextSettings, RoleSettings):
+class Settings(TextSettings, RoleSettings, EncodedSettings):
     reads: ClassVar = ("path", "labels")
     name: Literal["texts"] = "texts"
     path: PathOrPaths = Field(description="a file or folder, relative to the experiment file, or a list of them")
@@ -60,7 +62,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=as_target(_labels(frame["target"]), settings.task, where, settings.target or "target"),
         roles=read.roles,
         hints=() if settings.cut else unassigned_roles(frame, ("text", "target"), timed=False),
-        notes=(*_beside(paths), *read.notes, *(each.attrs["note"] for each in frames if "note" in each.attrs)),
+        notes=(*_beside(paths), *read.notes, *(note for each in frames for note in each.attrs.get("notes", ()))),
     )
 
 
@@ -75,7 +77,7 @@ def sniff(head: Head) -> Sniffed | None:
         return Sniffed(3, head.separated) if named or text_and_label else None
     lines = head.lines
     found = all(line.count("\t") == 1 for line in lines) or all(line.startswith(FASTTEXT) for line in lines)
-    return Sniffed(4) if lines and found else None
+    return Sniffed(4, head.encoded) if lines and found else None
 
 
 def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
@@ -83,17 +85,24 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
     if path.is_dir():
         return _folder(path, settings)
     if settings.labels is not None:
-        texts, labels = lines_of(path), lines_of(located(folder, settings.labels, "labels"), "labels")
+        texts = lines_of(path, encoding=settings.encoding)
+        labels = lines_of(located(folder, settings.labels, "labels"), "labels", encoding=settings.encoding)
         if len(texts) != len(labels):
             text = f"{path.name} has {len(texts)} lines and {settings.labels} has {len(labels)}"
             raise DataError(text, "a label per text", "labels")
         return pd.DataFrame({"text": texts, "target": labels})
     asked = {"text": settings.text, "target": settings.target, **settings.roles}
     wanted = {key: column for key, column in asked.items() if column is not None}
-    frame = text_frame(path, settings.separator, (*TEXT, *TARGET, *OTHER), tuple(wanted.values()))
+    headers, columns = (*TEXT, *TARGET, *OTHER), tuple(wanted.values())
+    frame = text_frame(path, settings.separator, headers, columns, encoding=settings.encoding)
+    notes = frame.attrs.get("notes", ())
     if not wanted and len(frame.columns) == 1 and frame.iloc[:, 0].str.contains(FASTTEXT).any():
         return _fasttext(frame.iloc[:, 0], path)
     frame = _headed(frame, named=bool(wanted))
+    if not wanted and _has_rare_header(frame):
+        cells = " and ".join(f"'{cell.strip()}'" for cell in frame.iloc[0])
+        notes += (f"{path.name}: line 1, {cells}, is taken as the header; else name its columns by 1 and 2",)
+        frame = frame.iloc[1:].reset_index(drop=True).set_axis([cell.strip() for cell in frame.iloc[0]], axis=1)
     check_columns(frame, wanted.items(), path.name)
     missing = [key for key in ("text", "target") if key not in wanted]
     guessed, by_length = _guessed([name for name in frame.columns if name not in wanted.values()], missing, frame, path)
@@ -104,7 +113,8 @@ def _frame(path: Path, settings: Settings, folder: Path) -> pd.DataFrame:
     found = pd.DataFrame({key: frame[column] for key, column in (*wanted.items(), *zip(others, others, strict=True))})
     if by_length:
         text = f"{path.name}: column '{wanted['text']}', which is longer, is taken as the text"
-        found.attrs["note"] = f"{text}, and '{wanted['target']}' as the target; else dataset.text: {wanted['target']}"
+        notes += (f"{text}, and '{wanted['target']}' as the target; else dataset.text: {wanted['target']}",)
+    found.attrs["notes"] = notes
     return found
 
 
@@ -131,6 +141,16 @@ def _headed(frame: pd.DataFrame, *, named: bool) -> pd.DataFrame:
         return frame
     rest = frame.iloc[1:].reset_index(drop=True)
     return rest if named else rest.set_axis(first, axis=1)
+
+
+def _has_rare_header(frame: pd.DataFrame) -> bool:
+    """Whether the first of two columns' rows is two single words, of which one is where other rows have few classes,
+    and none of them this word."""
+    if list(frame.columns) != ["1", "2"] or len(frame) < 3:
+        return False
+    first, others = frame.iloc[0].str.strip(), frame.iloc[1:]
+    rare = (others[name].nunique() <= len(others) / 2 and first[name] not in set(others[name]) for name in ("1", "2"))
+    return all(NAME.fullmatch(cell) for cell in first) and any(rare)
 
 
 def _guessed(names: list[str], missing: list[str], frame: pd.DataFrame, path: Path) -> tuple[dict[str, str], bool]:
@@ -171,7 +191,8 @@ def _folder(path: Path, settings: Settings) -> pd.DataFrame:
     folders = {each.name: each for each in found if each.is_dir()}
     if not folders:
         chosen = _chosen(_called(found), settings, path)
-        rows = [(line, name) for name, file in chosen.items() for line in _no_empty(lines_of(file), file)]
+        lines = {name: _no_empty(lines_of(file, encoding=settings.encoding), file) for name, file in chosen.items()}
+        rows = [(line, name) for name, several in lines.items() for line in several]
         ends = {line.rpartition("\t")[2] for line, _ in rows}
         if all("\t" in line for line, _ in rows) and len(ends) <= max(2, len(rows) / 20):
             text = f"the lines of {path} end in a tab and one of {len(ends)} labels, and a folder has a class per file"
@@ -183,7 +204,7 @@ def _folder(path: Path, settings: Settings) -> pd.DataFrame:
         if not files:
             raise DataError(f"the folder {each} has no files", "leave it out with dataset.classes", "path")
         for file in files:
-            if not (text := text_of(file)).strip():
+            if not (text := text_of(file, encoding=settings.encoding)).strip():
                 raise DataError(f"{file} is empty", "take it away", "path")
             rows.append((text, name))
     return pd.DataFrame(rows, columns=["text", "target"])

@@ -24,6 +24,7 @@ Categories = Literal["one_hot", "embedded"]
 NO_VALUES = (bytes, complex, dict, list, set, tuple, np.ndarray)
 HINT = "numbers, text, dates or true/false; or leave it out with drop"
 CODES = "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
+ROW = "delete that row if it is a second header or a total; else correct the cell, or leave it empty"
 COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 FEW = 5  # different numbers, from which on they are amounts
 MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
@@ -163,4 +164,4 @@ def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> No
         point, thousands = plain[level].replace(",", "."), plain[level].replace(",", "")
         raise DataError(text, f"write {point} if the comma is decimal, {thousands} if it separates thousands")
     text = f"{where} mixes numbers and text: {told}, beside '{levels[numeric.argmax()]}'"
-    raise DataError(text, CODES)
+    raise DataError(text, ROW if counts[~numeric & ~absent].sum() == 1 else CODES)

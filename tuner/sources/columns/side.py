@@ -15,8 +15,13 @@ from tuner.data.settings import NumberSettings
 from tuner.errors import DataError, at
 from tuner.sources.columns.encode import inputs
 from tuner.sources.readers.plain import labels_of, read_plain, values_of
+from tuner.sources.readers.settings import EncodedSettings
 
 BETWEEN = "|"  # between several words in a cell, such as the genres of a film
+
+
+class SideSettings(NumberSettings, EncodedSettings):
+    """The settings that say how side tables are read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +34,13 @@ class Side:
 
 # parameters: the file, the ids to find in it, and what to leave out
 def read_side(
-    path: Path, key: str, ids: Sequence[str], called: str, dropped: Sequence[str], settings: NumberSettings
+    path: Path, key: str, ids: Sequence[str], called: str, dropped: Sequence[str], settings: SideSettings
 ) -> Side:
     """The table of these ids, found in the column `called` so, or the first. If nothing is imputed, every id has a row,
     and every row all values. Raises `DataError` with `key`, the setting that names the file."""
     complete = settings.impute == "none"
     known = frozenset(ids)
-    frame = read_plain(path, key, lambda cells: cells[0] not in known)
+    frame = read_plain(path, key, lambda cells: cells[0] not in known, encoding=settings.encoding)
     of = called if called in frame.columns else str(frame.columns[0])
     labels = labels_of(frame[of])
     if twice := np.flatnonzero(labels.duplicated()).tolist():

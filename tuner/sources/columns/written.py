@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.levels import levels, texts
 from tuner.errors import DataError, DataErrors
 from tuner.sources.readers.numbers import MISSING
-from tuner.sources.readers.settings import Decimal
+from tuner.sources.readers.settings import PLAIN, DelimitedSettings
 
 SPACES = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
 GROUPS = ",'\u2019" + SPACES  # signs between thousands; the decimal sign is a point
@@ -48,11 +48,11 @@ class Cell(NamedTuple):
 
 
 def as_written(
-    frame: pd.DataFrame, columns: Iterable[str], where: str, decimal: Decimal = "."
+    frame: pd.DataFrame, columns: Iterable[str], where: str, signs: DelimitedSettings = PLAIN
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame with columns of texts as numbers where every cell is a number that is written in the same way, and a
-    note that names these columns. `columns` are those that may be numbers, with this `decimal` sign; errors call
-    the table `where`.
+    note that names these columns. `columns` are those that may be numbers, with these `signs`; errors call the
+    table `where`.
 
     Raises:
         DataError: the cells of a column have different units, or can be read in two ways.
@@ -61,7 +61,7 @@ def as_written(
     for column in columns:
         if pd.api.types.is_string_dtype(frame[column].dtype) or frame[column].dtype == object:
             with errors.collect():
-                read = _read(frame[column], f"{where}: column '{column}'", decimal)
+                read = _read(frame[column], f"{where}: column '{column}'", signs)
                 if read is not None:
                     found[column], how = read
                     notes.append(f"'{column}' ({how})")
@@ -71,10 +71,10 @@ def as_written(
     return frame.assign(**found), (f"read as numbers: {', '.join(notes)}",)
 
 
-def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.float64], str] | None:
+def _read(column: pd.Series, where: str, signs: DelimitedSettings) -> tuple[NDArray[np.float64], str] | None:
     """The numbers (N,), NaN where they are missing, and how they are written; None if these are words, or numbers that
     any program reads."""
-    known = column.astype(object).where(column.notna(), None)
+    known, decimal = column.astype(object).where(column.notna(), None), signs.decimal
     first = next((cell for text in known if text is not None and (cell := _plain(text, decimal))), "")
     if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR, CLOCK)):
         return None  # most columns of words end here, without a look at all their rows
@@ -90,7 +90,7 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
         return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
 
     cells = {text: read for text, cell in plain.items() if (read := _cell(cell)) is not None}
-    if refused := _refused(plain, cells, shown, decimal):
+    if refused := _refused(plain, cells, shown, signs):
         raise DataError(f"{where} {refused[0]}", refused[1])
     if len(cells) < len(plain):
         return None
@@ -109,7 +109,7 @@ def _read(column: pd.Series, where: str, decimal: Decimal) -> tuple[NDArray[np.f
     return values[codes], ", ".join(_words(list(cells.values()), decimal))
 
 
-def _plain(text: object, decimal: Decimal) -> str:
+def _plain(text: object, decimal: str) -> str:
     """The cell with a decimal point and without spaces around it; "" if it is missing."""
     cell = str(text).strip(SPACES + "\t")
     return "" if cell.lower() in MISSING else cell if decimal == "." else cell.translate(SWAPPED)
@@ -143,12 +143,12 @@ def _first_texts(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 # parameters: the cells before and after parsing, and how a message names a cell
 def _refused(
-    plain: Mapping[str, str], cells: Mapping[str, Cell], shown: Callable[[str], str], decimal: Decimal
+    plain: Mapping[str, str], cells: Mapping[str, Cell], shown: Callable[[str], str], given: DelimitedSettings
 ) -> tuple[str, str] | None:
     """Why a column of numbers cannot be read, and a hint: the other decimal sign, two numbers in a cell (120/80), or a
     sign between thousands that is not always the same, or that may be a decimal comma. `plain` has the cells with a
     decimal point, by their text."""
-    amounts = len(plain) >= FEW
+    amounts, decimal = len(plain) >= FEW, given.decimal
     if amounts and all(map(DECIMAL_COMMA.fullmatch, plain.values())):
         for text, cell in plain.items():
             if re.search(r",(\d{1,2}|\d{4,})$", cell):
@@ -165,10 +165,11 @@ def _refused(
     if len(signs) > 1:
         first, second = list(signs.values())[:2]
         return f"separates thousands in two ways: {shown(first)}, {shown(second)}", "use one of them"
-    clear = any(cell.digits.count(",") > 1 or "." in cell.digits or cell.unit in POINTS for cell in cells.values())
+    clear = given.thousands == "," or any(
+        cell.digits.count(",") > 1 or "." in cell.digits or cell.unit in POINTS for cell in cells.values()
+    )
     if "," in signs and decimal == "." and not clear:
-        digits = cells[signs[","]].digits
-        hint = f"write {digits.replace(',', '')} if the comma separates thousands, {digits.replace(',', '.')} if not"
+        hint = "thousands: ',' if it separates thousands, decimal: ',' if not"
         return f"holds a comma with two meanings: {shown(signs[','])}", hint
     return None
 
@@ -191,7 +192,7 @@ def _value(cell: Cell) -> float:
     return -number if cell.negative else number
 
 
-def _words(cells: Sequence[Cell], decimal: Decimal) -> list[str]:
+def _words(cells: Sequence[Cell], decimal: str) -> list[str]:
     unit = max((cell.unit for cell in cells), key=bool)
     group = next((sign for cell in cells for sign in cell.digits if sign in GROUPS), None)
     sign = "a comma" if decimal == "." else "a point"

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tuner.sources.readers.files import IMAGES, inside
+from tuner.sources.readers.beginning import COMMENT, DECLARED
+from tuner.sources.readers.encoding import probable
+from tuner.sources.readers.files import IMAGES, inside, reading
 from tuner.sources.readers.frames import TABLES, TYPED
 from tuner.sources.readers.lines import lines_of, text_frame
 
 LOOKED_AT = 5000  # lines, as files are often sorted, the shortest text first
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
 CERTAIN = 5
-FIRST = 200  # rows in which numbers with a decimal comma are looked for
+FIRST = 200  # rows in which numbers are looked for
+PLAIN_TEXT = ("", ".txt", ".dat", ".data", ".text")
+ENOUGH = 2**18  # bytes in which an encoding shows
+SEPARATORS = "\t;|,"
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 COMMA, POINT = r"[+-]?[\d.]*\d,(\d{1,2}|\d{4,})", r"[+-]?[\d,]*\d\.(\d{1,2}|\d{4,})"
+THOUSANDS = r"[+-]?[1-9]\d{0,2}(,\d{3})+"  # or three digits behind a decimal comma
 
 
 class Sniffed(NamedTuple):
@@ -37,8 +45,22 @@ class Head:
         self.name = path.name.lower().removesuffix(".gz")
         inner = path.with_suffix("").suffix if path.suffix == ".gz" else ""
         self.suffix = (inner or path.suffix).lower()
-        self.table = not self.folder and self.suffix in TABLES
         self.typed = self.suffix in TYPED
+
+    @cached_property
+    def table(self) -> bool:
+        """Whether it is a table: its name says so, or each line has as many cells, below a line of names."""
+        return not self.folder and (self.suffix in TABLES or (self.suffix in PLAIN_TEXT and self._tabular()))
+
+    def _tabular(self) -> bool:
+        lines = [line for line in lines_of(self.path, first=FIRST, encoding=self._encoding) if line.strip()]
+        for sign in SEPARATORS:
+            rows = [[cell.strip(' "') for cell in line.split(sign)] for line in lines]
+            names = rows[0]
+            if len(rows) > 2 < len(names) and {len(row) for row in rows} == {len(names)} and all(names):
+                columns = zip(*rows[1:], strict=True)
+                return not any(map(NUMBER.fullmatch, names)) and any(all(map(NUMBER.fullmatch, c)) for c in columns)
+        return False
 
     @cached_property
     def has_images(self) -> bool:
@@ -48,29 +70,47 @@ class Head:
     @cached_property
     def lines(self) -> list[str]:
         """The first lines of a file that is no table; none of a folder. Raises `DataError` for what is no text."""
-        return [] if self.folder or self.table else lines_of(self.path, first=LOOKED_AT)
+        return [] if self.folder or self.table else lines_of(self.path, first=LOOKED_AT, encoding=self._encoding)
+
+    @cached_property
+    def _encoding(self) -> str | None:
+        """The probable encoding of a text file that is not UTF-8."""
+        if self.folder or self.typed:
+            return None
+        with reading(self.path) as file:
+            return probable(file.read(ENOUGH))
+
+    @cached_property
+    def encoded(self) -> dict[str, str]:
+        """The encoding of a text file, unless it is UTF-8."""
+        return {"encoding": self._encoding} if self._encoding else {}
 
     @cached_property
     def separated(self) -> dict[str, str]:
-        """The separator of a CSV, unless it is the usual one."""
+        """The encoding and the separator of a CSV, unless they are the usual ones."""
         if self.typed:
             return {}
-        lines, usual = lines_of(self.path, first=LOOKED_AT), "\t" if ".tsv" in self.path.name.lower() else ","
-        first = next((line for line in lines if line.strip()), "")
-        found = None if usual in first else next((sign for sign in ";\t|" if sign in first), None)
-        return {"separator": found} if found else {}
+        lines = lines_of(self.path, first=LOOKED_AT, encoding=self._encoding)
+        usual = "\t" if ".tsv" in self.path.name.lower() else ","
+        first = next((line for line in lines if line.strip() and not line.startswith(COMMENT)), "")
+        known = usual in first or DECLARED.match(first.encode())
+        found = None if known else next((sign for sign in ";\t|" if sign in first), None)
+        return {**self.encoded, **({"separator": found} if found else {})}
 
     @cached_property
     def delimited(self) -> dict[str, str]:
-        """The separator and the decimal sign of a CSV, unless they are the usual ones."""
+        """The encoding, the separator and the signs in numbers of a CSV, unless they are the usual ones."""
         cells = self.frame.iloc[1:FIRST].stack().str.strip() if self.table and not self.typed else pd.Series(dtype=str)
         comma, point = cells.str.fullmatch(COMMA).any(), cells.str.fullmatch(POINT).any()
-        return {**self.separated, **({"decimal": ","} if comma and not point else {})}
+        signs = {"decimal": ","} if comma and not point else {}
+        if not signs and self.separated.get("separator") is None and cells.str.fullmatch(THOUSANDS).any():
+            signs = {"thousands": ","}
+        return {**self.separated, **signs}
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The first rows of a table, all as texts; the first of them may be the header."""
-        return text_frame(self.path, self.separated.get("separator"), (), (), LOOKED_AT)
+        return text_frame(self.path, self.separated.get("separator"), (), (), first=LOOKED_AT, encoding=self._encoding)
 
     @cached_property
     def columns(self) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +15,12 @@ import pyarrow.csv
 
 from tuner.errors import DataError
 from tuner.process import allow_long_cells
-from tuner.sources.readers.files import LONGEST_LINE, decoded, readline
-from tuner.sources.readers.settings import Decimal
+from tuner.sources.readers.beginning import Beginning, Dialect, beginning, rows_of
+from tuner.sources.readers.encoding import decoded
+from tuner.sources.readers.files import LONGEST_LINE
 
 BLOCK = 1 << 20  # bytes that are parsed at once
 LOOK = 1 << 14  # the same for a first look
-LINE_BREAK = re.compile(r"\r\n|\r|\n")
 TOO_LONG = ("straddling", "Empty CSV file or block", "Could not skip")  # Arrow's words for a row beyond a block
 BLANK = " \t\r\n"
 CLOSE = 'close it; inside quotes, write ""; a text whose lines look like rows has to be on one line'
@@ -30,15 +28,6 @@ CLOSE = 'close it; inside quotes, write ""; a text whose lines look like rows ha
 Result = TypeVar("Result")
 
 allow_long_cells()  # for every reader of the sources
-
-
-class Dialect(NamedTuple):
-    """How cells are told apart. `quoted`: a cell may be enclosed in quote marks, and then hold separators and line
-    breaks; otherwise a quote mark is a character like any other, as in running text. `decimal`: the sign in numbers."""
-
-    separator: str
-    quoted: bool = True
-    decimal: Decimal = "."
 
 
 class UnevenRows(DataError):
@@ -50,14 +39,15 @@ class LongRow(Exception):
 
 
 class _Watched(io.RawIOBase):
-    """A file for Arrow, whose background thread can be stopped from reading on.
+    """A file for Arrow from its first row on, whose background thread can be stopped from reading on.
 
     It refuses NUL bytes, keeps CR LF in one block, adds a missing line end at the end of the file, and remembers the
     last character."""
 
-    def __init__(self, file: BufferedIOBase) -> None:
-        self.file, self.last, self._held, self._over = file, b"", b"", False
+    def __init__(self, file: BufferedIOBase, first: Beginning) -> None:
+        self.file, self.last, self._held, self._over = file, b"", first.instead, False
         self._lock = threading.Lock()
+        file.seek(first.start)
 
     def readable(self) -> bool:
         return True
@@ -136,11 +126,9 @@ def batches(
         LongRow: a row is longer than `block`.
         DataError: the file is empty or not text, or a quote mark is not closed.
     """
-    blank, cells = first_row(file, dialect, where, key)
-    watched, names = _Watched(file), [f"f{index}" for index in range(len(cells))]
-    options = pyarrow.csv.ReadOptions(
-        use_threads=False, autogenerate_column_names=True, skip_rows=blank, block_size=block
-    )
+    first = beginning(file, dialect, where, key)
+    watched, names = _Watched(file, first), [f"f{index}" for index in range(len(first.cells))]
+    options = pyarrow.csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=block)
     parsing = pyarrow.csv.ParseOptions(
         delimiter=dialect.separator,
         quote_char='"' if dialect.quoted else False,
@@ -150,7 +138,7 @@ def batches(
     as_text = pyarrow.csv.ConvertOptions(
         strings_can_be_null=False,
         column_types=dict.fromkeys(names, pa.string()),
-        include_columns=[names[index] for index in (range(len(cells)) if only is None else only)],
+        include_columns=[names[index] for index in (range(len(names)) if only is None else only)],
     )
     last = failed = None
     try:
@@ -196,36 +184,9 @@ def check_quotes(
         before = line
 
 
-def first_row(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "path") -> tuple[int, list[str]]:
-    """How many blank lines are before the first row, and its cells; the file is at its start then. Raises
-    `DataError`."""
-    file.seek(0)
-    readline(file, where)  # it may be too long
-    file.seek(0)
-    text = io.TextIOWrapper(file, "utf-8-sig", newline="")  # type: ignore[type-var]
-    try:
-        row, line = next(_rows(text, dialect), ([], 1))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _explained(error, file, dialect, where, key) from error
-    finally:
-        text.detach()
-        file.seek(0)
-    if not row:
-        raise DataError(f"{where} is empty", "the first line names the columns", key)
-    return max(0, line - 1 - sum(len(LINE_BREAK.findall(cell)) for cell in row)), row
-
-
-def _rows(text: Iterable[str], dialect: Dialect) -> Iterator[tuple[list[str], int]]:
-    """The same rows, parsed by Python, which is slower and knows the line at which each ends."""
-    reader = csv.reader(
-        text, delimiter=dialect.separator, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
-    )
-    return ((row, reader.line_num) for row in reader if row and (len(row) > 1 or not row[0] or row[0].strip()))
-
-
 def _by_line(file: BufferedIOBase, dialect: Dialect, where: str, key: str) -> Iterator[tuple[list[str], int]]:
     file.seek(0)
-    return _rows(io.StringIO(decoded(file.read(), where, key), newline=""), dialect)
+    return rows_of(io.StringIO(decoded(file.read(), where, key), newline=""), dialect)
 
 
 def _explained(error: Exception, file: BufferedIOBase, dialect: Dialect, where: str, key: str) -> DataError:

@@ -14,6 +14,7 @@ from tuner.errors import DataError
 from tuner.escapes import shortened
 from tuner.files import file_kind
 from tuner.memory import check_gzip
+from tuner.sources.readers.encoding import as_utf8, decoded
 
 PathOrPaths = str | tuple[str, ...]
 IMAGES = frozenset(  # of which a file's name says what it is
@@ -122,10 +123,17 @@ def bytes_of(path: Path, key: str = "path") -> bytes:
         return file.read()
 
 
-def first_bytes(path: Path, lines: int) -> bytes:
-    """So many lines of the file, unpacked if it is gzip's; fewer, but two at least, where they are very long."""
+@contextmanager
+def reading_text(path: Path, key: str = "path", encoding: str | None = None) -> Iterator[BufferedIOBase]:
+    """The file as UTF-8, unpacked if it is gzip's. Raises `DataError`."""
+    with reading(path, key) as file:
+        yield as_utf8(file, path.name, key, encoding)
+
+
+def _first_bytes(path: Path, lines: int, key: str, encoding: str | None) -> bytes:
+    """So many lines of the file as UTF-8; fewer, but two at least, where they are very long."""
     found: list[bytes] = []
-    with reading(path) as file:
+    with reading_text(path, key, encoding) as file:
         while len(found) < lines and (len(found) < 2 or sum(map(len, found)) < ENOUGH):
             if not (line := readline(file, path.name)):
                 break
@@ -133,19 +141,9 @@ def first_bytes(path: Path, lines: int) -> bytes:
     return b"".join(found)
 
 
-def text_of(path: Path, key: str = "path", lines: int | None = None) -> str:
-    """The whole file, or its first `lines`, as UTF-8 text, a byte order mark taken off."""
-    return decoded(bytes_of(path, key) if lines is None else first_bytes(path, lines), str(path), key)
-
-
-def decoded(raw: bytes, where: str, key: str = "path") -> str:
-    """Bytes of UTF-8 as text, a byte order mark taken off. Raises `DataError` with the first byte that is wrong."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"{where} is not UTF-8 (byte {error.start}, line {line})", "save it as UTF-8", key) from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"{where} holds NUL bytes (line {line}), so it is not text", key=key)
-    return text
+def text_of(path: Path, key: str = "path", lines: int | None = None, encoding: str | None = None) -> str:
+    """The whole file, or its first `lines`, as text, a byte order mark taken off. Raises `DataError`."""
+    if lines is not None:
+        return decoded(_first_bytes(path, lines, key, encoding), path.name, key)
+    with reading_text(path, key, encoding) as file:
+        return decoded(file.read(), path.name, key)

@@ -14,17 +14,17 @@ import pyarrow as pa
 
 from tuner.errors import ColumnError, DataError, DataErrors, did_you_mean
 from tuner.sources.readers import columnar, delimited, excel
-from tuner.sources.readers.delimited import Dialect, check_quotes, with_growing_blocks
-from tuner.sources.readers.files import check_file, reading
+from tuner.sources.readers.beginning import Dialect, beginning, declared_separator
+from tuner.sources.readers.delimited import check_quotes, with_growing_blocks
+from tuner.sources.readers.files import check_file, reading_text
 from tuner.sources.readers.header import check_header, column_names
 from tuner.sources.readers.numbers import NumberColumns, typed
-from tuner.sources.readers.settings import DelimitedSettings
+from tuner.sources.readers.settings import PLAIN, DelimitedSettings
 
 TYPED = (*columnar.FORMATS, *excel.SUFFIXES)  # files that say what their columns are
 TABLES = (".csv", ".tsv", *TYPED)
 DEFAULTS = {name: field.default for name, field in DelimitedSettings.model_fields.items()}
 DELIMITED = tuple(DEFAULTS)
-PLAIN = DelimitedSettings()
 UNNAMED = re.compile(r"Unnamed: \d+")  # what `column_names` calls a column without a name
 Narrow = Callable[[str], bool]
 
@@ -55,8 +55,7 @@ def read_frame(
             cells = excel.read(path, sheet)
             frame = pd.DataFrame({name: _settled(cells[name]) for name in column_names(cells.columns, path.name)})
         else:
-            separator = settings.separator or ("\t" if suffix == ".tsv" else ",")
-            frame = _csv(path, Dialect(separator, decimal=settings.decimal), narrow)
+            frame = _csv(path, settings, "\t" if suffix == ".tsv" else ",", narrow)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}", key="path") from error
     if len(frame) == 0:
@@ -70,7 +69,8 @@ def _without_blank(frame: pd.DataFrame) -> pd.DataFrame:
     if not blank or len(blank) == len(frame.columns):
         return frame
     left = frame.drop(columns=blank)
-    left.attrs["notes"] = (f"columns without a name and any value are left out: {', '.join(blank)}",)
+    note = f"columns without a name and any value are left out: {', '.join(blank)}"
+    left.attrs["notes"] = (*frame.attrs.get("notes", ()), note)
     return left
 
 
@@ -105,14 +105,17 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
         raise DataError(text, "drop those rows, or fill them in", key)
 
 
-def _csv(path: Path, dialect: Dialect, narrow: Narrow | None) -> pd.DataFrame:
-    with reading(path) as file:
+def _csv(path: Path, settings: DelimitedSettings, usual: str, narrow: Narrow | None) -> pd.DataFrame:
+    with reading_text(path, encoding=settings.encoding) as file:
+        separator = settings.separator or declared_separator(file) or usual
+        dialect = Dialect(separator, decimal=settings.decimal)
         return with_growing_blocks(lambda block: _columns(file, dialect, path.name, narrow, block))
 
 
 def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int) -> pd.DataFrame:
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
-    names = column_names(delimited.first_row(file, dialect, where)[1], where)
+    first = beginning(file, dialect, where)
+    names = column_names(first.cells, where)
     check_header(names, dialect.separator, where)
     wanted = (index for index, name in enumerate(names) if narrow is not None and narrow(name))
     numbers = NumberColumns(wanted, dialect.decimal)
@@ -131,7 +134,9 @@ def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow 
     check_quotes(texts.values(), file, dialect, where, "path")
     for index in list(texts):
         found[index] = typed(pd.Series(pd.array(texts.pop(index), dtype="str")), dialect.decimal)
-    return pd.DataFrame({name: found[index] for index, name in enumerate(names)}, copy=False)
+    frame = pd.DataFrame({name: found[index] for index, name in enumerate(names)}, copy=False)
+    frame.attrs["notes"] = first.notes
+    return frame
 
 
 def _settled(cells: pd.Series) -> pd.Series:

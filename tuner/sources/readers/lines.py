@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
 
 import pandas as pd
 
 from tuner.errors import DataError
-from tuner.sources.readers.delimited import Dialect, UnevenRows, read
-from tuner.sources.readers.files import reading, text_of
+from tuner.sources.readers.beginning import Dialect, declared_separator
+from tuner.sources.readers.delimited import UnevenRows, read
+from tuner.sources.readers.files import reading_text, text_of
 from tuner.sources.readers.frames import TYPED, read_frame
 from tuner.sources.readers.header import column_names
 
 
-def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[str]:
+def lines_of(path: Path, key: str = "path", first: int | None = None, encoding: str | None = None) -> list[str]:
     """The lines of a text file, or the `first` of them, the last empty ones left out. Raises `DataError`."""
-    lines = text_of(path, key, first).replace("\r\n", "\n").split("\n")
+    lines = text_of(path, key, first, encoding).replace("\r\n", "\n").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -25,9 +27,11 @@ def lines_of(path: Path, key: str = "path", first: int | None = None) -> list[st
     return lines
 
 
+# parameters: the file and how it is written, what shows its header, and how much of it is wanted
 def text_frame(
-    path: Path, separator: str | None, headers: Collection[str], wanted: Sequence[str], first: int | None = None
-) -> pd.DataFrame:
+    path: Path, separator: str | None, headers: Collection[str], wanted: Sequence[str], *,
+    first: int | None = None, encoding: str | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """The columns, every value a text. The first line is the header where a `wanted` column is not a number, or,
     without any wanted one, where two of its names are known `headers`; else the columns are called "1", "2", …
 
@@ -35,7 +39,8 @@ def text_frame(
     if path.suffix.lower() in TYPED:
         frame = read_frame(path, rows=first)[:first]
         return pd.DataFrame({name: ["" if pd.isna(v) else str(v) for v in frame[name]] for name in frame.columns})
-    rows = _rows(path, separator or _separator(path), first)
+    with reading_text(path, encoding=encoding) as file:
+        rows = _rows(file, path.name, separator or declared_separator(file) or _separator(path), first)
     blank = [name for name in rows.columns if not rows[name].iloc[0].strip() and (rows[name].str.strip() == "").all()]
     rows = rows.drop(columns=blank[: len(rows.columns) - 1])
     head = [cell.strip() for cell in rows.iloc[0]]
@@ -53,19 +58,18 @@ def _separator(path: Path) -> str:
     return "," if path.name.lower().endswith((".csv", ".csv.gz")) else "\t"
 
 
-def _rows(path: Path, separator: str, first: int | None) -> pd.DataFrame:
+def _rows(file: BufferedIOBase, where: str, separator: str, first: int | None) -> pd.DataFrame:
     """The cells between separators where each line has as many; else, or between commas, as quote marks tell.
 
     A quote mark that only opens, as in running text, would swallow the lines up to the next one."""
-    with reading(path) as file:
-        if separator != ",":
-            with suppress(UnevenRows):
-                found: pd.DataFrame = read(file, Dialect(separator, quoted=False), path.name, rows=first).to_pandas()
-                return found.map(_unquoted)
-        quoted: pd.DataFrame = read(file, Dialect(separator), path.name, rows=first).to_pandas()
-        if len(quoted.columns) == 1:  # a blank line is a row of one cell
-            quoted = quoted[quoted.iloc[:, 0].str.strip() != ""].reset_index(drop=True)
-        return quoted
+    if separator != ",":
+        with suppress(UnevenRows):
+            found: pd.DataFrame = read(file, Dialect(separator, quoted=False), where, rows=first).to_pandas()
+            return found.map(_unquoted)
+    quoted: pd.DataFrame = read(file, Dialect(separator), where, rows=first).to_pandas()
+    if len(quoted.columns) == 1:  # a blank line is a row of one cell
+        quoted = quoted[quoted.iloc[:, 0].str.strip() != ""].reset_index(drop=True)
+    return quoted
 
 
 def _unquoted(cell: str) -> str:

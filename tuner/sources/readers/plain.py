@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from tuner.errors import DataError
-from tuner.sources.readers.delimited import Dialect, check_quotes, read
+from tuner.sources.readers.beginning import Dialect
+from tuner.sources.readers.delimited import check_quotes, read
 from tuner.sources.readers.files import text_of
 from tuner.sources.readers.frames import TYPED, read_frame
 from tuner.sources.readers.header import column_names
 from tuner.sources.readers.numbers import typed
 
 SEPARATORS = ("::", "\t", ",", ";", "|")
+TYPED_NAME = re.compile(r"(.+):(?:token|float)(?:_seq)?")  # in the header of RecBole's files
 
 
 def read_plain(
-    path: Path, key: str, has_header: Callable[[Sequence[str]], bool], names: tuple[str, ...] = ()
+    path: Path,
+    key: str,
+    has_header: Callable[[Sequence[str]], bool],
+    names: tuple[str, ...] = (),
+    encoding: str | None = None,
 ) -> pd.DataFrame:
     """The columns of a table as text, or as a typed file has them; what separates them, the first line shows.
 
@@ -27,7 +34,7 @@ def read_plain(
     Raises `DataError` with `key`, the setting that names the file."""
     if path.suffix.lower() in TYPED:
         return read_frame(path)
-    text = text_of(path, key)
+    text = text_of(path, key, encoding=encoding)
     dialect = Dialect(_separator(text, path, key))
     if dialect.separator == "::":  # MovieLens' own, whose titles hold quote marks that mean nothing
         text, dialect = text.replace("\t", " ").replace("::", "\t"), Dialect("\t", quoted=False)
@@ -37,6 +44,8 @@ def read_plain(
     frame: pd.DataFrame = table.to_pandas()
     first = [str(cell).strip() for cell in frame.iloc[0]]
     if has_header(first):
+        typed_names = [TYPED_NAME.fullmatch(cell) for cell in first]
+        first = [name[1] for name in typed_names if name] if all(typed_names) else first
         if len(frame) == 1:
             raise DataError(f"{path.name} has a header but no rows", key=key)
         return frame[1:].reset_index(drop=True).set_axis(column_names(first, path.name, key), axis=1)

@@ -1,4 +1,8 @@
-"""The `.ts` files of the UEA and UCR archive (Bagnall et al. 2018): a sequence a line, its channels between colons."""
+"""The files of the UEA and UCR archive (Bagnall et al. 2018), with a sequence a line.
+
+In a `.ts` file the channels stand between colons, and the label is last. A `.tsv` file has no header: the label is
+first, the values of one channel follow between tabs, and NaN fills the ends of short sequences.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +32,13 @@ class Cases:
     task: Asked
 
 
-def read_cases(paths: Sequence[Path]) -> Cases:
+def read_cases(paths: Sequence[Path], encoding: str | None = None) -> Cases:
     """All cases, file after file; raises `DataError` with file and line."""
     steps: list[Steps] = []
     labels: list[str] = []
     asked: dict[Asked, Path] = {}
     for path in paths:
-        header, lines = _split(path)
+        header, lines = _split(path, encoding)
         task = _task(header, path)
         asked.setdefault(task, path)
         for where, line in lines:
@@ -50,10 +54,13 @@ def read_cases(paths: Sequence[Path]) -> Cases:
     return Cases(steps, typed(pd.Series(labels, dtype=str)), next(iter(asked)))
 
 
-def _split(path: Path) -> tuple[dict[str, list[str]], Iterator[tuple[str, str]]]:
+def _split(path: Path, encoding: str | None) -> tuple[dict[str, list[str]], Iterator[tuple[str, str]]]:
     """The header's words by their names in lower case, and each line of data with its place."""
     header: dict[str, list[str]] = {}
-    lines = text_of(path).splitlines()
+    lines = text_of(path, encoding=encoding).splitlines()
+    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        numbered = ((f"{path.name}, line {n}", text) for n, text in enumerate(lines, start=1))
+        return {"classlabel": ["true"]}, ((where, _as_ts(text)) for where, text in numbered if text.strip())
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words or line.startswith(("#", "%")):
@@ -70,6 +77,14 @@ def _split(path: Path) -> tuple[dict[str, list[str]], Iterator[tuple[str, str]]]
         header[name] = words[1:]
     text = f"{path.name} has no line @data, so it is not a .ts file of the UEA and UCR archive"
     raise DataError(text, _LOOKS, "path")
+
+
+def _as_ts(line: str) -> str:
+    """A line of a `.tsv` file as a `.ts` file has it."""
+    label, *values = line.strip().split("\t")
+    while values and values[-1].strip().lower() in MISSING:
+        values.pop()
+    return f"{','.join(values)}:{label}"
 
 
 _LOOKS = "@-lines of a header, @data, then one sequence a line: 1,2,3:4,5,6:label"
