@@ -171,9 +171,13 @@ REFUSED = {
     ),
     "leaves": ("my_data.py:leaves fails: SystemExit: 3", "fix the error in your code"),
     "frame": ("returns a table, and nothing says which column is the target", "dataset.target: one of a, kind, when"),
-    "cells": ("column 'a': row 1 holds a list", "one in a cell"),
+    "cells": ("column 'a': row 1 holds a value of type list", "one in a cell"),
     "twice": ("two columns called 'a'", "rename one of them"),
     "empty": ("the table has no rows", None),
+    "split_already": ("returned 4 values, not (X, y) or (X, y, groups)", "return all rows: tuner splits them"),
+    "batches": ("returned a value of type DataLoader, not data", "return its data set, loader.dataset"),
+    "two_inputs": ("its features are a dict ('image', 'table', …)", "return a DataFrame, whose columns have names"),
+    "shuffled_labels": ("the index of y has the labels of X in another order", "y = y.loc[X.index]"),
 }
 
 

@@ -69,6 +69,10 @@ DATA = textwrap.dedent('''
     def cells(): return pd.DataFrame({"a": [[1]] * 36, "y": Y})
     def twice(): return pd.DataFrame(X, columns=["a", "b", "a"]).assign(y=Y)
     def empty(): return FRAME[:0]
+    def split_already(): return X[:24], X[24:], Y[:24], Y[24:]
+    def batches(): return torch.utils.data.DataLoader(tensor_dataset())
+    def two_inputs(): return {"features": {"image": X, "table": X}, "target": Y}
+    def shuffled_labels(): return FRAME[["a"]], FRAME["y"].sample(frac=1, random_state=0)
 ''')  # fmt: skip
 
 

@@ -18,11 +18,10 @@ from tuner.data.settings import NumberSettings
 from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.dates import PARTS, parts, read
 from tuner.sources.columns.moments import Moments, compact, moments
+from tuner.sources.readers.frames import VALUES, check_values
 from tuner.sources.readers.numbers import MISSING
 
 Categories = Literal["one_hot", "embedded"]
-NO_VALUES = (bytes, complex, dict, list, set, tuple, np.ndarray)
-HINT = "numbers, text, dates or true/false; or leave it out with drop"
 CODES = "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
 ROW = "delete that row if it is a second header or a total; else correct the cell, or leave it empty"
 COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
@@ -93,11 +92,9 @@ def _read(column: pd.Series, name: str, where: str, most: int) -> Amounts | Cate
     kind: str = "string" if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype.kind
     if kind == "O":
         kind = pd.api.types.infer_dtype(column)
-        odd = next((value for value in column if isinstance(value, NO_VALUES)), None)
-        if odd is not None:
-            raise DataError(f"{where} holds values of type {type(odd).__name__}", HINT)
+        check_values(column, where)
     if kind == "c":
-        raise DataError(f"{where} holds complex numbers", HINT)
+        raise DataError(f"{where} holds complex numbers", VALUES)
     missing = column.isna().to_numpy()
     if missing.all() and kind not in "iufb":
         raise DataError(f"{where} is empty", "leave it out with drop")

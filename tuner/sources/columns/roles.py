@@ -170,7 +170,12 @@ def large_ids(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
     `describe` warns of smaller ones."""
     for column in columns:
         values = frame[column].to_numpy()
-        if values.dtype.kind in "iuf" and len(values) > 10 and values.max() > 2**24 and values.dtype != np.float32:
+        if (
+            values.dtype.kind in "iuf"
+            and len(values) > 10
+            and float(values.max()) > 2**24
+            and values.dtype != np.float32
+        ):
             ordered = np.sort(values)
             if (ordered[1:] - ordered[:-1] == 1).all():
                 yield f"column '{column}' numbers the rows: it cannot help to predict new rows; drop it"

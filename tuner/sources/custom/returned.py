@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
-from torch.utils.data import IterableDataset, TensorDataset
 
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import LAYOUTS
@@ -61,6 +61,8 @@ def _check_unused(settings: LoaderSettings, keys: Sequence[str], name: str, of: 
 def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, name: str) -> Dataset:
     """scikit-learn's way: a table of features and a column of targets, maybe one of groups."""
     frame, target, *groups = returned
+    if isinstance(target, pd.Series | pd.DataFrame):
+        _check_index(frame.index, target.index, name)
     _check_unused(settings, ("target",), name, "one table with the target in it")
     columns = plain_frame(pd.DataFrame(target).reset_index(drop=True), f"{name}, y")
     check_rows(len(frame), len(columns), "targets", name)
@@ -75,6 +77,16 @@ def _of_table_and_target(returned: tuple[Any, ...], settings: LoaderSettings, na
         whole = whole.assign(**{"groups of its rows": np.asarray(groups[0])})
         settings = settings.model_copy(update={"groups": "groups of its rows"})
     return of_frame(whole, settings, called[0] if len(called) == 1 else tuple(called), name)
+
+
+def _check_index(rows: pd.Index, others: pd.Index, name: str) -> None:
+    """Raise `DataError` if X and y have the same index in another order: are rows meant by their place, or their
+    index?"""
+    if len(rows) == len(others) and not rows.equals(others) and rows.sort_values().equals(others.sort_values()):
+        text = (
+            f"{name}: the index of y has the labels of X in another order, so which rows belong together is not clear"
+        )
+        raise DataError(text, "y = y.loc[X.index]; or, if they go by their places, y = y.set_axis(X.index)")
 
 
 def _named_arrays(returned: Any, name: str) -> dict[str, NDArray[Any]]:
@@ -96,11 +108,21 @@ def _named_arrays(returned: Any, name: str) -> dict[str, NDArray[Any]]:
         return {key: _array(value, key, name) for key, value in returned.items() if value is not None}
     if isinstance(returned, tuple) and len(returned) in (2, 3):
         return {key: _array(value, key, name) for key, value in zip(ARRAYS, returned, strict=False)}
-    of = f" of {len(returned)}" if isinstance(returned, tuple) else ""
-    raise DataError(f"{name} returned a value of type {type(returned).__name__}{of}, not data", MAY)
+    text = f"{name} returned a value of type {type(returned).__name__}, not data"
+    if isinstance(returned, tuple):
+        text = f"{name} returned {len(returned)} values, not (X, y) or (X, y, groups)"
+    if isinstance(returned, DataLoader):
+        raise DataError(text, "return its data set, loader.dataset: the batches are tuner's")
+    if isinstance(returned, tuple) and len(returned) in (4, 6):
+        raise DataError(text, "return all rows: tuner splits them; a dict with 'split' names the rows of each part")
+    raise DataError(text, MAY)
 
 
 def _array(values: Any, key: str, name: str) -> NDArray[Any]:
+    if isinstance(values, Mapping):
+        keys = ", ".join(f"'{each}'" for each in list(values)[:3])
+        text = f"{name}: its {key} are a dict ({keys}, …), and a model reads one array"
+        raise DataError(text, "numpy.concatenate them; or return a DataFrame, whose columns have names")
     try:
         if isinstance(values, torch.Tensor):
             values = values.detach().cpu().numpy()

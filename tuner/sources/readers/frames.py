@@ -25,6 +25,8 @@ TYPED = (*columnar.FORMATS, *excel.SUFFIXES)  # files that say what their column
 TABLES = (".csv", ".tsv", *TYPED)
 DEFAULTS = {name: field.default for name, field in DelimitedSettings.model_fields.items()}
 DELIMITED = tuple(DEFAULTS)
+SEVERAL = (dict, list, set, tuple, np.ndarray)  # values in a cell
+VALUES = "numbers, text, dates or true/false; or leave it out with drop"
 UNNAMED = re.compile(r"Unnamed: \d+")  # what `column_names` calls a column without a name
 Narrow = Callable[[str], bool]
 
@@ -95,8 +97,19 @@ def check_columns(frame: pd.DataFrame, named: Iterable[tuple[str, str]], where: 
     errors.raise_all()
 
 
+def check_values(
+    column: pd.Series, where: str, key: str | None = None, refused: tuple[type, ...] = (*SEVERAL, bytes, complex)
+) -> None:
+    """Raise `DataError` if a cell holds what is no value of a feature, or of these types."""
+    odd = next((value for value in column if isinstance(value, refused)), None)
+    if odd is not None:
+        raise DataError(f"{where} holds values of type {type(odd).__name__}", VALUES, key)
+
+
 def check_complete(column: pd.Series, where: str, key: str) -> None:
-    """Raise `DataError` if a value of the column is missing."""
+    """Raise `DataError` if a value of the column is missing, or a cell holds several."""
+    if column.dtype == object:
+        check_values(column, f"{where}: column '{column.name}'", key, SEVERAL)
     missing = np.flatnonzero(column.isna().to_numpy())
     if len(missing):
         text = (

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
 import pandas as pd
 
 from tuner.errors import DataError
 
 
 def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Columns with a text as name, each of numbers, true/false, moments or text; missing text is None. An index that
-    has a name is a column as well. Raises `DataError`."""
+    """Columns with a text as name, each of numbers, true/false, moments, time spans or text; missing text is None. An
+    index that has a name is a column as well. Raises `DataError`."""
     if len(frame) == 0:
         raise DataError(f"{name}: the table has no rows")
     if isinstance(frame.columns, pd.MultiIndex):
@@ -24,20 +29,34 @@ def plain_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _plain(column: pd.Series, where: str) -> pd.Series:
-    """A column without its index; categories become their values. Raises `DataError`."""
+    """A column without its index; categories become their values, periods their first moment, intervals a text. Raises
+    `DataError`."""
     column = column.reset_index(drop=True)
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        whole = column.cat.categories.dtype.kind in "iub" and column.isna().any()  # which cannot be missing
+        column = pd.Series(np.asarray(column)) if whole else column.astype(column.cat.categories.dtype)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
     if column.dtype == object:
         column = column.infer_objects()
     kind = column.dtype.kind
-    if kind in "iufbM":
+    if kind in "iufbMm":
         return column
     if kind not in "OU":
         raise DataError(f"{where} holds {column.dtype}", "turn it into numbers, text or dates")
     column = column.astype(object).where(column.notna(), None)
+    types = {type(value) for value in column if value is not None}
+    if types and types <= {Decimal, Fraction, int, float}:
+        return column.astype(float)
+    if types == {datetime.date}:
+        return pd.to_datetime(column)
+    column = column.map(_as_text, na_action="ignore")
     for row, value in enumerate(column):
         if value is not None and not isinstance(value, str | bool | int | float):
             hint = "numbers, text, true/false or dates, one in a cell"
-            raise DataError(f"{where}: row {row + 1} holds a {type(value).__name__}", hint)
+            raise DataError(f"{where}: row {row + 1} holds a value of type {type(value).__name__}", hint)
     return column
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, pd.Interval | datetime.time) else value
