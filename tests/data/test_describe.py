@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import inside, write_space
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny import TINY
 from toy_data import changed, toy_dataset
 
 from tuner import registry
 from tuner.data.describe import describe
-from tuner.sources import table
+from tuner.data.suspicions import suspicions
+from tuner.sources import table, texts
 from tuner.sources.forecast import as_series
 from tuner.sources.loading.guess import guess
 from tuner.sources.loading.head import LOOKED_AT
@@ -227,3 +230,29 @@ def test_describing_takes_little_beside_the_data():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < features.nbytes
+
+
+def test_columns_that_are_written_twice_and_texts_without_a_shared_word_are_suspected(tmp_path):
+    data = frame(flag=["Yes", "yes", "No"] * (ROWS // 3))
+    assert "column 'flag': 'Yes' and 'yes' differ only in capitals or spaces" in described(tmp_path, data).warnings
+    (tmp_path / "t.tsv").write_text("".join(f"word{n}\t{'ab'[n % 2]}\n" for n in range(40)))
+    lone = describe(texts.load(texts.Settings(path="t.tsv"), tmp_path))
+    assert any(
+        "40 of 40 texts have no token that any other text has, such as 'word0'" in each for each in lone.warnings
+    )
+    shared = describe(texts.load(texts.Settings(path="t.tsv", tokens="character"), tmp_path))
+    assert not any("no token" in each for each in shared.warnings)
+
+
+@given(st.integers(2, 3), st.integers(1, 3), st.integers(0, 10**6))
+def test_rows_that_are_equal_by_chance_are_not_suspected(levels, columns, seed):
+    random = np.random.default_rng(seed)
+    features = random.integers(0, levels, (200, columns)).astype(np.float32)
+    dataset = toy_dataset("toy", "regression", features, random.normal(size=(200, 1)), (), ("y",))
+    assert not any("equal an earlier one" in each for each in suspicions(dataset))
+
+
+def test_many_constant_columns_are_one_warning(tmp_path):
+    data = frame(**{f"c{n}": 1.5 for n in range(9)})
+    (text,) = (each for each in described(tmp_path, data).warnings if "carry" in each)
+    assert text.startswith("columns 'c0', 'c1', 'c2', 'c3', 'c4' and 4 more are the same in every row")

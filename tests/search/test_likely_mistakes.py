@@ -47,3 +47,20 @@ def test_a_likely_mistake_is_told_at_its_place(tmp_path, sections, warning):
 @pytest.mark.parametrize("sections", RIGHT)
 def test_a_sensible_file_is_not_warned_about(tmp_path, sections):
     assert "warning" not in checked(tmp_path, sections)
+
+
+def test_what_the_data_is_suspected_of_is_told_by_check_search_and_report(tmp_path):
+    rows = "".join(f"{i + 7},{['Yes', 'No'][i % 2]},{np.sin(i):.3f},{'ab'[i % 2]}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("nr,copy,x,y\n" + rows)
+    dataset = {"name": "table", "path": "t.csv", "target": "y"}
+    training = {"epochs": 1}
+    search = {"sampler": "random", "trials": 1}
+    path = write_space(
+        tmp_path, dataset=dataset, model="mlp", training=training, search=search, resampling={"outer": 3}
+    )
+    told = ("column 'nr' numbers the rows: it cannot help", "column 'copy' determines the target in every row")
+    study = tmp_path / "s.db"
+    for words in (("check", path), ("search", path, "--study", study, "--workers", 0), ("report", study)):
+        code, out, err = inside(*words)
+        assert code == 0, err
+        assert all(text in out + err for text in told)

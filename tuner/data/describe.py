@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from tuner.data.columns import columns
 from tuner.data.dataset import Dataset
-from tuner.data.inputs import SPECIAL, Ids, Numbers, Rows, Tokens
+from tuner.data.inputs import SPECIAL, Ids, Rows, Tokens
 from tuner.data.precision import warnings as precision_warnings
 from tuner.data.roles import NEVER_TESTED, Roles
+from tuner.data.suspicions import constant_columns, suspicions
 from tuner.data.target import PerPosition, Text
 from tuner.metrics.parts.sums import IGNORED
 
@@ -46,13 +47,11 @@ class Description:
 
 def describe(dataset: Dataset) -> Description:
     """Describe a data set, before it is split."""
-    read = list(_features(dataset))
-    warnings = (*_target_leaks(dataset, read), *_similar_classes(dataset), *_constant_columns(read))
-    if dataset.roles.until is None:  # windows of a series count on, and overlap
-        warnings += (*_row_numbers(dataset, read), *_repeated_rows(dataset))
-    warnings += (*dataset.notes, *precision_warnings(dataset.numbers), *dataset.hints)
-    columns = tuple(column for column, _ in read)
-    return Description(tuple(_facts(dataset)), columns, tuple(_targets(dataset)), warnings)
+    warnings = (
+        *suspicions(dataset), *constant_columns(dataset), *dataset.notes, *precision_warnings(dataset.numbers),
+        *dataset.hints,
+    )  # fmt: skip
+    return Description(tuple(_facts(dataset)), tuple(_features(dataset)), tuple(_targets(dataset)), warnings)
 
 
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -90,39 +89,18 @@ def _split(split: Rows) -> str:
     return f"{folds} outer folds" + (f"; {never:,} rows are never tested" if never else "")
 
 
-def _features(dataset: Dataset) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
-    """Every column with its value in each row, if it has one."""
+def _features(dataset: Dataset) -> Iterator[Column]:
     inputs = dataset.inputs
     if isinstance(inputs, Tokens):
         lengths = (inputs.codes > 0).sum(axis=1) if inputs.lengths is None else inputs.lengths
         codes, counts = np.unique(inputs.codes[inputs.codes >= SPECIAL], return_counts=True)
         common = [inputs.words[code] for code in codes[np.argsort(-counts, kind="stable")][:BINS]]
-        yield Column("tokens of a row", "text", 0, " ".join(common), _bins(lengths)), None
-    elif isinstance(inputs, Ids):
-        for index, words in enumerate(inputs.vocabularies):
-            own = inputs.codes[:, index]
-            yield _category(inputs.name(index), words, own, int((own < SPECIAL).sum())), own.astype(np.float64)
-    yield from _numbers(dataset.numbers)
-
-
-def _numbers(numbers: Numbers) -> Iterator[tuple[Column, NDArray[np.floating] | None]]:
-    array, runs, index = numbers.values, {run.start: run for run in numbers.categories}, 0
-    used = None if numbers.lengths is None else np.arange(array.shape[1]) < numbers.lengths[:, None]
-    while index < array.shape[numbers.axis]:
-        run = runs.get(index)
-        if run is not None:
-            one_hot, names = array[:, run], [numbers.name(i).rpartition("=") for i in range(run.start, run.stop)]
-            codes = np.where(np.isnan(one_hot[:, 0]), -1, np.nan_to_num(one_hot).argmax(axis=1))
-            levels = [level for _, _, level in names]
-            yield _category(names[0][0], levels, codes, int((codes < 0).sum())), codes.astype(np.float64)
-            index = run.stop
-            continue
-        values = np.moveaxis(array, numbers.axis, 0)[index]  # no copy: of wide data all columns are held at once
-        if numbers.offsets is not None and numbers.offsets[index]:
-            values = values + numbers.offsets[index]
-        shown = values if used is None else values[used]
-        yield _number(numbers.name(index), shown.ravel().astype(np.float64)), values if values.ndim == 1 else None
-        index += 1
+        yield Column("tokens of a row", "text", 0, " ".join(common), _bins(lengths))
+    for each in columns(dataset):
+        if each.levels:
+            yield _category(each.name, each.levels, each.values, int((each.values < 0).sum()))
+        else:
+            yield _number(each.name, each.counted.astype(np.float64))
 
 
 def _targets(dataset: Dataset) -> Iterator[Column]:
@@ -150,7 +128,7 @@ def _number(name: str, values: NDArray[np.float64]) -> Column:
     return Column(name, kind, missing, words, _bins(known))
 
 
-def _category(name: str, words: tuple[str, ...] | list[str], codes: NDArray[np.int64], missing: int) -> Column:
+def _category(name: str, words: Sequence[str], codes: NDArray[np.int64], missing: int) -> Column:
     """Categories, the most frequent first; the histogram has that order."""
     found, counts = np.unique(codes[codes >= 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -168,72 +146,3 @@ def _bins(values: NDArray[Any]) -> Histogram:
         return tuple(int(count) for count in np.histogram(values, bins=BINS)[0])
     except ValueError:
         return (len(values),)
-
-
-Read = list[tuple[Column, NDArray[np.floating] | None]]
-
-
-def _target_leaks(dataset: Dataset, read: Read) -> Iterator[str]:
-    """Warnings about features that determine the target."""
-    if dataset.positions or (not dataset.classes and dataset.targets.shape[1] > 1):
-        return
-    target = dataset.targets.reshape(len(dataset)).astype(np.float64)
-    if len(np.unique(target)) < 2:
-        return
-    for column, values in read:
-        if values is None or len(np.unique(values)) < 2:
-            continue
-        values = values.astype(np.float64)
-        if dataset.classes:
-            pairs = pd.DataFrame({"value": values, "class": target}).dropna().drop_duplicates()
-            leaks = not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(dataset) / 2
-        else:
-            known = np.isfinite(values) & np.isfinite(target)
-            varied = known.sum() > 2 and values[known].std() > 0 and target[known].std() > 0
-            leaks = varied and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - 1e-9
-        if leaks:
-            text = f"column '{column.name}' determines the target in every row (a leak?)"
-            yield f"{text}; drop it if it is not known beforehand"
-
-
-def _similar_classes(dataset: Dataset) -> Iterator[str]:
-    """Warnings about classes that may be the same, written differently."""
-    first: dict[str, str] = {}
-    for label in dataset.classes if dataset.task == "classification" else ():
-        other = first.setdefault(label.casefold().strip(), label)
-        if other != label:
-            yield f"classes '{other}' and '{label}' differ only in capitals or spaces"
-
-
-def _constant_columns(read: Read) -> Iterator[str]:
-    """Warnings about columns that are the same in every row."""
-    for column, values in read:
-        if values is not None and not column.missing and len(np.unique(values)) == 1:
-            yield f"column '{column.name}' is the same in every row: it carries no information"
-
-
-def _row_numbers(dataset: Dataset, read: Read) -> Iterator[str]:
-    """Warnings about columns that number or name the rows."""
-    for column, values in read:
-        if values is None or column.missing or len(values) <= BINS or len(distinct := np.unique(values)) < len(values):
-            continue
-        if column.kind == "category":
-            yield f"column '{column.name}' has another value in every row: it cannot help to predict new rows; drop it"
-        elif column.kind == "whole" and float(distinct[-1]) - float(distinct[0]) == len(values) - 1:
-            yield f"column '{column.name}' numbers the rows: it cannot help to predict new rows; drop it"
-
-
-def _repeated_rows(dataset: Dataset) -> Iterator[str]:
-    """Warnings about rows that are equal in all features."""
-    whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
-    side = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
-    keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, side), strict=True)))
-    repeated = keys.duplicated()
-    if not repeated.any():
-        return
-    count, targets = int(repeated.sum()), pd.DataFrame(dataset.targets.reshape(len(dataset), -1))
-    other = count - int(targets.assign(features=keys.to_numpy()).duplicated().sum())
-    text = f"{count:,} of {len(dataset):,} rows equal an earlier one in all features"
-    text += f", {other:,} of them with another target" if other else ""
-    apart = dataset.roles.groups is None or pd.Series(dataset.roles.groups).groupby(keys).nunique().max() > 1
-    yield text + ("; in two folds they leak: drop them, or give them a group" if apart else "; each stays in its group")

@@ -46,7 +46,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
         repeats=prepared.plan.repeats,
         repeatable=prepared.plan.repeatable,
         units=prepared.plan.units,
-        notes=(*dataset.notes, *(warning.text for warning in prepared.checked.warnings)),
+        notes=(*prepared.notes, *(warning.text for warning in prepared.checked.warnings)),
         task=dataset.task,
         metric=metric.name,
         maximize=metric.maximize,

@@ -12,6 +12,7 @@ from tuner.data import precision
 from tuner.data.check import check_finite, check_known, check_task
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan, plan
+from tuner.data.suspicions import suspicions
 from tuner.errors import ColumnError, DataError, ExperimentError, NoResultError, Problem, either
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import UserCodeInfo, is_user_code
@@ -45,7 +46,8 @@ class Prepared:
     default: bool  # whether trial 0 is the default configuration; False if that breaks a constraint
     checked: ModelCheck  # the results of checking the models
     own: Mapping[str, UserCodeInfo]  # the user's own models and loader, by name
-    warnings: tuple[str, ...]
+    notes: tuple[str, ...]  # what to know of the data
+    warnings: tuple[str, ...]  # formatted for the terminal, the notes included
 
     @property
     def work(self) -> Work:
@@ -167,12 +169,13 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
     problems.raise_all()
     assert dataset is not None and metric is not None  # else there would be a problem
     checked = check_models(experiment, dataset, code)
+    notes = (*suspicions(dataset), *dataset.notes)
     warnings = (
-        *experiment.warnings, *_unassigned_roles(experiment, dataset), *likely_mistakes(experiment, dataset, cut),
+        *experiment.warnings, *_of_data(experiment, dataset, notes), *likely_mistakes(experiment, dataset, cut),
         *score_warnings(experiment, dataset, metric),
         *(experiment.warning("model.name", *each) for each in checked.warnings),
     )  # fmt: skip
-    return Prepared(experiment, dataset, cut, metric, default, checked, code.known, warnings)
+    return Prepared(experiment, dataset, cut, metric, default, checked, code.known, notes, warnings)
 
 
 def load_data(path: Path) -> Dataset:
@@ -254,18 +257,13 @@ def _others(dataset: Dataset, what: str) -> str:
     return f"model: {either([*fitting, 'one of your own'])}; or another {what} of the data"
 
 
-def _unassigned_roles(experiment: Experiment, dataset: Dataset) -> list[str]:
+def _of_data(experiment: Experiment, dataset: Dataset, notes: tuple[str, ...]) -> list[str]:
     """Warnings about the data, placed at the dataset in the file."""
-    node, text = (
-        experiment.document.root.entries["dataset"],
-        (
-            *dataset.notes,
-            *precision.warnings(dataset.numbers),
-            *hints(experiment, dataset),
-            *split_warnings(experiment, dataset),
-        ),
-    )
-    return [experiment.document.render([at(node, each, warning=True)]) for each in text]
+    found = (
+        *notes, *precision.warnings(dataset.numbers), *hints(experiment, dataset), *split_warnings(experiment, dataset),
+    )  # fmt: skip
+    node = experiment.document.root.entries["dataset"]
+    return [experiment.document.render([at(node, each, warning=True)]) for each in found]
 
 
 def hints(experiment: Experiment, dataset: Dataset) -> tuple[str, ...]:

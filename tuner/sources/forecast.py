@@ -87,7 +87,7 @@ class Windows:
 def load(settings: Settings, folder: Path) -> Dataset:
     """Windows, series after series: the steps up to t, and as targets (N, horizon · M) those after t, step by step."""
     path = located(folder, settings.path)
-    frame = read_frame(path, settings)
+    frame = read_frame(path, settings, labels=(settings.series,))
     targets, features = listed(settings.target), listed(settings.features)
     _check(settings, frame, targets, features, path.name)
     frame, written = as_written(frame, [*targets, *features], path.name, settings)

@@ -267,7 +267,7 @@ def _with_masks(
 
 def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
     """A CSV (or another table) with a column of paths."""
-    frame = read_frame(path, settings)
+    frame = read_frame(path, settings, labels=(settings.groups, settings.split))
     wanted = listed(settings.target)
     named = [(key, getattr(settings, key)) for key in ("image", "mask", *ROLES)]
     check_columns(frame, [*(pair for pair in named if pair[1]), *(("target", each) for each in wanted)], path.name)

@@ -181,7 +181,8 @@ def _part(settings: Settings, path: Path) -> SequenceTable:
     where = path.name
     named = {key: getattr(settings, key) for key in ("id", "time", "target", "groups")}
     roles = {column for column in named.values() if column is not None}
-    frame = read_frame(path, settings, narrow=lambda name: name not in roles and not is_role_name(name))
+    labels = (settings.id, settings.groups)
+    frame = read_frame(path, settings, narrow=lambda name: name not in roles and not is_role_name(name), labels=labels)
     for key in ("id", "target"):
         if named[key] is None:
             text = f"{where} is a table, and nothing says which column is the {key}"

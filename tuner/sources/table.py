@@ -59,7 +59,8 @@ def load(settings: Settings, folder: Path) -> Dataset:
     span its days. Embedded, a category that is missing is unknown, and numbers stand beside the codes."""
     path = located(folder, settings.path)
     taken = _taken(settings, settings.target)
-    frame = read_frame(path, settings, settings.sheet, lambda name: name not in taken)
+    labels = (settings.groups, settings.split)
+    frame = read_frame(path, settings, settings.sheet, lambda name: name not in taken, labels=labels)
     return of_frame(_without_blank_rows(frame), settings, settings.target, path.name, settings)
 
 

@@ -19,7 +19,7 @@ from tuner.sources.loading.head import Head, Sniffed
 from tuner.sources.readers.files import PathOrPaths, all_located, inside, located, text_of
 from tuner.sources.readers.frames import check_columns
 from tuner.sources.readers.lines import lines_of, text_frame
-from tuner.sources.readers.numbers import MISSING
+from tuner.sources.readers.numbers import CODE, MISSING
 from tuner.sources.readers.plain import values_of
 from tuner.sources.readers.settings import EncodedSettings, Separator
 
@@ -59,7 +59,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     return Dataset(
         name=where,
         inputs=read_tokens(tokens, settings, where),
-        target=as_target(_labels(frame["target"]), settings.task, where, settings.target or "target"),
+        target=as_target(_labels(frame["target"], settings.task), settings.task, where, settings.target or "target"),
         roles=read.roles,
         hints=() if settings.cut else unassigned_roles(frame, ("text", "target"), timed=False),
         notes=(*_beside(paths), *read.notes, *(note for each in frames for note in each.attrs.get("notes", ()))),
@@ -259,7 +259,9 @@ def _of_role(column: pd.Series, role: str) -> pd.Series:
     return values_of(column) if role in ("time", "weights") else column
 
 
-def _labels(text: pd.Series) -> np.ndarray:
-    """Labels as numbers where all are, else as text."""
+def _labels(text: pd.Series, task: str) -> np.ndarray:
+    """Labels as numbers where all are, else as text; codes such as 01 and 1E5 are numbers for a regression only."""
     numbers = pd.to_numeric(text, errors="coerce")
-    return as_texts(text) if numbers.isna().any() else np.asarray(numbers)
+    if numbers.isna().any() or (task != "regression" and text.str.contains(CODE).any()):
+        return as_texts(text)
+    return np.asarray(numbers)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -18,11 +19,12 @@ from tuner.metrics.parts.sums import IGNORED
 from tuner.metrics.texts import END
 
 LARGEST = 2**28  # codes of all texts, padded alike
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # "isn't" is a word, and so is every other sign
+BOUNDARY = regex.compile(r"\b", regex.VERSION1 | regex.WORD)  # of words, Unicode Standard Annex 29
+CLUSTER = regex.compile(r"\X")  # a letter with its accents, an emoji with its modifiers
 
 
 class TokenSettings(DatasetSettings):
-    """Settings of what a token is."""
+    """Settings of what a token is: words are Unicode's, of which each sign, and each Chinese or Thai letter, is one."""
 
     tokens: Literal["word", "character"] = Field("word", description="what a text is cut into; signs are words too")
     lowercase: bool = Field(True, description="read capital letters as small ones")
@@ -43,12 +45,20 @@ def tokenised(texts: Sequence[str], settings: TokenSettings, where: str) -> list
     """The tokens of every text. Raises `DataError` for a text without any."""
     found = []
     for row, text in enumerate(texts, start=1):
-        text = text.lower() if settings.lowercase else text
-        tokens = WORD.findall(text) if settings.tokens == "word" else list(" ".join(text.split()))
+        text = unicodedata.normalize("NFC", text.lower() if settings.lowercase else text)
+        tokens = _words(text) if settings.tokens == "word" else _characters(" ".join(text.split()))
         if not tokens:
             raise DataError(f"{where}: the text of data row {row} is empty", "leave that row out")
         found.append(tokens)
     return found
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in BOUNDARY.split(text) if word and not word.isspace()]
+
+
+def _characters(text: str) -> list[str]:
+    return list(text) if text.isascii() else CLUSTER.findall(text)
 
 
 def read_texts(texts: Sequence[str], settings: TextSettings, where: str) -> Tokens:

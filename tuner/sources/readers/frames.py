@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,20 @@ UNNAMED = re.compile(r"Unnamed: \d+")  # what `column_names` calls a column with
 Narrow = Callable[[str], bool]
 
 
+# parameters: the file and how it is written, and what the caller knows of its columns
 def read_frame(
     path: Path,
     settings: DelimitedSettings = PLAIN,
     sheet: int | str | None = None,
     narrow: Narrow | None = None,
     rows: int | None = None,
+    labels: Collection[str | None] = (),
 ) -> pd.DataFrame:
     """The columns of a CSV, TSV, Parquet, Feather or Excel file: numbers where every value is one (or missing), else
     text, or what the file says. Numbers of columns that `narrow` holds for are float32, and take no more on the way,
     unless that would round them too coarsely. Of Parquet and Feather files the first `rows` can be asked for,
-    which takes no more memory than they. Columns without name and value are left out, which `attrs["notes"]` says.
+    which takes no more memory than they. In columns of `labels`, 01 and 1 are two. Columns without name and value
+    are left out, which `attrs["notes"]` says.
 
     Raises `DataError`."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
@@ -57,7 +60,7 @@ def read_frame(
             cells = excel.read(path, sheet)
             frame = pd.DataFrame({name: _settled(cells[name]) for name in column_names(cells.columns, path.name)})
         else:
-            frame = _csv(path, settings, "\t" if suffix == ".tsv" else ",", narrow)
+            frame = _csv(path, settings, "\t" if suffix == ".tsv" else ",", narrow, labels)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}", key="path") from error
     if len(frame) == 0:
@@ -118,14 +121,20 @@ def check_complete(column: pd.Series, where: str, key: str) -> None:
         raise DataError(text, "drop those rows, or fill them in", key)
 
 
-def _csv(path: Path, settings: DelimitedSettings, usual: str, narrow: Narrow | None) -> pd.DataFrame:
+def _csv(
+    path: Path, settings: DelimitedSettings, usual: str, narrow: Narrow | None, labels: Collection[str | None]
+) -> pd.DataFrame:
     with reading_text(path, encoding=settings.encoding) as file:
         separator = settings.separator or declared_separator(file) or usual
         dialect = Dialect(separator, decimal=settings.decimal)
-        return with_growing_blocks(lambda block: _columns(file, dialect, path.name, narrow, block))
+        return with_growing_blocks(lambda block: _columns(file, dialect, path.name, block, narrow, labels))
 
 
-def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow | None, block: int) -> pd.DataFrame:
+# parameters: the file, how it is written and what errors call it, how much to read at once, and what columns are
+def _columns(
+    file: BufferedIOBase, dialect: Dialect, where: str, block: int, narrow: Narrow | None,
+    labels: Collection[str | None],
+) -> pd.DataFrame:  # fmt: skip
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
     first = beginning(file, dialect, where)
     names = column_names(first.cells, where)
@@ -146,7 +155,8 @@ def _columns(file: BufferedIOBase, dialect: Dialect, where: str, narrow: Narrow 
     texts = {index: pa.chunked_array(several) for index, several in parts.items()}
     check_quotes(texts.values(), file, dialect, where, "path")
     for index in list(texts):
-        found[index] = typed(pd.Series(pd.array(texts.pop(index), dtype="str")), dialect.decimal)
+        column = pd.Series(pd.array(texts.pop(index), dtype="str"))
+        found[index] = typed(column, dialect.decimal, label=names[index] in labels)
     frame = pd.DataFrame({name: found[index] for index, name in enumerate(names)}, copy=False)
     frame.attrs["notes"] = first.notes
     return frame

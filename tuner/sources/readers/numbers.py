@@ -18,6 +18,7 @@ from tuner.sources.readers.settings import Decimal
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
 EXACT = 2**53  # integers from here on are rounded in float64
+CODE = r"^[+-]?0\d|[eE]"  # in a cell that may be a number, but of which the letters count
 DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"  # with a point between thousands
 CELLS = 1_000_000  # as float64 until they are narrowed
 
@@ -116,11 +117,12 @@ def numbers_of(column: pd.Series, where: str, key: str | None, hint: str) -> NDA
     raise DataError(text, hint, key)
 
 
-def typed(column: pd.Series, decimal: Decimal = ".") -> pd.Series:
-    """Text as numbers where every value is one (or plainly missing); else as it stands, empty as missing."""
+def typed(column: pd.Series, decimal: Decimal = ".", *, label: bool = False) -> pd.Series:
+    """Text as numbers where every value is one (or plainly missing); else as it stands, empty as missing. In a column
+    of `label`s, such as of groups, 01 and 1 are two."""
     text = column.str.strip()
     absent = text.str.lower().isin(MISSING)
-    if not absent.all():
+    if not absent.all() and not (label and text.str.contains(CODE).any()):
         with suppress(pa.ArrowInvalid):
             _floats(pa.array(text, type=pa.string()), decimal)
             plain = text if decimal == "." else text.str.replace(".", "").str.replace(",", ".")
