@@ -105,6 +105,43 @@ def test_masks_of_every_mode(tmp_path, mode):
     np.testing.assert_array_equal(load(tmp_path, "images", masks="masks").targets, found)
 
 
+def test_each_colour_of_a_mask_is_a_class(tmp_path):
+    found = masked(tmp_path, values=(0, 1, 2))
+    colours = np.array([[0, 0, 0], [200, 10, 20], [10, 200, 20]], dtype=np.uint8)
+    for i, mask in enumerate(found):
+        save(tmp_path / "masks" / f"{i}.png", colours[mask])
+    dataset = load(tmp_path, "images", masks="masks")
+    assert dataset.classes == ("#000000", "#0ac814", "#c80a14")
+    np.testing.assert_array_equal(np.array([0, 2, 1])[dataset.targets], found)
+    named = load(tmp_path, "images", masks="masks", classes=("ground", "grass", "car"))
+    assert named.classes == ("ground", "grass", "car")
+    np.testing.assert_array_equal(named.targets, dataset.targets)
+
+
+def test_grey_masks_with_one_and_three_channels_go_together(tmp_path):
+    found = masked(tmp_path, values=(0, 7))
+    save(tmp_path / "masks" / "2.png", np.repeat(found[2][..., None], 3, axis=2))
+    np.testing.assert_array_equal(load(tmp_path, "images", masks="masks").targets, found == 7)
+
+
+def test_masks_in_black_and_white_that_jpeg_has_blurred_are_read_and_others_refused(tmp_path):
+    for i in range(6):
+        save(tmp_path / "images" / f"{i}.png", pixels(24, 32))
+        mask = np.zeros((24, 32), np.uint8)
+        mask[8:16, 3 + i : 20] = 255
+        save(tmp_path / "masks" / f"{i}.jpg", mask)
+    dataset = load(tmp_path, "images", masks="masks")
+    assert dataset.classes == ("0", "255") and dataset.targets[2].sum() == 8 * 15
+    assert "the masks are JPEG files, which blur them" in dataset.notes[0]
+    save(tmp_path / "masks" / "0.jpg", np.full((24, 32), 100, np.uint8))
+    assert "save masks as PNG" in refused(tmp_path, "images", masks="masks")
+
+
+def test_masks_may_have_an_end_that_all_have(tmp_path):
+    found = masked(tmp_path, suffix="_mask.png")
+    np.testing.assert_array_equal(np.array([0, 7, 255])[load(tmp_path, "images", masks="masks").targets], found)
+
+
 def test_masks_that_do_not_fit(tmp_path):
     masked(tmp_path)
     wish = {"masks": "masks"}
@@ -114,7 +151,8 @@ def test_masks_that_do_not_fit(tmp_path):
     assert refused(tmp_path, "images", **wish) == said
     save(place, pixels(4, 6, 3))
     assert refused(tmp_path, "images", **wish) == (
-        "error: the mask masks/3.png is coloured (RGB)\n  = a mask is a grey or palette image: one value per class"
+        "error: the mask masks/3.png is coloured, and masks/0.png has one value per pixel\n"
+        "  = save all of them in one way"
     )
     place.unlink()
     assert "images/3.jpg has no mask in masks (1 of 6 images)\n  = it is called 3.png, say" in refused(
@@ -124,7 +162,7 @@ def test_masks_that_do_not_fit(tmp_path):
     said = refused(tmp_path, "images", classes=("a", "b"), **wish)
     assert "dataset.classes names 2, and the masks hold the values 0, 7, 10, 20" in said
     masked(tmp_path, values=range(256), shape=(20, 20))
-    assert "different values; at most 64 are accepted as classes\n  = save masks as PNG" in refused(
+    assert "different values; at most 64 are accepted as classes\n  = save masks with one value per class" in refused(
         tmp_path, "images", **wish
     )
     masked(tmp_path, values=(255,))
@@ -132,3 +170,16 @@ def test_masks_that_do_not_fit(tmp_path):
     save(tmp_path / "images" / "3.png", pixels(20, 20))
     assert "images/3.jpg and images/3.png are called the same" in refused(tmp_path, "images", **wish)
     assert "no such file" in refused(tmp_path, "images", masks="mask")
+
+
+def test_images_as_rows_are_the_same_pixels(tmp_path):
+    for i in range(4):
+        save(tmp_path / "d" / "ab"[i % 2] / f"{i}.png", pixels(5, 3, 3))
+    images, rows = load(tmp_path, "d"), load(tmp_path, "d", layout="rows")
+    assert rows.layout == "sequence" and rows.features.shape == (4, 5, 9)
+    for column, name in enumerate(rows.inputs.names):
+        channel, pixel = name.split()
+        expected = images.features[:, images.inputs.names.index(channel), :, int(pixel)]
+        np.testing.assert_array_equal(rows.features[:, :, column], expected)
+    masked(tmp_path)
+    assert "masks need images, and layout is rows" in refused(tmp_path, "images", masks="masks", layout="rows")

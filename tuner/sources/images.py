@@ -1,7 +1,6 @@
 """Images: an IDX file such as MNIST's, a folder per class, a CSV of paths, or images with masks beside them."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -25,7 +24,9 @@ from tuner.sources.loading.head import CERTAIN, Head, Sniffed
 from tuner.sources.readers.files import IMAGES, inside, located
 from tuner.sources.readers.frames import DELIMITED, TABLES, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.idx import is_idx, read_idx
-from tuner.sources.readers.image_files import CHANNELS, Colour, allocate, masks, pictures, values
+from tuner.sources.readers.image_files import CHANNELS, Colour, allocate, pictures, values
+from tuner.sources.readers.image_folders import by_stem, image_files, left_out
+from tuner.sources.readers.mask_files import masks, of_images
 from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.table import Names, target_of
 
@@ -77,6 +78,9 @@ class Settings(NumberSettings, RoleSettings, DelimitedSettings):
         description="of a CSV; auto: text, true/false or few whole numbers are classes",
         json_schema_extra=OF_CSV,
     )
+    layout: Literal["image", "rows"] = Field(
+        "image", description="rows: each row of pixels is a step of a sequence, for rnn and transformer"
+    )
     size: int | None = Field(None, ge=1, le=4096, description="resize all images to this height and width, in pixels")
     colour: Colour = Field("auto", description="auto: rgb, unless all are grey; transparent pixels become white")
 
@@ -101,7 +105,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
     default_roles = found.frame is not None and not settings.cut
     return Dataset(
         name=path.name,
-        inputs=found.inputs,
+        inputs=_as_rows(found) if settings.layout == "rows" else found.inputs,
         target=found.target,
         roles=read.roles,
         hints=unassigned_roles(frame, (*found.target.names, settings.image or "")) if default_roles else (),
@@ -211,7 +215,7 @@ def _labels(settings: Settings, path: Path, folder: Path) -> Path:
 def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
     """One folder per class, whatever folders are inside."""
     names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    own, others = _files(path, deep=False)
+    own, others = image_files(path, deep=False)
     if own or not names:
         text = f"{path} holds {f'images ({own[0].name}) outside of a' if own else 'no'} folder per class"
         hint = "dataset.masks: FOLDER for masks, or dataset.path: a CSV of paths with labels"
@@ -228,7 +232,7 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
     files: list[Path] = []
     codes: list[int] = []
     for code, name in enumerate(names):
-        images, rest = _files(path / name)
+        images, rest = image_files(path / name)
         if not images:
             raise DataError(f"the class folder {path / name} has no images", "fill it, or take it out", "path")
         files += images
@@ -236,7 +240,7 @@ def _by_class(settings: Settings, path: Path, folder: Path) -> Loaded:
         codes += [code] * len(images)
     pixels = _pixels(*pictures(files, settings.colour, settings.size), settings)
     target = Classes(np.array(codes, dtype=np.int64), tuple(names), ("class",))
-    return Loaded(pixels, target, notes=_left_out(others))
+    return Loaded(pixels, target, notes=left_out(others))
 
 
 def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
@@ -245,14 +249,15 @@ def _masked(settings: Settings, path: Path, folder: Path) -> Loaded:
     mask_folder = located(folder, settings.masks, "masks")
     if not mask_folder.is_dir():
         raise DataError(f"{mask_folder} is not a folder", "name the folder of the masks", "masks")
-    images, others = _stems(path)
-    of, rest = _stems(mask_folder)
+    images, others = by_stem(path)
+    called, rest = by_stem(mask_folder)
     if not images:
         raise DataError(f"{path} has no images", key="path")
+    of = of_images(called, images)
     if bare := [stem for stem in images if stem not in of]:
         text = f"{images[bare[0]]} has no mask in {mask_folder} ({len(bare)} of {len(images)} images)"
         raise DataError(text, f"it is called {bare[0]}.png, say", "masks")
-    notes = _left_out([*others, *rest, *(mask for stem, mask in of.items() if stem not in images)])
+    notes = left_out([*others, *rest, *(mask for stem, mask in of.items() if stem not in images)])
     return _with_masks(list(images.values()), [of[stem] for stem in images], settings, notes=notes)
 
 
@@ -261,8 +266,10 @@ def _with_masks(
     notes: tuple[str, ...] = (),
 ) -> Loaded:  # fmt: skip
     pixels = _pixels(*pictures(images, settings.colour, settings.size), settings)
-    codes, classes = masks(of, images, settings.size, settings.classes, settings.ignore)
-    return Loaded(pixels, PerPosition(codes, classes, ("pixel",), "segmentation"), frame, notes)
+    read = masks(of, images, settings.size, settings.classes, settings.ignore)
+    return Loaded(
+        pixels, PerPosition(read.codes, read.classes, ("pixel",), "segmentation"), frame, (*notes, *read.notes)
+    )
 
 
 def _listed(settings: Settings, path: Path, folder: Path) -> Loaded:
@@ -308,30 +315,17 @@ def _paths(frame: pd.DataFrame, column: str | None, path: Path, key: str) -> lis
     return files
 
 
-def _files(path: Path, *, deep: bool = True) -> tuple[list[Path], list[Path]]:
-    """The images in a folder, sorted, and its other files; hidden ones are neither."""
-    found = [each for each in inside(path, deep=deep) if not each.is_dir()]
-    images = [file for file in found if file.suffix.lower() in IMAGES]
-    return images, [file for file in found if file.suffix.lower() not in IMAGES]
-
-
-def _stems(path: Path) -> tuple[dict[str, Path], list[Path]]:
-    """Images by their path in the folder, less suffix; and its other files."""
-    found: dict[str, Path] = {}
-    images, others = _files(path)
-    for image in images:
-        stem = image.relative_to(path).with_suffix("").as_posix()
-        if stem in found:
-            raise DataError(f"{found[stem]} and {image} are called the same", "rename one of them", "path")
-        found[stem] = image
-    return found, others
-
-
-def _left_out(others: Sequence[Path]) -> tuple[str, ...]:
-    if not others:
-        return ()
-    shown = ", ".join(path.name for path in others[:3]) + (", …" if len(others) > 3 else "")
-    return (f"ignored {len(others)} {'files' if len(others) > 1 else 'file'} without an image ({shown})",)
+def _as_rows(found: Loaded) -> Numbers:
+    """Images (N, C, H, W) as sequences (N, H, W · C)."""
+    if isinstance(found.target, PerPosition):
+        raise DataError("masks need images, and layout is rows", "leave layout out", "layout")
+    images = found.inputs
+    channels, _, width = images.values.shape[1:]
+    names = tuple(f"{images.name(channel)} {column}" for column in range(width) for channel in range(channels))
+    offsets = None if images.offsets is None else np.tile(images.offsets, width)
+    coarse = None if images.coarse is None else np.tile(images.coarse, width)
+    values = images.values.transpose(0, 2, 3, 1).reshape(len(images.values), -1, width * channels)
+    return replace(images, values=values, names=names, offsets=offsets, coarse=coarse)
 
 
 def _twins(found: Loaded) -> tuple[str, ...]:

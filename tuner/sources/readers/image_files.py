@@ -1,4 +1,4 @@
-"""Image files as arrays, and masks as class codes: for all sources of images."""
+"""Image files as arrays, for all sources of images."""
 
 from __future__ import annotations
 
@@ -15,25 +15,23 @@ from PIL import Image, ImageOps
 from rich.filesize import decimal
 
 from tuner.errors import DataError
-from tuner.metrics.parts.sums import IGNORED
 
 Colour = Literal["auto", "grey", "rgb"]
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
 DEEP = 65535  # white in images of 16 bits
 TURNED = (5, 6, 7, 8)  # orientations of EXIF that swap height and width
-MOST_CODES = 64  # more different values than this are no classes
 CHANNELS = {"grey": ("grey",), "rgb": ("red", "green", "blue")}
 
 
 def pictures(paths: Sequence[Path], colour: Colour, size: int | None) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """The files as float32 (N, C, H, W) from 0 to 1, and the names of the channels. Raises `DataError`."""
-    heads = [_head(path) for path in paths]
+    heads = [head_of(path) for path in paths]
     if colour == "auto":
         colour = "grey" if all(mode in GREY_MODES for mode, _ in heads) else "rgb"
     shape = (size, size) if size else heads[0][1]
     for path, (_, other) in zip(paths, heads, strict=True):
         if not size and other != shape:
-            text = f"the images differ in size: {paths[0]} has {_by(shape)} pixels, {path} {_by(other)}"
+            text = f"the images differ in size: {paths[0]} has {by(shape)} pixels, {path} {by(other)}"
             raise DataError(text, "bring all to one with dataset.size: 64, say", "size")
     images = allocate((len(paths), len(CHANNELS[colour]), *shape), np.dtype(np.float32))
     for pixels, path in zip(images, paths, strict=True):
@@ -56,69 +54,6 @@ def values(image: Image.Image, colour: Colour, size: int | None) -> NDArray[np.f
     return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
 
 
-def masks(
-    paths: Sequence[Path], images: Sequence[Path], size: int | None, names: Sequence[str], ignore: int | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Read segmentation masks.
-
-    Args:
-        paths, images: N masks and their images.
-        size: resize to size × size pixels (nearest neighbour); None: keep.
-        names: class names by value or in order of the values; empty: the values.
-        ignore: value without a label; None: none.
-
-    Returns:
-        codes: int64 (N, H, W), `IGNORED` without a label.
-        classes: C names.
-
-    Raises:
-        DataError: sizes differ, or names and values do not match.
-    """
-    codes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-    found: set[int] = set()
-    for row, (path, image) in enumerate(zip(paths, images, strict=True)):
-        mask = _mask(path)
-        shape, other = (mask.height, mask.width), _head(image)[1]
-        if shape != other:
-            raise DataError(f"the mask {path} has {_by(shape)} pixels, its image {image} {_by(other)}", key="masks")
-        if size:
-            mask = mask.resize((size, size), Image.Resampling.NEAREST)
-        array = np.asarray(mask)
-        if row == 0:
-            codes = allocate((len(paths), *array.shape), np.dtype(np.int64))
-        codes[row] = array
-        found |= set(np.unique(array).tolist())
-    return coded_masks(codes, sorted(found - {ignore}), names, ignore)
-
-
-def coded_masks(
-    values: NDArray[np.int64], found: Sequence[int], names: Sequence[str], ignore: int | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The class code of every pixel, and the names of the classes.
-
-    Args:
-        values: of the masks' pixels.
-        found: the different values except `ignore`, sorted.
-        names: of the classes; if every value is below their number, a value is its code, else its rank in `found` is.
-        ignore: the value of pixels without a label, which become `IGNORED`.
-
-    Raises:
-        DataError: there are too many values, or not one name for each.
-    """
-    if not names and len(found) > MOST_CODES:
-        text = f"the masks have {len(found)} different values; at most {MOST_CODES} are accepted as classes"
-        raise DataError(text, "save masks as PNG, as JPEG blurs them; or name the classes", "masks")
-    if not found:
-        raise DataError(f"the masks hold nothing but the value {ignore}, which is ignored", key="ignore")
-    if names and max(found) < len(names):
-        found = range(len(names))
-    elif names and len(names) != len(found):
-        text = f"dataset.classes names {len(names)}, and the masks hold the values {', '.join(map(str, found[:12]))}"
-        raise DataError(text, "one name per value, in their order", "classes")
-    labelled = values != ignore if ignore is not None else True
-    return np.where(labelled, np.searchsorted(found, values), IGNORED), tuple(names or map(str, found))
-
-
 def opened(path: Path) -> Image.Image:
     """The image, decoded and turned as its EXIF data says. Raises `DataError`."""
     with _reading(path), Image.open(path) as image:
@@ -132,31 +67,16 @@ def allocate(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
     """An empty array of this shape. Raises `DataError` if there is no memory for it."""
     needed, free = int(np.prod(shape, dtype=object)) * kind.itemsize, psutil.virtual_memory().available
     if needed > free:
-        text = f"{shape[0]:,} images of {_by(shape[-2:])} pixels take {decimal(needed)}, and {decimal(free)} are free"
+        text = f"{shape[0]:,} images of {by(shape[-2:])} pixels take {decimal(needed)}, and {decimal(free)} are free"
         raise DataError(text, "a smaller dataset.size", "size")
     return np.empty(shape, dtype=kind)
 
 
-def _head(path: Path) -> tuple[str, tuple[int, int]]:
+def head_of(path: Path) -> tuple[str, tuple[int, int]]:
     """Mode, height and width of a file, without decoding its pixels."""
     with _reading(path), Image.open(path) as image:
         turned = image.getexif().get(0x0112) in TURNED
         return image.mode, (image.width, image.height) if turned else (image.height, image.width)
-
-
-def _mask(path: Path) -> Image.Image:
-    """A mask as an image with one value per pixel."""
-    mask = opened(path)
-    if mask.mode in ("L", "P") or mask.mode.startswith("I"):
-        return mask
-    if mask.mode in ("1", "LA", "PA"):
-        return Image.fromarray(np.asarray(mask, dtype=np.uint8)) if mask.mode == "1" else mask.getchannel(0)
-    if mask.mode in ("RGB", "RGBA"):
-        red, green, blue = (np.asarray(mask.getchannel(channel)) for channel in "RGB")
-        if (red == green).all() and (red == blue).all():
-            return mask.getchannel("R")
-    text = f"the mask {path} is coloured ({mask.mode})" if mask.mode != "F" else f"the mask {path} holds fractions"
-    raise DataError(text, "a mask is a grey or palette image: one value per class", "masks")
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -184,5 +104,6 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be read as an image: {reason}", "fix it, or take it out", "path") from error
 
 
-def _by(shape: Sequence[int]) -> str:
+def by(shape: Sequence[int]) -> str:
+    """A shape in words, such as 24×32."""
     return "×".join(map(str, shape))
