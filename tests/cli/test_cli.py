@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import pty
 import signal
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -119,6 +121,24 @@ def test_a_file_goes_before_a_shipped_space_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_space(tmp_path, "quick", dataset={"name": "wine"})
     assert "wine" in inside("check", "quick")[1]
+
+
+def test_a_folder_does_not_hide_a_shipped_space_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick").mkdir()
+    assert "iris" in inside("check", "quick")[1]
+
+
+def test_the_first_line_on_a_terminal_says_what_is_read(tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "tuner", "check", "quick"])
+    first = os.read(terminal, 200).decode()
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while os.read(terminal, 1000):
+            pass
+    assert os.waitpid(pid, 0)[1] == 0
+    assert first.startswith("reading ") and "quick.yaml" in first
 
 
 def test_init_writes_what_is_shipped_and_never_overwrites(tmp_path):

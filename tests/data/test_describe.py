@@ -110,7 +110,7 @@ def test_every_tiny_file_is_guessed_described_and_loaded_by_that_guess(tmp_path,
     wish = TINY[name](tmp_path)
     if name == "forecast":  # a series looks like any other table
         wish["name"] = "table"
-    settings, _ = guess(tmp_path / wish["path"], wish.get("target"))
+    settings = guess(tmp_path / wish["path"], wish.get("target")).settings
     assert settings["name"] == wish.get("name", name)
     code, out, err = inside("data", wish["path"], *(["--target", wish["target"]] if "target" in wish else []))
     assert code == 0, err
@@ -180,6 +180,7 @@ SAID = {
     "semicolons": ("t.csv", "x;y\n1.5;a\n2.5;b\n", 'dataset: {name: table, path: t.csv, separator: ";", target: y}'),
     "decimal commas": ("t.csv", "x;y\n1,5;a\n2,5;b\n", 'path: t.csv, separator: ";", decimal: ",", target: y}'),
     "odd names": ("t, u.csv", "x,1\n1.5,a\n2.5,b\n", 'dataset: {name: table, path: "t, u.csv", target: "1"}'),
+    "a word of YAML": ("t.csv", "x,true\n1.5,a\n2.5,b\n", 'dataset: {name: table, path: t.csv, target: "true"}'),
     "months": ("t.csv", f"month,v\n{MONTHS}", "\nor, to forecast it: {name: forecast, path: t.csv, target: v, time: m"),
     "classes in months": ("t.csv", f"month,v\n{MONTHS.replace('.', 'a')}", "target: v}   # the target is 'v'; else"),
     "a gap": ("t.csv", f"month,v\n{MONTHS.replace('1990-04,3.3', '1990-03,3')}", "path: t.csv, target: v}"),
@@ -205,7 +206,6 @@ def test_the_line_that_it_says_can_be_written_into_an_experiment(tmp_path, monke
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.txt"])
 def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
     monkeypatch.setattr("tuner.sources.loading.head.LOOKED_AT", 200)
-    monkeypatch.setattr("tuner.sources.forecast.LOOKED_AT", 200)
     path, data = tmp_path / name, pd.DataFrame(np.arange(400_000).reshape(-1, 20), columns=[*"abcdefghijklmnopqrst"])
     if name.endswith("parquet"):
         data.to_parquet(path)
@@ -214,8 +214,8 @@ def test_a_guess_reads_no_more_than_it_looks_at(tmp_path, name, monkeypatch):
         path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
     guess(path, None)  # what is imported
     tracemalloc.start()
-    settings, _ = guess(path, None)
-    series = as_series(settings) if settings["name"] == "table" else None
+    settings, _, head = guess(path, None)
+    series = as_series(settings, head) if settings["name"] == "table" else None
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20, peak

@@ -45,7 +45,7 @@ def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_the_encoding_of_a_western_text_is_proposed(tmp_path, encoding):
     (tmp_path / "t.csv").write_bytes(ROWS.encode(encoding))
-    proposed, _ = guess(tmp_path / "t.csv", "label")
+    proposed, *_ = guess(tmp_path / "t.csv", "label")
     assert_same(table.load(table.Settings(**proposed), tmp_path))
 
 
@@ -120,7 +120,7 @@ def test_a_row_that_is_short_is_told_with_its_line_below_comments(tmp_path):
 @pytest.mark.parametrize("separator", ["\t", ";", "|", ","])
 def test_a_text_file_whose_lines_have_the_same_cells_below_names_is_proposed_as_a_table(tmp_path, separator):
     (tmp_path / "t.txt").write_text(ROWS.replace(",", separator))
-    proposed, _ = guess(tmp_path / "t.txt", "label")
+    proposed, *_ = guess(tmp_path / "t.txt", "label")
     assert_same(table.load(table.Settings(**proposed), tmp_path))
 
 
@@ -129,6 +129,6 @@ def test_thousands_are_proposed_and_settle_what_a_comma_means(tmp_path):
     rows = "".join(f'"{amount:,}",{"ab"[n % 2]}\n' for n, amount in enumerate(amounts))
     with pytest.raises(DataError, match="comma with two meanings"):
         read(tmp_path, f"pay,label\n{rows}".encode())
-    proposed, _ = guess(tmp_path / "t.csv", "label")
+    proposed, *_ = guess(tmp_path / "t.csv", "label")
     assert proposed["thousands"] == ","
     assert table.load(table.Settings(**proposed), tmp_path).features[:, 0].tolist() == amounts

@@ -60,7 +60,7 @@ def test_a_file_of_the_archive_without_a_header_is_read_as_its_ts_file(tmp_path)
     rows = [(str(label), [*map(str, row[:length])]) for label, row, length in zip(labels, values, lengths, strict=True)]
     lines = ["\t".join([label, *row, *["NaN"] * (20 - len(row))]) for label, row in rows]
     (tmp_path / "Toy_TRAIN.tsv").write_text("\n".join(lines) + "\n")
-    proposed, _ = guess(tmp_path / "Toy_TRAIN.tsv", None)
+    proposed, *_ = guess(tmp_path / "Toy_TRAIN.tsv", None)
     assert proposed["name"] == "sequences"
     read = sequences.load(sequences.Settings(**proposed), tmp_path)
     head = HEAD.replace("@dimensions 2\n", "").replace("b a", "0 1 2")

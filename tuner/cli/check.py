@@ -20,14 +20,18 @@ def command(
       tuner check my.yaml
       tuner check my.yaml --time
     """
-    from tuner.cli.console import clock, console
+    from tuner.cli.console import announce, clock, console
     from tuner.cli.spaces import find
+
+    path = find(file)
+    announce(f"reading {path}")
     from tuner.search.machine import devices, memory_budget_of
     from tuner.search.prepare import prepare
     from tuner.search.sizes import check_memory
 
-    prepared = prepare(find(file))
-    prepared = check_memory(prepared, memory_budget_of(prepared.experiment.limits, devices("auto")))
+    where = devices("auto")
+    prepared = prepare(path)
+    prepared = check_memory(prepared, memory_budget_of(prepared.experiment.limits, where))
     to = console()
     for warning in prepared.warnings:
         to.print(warning, markup=False, soft_wrap=True)
@@ -35,11 +39,11 @@ def command(
         to.print(line, markup=False, soft_wrap=True)
     if time:
         from tuner.report.tables import counted
-        from tuner.search.machine import cores
+        from tuner.search.machine import default_workers
         from tuner.search.timing import time_one_trial
 
-        estimate, workers = time_one_trial(prepared, "cpu"), cores()
-        several = counted(workers, "worker")
+        estimate, workers = time_one_trial(prepared, where[0]), default_workers(where)
+        several = f"{counted(workers, 'worker')} of {', '.join(where)}"
         to.print(f"one trial of one chain took {estimate.trial:.2f} s: the search about "
                  f"{clock(estimate.search / workers)} on {several}, if all are like it")  # fmt: skip
 

@@ -38,6 +38,12 @@ def console(*, as_text: bool = False) -> Console:
     return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
 
 
+def announce(text: str) -> None:
+    """Print a line at once, before work of a second, if standard error is a terminal: a cron job needs none."""
+    if sys.stderr.isatty():
+        print(line(text), file=sys.stderr, flush=True)
+
+
 def error_text(error: TunerError) -> str:
     """An error as it is printed: a line, and a line for the hint. Errors of an experiment file are formatted
     already."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tuner.data.dataset import Dataset
     from tuner.data.describe import Column
+    from tuner.experiment.settings import Settings
     from tuner.report.tables import Table
 
 BARS, PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*%#"  # for terminals without Unicode
@@ -31,7 +32,7 @@ def command(
       tuner data patients.csv --target outcome
       tuner data my.yaml
     """
-    from tuner.cli.console import console, shown
+    from tuner.cli.console import announce, console, shown
     from tuner.data.check import check
     from tuner.data.describe import describe
     from tuner.errors import DataError, UsageError
@@ -40,6 +41,7 @@ def command(
         raise UsageError(
             f"--target is for a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
         )
+    announce(f"reading {what}")
     dataset, notes = _space(what) if _is_space(what) else _source(what, target)
     found, to = describe(dataset), console()
     width = max(len(name) for name, _ in found.facts)
@@ -70,43 +72,59 @@ def _space(what: str) -> tuple[Dataset, list[str]]:
 
 
 def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
-    by_name = ":" in what and not os.path.exists(what)
-    if by_name:
-        from tuner.search.forkserver import start_forkserver
+    if ":" in what and not os.path.exists(what):
+        settings = {"name": what, **({"target": target} if target else {})}
+        return _own(settings, what), [f"dataset: {_flow(settings)}"]
+    from tuner.search.contract import SOURCES, member
+    from tuner.sources.forecast import as_series
+    from tuner.sources.loading.cache import load
+    from tuner.sources.loading.guess import guess
 
-        start_forkserver()  # loads torch while this process imports the rest
-    from pydantic import ValidationError
+    found = guess(Path(what), target)
+    source = member(SOURCES, found.settings["name"])
+    dataset = load(source, _valid(source.Settings, found.settings, what), Path())
+    lines = [f"dataset: {_flow(found.settings)}" + (f"   # {found.assumed}" if found.assumed else "")]
+    series = as_series(found.settings, found.head) if found.settings["name"] == "table" else None
+    return dataset, [*lines, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
 
-    from tuner.errors import UsageError
+
+def _own(settings: Mapping[str, str], what: str) -> Dataset:
+    """What the user's own loader returns."""
+    from tuner.search.forkserver import start_forkserver
+
+    start_forkserver()  # loads torch while this process imports the rest
     from tuner.search.catalogue import catalogue
     from tuner.search.prepare import loaded
     from tuner.search.user_code import UserCode
-    from tuner.sources.forecast import as_series
-    from tuner.sources.loading.guess import guess
 
-    own = {"name": what, **({"target": target} if target else {})}
     with UserCode(Path()) as code:
-        datasets = catalogue(code).datasets
-        settings, assumed = (own, None) if by_name else guess(Path(what), target)
-        text = [f"dataset: {_flow(settings)}" + (f"   # {assumed}" if assumed else "")]
-        try:
-            requested = datasets[settings["name"]](**settings)
-        except ValidationError as error:
-            wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
-            hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
-            raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error
-        dataset = loaded(requested, Path(), code)
-    series = as_series(settings) if settings["name"] == "table" else None
-    return dataset, [*text, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
+        return loaded(_valid(catalogue(code).datasets[what], settings, what), Path(), code)
+
+
+def _valid(kind: type[Settings], settings: Mapping[str, str], what: str) -> Settings:
+    from pydantic import ValidationError
+
+    from tuner.errors import UsageError
+
+    try:
+        return kind(**settings)
+    except ValidationError as error:
+        wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
+        hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
+        raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error
 
 
 def _flow(settings: Mapping[str, str]) -> str:
     """The settings as they are written in an experiment file, in quotes where needed."""
-    plain = re.compile(r"(?!\d+$)[\w./][\w./ :-]*")
-    words = (
-        v if plain.fullmatch(v) and ": " not in v else json.dumps(v, ensure_ascii=False) for v in settings.values()
-    )
+    words = (value if _is_plain(value) else json.dumps(value, ensure_ascii=False) for value in settings.values())
     return "{" + ", ".join(f"{key}: {word}" for key, word in zip(settings, words, strict=True)) + "}"
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text needs no quotes in YAML: it has no sign of YAML's, and is not read as a number, true, null or the like."""
+    from ruamel.yaml import YAML
+
+    return bool(re.fullmatch(r"[\w./][\w./ :-]*", text)) and YAML(typ="safe").load(text) == text
 
 
 def _table(title: str, columns: Sequence[Column], levels: str) -> Table:

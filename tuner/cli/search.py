@@ -45,6 +45,7 @@ def command(
       tuner search my.yaml --study night.db --trials 60
       tuner search my.yaml --until 07:00 --quiet --log night.log
     """
+    from tuner.cli.console import announce
     from tuner.cli.reporters import Reporters
     from tuner.cli.spaces import find
     from tuner.files import resolve_link
@@ -54,6 +55,8 @@ def command(
     if quiet and json:
         raise UsageError("--quiet and --json exclude each other", "--json --log FILE, or --quiet")
     _check(timeout=timeout, until=until, wait=wait, name=name)
+    if not (quiet or json):
+        announce(f"reading {file}")
     study = resolve_link(study)
     options = SearchOptions(study, name, trials, workers, device, fresh, timeout, until, wait, quiet=quiet)
     try:

@@ -74,8 +74,11 @@ def _target_leaks(dataset: Dataset) -> Iterator[str]:
 
 def _gives_class(values: NDArray[Any], classes: NDArray[np.float64]) -> bool:
     """Whether every value goes with one class, and hardly a row has a value of its own."""
-    pairs = pd.DataFrame({"value": values, "class": classes}).dropna().drop_duplicates()
-    return not pairs["value"].duplicated().any() and 1 < len(pairs) <= len(values) / 2
+    order = np.argsort(values)
+    ordered, of = values[order], classes[order]
+    same = ordered[1:] == ordered[:-1]
+    distinct = len(same) + 1 - int(same.sum() + np.isnan(values).sum())
+    return 1 < distinct <= len(values) / 2 and not (same & (of[1:] != of[:-1])).any()
 
 
 def _gives_amount(values: NDArray[Any], amounts: NDArray[np.float64]) -> bool:

@@ -21,7 +21,7 @@ from tuner.search.executors import Executor, Inline, Processes
 from tuner.search.group import Group, make_groups
 from tuner.search.header import changes, header
 from tuner.search.jobs import Job, Record, TrialJob
-from tuner.search.machine import cores, devices, memory_budget_of
+from tuner.search.machine import default_workers, devices, memory_budget_of
 from tuner.search.options import SearchOptions
 from tuner.search.prepare import Prepared
 from tuner.search.provenance import begun, conditions, differences, recorded
@@ -179,8 +179,7 @@ def _executor(prepared: Prepared, options: SearchOptions, where: list[str]) -> E
     memory_budget, work = memory_budget_of(prepared.experiment.limits, where), prepared.work
     if options.workers == 0 and not work.own:
         return Inline(work, where[0], memory_budget)
-    default = cores() if where == ["cpu"] else len(where)
-    workers = default if options.workers is None else max(1, options.workers)  # the user's own code never runs here
+    workers = default_workers(where) if options.workers is None else max(1, options.workers)  # own code: never here
     search = prepared.experiment.search
     useful = len(prepared.plan.chains) * (search.batch or 1) if search.sampler in LEARNING else workers
     return Processes(work, where, min(workers, useful), memory_budget)

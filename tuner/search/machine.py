@@ -69,6 +69,11 @@ def _bytes(text: str) -> float:
     return float(number) * 1024.0 ** UNITS.index(unit)
 
 
+def default_workers(devices: Sequence[str]) -> int:
+    """As many as there are cores, or one per GPU."""
+    return cores() if list(devices) == ["cpu"] else len(devices)
+
+
 def devices(device: str) -> list[str]:
     """The devices to distribute workers over.
 

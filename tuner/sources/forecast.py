@@ -23,10 +23,9 @@ from tuner.sources.columns.moments import EARLIEST, LATEST
 from tuner.sources.columns.standing import check_standing, held_times
 from tuner.sources.columns.steps import Step, equal_steps
 from tuner.sources.columns.written import as_written
-from tuner.sources.loading.head import LOOKED_AT
+from tuner.sources.loading.head import Head
 from tuner.sources.readers.files import located
 from tuner.sources.readers.frames import check_columns, check_complete, listed, read_frame
-from tuner.sources.readers.lines import text_frame
 from tuner.sources.readers.numbers import numbers_of, typed
 from tuner.sources.readers.settings import DelimitedSettings
 from tuner.sources.table import Names
@@ -222,12 +221,11 @@ def _last_known(series: Series, lags: list[int], settings: Settings) -> Rows:
     return np.arange(lags[0] - 1, count - horizon, settings.stride)
 
 
-def as_series(table: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings of this source for the file of a `table`; None unless its target is numeric, and another column has
-    increasing times in equal steps in its first rows."""
-    path, separator, target = Path(table["path"]), table.get("separator"), table["target"]
-    decimal = table.get("decimal", ".")
-    frame = text_frame(path, separator, (), (target,), first=LOOKED_AT, encoding=table.get("encoding"))
+def as_series(table: dict[str, Any], head: Head) -> dict[str, Any] | None:
+    """The settings of this source for the file of a `table`, which begins so; None unless its target is numeric, and
+    another column has increasing times in equal steps in its first rows."""
+    path, target, decimal = Path(table["path"]), table["target"], table.get("decimal", ".")
+    frame = head.headed
     if target not in frame or not pd.api.types.is_numeric_dtype(typed(frame[target], decimal)):
         return None
     for column in (frame[name] for name in frame.columns if name != target):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuner import registry
 from tuner.errors import DataError
@@ -13,8 +13,16 @@ from tuner.sources.readers.files import located
 SOURCES = "tuner.sources"
 
 
-def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
-    """The settings that read it, and what was assumed. Raises `DataError` where nothing fits."""
+class Guess(NamedTuple):
+    """The settings that read a file, what was assumed, and the beginning of the file."""
+
+    settings: dict[str, Any]
+    assumed: str | None
+    head: Head
+
+
+def guess(path: Path, target: str | None) -> Guess:
+    """How a file is probably read. Raises `DataError` where nothing fits."""
     located(Path(), str(path), "path")
     head, name, best = Head(path, target), "", Sniffed(0)
     for each in registry.names(SOURCES):
@@ -27,4 +35,5 @@ def guess(path: Path, target: str | None) -> tuple[dict[str, Any], str | None]:
     if not name:
         text = f"{path}: no source reads such a file by itself"
         raise DataError(text, "tuner list datasets; then tuner data SPACE.yaml")
-    return {"name": name, "path": str(path), **({"target": target} if target else {}), **best.settings}, best.assumed
+    settings = {"name": name, "path": str(path), **({"target": target} if target else {}), **best.settings}
+    return Guess(settings, best.assumed, head)

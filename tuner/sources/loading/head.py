@@ -112,11 +112,18 @@ class Head:
         """The first rows of a table, all as texts; the first of them may be the header."""
         return text_frame(self.path, self.separated.get("separator"), (), (), first=LOOKED_AT, encoding=self._encoding)
 
+    @property
+    def headed(self) -> pd.DataFrame:
+        """The first rows of a table below its header, all as texts."""
+        if list(self.frame.columns)[:1] != ["1"]:  # a typed file says what its columns are called
+            return self.frame
+        names = [str(cell).strip() for cell in self.frame.iloc[0]]
+        return self.frame.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
+
     @cached_property
     def columns(self) -> dict[str, str]:
         """The columns of a table: their names in small letters, and as they are written."""
-        names = self.frame.iloc[0] if list(self.frame.columns)[:1] == ["1"] else self.frame.columns
-        return {str(name).lower().strip(): str(name) for name in names}
+        return {str(name).lower().strip(): str(name) for name in self.headed.columns}
 
     @cached_property
     def free_text(self) -> tuple[bool, ...]:
