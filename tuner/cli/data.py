@@ -121,7 +121,7 @@ def _flow(settings: Mapping[str, str]) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes in YAML: it has no sign of YAML's, and is not read as a number, true, null or the like."""
+    """Whether a text needs no quotes in YAML, where signs, numbers, true, null and others have a meaning."""
     from ruamel.yaml import YAML
 
     return bool(re.fullmatch(r"[\w./][\w./ :-]*", text)) and YAML(typ="safe").load(text) == text
