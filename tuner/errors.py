@@ -203,7 +203,15 @@ OTHER_NAMES = {  # names in papers and other libraries
     "text": "texts", "time_series": "forecast", "timeseries": "forecast", "movielens": "ratings", "imdb": "huggingface",
     "fetch_california_housing": "fetch", "california_housing": "fetch", "20newsgroups": "newsgroups",
     "f1": "macro_f1", "recall": "macro_recall", "precision": "macro_precision", "auc": "roc_auc", "nll": "log_loss",
-    "acc": "accuracy", "mse": "rmse",
+    "acc": "accuracy", "mse": "rmse", "val_acc": "accuracy", "val_accuracy": "accuracy", "test_accuracy": "accuracy",
+    "accuracy_score": "accuracy", "auroc": "roc_auc", "rocauc": "roc_auc", "pr_auc": "average_precision",
+    "auprc": "average_precision", "ap": "average_precision", "f1_macro": "macro_f1", "f1_weighted": "weighted_f1",
+    "f1_micro": "micro_f1", "neg_log_loss": "log_loss", "neg_mean_squared_error": "mse", "mean_squared_error": "mse",
+    "neg_root_mean_squared_error": "rmse", "root_mean_squared_error": "rmse", "neg_mean_absolute_error": "mae",
+    "mean_absolute_error": "mae", "r2_score": "r2", "matthews_corrcoef": "mcc", "kappa": "cohen_kappa",
+    "jaccard": "iou", "tpesampler": "tpe", "bayes": "tpe", "bayesian": "tpe", "bayesopt": "tpe", "gpsampler": "gp",
+    "randomsampler": "random", "random_search": "random", "grid_search": "grid", "hyperband": "halving",
+    "asha": "halving", "medianpruner": "median", "successive_halving": "halving",
     "npz": "arrays", "npy": "arrays", "csv": "table", "parquet": "table", "excel": "table",
 }  # fmt: skip
 

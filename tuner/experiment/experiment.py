@@ -11,6 +11,7 @@ from typing import Any
 from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
+from tuner.experiment.other_tools import hint, line
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
@@ -172,9 +173,10 @@ def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
     meant: set[str] = set()
     for key, entry in root.entries.items():
         if key not in KEYS:
-            hint = did_you_mean(key, (*KEYS, *_inner_keys(key)))
-            problems.append(at(entry.key or entry, f"unknown key '{key}'", hint))
-            meant |= {near} if (near := closest(key, KEYS)) else set()
+            told = hint(key, entry, KEYS, "")
+            near = did_you_mean(key, (*KEYS, *_inner_keys(key)))
+            problems.append(at(entry.key or entry, f"unknown key '{key}'", told or near))
+            meant |= {word} if told is None and (word := closest(key, KEYS)) else set()
     return problems, meant - {*root.entries}
 
 
@@ -219,9 +221,18 @@ def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> str | None:
     if node is None:
         return None
     if not isinstance(node.value, str) or node.value not in catalogue.metrics:
-        reader.wrong(node, f"unknown metric {node.text()}", did_you_mean(str(node.plain()), catalogue.metrics))
+        reader.wrong(node, *_no_metric(node, catalogue.metrics))
         return None
     return node.value
+
+
+def _no_metric(node: Node, metrics: tuple[str, ...]) -> tuple[str, str]:
+    """What is wrong with a metric, and a hint."""
+    if isinstance(node.value, str):
+        return f"unknown metric {node.text()}", did_you_mean(node.value, metrics)
+    several = node.value if isinstance(node.value, list) else [node.entries.get("name", node)]
+    near = closest(str(several[0].plain()), metrics) if several else None
+    return f"metric must be one name, not {node.text()}", line("metric", near or "NAME, as in tuner list metrics")
 
 
 def _constraints(reader: Reader, root: Node) -> tuple[Expression, ...]:

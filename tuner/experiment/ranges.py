@@ -8,6 +8,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from tuner.errors import Problem, closest, did_you_mean
+from tuner.experiment.other_tools import hint
 from tuner.experiment.space import Range
 from tuner.experiment.yaml_file import Node, at
 
@@ -26,8 +27,8 @@ def unknown_keys(
         if key not in allowed:
             where = f" in {path}" if path else ""
             inside = None if closest(key, allowed) else closest(key, deeper)
-            hint = did_you_mean(key, allowed) if inside is None else deeper[inside]
-            yield at(entry.key or entry, f"unknown key '{key}'{where}", hint)
+            near = did_you_mean(key, allowed) if inside is None else deeper[inside]
+            yield at(entry.key or entry, f"unknown key '{key}'{where}", hint(key, entry, allowed, path) or near)
 
 
 def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from tuner.errors import Problem, UsageError, closest, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
+from tuner.experiment.other_tools import flow, of_file, translated
 from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.experiment.settings import (
@@ -74,9 +75,7 @@ class Reader:
                 self.wrong(name, text, several if self.searchable else None)
                 self.unknown.append(path)
         else:
-            near = closest("name", entries)
-            hint = f"did you mean 'name' instead of '{near}'?" if near else f"{path}: {{name: …}}, with one of: "
-            self.wrong(node.key or node, f"{path} needs a name", hint + ("" if near else ", ".join(among)))
+            self.wrong(node.key or node, f"{path} needs a name", _with_name(node, among, path, default))
             self.unknown.append(path)
 
     def _by_name(self, items: list[Node], path: str) -> dict[str, Node]:
@@ -108,7 +107,8 @@ class Reader:
             self.unknown.append(path)
             return None
         if cls is None:
-            self.wrong(node, f"unknown {_last(path)} '{name}'", did_you_mean(name, among))
+            of = of_file(name) if path == "dataset" else None
+            self.wrong(node, f"unknown {_last(path)} '{name}'", of or did_you_mean(name, among))
             self.unknown.append(path)
         return cls
 
@@ -232,6 +232,9 @@ class Reader:
             return
         if not self._open(node, path):
             return
+        if (text := translated(node.plain())) is not None and "choice" not in entries:
+            self.wrong(node, f"{path} must be a value, a list or a range", f"write {_last(path)}: {text}")
+            return
         if "choice" in entries:
             self._keys(node, ("choice", "when"), path)
             choice, items = entries["choice"], entries["choice"].value
@@ -294,7 +297,9 @@ class Reader:
             complaining = "must be finite"
         if complaining is None:
             return True
-        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", hint_for(declared.cls, declared.name, value))
+        text = translated(value) if isinstance(value, str) and self.searchable else None
+        hint = f"write {_last(place.path)}: {text}" if text else hint_for(declared.cls, declared.name, value)
+        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", hint)
         return False
 
     def _open(self, node: Node, path: str) -> bool:
@@ -304,6 +309,20 @@ class Reader:
 
     def _keys(self, node: Node, allowed: Iterable[str], path: str, inside: Mapping[str, str] = NOTHING) -> None:
         self.problems += unknown_keys(node, tuple(allowed), path, inside)
+
+
+def _with_name(node: Node, among: Alternatives, path: str, default: str | None) -> str:
+    """A hint for settings without a name: the line with the name, where it can be told which is meant."""
+    entries, last = node.entries, _last(path)
+    if near := closest("name", entries):
+        return f"did you mean 'name' instead of '{near}'?"
+    if meant := [key for key in entries if (key in among or closest(key, among)) and entries[key].entries]:
+        inner = entries[meant[0]].plain()
+        one = {"name": meant[0] if meant[0] in among else closest(meant[0], among), **inner}
+        return f"{last}: {flow(one if len(meant) == 1 else {'choose': node.plain()})}"
+    if entries and default is not None and entries.keys() <= among[default].model_fields.keys():
+        return f"{last}: {flow({'name': default, **node.plain()})}"
+    return f"{path}: {{name: …}}, with one of: {', '.join(among)}"
 
 
 def _searched(node: Node) -> bool:
