@@ -241,8 +241,11 @@ def test_data_frames(finished):
     columns = ["chain", "trial", "fold", "epoch", "validation_score"]
     assert sorted(curves[columns].itertuples(index=False, name=None)) == sorted(expected)
     folds = tuner.report.outer_folds(finished)
-    assert list(folds["outer fold"]) == ["outer-1", "outer-2", "outer-3"]
-    assert folds["outer test"].mean() == pytest.approx(tuner.report.load(finished).score.mean)
+    assert list(folds["chain"]) == ["outer-1", "outer-2", "outer-3"]
+    assert folds["outer_test"].mean() == pytest.approx(tuner.report.load(finished).score.mean)
+    searched = [column for column in folds if "." in column]
+    joined = folds.merge(tuner.report.trials(finished), on=["chain", "trial", *searched])
+    assert searched and len(joined) == 3 and (joined["inner"] == joined["score"]).all()
 
 
 def test_the_band_is_over_the_folds_still_training():

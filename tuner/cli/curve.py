@@ -28,12 +28,13 @@ def command(
     """
     from rich.text import Text
 
+    from tuner.cli.chosen import results_of
     from tuner.cli.console import console, shown
     from tuner.report import size_curve
     from tuner.report.plots import over_rows
     from tuner.report.results import load
 
-    results, to = load(study, name), console()
+    results, to = results_of(study, name), console()
     if results.deployed is None:
         raise UsageError("no trial of the final chain has a score", "let the search go on, or see tuner report")
     stored = results.study.curve

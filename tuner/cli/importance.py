@@ -19,12 +19,12 @@ def command(
     \b
       tuner importance study.db
     """
+    from tuner.cli.chosen import results_of
     from tuner.cli.console import console, shown
     from tuner.report.importance import ENOUGH, importances
-    from tuner.report.results import load
     from tuner.report.tables import Table
 
-    results = load(study, name)
+    results = results_of(study, name)
     results.chain(chain)
     rows = tuple((row.parameter, row.ped_anova, row.fanova) for row in importances(results, chain))
     parts: list[Table | str] = [

@@ -28,10 +28,10 @@ def command(
     \b
       tuner replay study.db --chain outer-2 --trial 17
     """
+    from tuner.cli.chosen import results_of
     from tuner.cli.console import console
-    from tuner.report.results import load
 
-    results = load(study, name)
+    results = results_of(study, name)
     stored = results.whole(chain, results.trial(chain, trial))  # wrong arguments are reported before torch is loaded
     from tuner.search.forkserver import start_forkserver
 

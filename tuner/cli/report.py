@@ -70,16 +70,16 @@ def command(
       tuner report study.db --top 30 --format csv --output ranking.csv
       tuner report study.db --chain outer-2 --trial 17
     """
+    from tuner.cli.chosen import results_of
     from tuner.cli.console import console, shown
     from tuner.cli.outputs import write
     from tuner.report import formats, tables
-    from tuner.report.results import load
 
     if format is None:
         format = SUFFIXES.get(output.suffix.lower(), Format.table) if output else Format.table
     if rows and format is not Format.csv:
         raise UsageError("--predictions is only for CSV", "add --format csv")
-    results = load(study, name, kind=interval.value)
+    results = results_of(study, name, kind=interval.value)
     if results.flat and interval is Kind.bates:
         raise UsageError(f"--interval bates: {results.name} is a flat search, which has no outer score", "leave it out")
     results.chain(chain)
@@ -106,19 +106,34 @@ def _parts(to: Console, results: Results, top: int, chain: str, number: int | No
     from rich.text import Text
 
     from tuner.report import tables, words
-    from tuner.report.plots import plots
     from tuner.report.prediction_tables import summaries
 
     first, *more = words.headline(results)
+    trial = _trial(results, chain, number)
+    if number is not None:
+        yield from _of_trial(to, results, trial, chain, asked=True)
+        yield ""
     yield from (Text(line, style="dim") for line in words.title(results))
     yield Text(first, style="bold")
     yield from (*more, "")
     shown = [tables.outer_folds(results), tables.ranking(results, top, chain), tables.failures(results)]
     yield from (table for table in (*shown, *summaries(results)) if table.rows)
-    trial = _trial(results, chain, number)
+    if number is None:
+        yield from _of_trial(to, results, trial, chain, asked=False)
+
+
+def _of_trial(
+    to: Console, results: Results, trial: TrialRecord | None, chain: str, *, asked: bool
+) -> Iterator[Text | str]:
+    """A trial's learning curves, and, if it was asked for, all about it."""
+    from rich.text import Text
+
+    from tuner.report import words
+    from tuner.report.plots import plots
+
     if trial is None:
         return
-    if number is not None:
+    if asked:
         yield from (words.about(results, trial), *words.diagnosis(trial))
         if trial.details:
             yield Text(trial.details, style="dim")

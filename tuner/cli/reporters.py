@@ -152,7 +152,8 @@ def _ended(begun: SearchStart, error: BaseException | None) -> SearchEnd:
         results = None
     result = summary(results) if results else f"{begun.name}: nothing is saved"
     if error is None:
-        return SearchEnd(0, None, f"{result}; tuner report {quote(str(begun.options.study))}", results)
+        which = f" --name {quote(begun.name)}" if results and results.others else ""
+        return SearchEnd(0, None, f"{result}; tuner report {quote(str(begun.options.study))}{which}", results)
     reason = error.message if isinstance(error, TunerError) else str(error)
     return SearchEnd(exit_code(error), reason, f"{result} ({reason})", results)
 

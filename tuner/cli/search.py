@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 def command(
     file: str = typer.Argument(help="Experiment file, or the name of a shipped one (tuner list spaces)."),
-    study: Path = typer.Option(Path("study.db"), "--study", readable=False, help="The study file, for all results."),
-    name: str | None = typer.Option(None, "--name", help="Name of the study; by default the experiment's."),
+    study: Path = typer.Option(
+        Path("study.db"), "--study", readable=False, help="The file of the study, and of others."
+    ),
+    name: str | None = typer.Option(None, "--name", help="Name of this study in the file; default: the experiment's."),
     trials: int | None = typer.Option(None, "--trials", min=1, help="Total per chain, instead of the file's."),
     workers: int | None = typer.Option(
         None, "--workers", min=0, help="Worker processes; default: the cores, or one per GPU. 0: in this process."

@@ -23,11 +23,11 @@ def command(
     """
     from datetime import UTC, datetime, timedelta
 
+    from tuner.cli.chosen import results_of
     from tuner.cli.console import clock, console
     from tuner.errors import NoStudyYet
     from tuner.lock import holder
     from tuner.report.progress import Progress
-    from tuner.report.results import load
     from tuner.report.tables import counted
     from tuner.report.words import summary
 
@@ -37,7 +37,7 @@ def command(
         to.print(text, markup=False, soft_wrap=True)
 
     try:
-        results = load(study, name)
+        results = results_of(study, name)
     except NoStudyYet as error:  # as just after the file is made
         who = holder(study)
         say(f"{error}; search running: {who}" if who else f"{error}; no search is running")

@@ -45,11 +45,17 @@ def trials(path: str | Path, name: str | None = None) -> pd.DataFrame:
 
 
 def outer_folds(path: str | Path, name: str | None = None) -> pd.DataFrame:
-    """One row per outer fold: the winner, its inner and outer score, default, dummy, and the chosen values."""
+    """One row per outer fold: the winning trial, its inner and outer score, those of default and dummy, the epochs of
+    its refit, and each parameter by its path; `chain` and `trial` are those of `trials`."""
     import pandas as pd
 
-    table = tables.outer_folds(_load(Path(path), name))
-    return pd.DataFrame(table.rows, columns=list(table.columns))
+    rows = [
+        {"chain": fold.name, "trial": fold.winner and fold.winner.number, "inner": fold.winner and fold.winner.score,
+         "outer_test": fold.score, "default": fold.default and fold.default.score, "dummy": fold.dummy.score,
+         "epochs": fold.refit and fold.refit.epochs, **(tables.decided(fold.winner) if fold.winner else {})}
+        for fold in _load(Path(path), name).folds
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def curves(path: str | Path, name: str | None = None) -> pd.DataFrame:

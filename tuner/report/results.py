@@ -58,6 +58,7 @@ class Results:
 
     def __init__(self, study: StoredStudy, path: Path, kind: Kind = "corrected") -> None:
         self.path, self.kind = path, kind
+        self.others: tuple[str, ...] = ()  # the other studies of the file
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header.metric
         self.maximize: bool = study.header.maximize
@@ -300,6 +301,11 @@ class Results:
         """The trial with its curves."""
         return read_trial(self.path, self.name, chain, trial.number)
 
+    @property
+    def began(self) -> str:
+        """When its last run began, in ISO 8601; empty if no run is recorded."""
+        return self.study.runs[-1].start if self.study.runs else ""
+
     def unscored(self) -> list[str]:
         """The reasons why finished outer folds have no score."""
         return [f"{fold.name} ({fold.refit.reason})" for fold in self.folds if fold.refit and fold.refit.score is None]
@@ -320,20 +326,19 @@ def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kin
     """The results of one study of a file.
 
     Args:
-        name: name of the study; may be None if the file holds one.
+        name: name of the study; None for the one that ran last.
         curves: also load the learning curves of all trials; `Results.whole` reads those of one.
         kind: interval of the score.
 
     Raises:
-        UsageError: there is no such study, or the file holds several and `name` is None.
+        UsageError: there is no such study.
         StorageError: the file is not a study, or is damaged.
     """
     studies = {results.name: results for results in every(path, curves=curves, kind=kind)}
-    if name is None and len(studies) > 1:
-        raise UsageError(f"{path} holds {len(studies)} studies: {', '.join(studies)}", "choose one with --name")
-    name = name or next(iter(studies))
+    name = name or max(studies, key=lambda each: studies[each].began)  # of equal ones the first
     if name not in studies:
         raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
+    studies[name].others = tuple(each for each in studies if each != name)
     return studies[name]
 
 
