@@ -15,6 +15,7 @@ from tuner.seeds import seed_of
 
 EXIT_CODES = {
     "TunerError": 1, "UsageError": 2, "ExperimentError": 2, "DataError": 2, "ColumnError": 2, "NotTrusted": 2,
+    "ManyTextsError": 2,
     "LimitReached": 3, "TimeIsOver": 3, "StorageError": 4, "NoStudyYet": 4, "NoResultError": 5, "StudyBusy": 75,
 }  # fmt: skip
 PURPOSES = st.lists(st.integers(-(2**63), 2**63) | st.text(max_size=5), max_size=4).map(tuple)

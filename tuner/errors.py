@@ -66,6 +66,14 @@ class ColumnError(DataError):
     """A setting names a column that does not exist, or that another setting names."""
 
 
+class ManyTextsError(DataError):
+    """A column has too many different texts for categories: it is probably an id, or free text."""
+
+    def __init__(self, message: str, hint: str, column: str) -> None:
+        super().__init__(message, hint)
+        self.column = column
+
+
 class DataErrors:
     """Collects the `DataError`s of several checks, to raise them together."""
 

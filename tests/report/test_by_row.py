@@ -169,7 +169,7 @@ def test_row_scores_of_refits_average_to_the_outer_scores(tmp_path, metric, data
         assert unpack(fold.refit.row_scores).mean() == pytest.approx(fold.score, rel=1e-5)
     assert bates_.score.mean == pytest.approx(results.score.mean, rel=0.02)
     code, out, _ = inside("report", tmp_path / "study.db", "--interval", "bates")
-    assert code == 0 and f"± {bates_.score.half:.2g} (95 % interval of Bates, Hastie & Tibshirani 2023" in out
+    assert code == 0 and f"{bates_.score.mean:.4g}, 95 % interval (Bates, Hastie & Tibshirani 2023) " in out
 
 
 @pytest.mark.parametrize(

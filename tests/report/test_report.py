@@ -88,7 +88,7 @@ def test_the_headline_numbers_by_hand(finished):
     assert against["distinguishable"] == (against["adjusted"] < 0.05)
     assert report["complete"] is True
     first = told(finished).splitlines()[1:]
-    assert f"accuracy {mean:.4g} ± {half:.2g} (95 % interval {low:.4g} … {high:.4g})" in " ".join(first)
+    assert f"accuracy {mean:.4g}, 95 % interval {low:.4g} to {high:.4g}: expected on new rows when" in " ".join(first)
 
 
 def test_the_ranking_by_hand(finished):

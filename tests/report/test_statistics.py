@@ -63,14 +63,15 @@ def test_equal_scores_do_not_tell_how_sure_they_are():
 
 @pytest.mark.parametrize(
     ("gains", "half", "adjusted", "said"),
-    [([0.1, 0.22], 0.1, 0.01, "Tuning gained 0.16 ± 0.1 (p = 0.01) against"),
-     ([-0.1, -0.22], 0.1, 0.01, "Tuning lost 0.16 ± 0.1 (p = 0.01) against"),
-     ([-0.1, 0.02], 0.1, 0.3, "The tuned model is not distinguishable (-0.04 ± 0.1, p = 0.3) from"),
-     ([0.04], None, None, "On one fold, which allows no test, +0.04 against")],
+    [([0.1, 0.22], 0.1, 0.01, "Tuning gained 0.16 (± 0.1, p = 0.01) against {}."),
+     ([-0.1, -0.22], 0.1, 0.01, "Tuning lost 0.16 (± 0.1, p = 0.01) against {}."),
+     ([-0.1, 0.02], 0.1, 0.3, "No gain shown: 0.04 worse than {} (± 0.1, p = 0.3; better in 1 of 2 outer folds)."),
+     ([0.04], None, None, "On one fold, which allows no test: 0.04 better than {}.")],
 )  # fmt: skip
 def test_a_verdict_never_calls_a_loss_a_gain(gains, half, adjusted, said):
     gain = Gain(0.5, Interval(float(np.mean(gains)), half), tuple(gains), adjusted, adjusted)
-    assert verdict(gain, "the default configuration", "trial 0") == f"{said} the default configuration (trial 0; 0.5)."
+    told = verdict(gain, "the default configuration", "trial 0")
+    assert told == said.format("the default configuration (trial 0; 0.5)")
     assert gain.shown == (gains[0] > 0)
 
 

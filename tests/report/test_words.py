@@ -147,12 +147,11 @@ def forward(folder, noise, folds=5):
 def test_a_score_forward_in_time_is_said_to_be_of_the_past_and_getting_worse(tmp_path):
     said, scores = forward(tmp_path, np.exp(np.arange(140) / 30))
     assert scores == sorted(scores)
-    assert (
-        "averaged over past periods, each predicted from what came before it; not of the future (5 outer folds)" in said
-    )
+    assert "the mean over past periods, each predicted from what came before it, when the whole procedure sees" in said
+    assert "; not of the future (5 outer folds)" in said
     assert f"Scores in order of time: {', '.join(f'{score:.4g}' for score in scores)}." in said
     assert "Warning: scores get worse over time (Kendall's test, one-sided p = 0.0083)" in said
-    assert "averaged over data sets like this one" not in said and "If nothing drifts" not in said
+    assert "expected on new rows" not in said and "If nothing drifts" not in said
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ TABLES = {
     "header only": ("x,z,y\n", {}, 2),
     "empty": ("", {}, 2),
     "Latin-1": (csv([(x, z, "é" if c == "a" else c) for x, z, c in ROWS]).encode("latin-1"), {}, 2),
-    "UTF-16": (csv().encode("utf-16"), {}, 2),
+    "UTF-16": (csv().encode("utf-16"), {}, 0),
     "NUL": (csv().replace("a", "a\x00", 1), {}, 2),
     "bytes": (bytes(range(256)) * 50, {}, 2),
     "duplicate columns": (csv(header="x,x,y"), {}, 2),

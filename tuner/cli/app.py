@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from tuner.cli import check, compare, curve, data, importance, init, replay, report, search, selftest, status, studies
@@ -32,7 +34,30 @@ NAMES = {verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS}
 SILENT = (typer.Exit, BrokenPipeError, SystemExit)
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # errors of an output that cannot be written any more
 
-app = typer.Typer(name="tuner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+
+class _Plain:
+    """Help without a type after options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for each in params:
+            if getattr(each, "is_flag", False):
+                each.metavar = ""
+        return params
+
+
+class _Command(_Plain, TyperCommand):
+    pass
+
+
+class _Group(_Plain, TyperGroup):
+    pass
+
+
+app = typer.Typer(
+    name="tuner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 
 
 def _version(wanted: bool) -> None:
@@ -54,7 +79,7 @@ def options(
 
 
 for verb in VERBS:
-    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+    app.command(verb.__name__.rpartition(".")[2], cls=_Command)(verb.command)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tuner.cli.options import JSON
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def command(
     margin: float | None = typer.Option(
         None, "--margin", min=0, help="A difference that matters. Default: 0.01, or 1 % of a score without bounds."
     ),
-    json: bool = typer.Option(False, "--json", help="Everything as one JSON object."),
+    json: bool = JSON,
 ) -> None:
     """Rank studies and compare every pair, fold by fold (corrected t-test, correlated Bayesian t-test).
 

@@ -38,6 +38,13 @@ def console(*, as_text: bool = False) -> Console:
     return Console(width=None if sys.stdout.isatty() else width(), highlight=False, emoji=False)
 
 
+def print_json(found: object) -> None:
+    """Print values as one JSON object, for programs."""
+    import json
+
+    print(json.dumps(found, indent=2, default=str))
+
+
 def announce(text: str) -> None:
     """Print a line at once, before work of a second, if standard error is a terminal: a cron job needs none."""
     if sys.stderr.isatty():
@@ -91,13 +98,16 @@ def width() -> int:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as 45 s, 3:20 or 2:05:00."""
+    """Seconds as 45 s, 3 min, 2 h 5 min or 1 d 4 h."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
+    minutes = round(whole / 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 @contextmanager

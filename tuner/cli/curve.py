@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.cli.options import DEVICE, NAME, STUDY, TRUST
+from tuner.cli.options import DEVICE, JSON, NAME, STUDY, TRUST
 from tuner.errors import NoResultError, UsageError
 
 if TYPE_CHECKING:
@@ -20,16 +20,19 @@ def command(
     device: str = DEVICE,
     trust: bool = TRUST,
     again: bool = typer.Option(False, "--again", help="Train again, even if a curve is stored."),
+    json: bool = JSON,
 ) -> None:
     """Train the chosen configuration on 10 … 100 % of the training rows; say whether more data would help.
 
     \b
       tuner curve study.db
     """
+    from dataclasses import asdict
+
     from rich.text import Text
 
     from tuner.cli.chosen import results_of
-    from tuner.cli.console import console, shown
+    from tuner.cli.console import console, print_json, shown
     from tuner.report import size_curve
     from tuner.report.plots import over_rows
     from tuner.report.results import load
@@ -44,6 +47,10 @@ def command(
     curve = size_curve.points(results)
     if not curve:
         raise NoResultError("the trainings on parts of the rows failed", "tuner report, for another configuration")
+    if json:
+        print_json({"name": results.name, "metric": results.metric, "curve": [asdict(point) for point in curve],
+                    "verdict": size_curve.verdict(results, curve)})  # fmt: skip
+        return
     bands = {"training": [p.training for p in curve], "validation": [p.validation for p in curve]}
     plot = over_rows(results.metric, [p.rows for p in curve], bands, min(to.width, 100), color=to.is_terminal)
     drawn: list[Table | Text | str] = [size_curve.table(results, curve), Text.from_ansi(plot)]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from tuner.cli.options import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tuner.data.dataset import Dataset
     from tuner.data.describe import Column
+    from tuner.errors import DataError
     from tuner.experiment.settings import Settings
     from tuner.report.tables import Table
 
@@ -25,6 +28,8 @@ MOST = 50  # columns that are shown
 def command(
     what: str = typer.Argument(help="A data file or folder; or an experiment file, or the name of a shipped one."),
     target: str | None = typer.Option(None, "--target", help="The column to predict, for a table."),
+    drop: list[str] = typer.Option([], "--drop", help="A column of a table to leave out; may be repeated."),
+    json: bool = JSON,
 ) -> None:
     """Describe data as it is understood: rows, columns, types, classes, missing values, suspected leaks.
 
@@ -32,30 +37,41 @@ def command(
       tuner data patients.csv --target outcome
       tuner data my.yaml
     """
-    from tuner.cli.console import announce, console, shown
-    from tuner.data.check import check
+    from tuner.cli.console import announce, console, print_json, shown
     from tuner.data.describe import describe
-    from tuner.errors import DataError, UsageError
+    from tuner.errors import UsageError
 
-    if target is not None and _is_space(what):
-        raise UsageError(
-            f"--target is for a data file, and {what} is an experiment", "leave it out, or write dataset.target in it"
-        )
+    for option, value in (("target", target), ("drop", drop)):
+        if value and _is_space(what):
+            text = f"--{option} is for a data file, and {what} is an experiment"
+            raise UsageError(text, f"leave it out, or write dataset.{option} in it")
     announce(f"reading {what}")
-    dataset, notes = _space(what) if _is_space(what) else _source(what, target)
-    found, to = describe(dataset), console()
+    dataset, notes = _space(what) if _is_space(what) else _source(what, target, drop)
+    found, to, refused = describe(dataset), console(), _refused(dataset)
+    if json:
+        print_json({"lines": notes, **asdict(found), "refused": [each.message for each in refused]})
+        return
     width = max(len(name) for name, _ in found.facts)
     parts: list[Table | str] = [*notes, *(f"{name:<{width}}  {text}" for name, text in found.facts)]
     levels = BARS if to.encoding.startswith("utf") else PLAIN
     parts += ["", _table("Target", found.targets, levels)]
     parts += [_table("Features", found.features, levels)] if found.features else []
     parts += [f"note: {warning}" for warning in found.warnings]
+    for each in refused:
+        parts += [f"a search is refused: {each.message}", *([f"  = {each.hint}"] if each.hint else [])]
+    print(shown(to, parts))
+
+
+def _refused(dataset: Dataset) -> list[DataError]:
+    """Why a search would refuse the data."""
+    from tuner.data.check import check
+    from tuner.errors import DataError
+
     try:
         check(dataset)
     except DataError as error:
-        for each in (error, *error.others):
-            parts += [f"a search is refused: {each.message}", *([f"  = {each.hint}"] if each.hint else [])]
-    print(shown(to, parts))
+        return [error, *error.others]
+    return []
 
 
 def _is_space(what: str) -> bool:
@@ -71,24 +87,39 @@ def _space(what: str) -> tuple[Dataset, list[str]]:
     return dataset, [f"{path.name}: {dataset.name}"]
 
 
-def _source(what: str, target: str | None) -> tuple[Dataset, list[str]]:
+def _source(what: str, target: str | None, drop: Sequence[str]) -> tuple[Dataset, list[str]]:
     if ":" in what and not os.path.exists(what):
-        settings = {"name": what, **({"target": target} if target else {})}
+        settings = {"name": what, **({"target": target} if target else {}), **_dropped(drop)}
         return _own(settings, what), [f"dataset: {_flow(settings)}"]
+    from tuner.errors import ManyTextsError
     from tuner.search.contract import SOURCES, member
     from tuner.sources.forecast import as_series
     from tuner.sources.loading.cache import load
     from tuner.sources.loading.guess import guess
 
     found = guess(Path(what), target)
-    source = member(SOURCES, found.settings["name"])
-    dataset = load(source, _valid(source.Settings, found.settings, what), Path())
-    lines = [f"dataset: {_flow(found.settings)}" + (f"   # {found.assumed}" if found.assumed else "")]
-    series = as_series(found.settings, found.head) if found.settings["name"] == "table" else None
-    return dataset, [*lines, *([f"or, to forecast it: {_flow(series)}"] if series else [])]
+    settings, notes = {**found.settings, **_dropped(drop)}, []
+    source = member(SOURCES, settings["name"])
+    try:
+        dataset = load(source, _valid(source.Settings, settings, what), Path())
+    except ManyTextsError as error:
+        several = [each for each in (error, *error.others) if isinstance(each, ManyTextsError)]
+        if len(several) <= len(error.others):  # other errors would remain
+            raise
+        settings |= _dropped([*drop, *(each.column for each in several)])
+        notes = [f"left out here: {each.message}; {each.hint}" for each in several]
+        dataset = load(source, _valid(source.Settings, settings, what), Path())
+    series = as_series(settings, found.head) if settings["name"] == "table" else None
+    forecast = [f"or, to forecast it: {_flow(series)}"] if series else []
+    line = f"dataset: {_flow(settings)}" + (f"   # {found.assumed}" if found.assumed else "")
+    return dataset, [line, *forecast, *notes]
 
 
-def _own(settings: Mapping[str, str], what: str) -> Dataset:
+def _dropped(columns: Sequence[str]) -> dict[str, Any]:
+    return {"drop": columns[0] if len(columns) == 1 else tuple(columns)} if columns else {}
+
+
+def _own(settings: Mapping[str, Any], what: str) -> Dataset:
     """What the user's own loader returns."""
     from tuner.search.forkserver import start_forkserver
 
@@ -101,7 +132,7 @@ def _own(settings: Mapping[str, str], what: str) -> Dataset:
         return loaded(_valid(catalogue(code).datasets[what], settings, what), Path(), code)
 
 
-def _valid(kind: type[Settings], settings: Mapping[str, str], what: str) -> Settings:
+def _valid(kind: type[Settings], settings: Mapping[str, Any], what: str) -> Settings:
     from pydantic import ValidationError
 
     from tuner.errors import UsageError
@@ -114,17 +145,22 @@ def _valid(kind: type[Settings], settings: Mapping[str, str], what: str) -> Sett
         raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error
 
 
-def _flow(settings: Mapping[str, str]) -> str:
+def _flow(settings: Mapping[str, Any]) -> str:
     """The settings as they are written in an experiment file, in quotes where needed."""
-    words = (value if _is_plain(value) else json.dumps(value, ensure_ascii=False) for value in settings.values())
+    words = (
+        f"[{', '.join(map(_word, value))}]" if isinstance(value, tuple) else _word(value) for value in settings.values()
+    )
     return "{" + ", ".join(f"{key}: {word}" for key, word in zip(settings, words, strict=True)) + "}"
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes in YAML, where signs, numbers, true, null and others have a meaning."""
+def _word(text: str) -> str:
+    """A text in YAML: in quotes where it has a sign of YAML's, or would be read as a number, true, null and so on."""
+    import json
+
     from ruamel.yaml import YAML
 
-    return bool(re.fullmatch(r"[\w./][\w./ :-]*", text)) and YAML(typ="safe").load(text) == text
+    plain = re.fullmatch(r"[\w./][\w./ :-]*", text) and YAML(typ="safe").load(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _table(title: str, columns: Sequence[Column], levels: str) -> Table:

@@ -27,18 +27,51 @@ class What(enum.StrEnum):
 
 def command(
     what: What = typer.Argument(help="models, datasets, settings, samplers, metrics or spaces."),
+    name: str | None = typer.Argument(None, help="Only this one."),
 ) -> None:
     """List what an experiment can name, with type, bounds, default and meaning of every setting.
 
     \b
       tuner list models
+      tuner list models mlp
       tuner list spaces
     """
     from tuner.cli.console import console
 
     to = console()
+    if name is not None:
+        _one(to, what, name)
+        return
     {"models": _models, "datasets": _datasets, "settings": _sections, "samplers": _samplers,
      "metrics": _metrics, "spaces": _spaces}[what](to)  # fmt: skip
+
+
+def _one(to: Console, what: What, name: str) -> None:
+    """One component with its settings, or one metric, sampler or space with its meaning. Raises `UsageError`."""
+    from tuner.cli.spaces import first_words, shipped
+    from tuner.errors import UsageError, did_you_mean
+    from tuner.experiment.sections import SAMPLERS
+    from tuner.metrics import METRICS
+    from tuner.search.listing import models, sections, sources
+
+    meanings = {
+        What.samplers: SAMPLERS,
+        What.metrics: {each.name: each.meaning for each in METRICS.values()},
+        What.spaces: {each: first_words(path) for each, path in shipped().items()},
+    }
+    if what in meanings:
+        known = meanings[what]
+        found: list[Component] = []
+    else:
+        listed = {What.models: models, What.datasets: sources, What.settings: sections}[what]
+        found = list(listed())
+        known = {component.name: component.summary for component in found}
+    if name not in known:
+        raise UsageError(f"no '{name}' among the {what}", did_you_mean(name, known))
+    if found:
+        _components(to, (each for each in found if each.name == name or each.name.startswith(f"{name}.")))
+    else:
+        _pairs(to, [(name, known[name])])
 
 
 def _models(to: Console) -> None:

@@ -12,4 +12,5 @@ STUDY: Any = typer.Argument(Path("study.db"), readable=False, help="The study fi
 NAME: Any = typer.Option(None, "--name", help="A study in the file; default: the one that ran last.")
 CHAIN: Any = typer.Option("final", "--chain", help="Which chain: final, outer-1, …")
 DEVICE: Any = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
+JSON: Any = typer.Option(False, "--json", help="Print one JSON object instead.")
 TRUST: Any = typer.Option(False, "--trust", help="Run code that a study from another place names.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.cli.options import CHAIN, DEVICE, NAME, STUDY, TRUST
+from tuner.cli.options import CHAIN, DEVICE, JSON, NAME, STUDY, TRUST
 
 if TYPE_CHECKING:
     from tuner.search.replay import Replay
@@ -22,6 +22,7 @@ def command(
     trial: int = typer.Option(..., "--trial", min=0, help="Number of the trial."),
     device: str = DEVICE,
     trust: bool = TRUST,
+    json: bool = JSON,
 ) -> None:
     """Train a trial again and compare every value of its curves; exit code 1 if it differs without a known cause.
 
@@ -29,7 +30,7 @@ def command(
       tuner replay study.db --chain outer-2 --trial 17
     """
     from tuner.cli.chosen import results_of
-    from tuner.cli.console import console
+    from tuner.cli.console import console, print_json
 
     results = results_of(study, name)
     stored = results.whole(chain, results.trial(chain, trial))  # wrong arguments are reported before torch is loaded
@@ -39,8 +40,13 @@ def command(
     from tuner.search.replay import replay
 
     found = replay(results.study, chain, stored, device, trusted=trust)
-    text = f"trial {trial} of {chain}: {_verdict(found)}"
-    console().print(text, markup=False, soft_wrap=True)
+    if json:
+        print_json({"name": results.name, "chain": chain, "trial": trial, "identical": found.identical,
+                    "close": found.close, "values": found.values, "largest": found.largest,
+                    "verdict": _verdict(found)})  # fmt: skip
+    else:
+        text = f"trial {trial} of {chain}: {_verdict(found)}"
+        console().print(text, markup=False, soft_wrap=True)
     if not (found.identical or found.close):
         raise typer.Exit(DIFFERENT)
 

@@ -52,6 +52,7 @@ def command(
     ),
     chain: str = typer.Option("final", "--chain", help="Which chain to rank: final, outer-1, …"),
     trial: int | None = typer.Option(None, "--trial", min=0, help="Learning curves of this trial, not the best."),
+    json: bool = typer.Option(False, "--json", help="The same as --format json."),
     rows: bool = typer.Option(False, "--predictions", help="With csv: the winners' predictions of outer-test rows."),
     interval: Kind = typer.Option(Kind.corrected, "--interval", help="corrected resampled t, or Bates et al. 2023."),
     format: Format | None = typer.Option(
@@ -75,6 +76,10 @@ def command(
     from tuner.cli.outputs import write
     from tuner.report import formats, tables
 
+    if json and format not in (None, Format.json):
+        raise UsageError(f"--json and --format {format} exclude each other", "leave one out")
+    if json:
+        format = Format.json
     if format is None:
         format = SUFFIXES.get(output.suffix.lower(), Format.table) if output else Format.table
     if rows and format is not Format.csv:

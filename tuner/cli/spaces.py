@@ -20,7 +20,7 @@ def shipped() -> dict[str, Path]:
 def find(word: str) -> Path:
     """The file of that name; if there is none, or only a folder, the shipped space of that name."""
     path = Path(word)
-    if os.path.exists(path) and not (word in shipped() and path.is_dir()):
+    if os.path.exists(path) and not (path.is_dir() and word in shipped()):
         return path
     if word not in shipped() and (path.suffix or len(path.parts) > 1):
         there: list[str] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.cli.options import STUDY
+from tuner.cli.options import JSON, STUDY
 from tuner.errors import UsageError
 from tuner.escapes import visible
 
@@ -21,6 +21,7 @@ def command(
     rename: tuple[str, str] | None = typer.Option(None, "--rename", metavar="OLD NEW", help="Rename a study."),
     remove: str | None = typer.Option(None, "--remove", metavar="NAME", help="Delete a study; asks before."),
     yes: bool = typer.Option(False, "--yes", help="With --remove: do not ask."),
+    json: bool = JSON,
 ) -> None:
     """List the studies of a file, each with its score; rename or remove one.
 
@@ -29,6 +30,7 @@ def command(
       tuner studies study.db --rename tiny night
       tuner studies study.db --remove tiny
     """
+    from tuner.cli.console import print_json
     from tuner.report.results import every
     from tuner.report.words import summary
     from tuner.store import check_file
@@ -42,6 +44,10 @@ def command(
         _rename(study, *rename)
     elif remove is not None:
         _remove(study, remove, yes)
+    elif json:
+        found = [{"name": each.name, "metric": each.metric, "score": each.score and each.score.mean,
+                  "complete": each.complete, "began": each.began} for each in every(study)]  # fmt: skip
+        print_json({"study": str(study), "studies": found})
     else:
         for results in every(study):
             typer.echo(visible(summary(results)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tuner.experiment.header import Run
 from tuner.experiment.selection import ranked
@@ -46,6 +47,22 @@ class Progress:
             return None
         elapsed = (self.now - datetime.fromisoformat(run.start)).total_seconds()
         return max(0.0, run.seconds - elapsed)
+
+    def as_object(self) -> dict[str, Any]:
+        """The progress as plain values."""
+        results, leaders = self.results, self.best()
+        counts = {name: len(chain.trials) for name, chain in results.chains.items()}
+        return {
+            "name": results.name,
+            "running": self.holder,
+            "complete": results.complete,
+            "metric": results.metric,
+            "score": results.score and results.score.mean,
+            "trials": results.total,
+            "seconds_left": self.seconds_left,
+            "stops_in": self.stops_in,
+            "chains": {name: {"finished": count, "best": leaders[name]} for name, count in counts.items()},
+        }
 
     def best(self) -> dict[str, float | None]:
         """The best inner score of every chain so far."""

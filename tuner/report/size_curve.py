@@ -132,8 +132,10 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     now = statistics.fmean(error(results, score) for score in last.validation)
     hard = now > HARD * _dummy(results)
     helps = ahead.gain > WORTH * ahead.now and ahead.low > 0
-    taken = (f"by a power law, twice the rows would take {ahead.gain:.2g} ({ahead.low:.2g} … {ahead.high:.2g}) off an "
-             f"error of {ahead.now:.3g}")  # fmt: skip
+    sign, last_score = -1 if results.maximize else 1, statistics.fmean(last.validation)
+    at = [last_score - sign * gain for gain in (ahead.gain, ahead.low, ahead.high)]
+    taken = (f"with twice the rows expect {results.metric} about {at[0]:.3g} ({min(at[1:]):.3g} to {max(at[1:]):.3g}) "
+             f"instead of {last_score:.3g}")  # fmt: skip
     text = []
     if learned < VARIANCE * now and hard:
         hint = "regularise, or get more data" if helps else "regularise"

@@ -9,14 +9,13 @@ from tuner.report import size_curve
 from tuner.report.gains import Gain
 from tuner.report.results import Results
 from tuner.report.statistics import differences
-from tuner.report.tables import counted, settings
+from tuner.report.tables import counted
 
 
 def others(results: Results) -> Iterator[tuple[Gain, str, str]]:
     """Each comparison of the report: the gain, the other model, and a remark on it."""
     if results.against_default is not None:
-        decided = settings(results.default) if results.default else ""
-        yield results.against_default, "the default configuration", f"trial 0: {decided}" if decided else "trial 0"
+        yield results.against_default, "the default configuration", "trial 0"
     if results.against_dummy is not None:
         yield results.against_dummy, *dummy(results)
 
@@ -38,31 +37,20 @@ def comparisons(results: Results) -> list[str]:
 
 
 def verdict(gain: Gain, other: str, about: str = "") -> str:
-    """One comparison in a sentence, with the other's mean score."""
+    """One comparison in a sentence, with the other's mean score: a gain, a loss, or that no gain is shown."""
     mean, what = gain.gain.mean, f"{other} ({about}{'; ' if about else ''}{gain.mean:.4g})"
-    if len(gain.gains) == 1:
-        return f"On one fold, which allows no test, {mean:+.2g} against {what}."
+    count = len(gain.gains)
+    than = f"{abs(mean):.2g} {'better' if mean > 0 else 'worse'} than {what}" if mean else f"the same as {what}"
+    if count == 1:
+        return f"On one fold, which allows no test: {than}."
     if gain.gain.half is None or gain.adjusted is None:
-        same = f"scores {abs(mean):.2g} {'better' if mean > 0 else 'worse'} than" if mean else "scores the same as"
-        return (f"The tuned model {same} {what} in each of {len(gain.gains)} outer folds: identical differences "
-                        "allow no test.")  # fmt: skip
-    half, p = f"± {gain.gain.half:.2g}", f"p = {gain.adjusted:.2g}"
+        first = "Tuning scored" if mean > 0 else "No gain shown:"
+        return f"{first} {than} in each of {count} outer folds; identical differences allow no test."
+    about_it = f"± {gain.gain.half:.2g}, p = {gain.adjusted:.2g}"
     if gain.distinguishable:
-        return f"Tuning {'gained' if mean > 0 else 'lost'} {abs(mean):.2g} {half} ({p}) against {what}."
-    return f"The tuned model is not distinguishable ({mean + 0.0:+.2g} {half}, {p}) from {what}."
-
-
-def no_gain(gain: Gain, other: str) -> str:
-    """A sentence that no gain over the other is shown: it did as well or better, or the gain can be chance."""
-    better, worse, count = sum(each < 0 for each in gain.gains), sum(each > 0 for each in gain.gains), len(gain.gains)
-    folds = "the only outer fold" if count == 1 else f"all {count} outer folds"
-    if gain.gain.mean > 0:
-        return f"No gain shown: that tuning scored better than {other} ({worse} of {count} outer folds) can be chance"
-    if not better and not worse:
-        return f"No gain shown: {other} scored the same in {folds}"
-    if better == count:
-        return f"No gain shown: {other} scored better in {folds}"
-    return f"No gain shown: {other} did as well or better (better in {better} of {count} outer folds)"
+        return f"Tuning {'gained' if mean > 0 else 'lost'} {abs(mean):.2g} ({about_it}) against {what}."
+    folds = f"better in {sum(each > 0 for each in gain.gains)} of {count} outer folds"
+    return f"No gain shown: {than} ({about_it}; {folds})."
 
 
 def optimism(results: Results) -> list[str]:

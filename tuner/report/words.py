@@ -17,24 +17,31 @@ from tuner.report.results import FEW, REPEATS, Results
 from tuner.report.statistics import Interval
 from tuner.report.tables import counted, probability, settings, text
 
-OF = {
-    "corrected": "averaged over data sets like this one",
-    "bates": "on these data",
-}
 EDGE = 0.05  # share of a range (of its logarithm for log ranges) that counts as its edge
 FEWEST = 3  # a range of fewer steps between whole numbers is all edges
 
 
 def title(results: Results) -> list[str]:
-    """The data, the metric and the size of the search, in one line."""
+    """The data, the metric and the size of the search, and the default configuration if something was searched."""
     header = results.header
     data, better = header.dataset, "higher" if results.maximize else "lower"
     shape = "×".join(str(n) for n in data.shape)
     outer = counted(len(results.folds), "outer fold")
     nested = f"{outer} and the final chain" if results.folds else "a flat search"
-    return [f"{results.name}: {data.name}, {data.rows:,} rows of {shape}; {results.metric} ({better} is better"
-            f"{'; rows count by weight' if header.weighted else ''}); "
-            f"{header.sampler}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
+    column = header.identity.get(f"dataset.{header.cut}")
+    lines = [f"{results.name}: {data.name}, {data.rows:,} rows of {shape}{_cut(header.cut, column)}; "
+             f"{results.metric} ({better} is better{'; rows count by weight' if header.weighted else ''}); "
+             f"{header.sampler}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
+    first = next((trial for trial in results.chains["final"].trials if trial.number == 0), None)
+    if header.default and first is not None and (values := settings(first)):
+        lines.append(f"default configuration (trial 0): {values}")
+    return lines
+
+
+def _cut(kind: str, column: object) -> str:
+    """How rows were cut into folds, unless at random."""
+    by = f" by {column}" if column else ""
+    return {"groups": f", grouped{by}", "time": f", in order of time{by}", "split": f", split{by}"}.get(kind, "")
 
 
 def headline(results: Results) -> list[str]:
@@ -84,20 +91,19 @@ def _nested(results: Results) -> list[str]:
         failed = results.finished() and not any(results.ranking(name) for name in results.chains)
         return ["No outer fold has a score: every trial failed." if failed else "No outer fold has been scored yet."]
     folds = len(results.scored)
-    lines = [f"{results.metric} {interval(results.score, folds, results.kind)} on rows that the search never saw: "
-             f"{_estimand(results)} ({counted(folds, 'outer fold')}).", *_certainty(results)]  # fmt: skip
+    lines = [f"{results.metric} {interval(results.score, folds, results.kind)}: {_estimand(results)} "
+             f"({counted(folds, 'outer fold')}).", *_certainty(results)]  # fmt: skip
     return [*lines, *verdicts.caveats(results), *verdicts.optimism(results), *verdicts.comparisons(results)]
 
 
 def _estimand(results: Results) -> str:
     """What the score estimates."""
-    what = f"what tuning and training on {_shares(results)} of the rows gives"
+    sees = f"when the whole procedure sees {_shares(results)} of the data"
     if results.header.cut == "time":
-        return f"{what}, averaged over past periods, each predicted from what came before it; not of the future"
+        return f"the mean over past periods, each predicted from what came before it, {sees}; not of the future"
     if results.header.cut == "split":
-        deployed = "what to deploy is chosen on all rows, test rows included"
-        return f"{what}, on the rows that the split column tests; {deployed}"
-    return f"{what}, {OF[results.kind]}"
+        return f"on the rows that the split column tests, {sees}; what to deploy is chosen on all rows"
+    return f"expected on new rows {sees}" + (", given these data" if results.kind == "bates" else "")
 
 
 def _certainty(results: Results) -> list[str]:
@@ -142,14 +148,14 @@ def deployed(results: Results) -> list[str]:
     patient = chosen.configuration.patience is not None
     how = "median best epoch of its inner folds" if patient else "all that the file asks for"
     length = f"train it for {counted(refit_epochs(chosen), 'epoch')} ({how})"
-    missing = not_shown(results)
+    unshown = any(not gain.shown for gain, *_ in verdicts.others(results))
     first = f"Deploy trial {chosen.number}"
-    if missing and chosen.number == 0 and results.default:
+    if unshown and chosen.number == 0 and results.default:
         first = "The final chain chose the default configuration itself: deploy trial 0"
-    elif missing:
+    elif unshown:
         first = f"The configuration to deploy stays trial {chosen.number}, which the final chain chose"
     decision = f"; {threshold(results, chosen)}" if chosen.threshold is not None else ""
-    return [*missing, f"{first}: {what}; {length}{decision}.", *diagnosis(chosen)]
+    return [*_of_default(results), f"{first}: {what}; {length}{decision}.", *diagnosis(chosen)]
 
 
 def threshold(results: Results, trial: TrialRecord) -> str:
@@ -159,16 +165,13 @@ def threshold(results: Results, trial: TrialRecord) -> str:
     return f"predict '{second}' from a probability of {probability(trial.threshold):.3g} (chosen on its inner folds)"
 
 
-def not_shown(results: Results) -> list[str]:
-    """Sentences for each baseline over which no gain is shown. This is advice; it does not change the choice."""
-    found = []
-    for gain, other, about in verdicts.others(results):
-        if not gain.shown:
-            own = results.default_score if gain is results.against_default else None
-            score = f"; {results.metric} of the default {interval(own, len(results.scored))}" if own else ""
-            who = f"{other} (trial 0)" if own else f"{other} ({about})" if about else other
-            found.append(f"{verdicts.no_gain(gain, who)}{score}.")
-    return found
+def _of_default(results: Results) -> list[str]:
+    """The default's own score, if no gain over it is shown: it may be deployed as well. This is advice; it does not
+    change the choice."""
+    own = results.default_score
+    if own is None or results.against_default is None or results.against_default.shown:
+        return []
+    return [f"The default configuration (trial 0): {results.metric} {interval(own, len(results.scored))}."]
 
 
 def edges(results: Results) -> list[str]:
@@ -246,12 +249,12 @@ def _progress(results: Results) -> str:
 
 
 def interval(value: Interval, folds: int, kind: str = "corrected") -> str:
-    """ "0.953 ± 0.041 (95 % interval 0.912 … 0.994)", of so many folds."""
+    """ "0.953, 95 % interval 0.912 to 0.994", of so many folds."""
     if value.half is None:
         why = "one fold" if folds == 1 else f"the same in all {folds} folds"
         return f"{value.mean:.4g} ({why}: no interval)"
-    of = {"corrected": "", "bates": " of Bates, Hastie & Tibshirani 2023"}[kind]
-    return f"{value.mean:.4g} ± {value.half:.2g} (95 % interval{of} {value.low:.4g} … {value.high:.4g})"
+    of = {"corrected": "", "bates": " (Bates, Hastie & Tibshirani 2023)"}[kind]
+    return f"{value.mean:.4g}, 95 % interval{of} {value.low:.4g} to {value.high:.4g}"
 
 
 def diagnosis(trial: TrialRecord) -> list[str]:

@@ -15,7 +15,7 @@ from tuner.data.inputs import PADDING, UNKNOWN, Ids, Numbers
 from tuner.data.levels import Texts, levels, texts
 from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
-from tuner.errors import DataError, DataErrors
+from tuner.errors import DataError, DataErrors, ManyTextsError
 from tuner.sources.columns.dates import PARTS, parts, read
 from tuner.sources.columns.moments import Moments, compact, moments
 from tuner.sources.readers.frames import VALUES, check_values
@@ -136,9 +136,11 @@ def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | 
         _check_no_numbers(found, codes, where)
     if len(found) > most:
         other = "; or categories: embedded" if most == MOST["one_hot"] else ""
-        raise DataError(
-            f"{where} has {len(found)} different texts", f"drop it: it looks like an id or free text{other}"
+        repeated = len(found) < int((codes >= 0).sum())
+        hint = (
+            f"groups: {name}, if the rows of each belong together; else drop: {name}" if repeated else f"drop: {name}"
         )
+        raise ManyTextsError(f"{where} has {len(found):,} different texts", hint + other, name)
     return Category(codes, tuple(found), name)
 
 
