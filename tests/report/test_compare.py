@@ -149,3 +149,19 @@ def test_a_search_cut_short_is_compared_on_what_it_has(two, tmp_path):
     longer = write_space(tmp_path, name="cut", search={"sampler": "random", "trials": 5000})
     assert inside("search", longer, "--study", cut, "--workers", 0, "--timeout", "0.5s")[0] == 3
     assert inside("compare", two, cut, "--name", "good", "--name", "cut")[0] == 0
+
+
+def test_what_can_be_compared_is_and_the_rest_is_said_to_be_left_out(tmp_path):
+    for name, training in (("a", {"epochs": 1}), ("b", {"epochs": 2})):
+        search(
+            write_space(tmp_path, f"{name}.yaml", name=name, training=training, search={"trials": 1}), tmp_path / "s.db"
+        )
+    other = write_space(tmp_path, "c.yaml", name="c", metric="log_loss", training={"epochs": 1}, search={"trials": 1})
+    search(other, tmp_path / "s.db")
+    code, out, err = inside("compare", tmp_path / "s.db")
+    assert code == 0, err
+    assert out.startswith("left out: c: it and 'a' have different metrics, accuracy and log_loss\n")
+    found = json.loads(inside("compare", tmp_path / "s.db", "--json")[1])
+    assert {study["study"] for study in found["studies"]} == {"a", "b"} and len(found["left_out"]) == 1
+    code, _, err = inside("compare", tmp_path / "s.db", "--name", "a", "--name", "c")
+    assert code == 2 and "'a' and 'c' have different metrics" in err

@@ -137,9 +137,9 @@ def shown(to: Console, parts: Iterable[Table | Text | str]) -> str:
     return text if to.is_terminal else "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def draw(to: Console, table: Table) -> None:
+def draw(to: Console, table: Table, left_out: Sequence[str] = ()) -> None:
     """Print a table with rich. If it does not fit, the searched values move into one column of `name=value` pairs; if
-    it still does not fit, spare columns are left out."""
+    it still does not fit, spare columns are left out, which a line below says."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table as RichTable
@@ -150,7 +150,7 @@ def draw(to: Console, table: Table) -> None:
     compact = _needed(table.columns, written(table)) > to.width and len(table.columns) > table.fixed
     columns, cells = _paired(table) if compact else (table.columns, written(table))
     if compact and table.spare and _needed(columns[:-1], cells) + CONFIGURATION > to.width:
-        draw(to, table.without(table.spare[0]))
+        draw(to, table.without(table.spare[0]), (*left_out, table.spare[0]))
         return
     numeric = [
         i < len(table.columns) and column != "configuration" and _numbers(row[i] for row in table.rows)
@@ -160,10 +160,14 @@ def draw(to: Console, table: Table) -> None:
     to.print(Text(line(table.title), style="bold"), soft_wrap=not to.is_terminal)
     rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, right in zip(columns, numeric, strict=True):
-        rich.add_column(escape(line(column)), justify="right" if right else "left", no_wrap=column not in table.long)
+        rich.add_column(escape(line(column)), justify="right" if right else "left", no_wrap=column not in table.long,
+                        overflow="fold")  # fmt: skip
     for number, row in enumerate(cells):
         rich.add_row(*(escape(cell) for cell in row), style="bold" if number == 0 and columns[0] == "rank" else "")
     to.print(rich)
+    if left_out:
+        text = f"{to.width} columns leave no room for: {', '.join(left_out)}; a wider terminal or --json shows them"
+        to.print(Text(text, style="dim"), soft_wrap=not to.is_terminal)
 
 
 def _needed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:

@@ -123,8 +123,10 @@ class Reporters:
     ) -> None:
         self._aside.__exit__(kind, error, trace)
         if self._log and error is not None:
-            level = logging.INFO if isinstance(error, LimitReached) else logging.ERROR
-            self._log.log(level, error_text(error) if isinstance(error, TunerError) else str(error) or repr(error))
+            if isinstance(error, LimitReached):  # which the user has set
+                self._log.info("stopped: %s", error.message)
+            else:
+                self._log.error(error_text(error) if isinstance(error, TunerError) else str(error) or repr(error))
         if self._begun:
             ended = _ended(self._begun, error)
             for each in self._listening:

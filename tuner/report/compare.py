@@ -55,17 +55,20 @@ class PairComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All studies, best first, and every pair of them; `folds` of `planned` outer folds are scored in all."""
+    """All studies, best first, and every pair of them; `folds` of `planned` outer folds are scored in all. `left_out`
+    says which studies cannot be compared with these, and why."""
 
     studies: tuple[ComparedStudy, ...]
     pairs: tuple[PairComparison, ...]
     margin: float
     folds: int
     planned: int
+    left_out: tuple[str, ...] = ()
 
 
 def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -> Comparison:
-    """Compare studies pairwise on the outer folds that all of them have scored.
+    """Compare studies pairwise on the outer folds that all of them have scored; those that cannot be compared with the
+    others are left out.
 
     Args:
         named: (label, results) of two or more studies.
@@ -78,7 +81,7 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
     Raises:
         UsageError: fewer than two studies, no common scored fold, or different metrics, targets or outer folds.
     """
-    _check(named)
+    named, left_out = _comparable(named)
     _, some = named[0]
     common = [number for number in range(len(some.folds)) if all(r.folds[number].score is not None for _, r in named)]
     if not common:
@@ -93,7 +96,7 @@ def compare(named: Sequence[tuple[str, Results]], margin: float | None = None) -
     tested = [index for index, pair in enumerate(pairs) if pair.p is not None]
     for index, p in zip(tested, holm([pair.p for pair in pairs if pair.p is not None]), strict=True):
         pairs[index] = replace(pairs[index], adjusted=p)
-    return Comparison(tuple(studies), tuple(pairs), margin, len(common), len(some.folds))
+    return Comparison(tuple(studies), tuple(pairs), margin, len(common), len(some.folds), left_out)
 
 
 def _compare_pair(
@@ -106,20 +109,39 @@ def _compare_pair(
     return PairComparison(first.label, second.label, gain, p, None, equivalence)
 
 
-def _check(named: Sequence[tuple[str, Results]]) -> None:
+def _comparable(named: Sequence[tuple[str, Results]]) -> tuple[list[tuple[str, Results]], tuple[str, ...]]:
+    """The largest group of studies that can be compared with each other, and why the others are left out. Raises
+    `UsageError` if no two can be compared."""
     if len(named) < 2:
         raise UsageError("there is only one study to compare", "name another file, or one that holds several")
-    label, some = named[0]
-    for other, results in named[1:]:
-        pair = f"'{label}' and '{other}'"
-        if results.flat or some.flat:
-            raise UsageError(f"{pair} cannot be compared: a flat search has no outer folds", "resampling: {outer: 5}")
-        if results.metric != some.metric:
-            text = f"{pair} have different metrics, {some.metric} and {results.metric}"
-            raise UsageError(text, "search with the same metric")
-        if results.header.dataset.truth != some.header.dataset.truth:
-            raise UsageError(f"{pair} are of different data: their targets differ", "search on the same rows")
-        ours, theirs = ([fold.digest for fold in each.folds] for each in (some, results))
-        if ours != theirs:
-            hint = "the same resampling (outer, kind, stratify, seed) and dataset.groups, time or split in both files"
-            raise UsageError(f"{pair} have different outer folds, so they cannot be paired", hint)
+    scored = [(label, results) for label, results in named if results.flat or results.scored]
+    groups = [[(label, r) for label, r in scored if _difference(some, r) is None] for _, some in scored]
+    group = max(groups, key=len, default=[])
+    if len(group) < 2:
+        (_, some), others = named[0], named[1:]
+        found = ((other, _difference(some, results)) for other, results in others)
+        for other, difference in found:
+            if difference is not None:
+                raise UsageError(f"'{named[0][0]}' and '{other}' {difference[0]}", difference[1])
+        raise UsageError("no outer fold has been scored in all of the studies yet", "let them go on: tuner search")
+    kept = {label for label, _ in group}
+    return group, tuple(f"{label}: {_why(group[0][1], results)}" for label, results in named if label not in kept)
+
+
+def _why(some: Results, results: Results) -> str:
+    difference = _difference(some, results)
+    return "no outer fold is scored yet" if difference is None else f"it and '{some.name}' {difference[0]}"
+
+
+def _difference(some: Results, results: Results) -> tuple[str, str] | None:
+    """What forbids to compare two studies, and a hint; None if nothing does."""
+    if results.flat or some.flat:
+        return "cannot be compared: a flat search has no outer folds", "resampling: {outer: 5}"
+    if results.metric != some.metric:
+        return f"have different metrics, {some.metric} and {results.metric}", "search with the same metric"
+    if results.header.dataset.truth != some.header.dataset.truth:
+        return "are of different data: their targets differ", "search on the same rows"
+    if [fold.digest for fold in some.folds] != [fold.digest for fold in results.folds]:
+        hint = "the same resampling (outer, kind, stratify, seed) and dataset.groups, time or split in both files"
+        return "have different outer folds, so they cannot be paired", hint
+    return None

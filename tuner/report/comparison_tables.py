@@ -23,7 +23,7 @@ def ranking(found: Comparison) -> Table:
 
 def partial(found: Comparison) -> list[str]:
     """Sentences on what is still missing; they come first."""
-    lines = []
+    lines = [f"left out: {each}" for each in found.left_out]
     for study in found.studies:
         if not study.results.complete:
             total = study.results.total * len(study.results.chains)
@@ -75,5 +75,5 @@ def as_json(found: Comparison) -> str:
         for comparison in found.pairs
     ]
     report = {"metric": found.studies[0].results.metric, "margin": found.margin, "folds": found.folds,
-              "planned": found.planned, "studies": compared, "pairs": pairs}  # fmt: skip
+              "planned": found.planned, "left_out": found.left_out, "studies": compared, "pairs": pairs}  # fmt: skip
     return json.dumps(report, indent=2)

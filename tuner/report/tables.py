@@ -88,7 +88,7 @@ def outer_folds(results: Results) -> Table:
         for fold in results.folds
     )  # fmt: skip
     return Table("Chosen in each outer fold", (*fixed, *short_names(names, fixed)), rows, len(fixed),
-                 ("trial", "dummy", "epochs", "default"))  # fmt: skip
+                 ("dummy", "epochs", "default"))  # fmt: skip
 
 
 def failures(results: Results) -> Table:

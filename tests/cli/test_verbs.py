@@ -1,9 +1,9 @@
-"""Every verb that shows something prints it as one JSON object with --json, and as people read it without."""
+"""What every verb shows: for people, and as one JSON object for programs; help, plans, narrow terminals."""
 
 import json
 
 import pytest
-from helpers import inside, search, write_space
+from helpers import inside, search, tuner, write_space
 
 from tuner.cli import app
 
@@ -97,3 +97,12 @@ def test_the_plan_shows_what_decides_the_search(tmp_path):
     search(path, tmp_path / "s.db")
     title = inside("report", tmp_path / "s.db")[1].splitlines()
     assert ", grouped by who; " in title[0] and title[1].startswith("default configuration (trial 0): ")
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_narrow_terminal_says_what_it_leaves_out_and_cuts_no_value(folder, columns):
+    done = tuner("report", "study.db", cwd=folder, COLUMNS=str(columns))
+    assert f"{columns} columns leave no room for: " in done.stdout
+    assert "…" not in "".join(line for line in done.stdout.splitlines() if line.startswith((" outer-", "    1")))
+    wide = tuner("report", "study.db", cwd=folder, COLUMNS="140").stdout
+    assert "leave no room" not in wide
