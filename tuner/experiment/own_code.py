@@ -69,12 +69,14 @@ class Code:
     """A plain description of the user's code, which other processes can use without running it.
 
     `fields`: annotation and default (or `Field`) of each argument that is a setting; `handed_in`: arguments that are
-    filled in; `files`, `digest`: the files of the code and of its imports from the same folder, and their hash."""
+    filled in; `skipped`: arguments that keep their default, as no file can hold their type, with this type; `files`,
+    `digest`: the files of the code and of its imports from the same folder, and their hash."""
 
     name: str
     called: str
     fields: Mapping[str, tuple[Any, Any]]
     handed_in: tuple[str, ...]
+    skipped: Mapping[str, str]
     files: tuple[Path, ...]
     digest: str
 
@@ -295,7 +297,7 @@ def code_of(name: str, found: UserObject, kind: Kind, base: type[Settings]) -> C
         hint = "write int, float, bool, str or Literal"
         raise UsageError(f"{name}: an annotation cannot be read: {error}", hint) from error
     fields: dict[str, tuple[Any, Any]] = {}
-    handed_in = []
+    handed_in, skipped = [], {}
     for argument in list(inspect.signature(target).parameters.values()):
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue
@@ -313,16 +315,18 @@ def code_of(name: str, found: UserObject, kind: Kind, base: type[Settings]) -> C
             annotation = hints.get(argument.name, type(_plain_default(argument.default)))
             default = _plain_default(argument.default) if given else Field(description=kind.required)
             if not _plain(annotation) or (given and _unwritable(default)):
-                if given:
-                    continue
-                kind_name = getattr(annotation, "__name__", annotation)
-                raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {kind_name}", ANNOTATE)
+                plain_class = isinstance(annotation, type) and not typing.get_args(annotation)
+                kind_name = annotation.__name__ if plain_class else str(annotation).replace("typing.", "")
+                if not given:
+                    raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {kind_name}", ANNOTATE)
+                skipped[argument.name] = kind_name
+                continue
             fields[argument.name] = (annotation, default)
         elif not given:
             near = did_you_mean(argument.name, kind.handed_in)
             text = f"{name}: its argument '{argument.name}' {kind.unclear}"
             raise UsageError(text, f"annotate it, for example {argument.name}: int; or {near}")
-    return Code(name, getattr(target, "__name__", kind.word), fields, tuple(handed_in), files, digest)
+    return Code(name, getattr(target, "__name__", kind.word), fields, tuple(handed_in), skipped, files, digest)
 
 
 def described(code: Code, base: type[Settings]) -> UserCodeInfo:
@@ -331,7 +335,9 @@ def described(code: Code, base: type[Settings]) -> UserCodeInfo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an argument may have the name of a pydantic method
-            return UserCodeInfo(code, create_model(code.called, __base__=base, **fields))
+            cls = create_model(code.called, __base__=base, **fields)
+            cls.skipped = code.skipped
+            return UserCodeInfo(code, cls)
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
         raise UsageError(text, ANNOTATE) from error

@@ -26,6 +26,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     inherited: ClassVar[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {}  # `used_when` of settings of base classes
+    skipped: ClassVar[Mapping[str, str]] = {}  # arguments of user code that are no settings, with their types
 
 
 Alternatives = Mapping[str, type[Settings]]
@@ -109,6 +110,9 @@ def deeper(cls: type[Settings]) -> dict[str, str]:
             for key in among[word].model_fields:
                 found.setdefault(key, f"{name}: {{name: {word}, {key}: …}}")
     found.pop("name", None)
+    for name, kind in cls.skipped.items():
+        text = f"it keeps its default, as no file can hold a {kind}"
+        found[name] = f"{text}: annotate it as int, float, bool, str or Literal"
     return found
 
 

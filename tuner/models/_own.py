@@ -10,6 +10,7 @@ Its `forward` reads a batch (N, …) as the data has it, codes as int64, and may
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
 from tuner.errors import UsageError
-from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, find_object
+from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, find_object, reaching, root_of
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import Copies, Lanes, Shapes
 
@@ -73,6 +76,7 @@ SHAPES: Mapping[str, Shape] = {
     "num_classes": Shape("number of classes: the model returns that many logits", lambda shapes: shapes.outputs),
     "out_features": Shape("the same; for regression, the number of outputs", lambda shapes: shapes.outputs),
 }
+ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 MODEL = Kind(
     section="model",
     word="CLASS",
@@ -91,6 +95,7 @@ class UserModel(UserCodeInfo):
     the user's code."""
 
     make: Callable[..., nn.Module]
+    root: Path
 
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
         """Build K copies of the user's model. Raises `UsageError`."""
@@ -100,8 +105,23 @@ class UserModel(UserCodeInfo):
                 text = f"{name} asks for {argument}, which this data does not have"
                 has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
                 raise UsageError(text, f"give it a default, if it is a setting; it has {', '.join(has)}")
-        make = partial(self.make, **given, **settings.model_dump(exclude={"name"}))
-        return Copies(make, lanes, partial(_answer, shapes=shapes, name=name))
+        arguments = {**given, **settings.model_dump(exclude={"name"})}
+        return Copies(partial(self._made, arguments, shapes), lanes, partial(_answer, shapes=shapes, name=name))
+
+    def _made(self, arguments: Mapping[str, Any], shapes: Shapes) -> nn.Module:
+        """One module; its constructor may import, and lazy layers get their shapes from a batch of zeros."""
+        with reaching(self.root):
+            model = self.make(**arguments)
+            if any(map(is_lazy, model.parameters())):
+                named = inspect.signature(model.forward).parameters
+                more = {"lengths": torch.full((2,), shapes.inputs[0]), "side": torch.zeros(2, shapes.side or 0)}
+                kind = torch.int64 if shapes.vocabularies else torch.float32
+                training = model.training
+                with torch.no_grad():
+                    batch = torch.zeros((2, *shapes.inputs), dtype=kind)
+                    model.eval()(batch, **{key: value for key, value in more.items() if key in named})
+                model.train(training)
+        return model
 
 
 def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
@@ -134,4 +154,14 @@ def load(name: str, folder: Path) -> UserModel:
 def _load(name: str, folder: Path) -> UserModel:
     code = find_object(name, folder, MODEL)
     own = described(code_of(name, code, MODEL, BaseSettings), BaseSettings)
-    return UserModel(own.code, own.Settings, code.target)
+    _check_forward(name, code.target)
+    return UserModel(own.code, own.Settings, code.target, root_of(name, folder))
+
+
+def _check_forward(name: str, cls: type[nn.Module]) -> None:
+    """Raise `UsageError` if the model asks for more than a batch, its lengths and its side features."""
+    _, *arguments = inspect.signature(cls.forward).parameters.values()
+    needed = [each.name for each in arguments[1:] if each.default is each.empty and each.kind not in ANY_NUMBER]
+    if more := [each for each in needed if each not in ("lengths", "side")]:
+        hint = "it gets one batch of all features, and lengths or side by these names: split the batch inside"
+        raise UsageError(f"{name}: its forward also asks for {' and '.join(more)}", hint)

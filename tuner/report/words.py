@@ -58,6 +58,9 @@ def headline(results: Results) -> list[str]:
         were = "was" if pruned == 1 else "were"
         lines.append(f"Of {counted(results.finished(), 'trial')} {pruned} {were} stopped early, which saved up to "
                      f"{saved:.0%} of the epochs.")  # fmt: skip
+    if failed := sum("Error: " in (t.reason or "") for chain in results.chains.values() for t in chain.trials):
+        lines.append(f"{counted(failed, 'trial')} failed in the code of the model: constraints exclude values that do "
+                     "not go together.")  # fmt: skip
     if missing := results.unscored():
         lines.append(f"WITHOUT {', '.join(missing)}: the winner's refit failed there.")
     return lines

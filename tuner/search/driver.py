@@ -31,7 +31,7 @@ from tuner.store import Entry, Store, StoredChain, StoredStudy, holds_something,
 HINTS = {  # for failed trials, by words of their reasons
     "out of memory": "smaller models, or a larger limits.memory",
     "is not a finite number": "smaller learning rates or models",
-    "Error: ": "fix the code of the model",
+    "Error: ": "fix the code of the model, or exclude values that do not go together: constraints: […]",
 }
 FIRST_WORD = 5.0  # seconds to wait for another program before the user is notified
 HELD = "another program holds the study file: waiting for it"

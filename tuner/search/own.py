@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tuner.data.dataset import Dataset
-from tuner.errors import TunerError, UsageError
+from tuner.errors import TunerError, UsageError, first_line
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import Fault, UserCodeInfo, failed, is_user_code
@@ -47,11 +47,21 @@ REPEATABLE = (
 )
 
 
+SQUEEZE = "squeeze() also removes the dimension of rows: name one, as in squeeze(1), or use flatten(1)"
+
+
 class ModelWarning(NamedTuple):
     """A warning about a model, and how to fix it."""
 
     text: str
     hint: str
+
+
+class Tried(NamedTuple):
+    """A model's first epoch, repeated, and what a few rows show."""
+
+    epochs: list[Epoch]
+    warnings: tuple[ModelWarning, ...]
 
 
 class Epoch(NamedTuple):
@@ -81,23 +91,25 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
         experiment.document.text,
     )  # user code may change its working directory
     epochs: dict[str, list[Epoch]] = {}
+    warnings: list[ModelWarning] = []
     for name in names:
         with _errors_at(experiment, "model.name" if name in own else "model"):
             if name in own:
-                epochs[name] = code.with_data(name, dataset, _check_in_child, path, text, name)
+                epochs[name], found = code.with_data(name, dataset, _check_in_child, path, text, name)
+                warnings += found
             else:
                 _check_built(experiment, work, name)
     if not own:
         return ModelCheck(sizes(experiment.space, work), ())
     code.restart()  # a new process has another process id, time and system entropy, on which a model must not depend
-    for name, found in epochs.items():
-        if len(found) == TIMES:
+    for name, several in epochs.items():
+        if len(several) == TIMES:
             with _errors_at(experiment, "model.name"):
-                found += code.with_data(name, dataset, _train_in_child, path, text, name) or [FAILED]
+                several += code.with_data(name, dataset, _train_in_child, path, text, name) or [FAILED]
     with _errors_at(experiment, "model.name"):
         counted = code.with_data(" or ".join(own), dataset, _sizes_in_child, path, text)
-    warnings = (_unrepeated(name, found) for name, found in epochs.items())
-    return ModelCheck(counted, tuple(warning for warning in warnings if warning))
+    warnings += filter(None, (_unrepeated(name, several) for name, several in epochs.items()))
+    return ModelCheck(counted, tuple(warnings))
 
 
 @contextmanager
@@ -115,8 +127,8 @@ def _experiment(path: Path, text: str) -> Experiment:
     return attempt(path, catalogue(CodeHere(path.parent)), text)
 
 
-def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
-    """Check one of the user's own models; returns the results of its first epoch, repeated. Raises `UsageError`."""
+def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> Tried:
+    """Check one of the user's own models, and train its first epoch. Raises `UsageError`."""
     experiment = _experiment(path, text)
     work = _work(experiment, dataset)
     configuration, outline = _check_built(experiment, work, name)
@@ -125,9 +137,10 @@ def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[
     if (needed := FEWEST * LEAST * FLOAT * count) > limit:
         message = f"{name} has {count:,} parameters at its defaults, which take at least {too_much(needed, limit)}"
         raise UsageError(message, "a smaller model, or a larger limits.memory")
-    if wrong := _check_passes(name, configuration, work):
-        raise UsageError(*wrong)
-    return _first_epochs(configuration, work, TIMES)
+    found = _check_passes(name, configuration, work)
+    if isinstance(found, Fault):
+        raise UsageError(*found)
+    return Tried(_first_epochs(configuration, work, TIMES), found)
 
 
 def _train_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
@@ -167,8 +180,8 @@ def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configu
         raise UsageError(*failed(name, error)) from error
 
 
-def _check_passes(name: str, configuration: Configuration, work: Work) -> Fault | None:
-    """Check a forward and a backward pass of the user's model on two rows; returns the fault, or None."""
+def _check_passes(name: str, configuration: Configuration, work: Work) -> Fault | tuple[ModelWarning, ...]:
+    """Check a forward and a backward pass of the user's model on two rows; returns the fault, or else warnings."""
     recipe, dataset = recipe_of(configuration, work), work.dataset
     tensors = DatasetTensors(dataset, torch.device("cpu")).read_as(recipe.settings)
     rows = np.arange(min(2, len(dataset)))
@@ -188,12 +201,32 @@ def _check_passes(name: str, configuration: Configuration, work: Work) -> Fault 
             found, wanted_shape = (_as_torch(tuple(each), pixels) for each in (out.shape[1:], wanted))
             text = f"{name} returned a tensor of shape {found} for {shown}; expected {wanted_shape}"
             return Fault(text, _hint(name, work) or "correct its forward")
+        return tuple(_suspicions(name, model.eval(), inputs, dataset))
     except TunerError as error:
         return Fault(error.message, error.hint or "")
     except BaseException as error:  # only the model itself can raise KeyboardInterrupt in this process
         fault = failed(name, error, f" on {shown}")
         return fault._replace(hint=_hint(name, work) or fault.hint)
-    return None
+
+
+def _suspicions(
+    name: str, model: nn.Module, inputs: Sequence[torch.Tensor], dataset: Dataset
+) -> Iterator[ModelWarning]:
+    """Warnings about a model that returns probabilities, or cannot read a batch of one row."""
+    with torch.no_grad():
+        out = model(*inputs)
+        sums = out.sum(dim=-1)
+        if dataset.task == "classification" and (out >= 0).all() and torch.allclose(sums, torch.ones_like(sums)):
+            text = f"{name} returns probabilities, which sum to 1 in each row, and the loss takes logits"
+            yield ModelWarning(text, "leave the softmax out of its forward: the loss applies it")
+        try:
+            one: tuple[int, ...] = tuple(model(*(each[:, :1] for each in inputs)).shape[1:])
+        except Exception as error:
+            one, why = (), f": {first_line(error)}"
+        else:
+            why = f": it returns {one}, not {(1, *out.shape[2:])}"
+        if one != (1, *out.shape[2:]):
+            yield ModelWarning(f"{name} cannot read a batch of one row{why}", SQUEEZE)
 
 
 def _hint(name: str, work: Work) -> str | None:
@@ -245,7 +278,8 @@ def filled(dataset: Dataset, own: Iterable[UserCodeInfo]) -> list[str]:
     shapes, found = shapes_of(dataset), []
     for model in own:
         words = ", ".join(f"{argument}={value}" for argument, value in filled_in(model, shapes).items())
-        found.append(f"{model.code.name}: {words or 'nothing'}")
+        kept = ", ".join(f"{argument} ({kind})" for argument, kind in model.code.skipped.items())
+        found.append(f"{model.code.name}: {words or 'nothing'}" + (f"; no settings: {kept}" if kept else ""))
     return found
 
 
