@@ -199,7 +199,7 @@ def test_a_column_that_cuts_once_from_the_command_line(case, tmp_path):
     assert "cut once: 20 rows test, 40 train" in inside("data", path)[1]
     search(path, tmp_path / "study.db")
     said = " ".join(inside("report", tmp_path / "study.db")[1].split())
-    assert "(one fold: no interval)" in said and "67% of the rows" in said and "(1 outer fold)" in said
+    assert "(one fold: no interval)" in said and "67% of the data" in said and "(1 outer fold)" in said
     assert (f"Note: {joined}" in said) == (case == "train, validation and test")
     assert "what to deploy is chosen on all rows, test rows included" in said
     assert "All outer folds have the same score" not in said and "expect about" not in said

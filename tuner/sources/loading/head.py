@@ -23,7 +23,8 @@ PLAIN_TEXT = ("", ".txt", ".dat", ".data", ".text")
 ENOUGH = 2**18  # bytes in which an encoding shows
 SEPARATORS = "\t;|,"
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-COMMA, POINT = r"[+-]?[\d.]*\d,(\d{1,2}|\d{4,})", r"[+-]?[\d,]*\d\.(\d{1,2}|\d{4,})"
+DIGITS = r"(\d{1,2}|\d{4,}|\d+[eE][+-]?\d+)"  # three may be a thousand
+COMMA, POINT = rf"[+-]?[\d.]*\d,{DIGITS}", rf"[+-]?[\d,]*\d\.{DIGITS}"
 THOUSANDS = r"[+-]?[1-9]\d{0,2}(,\d{3})+"  # or three digits behind a decimal comma
 
 

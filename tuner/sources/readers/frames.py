@@ -137,8 +137,8 @@ def _columns(
 ) -> pd.DataFrame:  # fmt: skip
     """Columns that may be narrow are read as numbers, and those that are none a second time, as texts."""
     first = beginning(file, dialect, where)
+    check_header([cell.strip() for cell in first.cells], dialect.separator, where)
     names = column_names(first.cells, where)
-    check_header(names, dialect.separator, where)
     wanted = (index for index, name in enumerate(names) if narrow is not None and narrow(name))
     numbers = NumberColumns(wanted, dialect.decimal)
     parts: dict[int, list[pa.Array]] = {index: [] for index in range(len(names)) if index not in numbers.blocks}

@@ -29,7 +29,8 @@ def check_header(names: list[str], separator: str, where: str) -> None:
     """Raise `DataError` if the first row of a CSV file shows that it is split at the wrong sign, or is no header."""
     if len(names) < 2:
         other = next((s for s in ";\t|," if s != separator and s in names[0]), None)
-        hint = f"dataset.separator: {other!r}" if other else "the first line names the columns"
+        spaced = " " in names[0].strip() and "separate columns by commas or tabs, not by spaces"
+        hint = f"dataset.separator: {other!r}" if other else spaced or "the first line names the columns"
         raise DataError(f"{where} has {len(names)} column(s) when split at {separator!r}", hint)
     numbers = [name for name in names if re.fullmatch(r"[-+]?\d*\.?\d+", name)]
     if any(not name.isdigit() for name in numbers) or (len(numbers) == len(names) and not _counts_on(names)):
