@@ -105,7 +105,9 @@ def _estimand(results: Results) -> str:
     if results.header.cut == "time":
         return f"the mean over past periods, each predicted from what came before it, {sees}; not of the future"
     if results.header.cut == "split":
-        return f"on the rows that the split column tests, {sees}; what to deploy is chosen on all rows"
+        return (
+            f"on the rows that the split column tests, {sees}; what to deploy is chosen on all rows, test rows included"
+        )
     return f"expected on new rows {sees}" + (", given these data" if results.kind == "bates" else "")
 
 
