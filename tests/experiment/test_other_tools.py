@@ -54,8 +54,8 @@ HINTS = {  # the file, and the hint of its only error
     "max_trials": (within("search", max_trials=9), "did you mean 'trials'?"),
     "algorithm": (within("search", algorithm="tpe"), "did you mean 'sampler'?"),
     "lr_scheduler": (within("training", lr_scheduler="cosine"), "did you mean 'schedule'?"),
-    "hidden_sizes": (within("model", hidden_sizes=[64, 32]), "widths: 64-32"),
-    "hidden_layer_sizes": (within("model", hidden_layer_sizes=[50]), "widths: 50"),
+    "hidden_sizes": (within("model", hidden_sizes=[64, 32]), 'widths: "64-32"'),
+    "hidden_layer_sizes": (within("model", hidden_layer_sizes=[50]), 'widths: "50"'),
     # what is not in the file
     "device": (top(device="cuda"), "on the command line: tuner search FILE --device cuda"),
     "accelerator": (within("training", accelerator="gpu"), "on the command line: tuner search FILE --device cuda"),
@@ -118,6 +118,21 @@ HINTS = {  # the file, and the hint of its only error
                           "batch_size: [16, 32]}"),
     "scikit-learn's param_grid": (top(param_grid={"alpha": [1], "learning_rate_init": [0.001, 0.01]}),
                                   "training: {optimizer: {name: adam, learning_rate: [0.001, 0.01]}}"),
+    "an optimizer among W&B's parameters": (
+        top(parameters={"optimizer": {"values": ["adam", "sgd"]}, "learning_rate": {"min": 0.001, "max": 0.1}}),
+        "training: {optimizer: {choose: {adam: {learning_rate: {low: 0.001, high: 0.1}}, "
+        "sgd: {learning_rate: {low: 0.001, high: 0.1}}}}}"),
+    "patience among parameters": (top(params={"early_stopping": True, "patience": 3}),
+                                  "training: {early_stopping: {patience: 3}}"),
+    "Hyperopt's exponents": (within("training", weight_decay="hp.loguniform('wd', -9.2, -2.3)"),
+                             "write weight_decay: {low: 0.000101, high: 0.1, log: true}"),
+    "SciPy's location and scale": (within("model", dropout="scipy.stats.uniform(0.1, 0.4)"),
+                                   "write dropout: {low: 0.1, high: 0.5}"),
+    "the rate of a stated optimizer": (within("training", optimizer={"name": "sgd"}, lr=0.1),
+                                       "optimizer: {name: sgd, learning_rate: 0.1}"),
+    "no such metric in a mapping": (top(metric={"foo": 1}), "metric: accuracy, or another of: tuner list metrics"),
+    "a schedule of another tool": (top(scheduler={"type": "StepLR", "step_size": 10}), "training: {schedule: …}"),
+    "several widths": (within("model", hidden_layer_sizes=[[64], [64, 32]]), 'widths: ["64", "64-32"]'),
     "Lightning's trainer": (top(trainer={"max_epochs": 30, "gradient_clip_val": 1.0}),
                             "training: {epochs: 30, clip_grad_norm: 1.0}"),
 }  # fmt: skip

@@ -160,7 +160,7 @@ def test_what_can_be_compared_is_and_the_rest_is_said_to_be_left_out(tmp_path):
     search(other, tmp_path / "s.db")
     code, out, err = inside("compare", tmp_path / "s.db")
     assert code == 0, err
-    assert out.startswith("left out: c: it and 'a' have different metrics, accuracy and log_loss\n")
+    assert out.startswith("left out: c: it and 'a' have different metrics, log_loss and accuracy\n")
     found = json.loads(inside("compare", tmp_path / "s.db", "--json")[1])
     assert {study["study"] for study in found["studies"]} == {"a", "b"} and len(found["left_out"]) == 1
     code, _, err = inside("compare", tmp_path / "s.db", "--name", "a", "--name", "c")

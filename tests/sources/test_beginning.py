@@ -91,7 +91,7 @@ def test_every_source_of_text_files_has_an_encoding(tmp_path):
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.sampled_from(["# made by a logger", "#unit: mV", "# a, b, c, d, e, f, g", "", "  "]), max_size=4),
+    st.lists(st.sampled_from(["# made by a logger", "# unit: mV", "# a, b, c, d, e, f, g", "", "  "]), max_size=4),
     st.booleans(), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(0, 2),
 )  # fmt: skip
 def test_comments_blank_lines_and_empty_names_change_nothing(tmp_path_factory, above, declared, separator, end, blank):
@@ -132,3 +132,37 @@ def test_thousands_are_proposed_and_settle_what_a_comma_means(tmp_path):
     proposed, *_ = guess(tmp_path / "t.csv", "label")
     assert proposed["thousands"] == ","
     assert table.load(table.Settings(**proposed), tmp_path).features[:, 0].tolist() == amounts
+
+
+def test_a_text_that_begins_with_a_hashtag_is_no_comment_and_what_is_one_is_told(tmp_path):
+    rows = "".join(f"text number {n} here,{'ab'[n % 2]}\n" for n in range(12))
+    (tmp_path / "t.csv").write_text(f"# from lab A, 2020\ntext,label\n{rows}")
+    dataset = texts.load(texts.Settings(path="t.csv"), tmp_path)
+    assert len(dataset) == 12 and any("comment above the header" in note for note in dataset.notes)
+    (tmp_path / "t.csv").write_text(f"#so happy, really, today,a\n{rows}")
+    with pytest.raises(DataError, match="line 2 has 2 fields, and the first 4"):
+        texts.load(texts.Settings(path="t.csv"), tmp_path)
+
+
+def test_what_numpy_writes_as_a_comment_is_the_header(tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(20, 3))
+    np.savetxt(tmp_path / "t.csv", numbers, delimiter=",", header="a,b,c")
+    dataset = table.load(table.Settings(path="t.csv", target="c"), tmp_path)
+    assert dataset.inputs.names == ("# a", "b") and len(dataset) == 20
+
+
+@pytest.mark.parametrize("cells", ["5.678,'1,2'", "5.678,'3,4'", "1.5,'1,234'"])
+def test_a_sign_that_can_be_read_in_two_ways_is_not_proposed(tmp_path, cells):
+    (tmp_path / "t.csv").write_text("x,tags,label\n" + (cells.replace("'", '"') + ",a\n") * 20)
+    assert "decimal" not in guess(tmp_path / "t.csv", "label").settings
+
+
+def test_a_tsv_of_decimal_commas_is_no_file_of_the_archive(tmp_path):
+    (tmp_path / "t.tsv").write_text("".join(f"{n % 2}\t" + "\t".join(["0,5"] * 12) + "\n" for n in range(9)))
+    assert guess(tmp_path / "t.tsv", None).settings["name"] != "sequences"
+    (tmp_path / "u.tsv").write_text("1\t" + "\t".join(["0.5"] * 12) + "\n2\t" + "\t".join(["0,5"] * 12) + "\n")
+    with pytest.raises(DataError, match="line 2: it holds ','"):
+        sequences.load(sequences.Settings(path="u.tsv"), tmp_path)
+    (tmp_path / "v.tsv").write_text("1\t0.5\t0.6\n\t0.5\t0.6\n")
+    with pytest.raises(DataError, match="line 2: the label is missing"):
+        sequences.load(sequences.Settings(path="v.tsv"), tmp_path)

@@ -140,6 +140,10 @@ def _valid(kind: type[Settings], settings: Mapping[str, Any], what: str) -> Sett
     try:
         return kind(**settings)
     except ValidationError as error:
+        if more := [str(each["loc"][0]) for each in error.errors() if each["type"] == "extra_forbidden"]:
+            raise UsageError(
+                f"{what} is read by '{settings['name']}', which has no {', '.join(more)}", "leave it out"
+            ) from error
         wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
         hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
         raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error

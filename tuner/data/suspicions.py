@@ -19,6 +19,8 @@ FIRST = 1000  # rows that show of most columns that there is nothing wrong
 FEW = 10  # rows in which chance makes anything look like a mistake
 CHANCE = 10  # times as many equal rows as chance would give are told,
 LEAST = 0.01  # and at least this share of the rows: fewer hardly change a score
+MOST = 200  # categories of a column in which the same word may be written twice
+YEARS = (1800, 2100)
 ALONE = 0.5  # share of texts without a word that any other text has
 DROP = "it cannot help to predict new rows; drop it"
 
@@ -67,7 +69,8 @@ def _target_leaks(dataset: Dataset) -> Iterator[str]:
         return
     leaks = _gives_class if dataset.classes else _gives_amount
     for column in columns(dataset):
-        if column.per_row and leaks(column.values[:FIRST], target[:FIRST]) and leaks(column.values, target):
+        step = max(1, len(target) // FIRST)  # files are often sorted by their target
+        if column.per_row and leaks(column.values[::step], target[::step]) and leaks(column.values, target):
             text = f"column '{column.name}' determines the target in every row (a leak?)"
             yield f"{text}; drop it if it is not known beforehand"
 
@@ -95,15 +98,18 @@ def _similar_classes(dataset: Dataset) -> Iterator[str]:
     if dataset.task == "classification":
         yield from (f"classes {each}" for each in _similar(dataset.classes))
     for column in columns(dataset):
-        yield from (f"column '{column.name}': {each}" for each in _similar(column.levels))
+        if len(column.levels) <= MOST:  # more are ids
+            yield from (f"column '{column.name}': {each}" for each in _similar(column.levels))
 
 
 def _similar(words: Sequence[str]) -> Iterator[str]:
+    """A sentence about words that may be the same."""
     first: dict[str, str] = {}
-    for word in words:
-        other = first.setdefault(word.casefold().strip(), word)
-        if other != word:
-            yield f"'{other}' and '{word}' differ only in capitals or spaces"
+    found = [f"'{other}' and '{word}'" for word in words
+             if (other := first.setdefault(word.casefold().strip(), word)) != word]  # fmt: skip
+    if found:
+        more = f", and {len(found) - SHOWN} more pairs" if len(found) > SHOWN else ""
+        yield f"{', '.join(found[:SHOWN])} differ only in capitals or spaces{more}"
 
 
 def _row_numbers(dataset: Dataset) -> Iterator[str]:
@@ -116,8 +122,15 @@ def _row_numbers(dataset: Dataset) -> Iterator[str]:
             continue
         if column.levels:
             yield f"column '{column.name}' has another value in every row: {DROP}"
-        elif (values == np.round(values)).all() and float(values.max()) - float(values.min()) == len(values) - 1:
+        elif _counts(values):
             yield f"column '{column.name}' numbers the rows: {DROP}"
+
+
+def _counts(values: NDArray[Any]) -> bool:
+    """Whether different values are consecutive whole numbers, other than years."""
+    low, high = float(values.min()), float(values.max())
+    whole = high - low == len(values) - 1 and bool((values == np.round(values)).all())
+    return whole and not (low >= YEARS[0] and high <= YEARS[1])
 
 
 def _repeated_rows(dataset: Dataset) -> Iterator[str]:
@@ -126,14 +139,21 @@ def _repeated_rows(dataset: Dataset) -> Iterator[str]:
     side = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
     keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, side), strict=True)))
     count = int(keys.duplicated().sum())
-    if count < LEAST * len(dataset) or count <= CHANCE * _equal_by_chance(dataset):
+    if count < LEAST * len(dataset) or _only_few_values(dataset) or count <= CHANCE * _equal_by_chance(dataset):
         return
     targets = pd.DataFrame(dataset.targets.reshape(len(dataset), -1))
     other = count - int(targets.assign(features=keys.to_numpy()).duplicated().sum())
     text = f"{count:,} of {len(dataset):,} rows equal an earlier one in all features"
     text += f", {other:,} of them with another target" if other else ""
     apart = dataset.roles.groups is None or pd.Series(dataset.roles.groups).groupby(keys).nunique().max() > 1
-    yield text + ("; in two folds they leak: drop them, or give them a group" if apart else "; each stays in its group")
+    same = "if they are the same case, they leak from fold to fold: drop them, or give them a group"
+    yield f"{text}; {same if apart else 'each stays in its group'}"
+
+
+def _only_few_values(dataset: Dataset) -> bool:
+    """Whether every column has so few different values that different cases are often equal."""
+    found = [each for each in columns(dataset) if each.per_row]
+    return bool(found) and all(len(np.unique(each.values[:FIRST])) <= FEW for each in found)
 
 
 def _equal_by_chance(dataset: Dataset) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
-from tuner.experiment.other_tools import hint, line
+from tuner.experiment.other_tools import hint
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
@@ -173,7 +173,7 @@ def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
     meant: set[str] = set()
     for key, entry in root.entries.items():
         if key not in KEYS:
-            told = hint(key, entry, KEYS, "")
+            told = hint(key, entry, KEYS, "", root.find("training").entries)
             near = did_you_mean(key, (*KEYS, *_inner_keys(key)))
             problems.append(at(entry.key or entry, f"unknown key '{key}'", told or near))
             meant |= {word} if told is None and (word := closest(key, KEYS)) else set()
@@ -232,7 +232,8 @@ def _no_metric(node: Node, metrics: tuple[str, ...]) -> tuple[str, str]:
         return f"unknown metric {node.text()}", did_you_mean(node.value, metrics)
     several = node.value if isinstance(node.value, list) else [node.entries.get("name", node)]
     near = closest(str(several[0].plain()), metrics) if several else None
-    return f"metric must be one name, not {node.text()}", line("metric", near or "NAME, as in tuner list metrics")
+    told = f"metric: {near}" if near else "metric: accuracy, or another of: tuner list metrics"
+    return f"metric must be one name, not {node.text()}", told
 
 
 def _constraints(reader: Reader, root: Node) -> tuple[Expression, ...]:

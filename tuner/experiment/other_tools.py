@@ -16,7 +16,9 @@ from typing import Any
 
 from tuner.experiment.yaml_file import Node
 
-OPTIMIZER = "training.optimizer.learning_rate"
+OPTIMIZERS = "training.optimizer"
+OPTIMIZER = f"{OPTIMIZERS}.learning_rate"
+LARGEST_EXPONENT = 20
 PLACES = {  # a name in small letters, without _ and -: the path of the setting
     **dict.fromkeys(("lr", "learningrate", "learningrateinit", "initlr", "initiallearningrate"), OPTIMIZER),
     **dict.fromkeys(("weightdecay", "wd", "l2", "l2reg"), "training.weight_decay"),
@@ -31,7 +33,7 @@ PLACES = {  # a name in small letters, without _ and -: the path of the setting
     **dict.fromkeys(("patience", "earlystoppingpatience", "niternochange"), "training.early_stopping.patience"),
     **dict.fromkeys(("earlystopping",), "training.early_stopping"),
     **dict.fromkeys(("classweight", "classweights"), "training.class_weight"),
-    **dict.fromkeys(("warmup", "warmupepochs"), "training.warmup"),
+    **dict.fromkeys(("warmupepochs",), "training.warmup"),
     **dict.fromkeys(("dropout", "dropoutrate", "dropoutp", "pdrop"), "model.dropout"),
     **dict.fromkeys(("activation", "activationfunction"), "model.activation"),
     **dict.fromkeys(("hiddensize", "hiddendim", "hiddenunits", "hiddenlayersize", "units"), "model.hidden_size"),
@@ -79,10 +81,13 @@ FILES = {
 }  # fmt: skip
 SAMPLERS = {"bayes": "tpe", "bayesian": "tpe", "bayesianoptimization": "tpe", "tpesampler": "tpe", "hyperopt": "tpe",
             "optuna": "tpe", "anneal": "tpe", "gridsearch": "grid", "gridsampler": "grid", "randomsearch": "random",
-            "randomsampler": "random", "gpsampler": "gp", "bo": "gp"}  # fmt: skip
+            "randomsampler": "random", "gpsampler": "gp", "bo": "gp",
+            **{name: name for name in ("tpe", "grid", "random", "gp")}}  # fmt: skip
 PRUNERS = {"asha": "halving", "hyperband": "halving", "medianstop": "median", "medianpruner": "median",
-           "hyperbandpruner": "halving", "successivehalving": "halving"}  # fmt: skip
-WIDTHS = ("hiddensizes", "hiddenlayersizes", "hiddenlayers", "layersizes", "layers")  # a number for each layer
+           "hyperbandpruner": "halving", "successivehalving": "halving",
+           **{name: name for name in ("median", "percentile", "halving")}}  # fmt: skip
+KNOWN = {"search.sampler": SAMPLERS, "search.pruner": PRUNERS}
+WIDTHS = ("hiddensizes", "hiddenlayersizes", "layersizes")  # a number for each layer
 LOW, HIGH = (
     ("low", "min", "lower", "minval", "minvalue", "start"),
     ("high", "max", "upper", "maxval", "maxvalue", "end", "stop"),
@@ -115,21 +120,25 @@ def flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def line(path: str, value: Any) -> str:
-    """The setting at a path of the file, as a line to write."""
+def line(path: str, value: Any, optimizer: str = "adam") -> str:
+    """The setting at a path of the file, as a line to write; `optimizer` is the one whose setting it may be."""
     first, *inner = path.split(".")
     whole, names = value, [first, *inner]
     for name, above in zip(reversed(inner), reversed(names[:-1]), strict=True):
-        whole = {**({"name": "adam"} if above == "optimizer" else {}), name: whole}
+        whole = {**({"name": optimizer} if above == "optimizer" else {}), name: whole}
     return f"{first}: {flow(whole)}"
 
 
-def hint(key: str, node: Node, allowed: Iterable[str], path: str) -> str | None:
-    """What to write instead of an unknown key with this value, in the settings at `path`; None if nothing is known."""
+def hint(
+    key: str, node: Node, allowed: Iterable[str], path: str, beside: Mapping[str, Node] | None = None
+) -> str | None:
+    """What to write instead of an unknown key with this value, in the settings at `path`; None if nothing is known.
+    `beside`: the settings of training, of which one may be the optimizer."""
     name, allowed = plain_name(key), tuple(allowed)
-    if name in WIDTHS and isinstance(node.value, list):
-        widths = "-".join(str(each.value) for each in node.value)
-        return f"widths: {widths}" if "widths" in allowed else line("model.widths", widths)
+    if name in WIDTHS:
+        widths = _widths(node.plain())
+        if widths is not None:
+            return f"widths: {flow(widths)}" if "widths" in allowed else line("model.widths", widths)
     place = "search.pruner" if name == "scheduler" and _is_pruner(node) else PLACES.get(name)
     if place is None:
         if name in SPACES and isinstance(node.value, dict) and path in ("", "search"):
@@ -138,7 +147,20 @@ def hint(key: str, node: Node, allowed: Iterable[str], path: str) -> str | None:
     above, _, last = place.rpartition(".")
     if last in allowed:
         return f"did you mean '{last}'?"
-    return None if above == path else line(place.removeprefix(f"{path}."), _value(place, node))
+    optimizer = (beside or {}).get("optimizer")
+    stated = optimizer.entries.get("name", optimizer).value if optimizer is not None else None
+    return None if above == path else line(
+        place.removeprefix(f"{path}."), _value(place, node), stated if isinstance(stated, str) else "adam"
+    )  # fmt: skip
+
+
+def _widths(sizes: Any) -> str | list[str] | None:
+    """The sizes of layers as a text such as 64-32, or several of them; None if these are no sizes."""
+    if isinstance(sizes, list) and sizes and all(isinstance(each, list) for each in sizes):
+        several = [_widths(each) for each in sizes]
+        return [each for each in several if isinstance(each, str)] if all(several) else None
+    whole = isinstance(sizes, list) and sizes and all(type(each) is int for each in sizes)
+    return "-".join(map(str, sizes)) if whole else None
 
 
 def _is_pruner(node: Node) -> bool:
@@ -150,30 +172,39 @@ def _is_pruner(node: Node) -> bool:
 def _value(place: str, node: Node) -> Any:
     """The value of a node in the notation of this file; … if it has none."""
     value = node.plain()
-    if place in ("search.sampler", "search.pruner"):
+    if place in KNOWN:
         given = value.get("name", value.get("type", "")) if isinstance(value, dict) else value
-        known = SAMPLERS if place == "search.sampler" else PRUNERS
-        return known.get(plain_name(str(given)), given if isinstance(given, str) and given else "…")
+        return KNOWN[place].get(plain_name(str(given)), "…")
     if place in ("limits.time", "limits.trial_time") and isinstance(value, int | float):
-        return f"{value:g}s"
+        return f"{round(value)}s"
+    if place == "training.early_stopping":
+        return value if isinstance(value, dict) and set(value) == {"patience"} else {"patience": 5}
     found = _as_here(value)
-    return value if found is None else found
+    return found if found is not None else "…" if isinstance(value, dict) else value
 
 
 def _lines_of(node: Node) -> str | None:
     """The lines for a mapping of settings of several sections."""
+    found = {
+        place: _value(place, entry) for key, entry in node.entries.items() if (place := PLACES.get(plain_name(key)))
+    }
+    if not found:
+        return "a list or {low: …, high: …} in the place of a value in model or training is searched"
+    if "training.early_stopping.patience" in found:
+        found.pop("training.early_stopping", None)
+    optimizers = found.pop("training.optimizer", None)
+    own = {place.rpartition(".")[2]: found.pop(place) for place in list(found) if place.startswith(f"{OPTIMIZERS}.")}
     sections: dict[str, dict[str, Any]] = {}
-    for key, entry in node.entries.items():
-        place = PLACES.get(plain_name(key))
-        if place is None:
-            continue
+    if isinstance(optimizers, list):
+        sections["training"] = {"optimizer": {"choose": {str(name).lower(): own for name in optimizers}}}
+    elif optimizers is not None or own:
+        sections["training"] = {"optimizer": {"name": str(optimizers or "adam").lower(), **own}}
+    for place, value in found.items():
         section, *inner = place.split(".")
         whole = sections.setdefault(section, {})
         for name in inner[:-1]:
-            whole = whole.setdefault(name, {"name": "adam"} if name == "optimizer" else {})
-        whole[inner[-1]] = _value(place, entry)
-    if not sections:
-        return "a list or {low: …, high: …} in the place of a value in model or training is searched"
+            whole = whole.setdefault(name, {})
+        whole[inner[-1]] = value
     return ", and ".join(f"{section}: {flow(settings)}" for section, settings in sections.items())
 
 
@@ -220,8 +251,12 @@ def _range(low: Any, high: Any, step: Any = None, *, log: bool = False) -> dict[
         isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in numbers
     ):
         return None
+    if log and low <= 0 and high <= LARGEST_EXPONENT:  # W&B and Hyperopt take the exponents of e
+        low, high = (float(f"{math.exp(each):.3g}") for each in numbers)
+    if low >= high or (log and low <= 0):
+        return None
     found: dict[str, Any] = {"low": low, "high": high}
-    if log and low > 0:
+    if log:
         found["log"] = True
     elif isinstance(step, int | float) and step not in (1, True):
         found["step"] = step
@@ -248,6 +283,8 @@ def _of_tree(call: ast.Call) -> Any:
     arguments = [each.id if isinstance(each, ast.Name) else ast.literal_eval(each) for each in call.args]
     if name.startswith("suggest") or ast.unparse(call.func).startswith("hp."):
         arguments = arguments[1:] if arguments and isinstance(arguments[0], str) else arguments
+    if name == "uniform" and ast.unparse(call.func).startswith(("scipy.", "stats.")) and len(arguments) == 2:
+        return _range(arguments[0], sum(arguments))  # its arguments are location and scale
     keywords = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
     return _of_arguments(name, arguments, keywords)
 

@@ -28,7 +28,9 @@ def unknown_keys(
             where = f" in {path}" if path else ""
             inside = None if closest(key, allowed) else closest(key, deeper)
             near = did_you_mean(key, allowed) if inside is None else deeper[inside]
-            yield at(entry.key or entry, f"unknown key '{key}'{where}", hint(key, entry, allowed, path) or near)
+            yield at(
+                entry.key or entry, f"unknown key '{key}'{where}", hint(key, entry, allowed, path, node.entries) or near
+            )
 
 
 def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:

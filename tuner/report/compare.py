@@ -125,12 +125,12 @@ def _comparable(named: Sequence[tuple[str, Results]]) -> tuple[list[tuple[str, R
                 raise UsageError(f"'{named[0][0]}' and '{other}' {difference[0]}", difference[1])
         raise UsageError("no outer fold has been scored in all of the studies yet", "let them go on: tuner search")
     kept = {label for label, _ in group}
-    return group, tuple(f"{label}: {_why(group[0][1], results)}" for label, results in named if label not in kept)
+    return group, tuple(f"{label}: {_why(results, *group[0])}" for label, results in named if label not in kept)
 
 
-def _why(some: Results, results: Results) -> str:
-    difference = _difference(some, results)
-    return "no outer fold is scored yet" if difference is None else f"it and '{some.name}' {difference[0]}"
+def _why(results: Results, label: str, some: Results) -> str:
+    difference = _difference(results, some)
+    return "no outer fold is scored yet" if difference is None else f"it and '{label}' {difference[0]}"
 
 
 def _difference(some: Results, results: Results) -> tuple[str, str] | None:

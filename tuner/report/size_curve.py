@@ -133,7 +133,9 @@ def verdict(results: Results, curve: Sequence[Point]) -> list[str]:
     hard = now > HARD * _dummy(results)
     helps = ahead.gain > WORTH * ahead.now and ahead.low > 0
     sign, last_score = -1 if results.maximize else 1, statistics.fmean(last.validation)
-    at = [last_score - sign * gain for gain in (ahead.gain, ahead.low, ahead.high)]
+    low, high = results.header.bounds
+    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+    at = [float(np.clip(last_score - sign * gain, *bounds)) for gain in (ahead.gain, ahead.low, ahead.high)]
     taken = (f"with twice the rows expect {results.metric} about {at[0]:.3g} ({min(at[1:]):.3g} to {max(at[1:]):.3g}) "
              f"instead of {last_score:.3g}")  # fmt: skip
     text = []

@@ -108,7 +108,8 @@ def _estimand(results: Results) -> str:
         return (
             f"on the rows that the split column tests, {sees}; what to deploy is chosen on all rows, test rows included"
         )
-    return f"expected on new rows {sees}" + (", given these data" if results.kind == "bates" else "")
+    which = "rows of new groups" if results.header.cut == "groups" else "new rows"
+    return f"expected on {which} {sees}" + (", given these data" if results.kind == "bates" else "")
 
 
 def _certainty(results: Results) -> list[str]:

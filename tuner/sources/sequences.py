@@ -24,7 +24,8 @@ from tuner.sources.columns.roles import group_codes, is_role_name, times, unassi
 from tuner.sources.columns.standing import unused_times
 from tuner.sources.columns.target import as_target
 from tuner.sources.columns.written import as_written
-from tuner.sources.loading.head import CERTAIN, NUMBER, Head, Sniffed
+from tuner.sources.loading.head import CERTAIN, Head, Sniffed
+from tuner.sources.readers.beginning import NUMBER
 from tuner.sources.readers.files import PathOrPaths, all_located
 from tuner.sources.readers.frames import DELIMITED, check_columns, check_complete, listed, read_frame
 from tuner.sources.readers.lines import lines_of
@@ -34,6 +35,7 @@ from tuner.sources.readers.ts import read_cases
 
 ARCHIVE, TABLE = "a file of the UCR archive", "a table"
 OF_TABLES = used_when(storage=(TABLE,))
+FEW = 20  # lines of a first look
 MANY = 10  # columns of numbers without a header
 LARGEST, SHARE = 2**28, 0.02  # numbers of an array, above which less than this share may be more than padding
 
@@ -71,25 +73,27 @@ def sniff(head: Head) -> Sniffed | None:
     """Certain for `.ts` files; likely for `.tsv` files with many numbers in a line and no header."""
     if head.suffix == ".ts":
         return Sniffed(CERTAIN)
-    return Sniffed(4) if not head.folder and _is_archive(head.path) and len(head.frame.columns) > MANY else None
+    archived = not head.folder and _is_archive(head.path, head.encoded.get("encoding"))
+    return Sniffed(4) if archived and len(head.frame.columns) > MANY else None
 
 
 def storage(settings: Settings, folder: Path) -> tuple[str, ...]:
     """How the sequences are stored. Raises `DataError`."""
     paths = all_located(folder, settings.path)
-    kinds = {_is_archive(path) for path in paths}
+    kinds = {_is_archive(path, settings.encoding) for path in paths}
     if len(kinds) > 1:
         raise DataError(f"{paths[0].name} and others are of two kinds", "only .ts files, or only tables", "path")
     return (ARCHIVE if kinds.pop() else TABLE,)
 
 
-def _is_archive(path: Path) -> bool:
+def _is_archive(path: Path, encoding: str | None) -> bool:
     """Whether a file is one of the archive's: a `.ts` file, or a `.tsv` file whose first line is numbers."""
     name = path.name.lower().removesuffix(".gz")
     if not name.endswith(".tsv"):
         return name.endswith(".ts")
-    label, *cells = map(str.strip, lines_of(path, first=1)[0].split("\t"))
-    numbers = all(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in cells)
+    first = next((line for line in lines_of(path, first=FEW, encoding=encoding) if line.strip()), "")
+    label, *cells = map(str.strip, first.split("\t"))
+    numbers = "," not in first and all(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in cells)
     return len(cells) > 1 and numbers and bool(NUMBER.fullmatch(label))
 
 

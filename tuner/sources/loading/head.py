@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tuner.sources.readers.beginning import COMMENT, DECLARED
+from tuner.sources.readers.beginning import COMMENT, DECLARED, NUMBER
 from tuner.sources.readers.encoding import probable
 from tuner.sources.readers.files import IMAGES, inside, reading
 from tuner.sources.readers.frames import TABLES, TYPED
@@ -22,10 +21,11 @@ FIRST = 200  # rows in which numbers are looked for
 PLAIN_TEXT = ("", ".txt", ".dat", ".data", ".text")
 ENOUGH = 2**18  # bytes in which an encoding shows
 SEPARATORS = "\t;|,"
-NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 DIGITS = r"(\d{1,2}|\d{4,}|\d+[eE][+-]?\d+)"  # three may be a thousand
 COMMA, POINT = rf"[+-]?[\d.]*\d,{DIGITS}", rf"[+-]?[\d,]*\d\.{DIGITS}"
-THOUSANDS = r"[+-]?[1-9]\d{0,2}(,\d{3})+"  # or three digits behind a decimal comma
+LEADING = r"[+-]?0,\d+"  # which no sign between thousands can follow
+GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"  # a decimal point, or one between thousands
+THOUSANDS = r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d{1,3})"  # or three digits behind a decimal comma
 
 
 class Sniffed(NamedTuple):
@@ -93,7 +93,7 @@ class Head:
             return {}
         lines = lines_of(self.path, first=LOOKED_AT, encoding=self._encoding)
         usual = "\t" if ".tsv" in self.path.name.lower() else ","
-        first = next((line for line in lines if line.strip() and not line.startswith(COMMENT)), "")
+        first = next((line for line in lines if line.strip() and not COMMENT.match(line)), "")
         known = usual in first or DECLARED.match(first.encode())
         found = None if known else next((sign for sign in ";\t|" if sign in first), None)
         return {**self.encoded, **({"separator": found} if found else {})}
@@ -101,12 +101,19 @@ class Head:
     @cached_property
     def delimited(self) -> dict[str, str]:
         """The encoding, the separator and the signs in numbers of a CSV, unless they are the usual ones."""
-        cells = self.frame.iloc[1:FIRST].stack().str.strip() if self.table and not self.typed else pd.Series(dtype=str)
-        comma, point = cells.str.fullmatch(COMMA).any(), cells.str.fullmatch(POINT).any()
-        signs = {"decimal": ","} if comma and not point else {}
-        if not signs and self.separated.get("separator") is None and cells.str.fullmatch(THOUSANDS).any():
-            signs = {"thousands": ","}
-        return {**self.separated, **signs}
+        if not self.table or self.typed:
+            return self.separated
+        cells = self.frame.iloc[1:FIRST].map(str.strip).replace("", None)
+        known = cells.stack()
+        point = known.str.fullmatch(POINT).any()
+        texts = (cells[name].dropna().str for name in cells)
+        grouped = any(each.fullmatch(GROUPED).any() and not each.contains(",").any() for each in texts)
+        comma = known.str.fullmatch(COMMA).any() or known.str.fullmatch(LEADING).any()
+        german = self.separated.get("separator") == ";"  # as where commas are decimal, and points between thousands
+        if comma and not point and (german or not grouped):
+            return {**self.separated, "decimal": ","}
+        usual = self.separated.get("separator") is None and not comma
+        return {**self.separated, **({"thousands": ","} if usual and _all(cells, THOUSANDS) else {})}
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -130,6 +137,12 @@ class Head:
     def free_text(self) -> tuple[bool, ...]:
         """Whether the cells of the first two columns are texts, not names of classes."""
         return tuple(_is_free_text(self.frame.iloc[1:, index]) for index in range(min(2, len(self.frame.columns))))
+
+
+def _all(cells: pd.DataFrame, pattern: str) -> bool:
+    """Whether all known cells of some column are written so, commas among them."""
+    columns = (cells[name].dropna().str for name in cells)
+    return any(column.contains(",").any() and column.fullmatch(pattern).all() for column in columns)
 
 
 def _is_free_text(column: pd.Series) -> bool:

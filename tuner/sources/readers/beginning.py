@@ -16,8 +16,11 @@ from tuner.sources.readers.encoding import decoded
 from tuner.sources.readers.files import readline
 from tuner.sources.readers.settings import Decimal
 
-COMMENT = "#"
+COMMENT = re.compile(r"#(?:[\s#!]|$)")  # and not a text that begins with a hashtag
 DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?sep=([,;\t|])[ \t]*(?:[\r\n]|$)")  # as Excel writes it
+
+
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 
 class Dialect(NamedTuple):
@@ -73,7 +76,7 @@ def beginning(file: BufferedIOBase, dialect: Dialect, where: str, key: str = "pa
         file.seek(0)
     if not first:
         raise DataError(f"{where} is empty", "the first line names the columns", key)
-    cells, comments = _cells(first), sum(each.cells[0].startswith(COMMENT) for each in above)
+    cells, comments = _cells(first), sum(bool(COMMENT.match(each.cells[0])) for each in above)
     notes = [f"{comments} lines of comments above the header are left out"] if comments > 1 else []
     notes += ["a line of comment above the header is left out"] if comments == 1 else []
     if blank := len(first[0].cells) - len(cells):
@@ -122,17 +125,19 @@ def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
 def _begun(parsed: Iterator[Row], dialect: Dialect) -> tuple[list[Row], list[Row]]:
     """What stands above the first row, and that row and the next, as far as there are any.
 
-    A line is a comment if it begins with # and has not as many cells as the row below: that may be a header."""
+    A line is a comment if it begins with # and a blank, and the row below is a header, or has not as many cells: else
+    it is a header itself, as NumPy writes it."""
     above: list[Row] = []
     row = next(parsed, None)
     if row is not None and DECLARED.match(dialect.separator.join(row.cells).encode()):
         above, row = [row], next(parsed, None)
     comments = []
-    while row is not None and row.cells[0].startswith(COMMENT):
+    while row is not None and COMMENT.match(row.cells[0]):
         comments.append(row)
         row = next(parsed, None)
     below = [each for each in (row, next(parsed, None)) if each is not None]
-    if below and all(len(each.cells) != len(below[0].cells) for each in comments):
+    named = bool(below) and not any(NUMBER.fullmatch(cell.strip()) for cell in below[0].cells)
+    if below and all(named or len(each.cells) != len(below[0].cells) for each in comments):
         return above + comments, below
     return above, comments + below
 

@@ -46,9 +46,9 @@ def _plain(column: pd.Series, where: str) -> pd.Series:
         raise DataError(f"{where} holds {column.dtype}", "turn it into numbers, text or dates")
     column = column.astype(object).where(column.notna(), None)
     types = {type(value) for value in column if value is not None}
-    if types and types <= {Decimal, Fraction, int, float}:
+    if types & {Decimal, Fraction} and types <= {Decimal, Fraction, int, float}:
         return column.astype(float)
-    if types == {datetime.date}:
+    if types and types <= {datetime.date, datetime.datetime, pd.Timestamp}:
         return pd.to_datetime(column)
     column = column.map(_as_text, na_action="ignore")
     for row, value in enumerate(column):
@@ -59,4 +59,6 @@ def _plain(column: pd.Series, where: str) -> pd.Series:
 
 
 def _as_text(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
     return str(value) if isinstance(value, pd.Interval | datetime.time) else value

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tuner.errors import DataError
-from tuner.sources.readers.beginning import Dialect, declared_separator
+from tuner.sources.readers.beginning import Dialect, beginning, declared_separator
 from tuner.sources.readers.delimited import UnevenRows, read
 from tuner.sources.readers.files import reading_text, text_of
 from tuner.sources.readers.frames import TYPED, read_frame
@@ -40,7 +40,9 @@ def text_frame(
         frame = read_frame(path, rows=first)[:first]
         return pd.DataFrame({name: ["" if pd.isna(v) else str(v) for v in frame[name]] for name in frame.columns})
     with reading_text(path, encoding=encoding) as file:
-        rows = _rows(file, path.name, separator or declared_separator(file) or _separator(path), first)
+        sign = separator or declared_separator(file) or _separator(path)
+        notes = beginning(file, Dialect(sign), path.name).notes
+        rows = _rows(file, path.name, sign, first)
     blank = [name for name in rows.columns if not rows[name].iloc[0].strip() and (rows[name].str.strip() == "").all()]
     rows = rows.drop(columns=blank[: len(rows.columns) - 1])
     head = [cell.strip() for cell in rows.iloc[0]]
@@ -50,6 +52,7 @@ def text_frame(
     frame = (rows[1:].reset_index(drop=True) if named else rows).set_axis(names, axis=1)
     if frame.empty:
         raise DataError(f"{path.name} has a header but no rows", key="path")
+    frame.attrs["notes"] = notes
     return frame
 
 

@@ -17,11 +17,8 @@ from tuner.sources.readers.image_files import allocate, by, head_of, opened
 MOST_CODES = 64  # more different values than this are no classes
 COLOURS = ("RGB", "RGBA")
 BLURRED = (".jpg", ".jpeg", ".jpe", ".jfif")
-DARK, BRIGHT, SHARP = (
-    64,
-    191,
-    0.9,
-)  # share of a blurred mask's pixels that are nearly black or white, if these are meant
+DARK, BRIGHT = 64, 191  # values that blurred masks take for black and for white
+SHARP = 0.9  # share of these, if black and white are meant
 ENDS = ("_mask", "-mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt")  # of the names of masks
 
 

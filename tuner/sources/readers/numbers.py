@@ -18,7 +18,7 @@ from tuner.sources.readers.settings import Decimal
 
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
 EXACT = 2**53  # integers from here on are rounded in float64
-CODE = r"^[+-]?0\d|[eE]"  # in a cell that may be a number, but of which the letters count
+CODE = r"^[+-]?0\d|^\d+[eE]\d+$"  # in a cell that may be a number, but of which the letters count
 DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"  # with a point between thousands
 CELLS = 1_000_000  # as float64 until they are narrowed
 

@@ -60,7 +60,7 @@ def _split(path: Path, encoding: str | None) -> tuple[dict[str, list[str]], Iter
     lines = text_of(path, encoding=encoding).splitlines()
     if path.name.lower().removesuffix(".gz").endswith(".tsv"):
         numbered = ((f"{path.name}, line {n}", text) for n, text in enumerate(lines, start=1))
-        return {"classlabel": ["true"]}, ((where, _as_ts(text)) for where, text in numbered if text.strip())
+        return {"classlabel": ["true"]}, ((where, _as_ts(text, where)) for where, text in numbered if text.strip())
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words or line.startswith(("#", "%")):
@@ -79,9 +79,11 @@ def _split(path: Path, encoding: str | None) -> tuple[dict[str, list[str]], Iter
     raise DataError(text, _LOOKS, "path")
 
 
-def _as_ts(line: str) -> str:
-    """A line of a `.tsv` file as a `.ts` file has it."""
-    label, *values = line.strip().split("\t")
+def _as_ts(line: str, where: str) -> str:
+    """A line of a `.tsv` file as a `.ts` file has it. Raises `DataError` for signs that mean something there."""
+    if sign := next((sign for sign in ",:" if sign in line), None):
+        raise DataError(f"{where}: it holds '{sign}'", "numbers with a decimal point, between tabs", "path")
+    label, *values = line.strip("\r\n").split("\t")
     while values and values[-1].strip().lower() in MISSING:
         values.pop()
     return f"{','.join(values)}:{label}"
