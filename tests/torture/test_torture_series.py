@@ -26,7 +26,7 @@ FILES = {
     "ts, truncated": ("sequences", "a.ts", TS[:-3], {}, 2),
     "ts, empty": ("sequences", "a.ts", "", {}, 2),
     "ts, bytes": ("sequences", "a.ts", BYTES, {}, 2),
-    "ts, UTF-16": ("sequences", "a.ts", TS.encode("utf-16"), {}, 2),
+    "ts, UTF-16": ("sequences", "a.ts", TS.encode("utf-16"), {}, 0),
     "ts, NUL": ("sequences", "a.ts", TS.replace("5", "\0", 1), {}, 2),
     "ts, infinity": ("sequences", "a.ts", TS.replace("5,", "inf,", 1), {}, 2),
     "ts, above float32": ("sequences", "a.ts", TS.replace("5,", "1e60,", 1), {}, 2),
