@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -218,8 +219,9 @@ OTHER_NAMES = {  # names in papers and other libraries
     "neg_root_mean_squared_error": "rmse", "root_mean_squared_error": "rmse", "neg_mean_absolute_error": "mae",
     "mean_absolute_error": "mae", "r2_score": "r2", "matthews_corrcoef": "mcc", "kappa": "cohen_kappa",
     "jaccard": "iou", "tpesampler": "tpe", "bayes": "tpe", "bayesian": "tpe", "bayesopt": "tpe", "gpsampler": "gp",
-    "randomsampler": "random", "random_search": "random", "grid_search": "grid", "hyperband": "halving",
-    "asha": "halving", "medianpruner": "median", "successive_halving": "halving",
+    "randomsampler": "random", "randomsearch": "random", "gridsearch": "grid", "gridsampler": "grid", "bo": "gp",
+    "bayesianoptimization": "tpe", "hyperopt": "tpe", "anneal": "tpe", "hyperband": "halving", "asha": "halving",
+    "hyperbandpruner": "halving", "successivehalving": "halving", "medianpruner": "median", "medianstop": "median",
     "npz": "arrays", "npy": "arrays", "csv": "table", "parquet": "table", "excel": "table",
 }  # fmt: skip
 
@@ -230,10 +232,15 @@ def either(values: Iterable[object]) -> str:
     return " or ".join([*filter(None, [", ".join(words[:-1])]), *words[-1:]])
 
 
+def plain_name(word: str) -> str:
+    """A name in small letters, without signs between its words."""
+    return re.sub(r"[_\-. ]", "", word.lower())
+
+
 def closest(word: str, options: Iterable[str]) -> str | None:
     """The option that `word` was most likely meant to be, or None."""
     by_lower = {option.lower(): option for option in options}
-    other = OTHER_NAMES.get(word.lower())
+    other = OTHER_NAMES.get(word.lower(), OTHER_NAMES.get(plain_name(word)))
     if other in by_lower and word.lower() not in by_lower:
         return by_lower[other]
     found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)

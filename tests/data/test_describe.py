@@ -256,3 +256,15 @@ def test_many_constant_columns_are_one_warning(tmp_path):
     data = frame(**{f"c{n}": 1.5 for n in range(9)})
     (text,) = (each for each in described(tmp_path, data).warnings if "carry" in each)
     assert text.startswith("columns 'c0', 'c1', 'c2', 'c3', 'c4' and 4 more are the same in every row")
+
+
+@pytest.mark.parametrize("order", ["sorted", "alternating", "shuffled"])
+def test_a_leak_is_suspected_in_whatever_order_the_rows_are(order):
+    random = np.random.default_rng(0)
+    target = np.arange(3000) % 2
+    target = {"sorted": np.sort(target), "alternating": target, "shuffled": random.permutation(target)}[order]
+    features = np.stack([target * 3.0, random.normal(size=3000), random.integers(0, 9, 3000)], axis=1)
+    dataset = toy_dataset("toy", "classification", features.astype(np.float32), target, (), ("y",), classes=("a", "b"))
+    assert [each for each in suspicions(dataset) if "determines the target" in each] == [
+        "column '0' determines the target in every row (a leak?); drop it if it is not known beforehand"
+    ]

@@ -43,7 +43,7 @@ HINTS = {  # the file, and the hint of its only error
     "cv in search": (within("search", cv=5), "resampling: {outer: 5}"),
     "n_splits in resampling": (within("resampling", n_splits=5), "did you mean 'outer'?"),
     "a label at the top": (top(label="species"), "dataset: {target: species}"),
-    "a timeout": (within("search", timeout=3600), 'limits: {time: "3600s"}'),
+    "a timeout": (within("search", timeout=3600), "limits: {time: 3600s}"),
     "validation_split": (within("training", validation_split=0.2), "resampling: {inner: {holdout: 0.2}}"),
     # names of the same thing
     "lr in the optimizer": (within("training", optimizer={"name": "adam", "lr": 0.1}), "did you mean 'learning_rate'?"),
@@ -54,7 +54,7 @@ HINTS = {  # the file, and the hint of its only error
     "max_trials": (within("search", max_trials=9), "did you mean 'trials'?"),
     "algorithm": (within("search", algorithm="tpe"), "did you mean 'sampler'?"),
     "lr_scheduler": (within("training", lr_scheduler="cosine"), "did you mean 'schedule'?"),
-    "hidden_sizes": (within("model", hidden_sizes=[64, 32]), 'widths: "64-32"'),
+    "hidden_sizes": (within("model", hidden_sizes=[64, 32]), "widths: 64-32"),
     "hidden_layer_sizes": (within("model", hidden_layer_sizes=[50]), 'widths: "50"'),
     # what is not in the file
     "device": (top(device="cuda"), "on the command line: tuner search FILE --device cuda"),
@@ -132,7 +132,7 @@ HINTS = {  # the file, and the hint of its only error
                                        "optimizer: {name: sgd, learning_rate: 0.1}"),
     "no such metric in a mapping": (top(metric={"foo": 1}), "metric: accuracy, or another of: tuner list metrics"),
     "a schedule of another tool": (top(scheduler={"type": "StepLR", "step_size": 10}), "training: {schedule: …}"),
-    "several widths": (within("model", hidden_layer_sizes=[[64], [64, 32]]), 'widths: ["64", "64-32"]'),
+    "several widths": (within("model", hidden_layer_sizes=[[64], [64, 32]]), 'widths: ["64", 64-32]'),
     "Lightning's trainer": (top(trainer={"max_epochs": 30, "gradient_clip_val": 1.0}),
                             "training: {epochs: 30, clip_grad_norm: 1.0}"),
 }  # fmt: skip

@@ -73,7 +73,7 @@ def column(kind, missing):
     if not MISSING[missing]:
         return values
     values = values.astype(object).where(~values.index.isin(list(MISSING[missing])), None)
-    try:  # a column of its own type, where that can have missing values
+    try:  # keep the type if it allows missing values
         return values.astype(pd.Series(TYPES[kind]).dtype)
     except (TypeError, ValueError, OverflowError):
         return values
@@ -94,7 +94,7 @@ def plain(source):
 
 
 def named(source, path, role):
-    """The settings that give the columns their roles; only the role in question beside what is needed."""
+    """The settings that the source requires, and, if `role` is optional, the column of that role."""
     wishes = {
         "table": (table, {"target": "y"}, ("groups", "time", "split", "weights")),
         "forecast": (forecast, {"target": "y", "features": "a", "history": 3}, ("time", "series")),

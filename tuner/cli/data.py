@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,9 +87,11 @@ def _space(what: str) -> tuple[Dataset, list[str]]:
 
 
 def _source(what: str, target: str | None, drop: Sequence[str]) -> tuple[Dataset, list[str]]:
+    from tuner.experiment.flow import flow
+
     if ":" in what and not os.path.exists(what):
         settings = {"name": what, **({"target": target} if target else {}), **_dropped(drop)}
-        return _own(settings, what), [f"dataset: {_flow(settings)}"]
+        return _own(settings, what), [f"dataset: {flow(settings)}"]
     from tuner.errors import ManyTextsError
     from tuner.search.contract import SOURCES, member
     from tuner.sources.forecast import as_series
@@ -110,8 +111,8 @@ def _source(what: str, target: str | None, drop: Sequence[str]) -> tuple[Dataset
         notes = [f"left out here: {each.message}; {each.hint}" for each in several]
         dataset = load(source, _valid(source.Settings, settings, what), Path())
     series = as_series(settings, found.head) if settings["name"] == "table" else None
-    forecast = [f"or, to forecast it: {_flow(series)}"] if series else []
-    line = f"dataset: {_flow(settings)}" + (f"   # {found.assumed}" if found.assumed else "")
+    forecast = [f"or, to forecast it: {flow(series)}"] if series else []
+    line = f"dataset: {flow(settings)}" + (f"   # {found.assumed}" if found.assumed else "")
     return dataset, [line, *forecast, *notes]
 
 
@@ -147,24 +148,6 @@ def _valid(kind: type[Settings], settings: Mapping[str, Any], what: str) -> Sett
         wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
         hint = "tuner data FILE --target COLUMN; or write them into an experiment file, and: tuner data SPACE.yaml"
         raise UsageError(f"{what} is read by '{settings['name']}', which also needs: {wrong}", hint) from error
-
-
-def _flow(settings: Mapping[str, Any]) -> str:
-    """The settings as they are written in an experiment file, in quotes where needed."""
-    words = (
-        f"[{', '.join(map(_word, value))}]" if isinstance(value, tuple) else _word(value) for value in settings.values()
-    )
-    return "{" + ", ".join(f"{key}: {word}" for key, word in zip(settings, words, strict=True)) + "}"
-
-
-def _word(text: str) -> str:
-    """A text in YAML: in quotes where it has a sign of YAML's, or would be read as a number, true, null and so on."""
-    import json
-
-    from ruamel.yaml import YAML
-
-    plain = re.fullmatch(r"[\w./][\w./ :-]*", text) and YAML(typ="safe").load(text) == text
-    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _table(title: str, columns: Sequence[Column], levels: str) -> Table:

@@ -21,13 +21,18 @@ class DataColumn:
         name: of the column.
         values: (N,), or (N, …) of a channel: numbers, NaN if missing; or indexes of levels, negative if missing.
         levels: the categories, if it is one.
-        counted: the values that count, (M,): without the steps after the ends of sequences.
+        used: which values count, if not all: the steps before the ends of sequences.
     """
 
     name: str
     values: NDArray[Any]
     levels: Sequence[str]
-    counted: NDArray[Any]
+    used: NDArray[np.bool_] | None = None
+
+    @property
+    def counted(self) -> NDArray[Any]:
+        """The values that count, (M,)."""
+        return (self.values if self.used is None else self.values[self.used]).ravel()
 
     @property
     def per_row(self) -> bool:
@@ -41,7 +46,7 @@ def columns(dataset: Dataset) -> Iterator[DataColumn]:
     if isinstance(inputs, Ids):
         for index, words in enumerate(inputs.vocabularies):
             codes = inputs.codes[:, index] - SPECIAL
-            yield DataColumn(inputs.name(index), codes, words[SPECIAL:], codes)
+            yield DataColumn(inputs.name(index), codes, words[SPECIAL:])
     yield from _numbers(dataset.numbers)
 
 
@@ -53,11 +58,11 @@ def _numbers(numbers: Numbers) -> Iterator[DataColumn]:
         if run is not None:
             one_hot, names = array[:, run], [numbers.name(i).rpartition("=") for i in range(run.start, run.stop)]
             codes = np.where(np.isnan(one_hot[:, 0]), -1, np.nan_to_num(one_hot).argmax(axis=1))
-            yield DataColumn(names[0][0], codes, [level for _, _, level in names], codes)
+            yield DataColumn(names[0][0], codes, [level for _, _, level in names])
             index = run.stop
             continue
         values = np.moveaxis(array, numbers.axis, 0)[index]  # no copy: of wide data all columns are held at once
         if numbers.offsets is not None and numbers.offsets[index]:
             values = values + numbers.offsets[index]
-        yield DataColumn(numbers.name(index), values, (), (values if used is None else values[used]).ravel())
+        yield DataColumn(numbers.name(index), values, (), used)
         index += 1

@@ -15,10 +15,10 @@ from tuner.data.dataset import Dataset
 from tuner.data.inputs import SPECIAL, Tokens
 
 SHOWN = 5  # names in a message
-FIRST = 1000  # rows that show of most columns that there is nothing wrong
-FEW = 10  # rows in which chance makes anything look like a mistake
-CHANCE = 10  # times as many equal rows as chance would give are told,
-LEAST = 0.01  # and at least this share of the rows: fewer hardly change a score
+FIRST = 1000  # rows that are enough to clear most columns
+FEW = 10  # so few rows or values may look like a mistake by chance
+CHANCE = 10  # equal rows are reported if there are this many times more than by chance …
+LEAST = 0.01  # … and they are at least this share of all rows: fewer hardly change a score
 MOST = 200  # categories of a column in which the same word may be written twice
 YEARS = (1800, 2100)
 ALONE = 0.5  # share of texts without a word that any other text has
@@ -27,9 +27,10 @@ DROP = "it cannot help to predict new rows; drop it"
 
 def suspicions(dataset: Dataset) -> tuple[str, ...]:
     """Warnings to look at before a search."""
-    found = (*_target_leaks(dataset), *_similar_classes(dataset), *_lone_texts(dataset))
-    if dataset.roles.until is None:  # windows of a series count on, and overlap
-        found += (*_row_numbers(dataset), *_repeated_rows(dataset))
+    read = list(columns(dataset))
+    found = (*_similar_classes(dataset, read), *_lone_texts(dataset))
+    if dataset.roles.until is None:  # windows of a series overlap, and count on
+        found += (*_target_leaks(dataset, read), *_row_numbers(read), *_repeated_rows(dataset, read))
     return found
 
 
@@ -60,28 +61,40 @@ def _missing(column: DataColumn) -> NDArray[np.bool_]:
     return column.values < 0 if column.levels else np.isnan(column.values)
 
 
-def _target_leaks(dataset: Dataset) -> Iterator[str]:
+def _target_leaks(dataset: Dataset, read: Sequence[DataColumn]) -> Iterator[str]:
     """Warnings about features that determine the target."""
     if dataset.positions or (not dataset.classes and dataset.targets.shape[1] > 1):
         return
     target = dataset.targets.reshape(len(dataset)).astype(np.float64)
     if len(target) == 0 or (target == target[0]).all():
         return
-    leaks = _gives_class if dataset.classes else _gives_amount
-    for column in columns(dataset):
-        step = max(1, len(target) // FIRST)  # files are often sorted by their target
-        if column.per_row and leaks(column.values[::step], target[::step]) and leaks(column.values, target):
+    some = np.random.default_rng(0).permutation(len(target))[:FIRST]  # files are often sorted, or alternate
+    leaks, possible = (_gives_class, _may_give_class) if dataset.classes else (_gives_amount, _gives_amount)
+    for column in read:
+        if column.per_row and possible(column.values[some], target[some]) and leaks(column.values, target):
             text = f"column '{column.name}' determines the target in every row (a leak?)"
             yield f"{text}; drop it if it is not known beforehand"
 
 
 def _gives_class(values: NDArray[Any], classes: NDArray[np.float64]) -> bool:
-    """Whether every value goes with one class, and hardly a row has a value of its own."""
+    """Whether each value occurs with one class only, and most values occur in several rows."""
+    distinct, contradicted = _values_of(values, classes)
+    return 1 < distinct <= len(values) / 2 and not contradicted
+
+
+def _may_give_class(values: NDArray[Any], classes: NDArray[np.float64]) -> bool:
+    """Whether some of the rows do not show that the others cannot."""
+    distinct, contradicted = _values_of(values, classes)
+    return distinct < len(values) and not contradicted
+
+
+def _values_of(values: NDArray[Any], classes: NDArray[np.float64]) -> tuple[int, bool]:
+    """The number of different values, and whether one of them occurs with different classes."""
     order = np.argsort(values)
     ordered, of = values[order], classes[order]
     same = ordered[1:] == ordered[:-1]
-    distinct = len(same) + 1 - int(same.sum() + np.isnan(values).sum())
-    return 1 < distinct <= len(values) / 2 and not (same & (of[1:] != of[:-1])).any()
+    distinct = len(values) - int(same.sum()) - int(np.isnan(values).sum())
+    return distinct, bool((same & (of[1:] != of[:-1])).any())
 
 
 def _gives_amount(values: NDArray[Any], amounts: NDArray[np.float64]) -> bool:
@@ -93,11 +106,11 @@ def _gives_amount(values: NDArray[Any], amounts: NDArray[np.float64]) -> bool:
     return bool(abs(np.corrcoef(first, second)[0, 1]) > 1 - 1e-9)
 
 
-def _similar_classes(dataset: Dataset) -> Iterator[str]:
+def _similar_classes(dataset: Dataset, read: Sequence[DataColumn]) -> Iterator[str]:
     """Warnings about classes, or categories of a column, that may be the same, written differently."""
     if dataset.task == "classification":
         yield from (f"classes {each}" for each in _similar(dataset.classes))
-    for column in columns(dataset):
+    for column in read:
         if len(column.levels) <= MOST:  # more are ids
             yield from (f"column '{column.name}': {each}" for each in _similar(column.levels))
 
@@ -112,9 +125,9 @@ def _similar(words: Sequence[str]) -> Iterator[str]:
         yield f"{', '.join(found[:SHOWN])} differ only in capitals or spaces{more}"
 
 
-def _row_numbers(dataset: Dataset) -> Iterator[str]:
+def _row_numbers(read: Sequence[DataColumn]) -> Iterator[str]:
     """Warnings about columns that number or name the rows."""
-    for column in columns(dataset):
+    for column in read:
         values = column.values
         if not column.per_row or len(values) <= FEW or len(np.unique(values[:FIRST])) < min(len(values), FIRST):
             continue
@@ -133,13 +146,13 @@ def _counts(values: NDArray[Any]) -> bool:
     return whole and not (low >= YEARS[0] and high <= YEARS[1])
 
 
-def _repeated_rows(dataset: Dataset) -> Iterator[str]:
+def _repeated_rows(dataset: Dataset, read: Sequence[DataColumn]) -> Iterator[str]:
     """A warning about rows that are equal in all features, if there are many, and more than chance would give."""
     whole = np.ascontiguousarray(dataset.features).reshape(len(dataset), -1).view(np.uint8)
     side = np.empty((len(dataset), 0)) if dataset.side is None else np.ascontiguousarray(dataset.side.values)
     keys = pd.Series(map(hash, zip(map(bytes, whole), map(bytes, side), strict=True)))
     count = int(keys.duplicated().sum())
-    if count < LEAST * len(dataset) or _only_few_values(dataset) or count <= CHANCE * _equal_by_chance(dataset):
+    if count < LEAST * len(dataset) or _only_few_values(read) or count <= CHANCE * _equal_by_chance(dataset, read):
         return
     targets = pd.DataFrame(dataset.targets.reshape(len(dataset), -1))
     other = count - int(targets.assign(features=keys.to_numpy()).duplicated().sum())
@@ -150,17 +163,17 @@ def _repeated_rows(dataset: Dataset) -> Iterator[str]:
     yield f"{text}; {same if apart else 'each stays in its group'}"
 
 
-def _only_few_values(dataset: Dataset) -> bool:
+def _only_few_values(read: Sequence[DataColumn]) -> bool:
     """Whether every column has so few different values that different cases are often equal."""
-    found = [each for each in columns(dataset) if each.per_row]
+    found = [each for each in read if each.per_row]
     return bool(found) and all(len(np.unique(each.values[:FIRST])) <= FEW for each in found)
 
 
-def _equal_by_chance(dataset: Dataset) -> float:
+def _equal_by_chance(dataset: Dataset, read: Sequence[DataColumn]) -> float:
     """How many rows would equal an earlier one if the columns were independent of each other; 0 if it is not known."""
     rows, share = len(dataset), 1.0
     cells = dataset.inputs.codes.T if isinstance(dataset.inputs, Tokens) else (
-        each.values for each in columns(dataset) if each.per_row
+        each.values for each in read if each.per_row
     )  # fmt: skip
     if rows < 2 or dataset.layout in ("sequence", "image"):
         return 0.0

@@ -7,13 +7,13 @@ with the line to write, or there is none.
 from __future__ import annotations
 
 import ast
-import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from tuner.errors import closest, plain_name
+from tuner.experiment.flow import flow
 from tuner.experiment.yaml_file import Node
 
 OPTIMIZERS = "training.optimizer"
@@ -79,14 +79,8 @@ FILES = {
     **dict.fromkeys(("csv", "tsv", "parquet", "feather", "arrow", "xlsx", "xls"), "table"),
     **dict.fromkeys(("npz", "npy", "safetensors"), "arrays"), "ts": "sequences", "txt": "corpus",
 }  # fmt: skip
-SAMPLERS = {"bayes": "tpe", "bayesian": "tpe", "bayesianoptimization": "tpe", "tpesampler": "tpe", "hyperopt": "tpe",
-            "optuna": "tpe", "anneal": "tpe", "gridsearch": "grid", "gridsampler": "grid", "randomsearch": "random",
-            "randomsampler": "random", "gpsampler": "gp", "bo": "gp",
-            **{name: name for name in ("tpe", "grid", "random", "gp")}}  # fmt: skip
-PRUNERS = {"asha": "halving", "hyperband": "halving", "medianstop": "median", "medianpruner": "median",
-           "hyperbandpruner": "halving", "successivehalving": "halving",
-           **{name: name for name in ("median", "percentile", "halving")}}  # fmt: skip
-KNOWN = {"search.sampler": SAMPLERS, "search.pruner": PRUNERS}
+PRUNERS = ("median", "percentile", "halving")
+KNOWN = {"search.sampler": ("grid", "random", "tpe", "gp"), "search.pruner": PRUNERS}
 WIDTHS = ("hiddensizes", "hiddenlayersizes", "layersizes")  # a number for each layer
 LOW, HIGH = (
     ("low", "min", "lower", "minval", "minvalue", "start"),
@@ -100,26 +94,6 @@ RANGES = {"uniform", "loguniform", "quniform", "qloguniform", "randint", "qrandi
           "float", "int", "suggestfloat", "suggestint", "suggestuniform", "suggestloguniform"}  # fmt: skip
 
 
-def plain_name(word: str) -> str:
-    """A name in small letters, without signs between its words."""
-    return re.sub(r"[_\-. ]", "", word.lower())
-
-
-def flow(value: Any) -> str:
-    """A value as YAML in one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if (
-        isinstance(value, str)
-        and re.fullmatch(r"[A-Za-z…][\w./ …-]*", value)
-        and value not in ("true", "false", "null")
-    ):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
 def line(path: str, value: Any, optimizer: str = "adam") -> str:
     """The setting at a path of the file, as a line to write; `optimizer` is the one whose setting it may be."""
     first, *inner = path.split(".")
@@ -130,10 +104,10 @@ def line(path: str, value: Any, optimizer: str = "adam") -> str:
 
 
 def hint(
-    key: str, node: Node, allowed: Iterable[str], path: str, beside: Mapping[str, Node] | None = None
+    key: str, node: Node, allowed: Iterable[str], path: str, training: Mapping[str, Node] | None = None
 ) -> str | None:
     """What to write instead of an unknown key with this value, in the settings at `path`; None if nothing is known.
-    `beside`: the settings of training, of which one may be the optimizer."""
+    `training`: the settings of that section, of which one may name the optimizer."""
     name, allowed = plain_name(key), tuple(allowed)
     if name in WIDTHS:
         widths = _widths(node.plain())
@@ -147,7 +121,7 @@ def hint(
     above, _, last = place.rpartition(".")
     if last in allowed:
         return f"did you mean '{last}'?"
-    optimizer = (beside or {}).get("optimizer")
+    optimizer = (training or {}).get("optimizer")
     stated = optimizer.entries.get("name", optimizer).value if optimizer is not None else None
     return None if above == path else line(
         place.removeprefix(f"{path}."), _value(place, node), stated if isinstance(stated, str) else "adam"
@@ -166,7 +140,7 @@ def _widths(sizes: Any) -> str | list[str] | None:
 def _is_pruner(node: Node) -> bool:
     value = node.plain()
     given = value.get("name", value.get("type")) if isinstance(value, dict) else value
-    return plain_name(str(given)) in PRUNERS
+    return closest(str(given), PRUNERS) is not None
 
 
 def _value(place: str, node: Node) -> Any:
@@ -174,7 +148,7 @@ def _value(place: str, node: Node) -> Any:
     value = node.plain()
     if place in KNOWN:
         given = value.get("name", value.get("type", "")) if isinstance(value, dict) else value
-        return KNOWN[place].get(plain_name(str(given)), "…")
+        return closest(str(given), KNOWN[place]) or "…"
     if place in ("limits.time", "limits.trial_time") and isinstance(value, int | float):
         return f"{round(value)}s"
     if place == "training.early_stopping":

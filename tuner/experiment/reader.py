@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from tuner.errors import Problem, UsageError, closest, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
-from tuner.experiment.other_tools import flow, of_file, translated
+from tuner.experiment.flow import flow
+from tuner.experiment.other_tools import of_file, translated
 from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
 from tuner.experiment.settings import (

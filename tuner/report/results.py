@@ -54,11 +54,10 @@ class OuterFold:
 
 
 class Results:
-    """A study, read once; every number of the report is a property."""
+    """A study, read once; every number of the report is a property. `others`: the other studies of its file."""
 
-    def __init__(self, study: StoredStudy, path: Path, kind: Kind = "corrected") -> None:
-        self.path, self.kind = path, kind
-        self.others: tuple[str, ...] = ()  # the other studies of the file
+    def __init__(self, study: StoredStudy, path: Path, kind: Kind = "corrected", others: Sequence[str] = ()) -> None:
+        self.path, self.kind, self.others = path, kind, tuple(others)
         self.study, self.name, self.header, self.chains = study, study.name, study.header, study.chains
         self.metric: str = study.header.metric
         self.maximize: bool = study.header.maximize
@@ -338,7 +337,6 @@ def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kin
     name = name or max(studies, key=lambda each: studies[each].began)  # of equal ones the first
     if name not in studies:
         raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
-    studies[name].others = tuple(each for each in studies if each != name)
     return studies[name]
 
 
@@ -347,4 +345,4 @@ def every(path: Path, *, curves: bool = False, kind: Kind = "corrected") -> list
     studies = read(path, curves=curves, older=True)
     if not studies:
         raise NoStudyYet(f"{path} holds no tuner study", "tuner search FILE makes one")
-    return [Results(study, path, kind) for study in studies.values()]
+    return [Results(study, path, kind, [each for each in studies if each != name]) for name, study in studies.items()]

@@ -18,14 +18,12 @@ from tuner.sources.readers.settings import Decimal
 
 COMMENT = re.compile(r"#(?:[\s#!]|$)")  # and not a text that begins with a hashtag
 DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?sep=([,;\t|])[ \t]*(?:[\r\n]|$)")  # as Excel writes it
-
-
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 
 class Dialect(NamedTuple):
-    """How cells are told apart. `quoted`: a cell may be enclosed in quote marks, and then hold separators and line
-    breaks; otherwise a quote mark is a character like any other, as in running text. `decimal`: the sign in numbers."""
+    """How a delimited file is written: what separates its cells, whether a cell may be `quoted` and then contain
+    separators and line breaks (else a quote mark is an ordinary character), and the decimal sign of numbers."""
 
     separator: str
     quoted: bool = True

@@ -1,4 +1,4 @@
-"""Folders of images: which files are images, and what is beside them."""
+"""Lists the images in a folder, and the other files in it."""
 
 from __future__ import annotations
 
