@@ -199,3 +199,9 @@ def test_a_side_table_that_knows_no_user_is_refused_also_where_missing_values_ar
     (tmp_path / "us.csv").write_text("name,id2,age\n" + "".join(f"n{i},{i},{20 + i}\n" for i in range(1, 5)))
     with pytest.raises(DataError, match=r"us\.csv: none of the \d+ names with ratings has a row"):
         load(tmp_path, WRITTEN["u.data"], users="us.csv", drop="id2", impute="mean")
+
+
+def test_comments_above_the_ratings_are_left_out_and_told(tmp_path):
+    commented, plain = (load(tmp_path, above + WRITTEN["ratings.csv"]) for above in ("# from the shop\n", ""))
+    assert commented.fingerprint() == plain.fingerprint()
+    assert "a line of comment above the header is left out" in {*commented.notes} - {*plain.notes}

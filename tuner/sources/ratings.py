@@ -84,7 +84,7 @@ def load(settings: Settings, folder: Path) -> Dataset:
         target=Amounts(np.array(ratings, dtype=np.float64)[:, None], ("rating",)),
         roles=Roles(order=moments),
         hints=() if settings.time is not None else tuple(looks_like_time(name) for name in _found(frame, "time")),
-        notes=(*written, *_again(pairs)),
+        notes=(*frame.attrs.get("notes", ()), *written, *_again(pairs)),
     )
 
 

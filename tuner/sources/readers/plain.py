@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tuner.errors import DataError
-from tuner.sources.readers.beginning import Dialect
+from tuner.sources.readers.beginning import COMMENT, Dialect, beginning
 from tuner.sources.readers.delimited import check_quotes, read
 from tuner.sources.readers.files import text_of
 from tuner.sources.readers.frames import TYPED, read_frame
@@ -42,6 +42,7 @@ def read_plain(
     table = read(file, dialect, path.name, key)
     check_quotes(table.columns, file, dialect, path.name, key)
     frame: pd.DataFrame = table.to_pandas()
+    frame.attrs["notes"] = beginning(file, dialect, path.name, key).notes
     first = [str(cell).strip() for cell in frame.iloc[0]]
     if has_header(first):
         typed_names = [TYPED_NAME.fullmatch(cell) for cell in first]
@@ -57,7 +58,7 @@ def read_plain(
 
 
 def _separator(text: str, path: Path, key: str) -> str:
-    lines = (line for line in text.splitlines() if line.strip())
+    lines = (line for line in text.splitlines() if line.strip() and not COMMENT.match(line))
     first = next(lines, None)
     if first is None:
         raise DataError(f"{path.name} is empty", key=key)
