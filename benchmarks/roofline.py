@@ -14,8 +14,8 @@ from tuner.sources import digits
 from tuner.training.fitting import build_stacks
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 BATCH, LANES, ROWS, OUTPUTS = 32, 5, 1024, 10
 

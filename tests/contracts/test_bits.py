@@ -67,7 +67,7 @@ CASES = {
 def losses(tensors, model, lanes, batch_size):
     how = recipe_of(
         Configuration(model, {"epochs": 2, "batch_size": batch_size}),
-        Work(tensors.dataset, DEFAULT[tensors.dataset.task], own={model["name"]: ""}),
+        Work(tensors.dataset, DEFAULT[tensors.dataset.task], own={("model", model["name"]): ""}),
     )
     curves = train(how, lanes, tensors, go_on).curves
     return curves.train_loss[curves.lanes], curves.loss, curves.score

@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 
 from tuner import errors
 from tuner.cli.app import VERBS
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
+from tuner.search.own_kinds import CodeHere
 
 DOCS = ROOT / "docs"
 NIGHTS, RUNNING, TESTING = (

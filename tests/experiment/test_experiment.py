@@ -13,7 +13,8 @@ from tuner.cli.spaces import shipped
 from tuner.errors import ExperimentError
 from tuner.experiment import grid
 from tuner.experiment.experiment import flatten, load
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
+from tuner.search.own_kinds import CodeHere
 
 CATALOGUE = catalogue(CodeHere(Path()))
 HEAD = "dataset: {name: iris}\nmodel: {name: mlp, num_layers: [1, 2]}\n"

@@ -16,8 +16,8 @@ from tuner.models.layers import Copies, Lanes
 from tuner.search.catalogue import model
 from tuner.training.fitting import build_stacks
 from tuner.training.loop import train
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 
 def recipe(folder, name, **settings):

@@ -122,7 +122,7 @@ def test_what_cannot_be_given_to_forward_or_a_file_is_said(folder):
     code, said = check(folder, "Dims", dims=[16, 8])
     assert code == 2 and "it keeps its default, as no file can hold a list[int]: annotate it as int" in said
     code, said = check(folder, "Dims", h=[4, 8])
-    assert code == 0 and "no settings: dims (list[int])" in said
+    assert code == 0 and "dims (list[int]), as an experiment file cannot hold this type" in said
 
 
 def test_values_that_do_not_go_together_name_the_constraints(folder):

@@ -14,8 +14,9 @@ from tuner.experiment.experiment import load
 from tuner.experiment.records import TrialRecord
 from tuner.experiment.sections import Halving, Median, NoPruner, Percentile
 from tuner.experiment.selection import Selection, ranked
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
 from tuner.search.jobs import ChainView, TrialJob, Work
+from tuner.search.own_kinds import CodeHere
 from tuner.search.stopping import Thresholds, thresholds
 from tuner.search.trial import Runner
 

@@ -9,7 +9,8 @@ from toy_data import changed
 
 from tuner.experiment.experiment import load
 from tuner.experiment.grid import cells as cells_of
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
+from tuner.search.own_kinds import CodeHere
 from tuner.sources import planted_ratings as ratings
 
 RATINGS = {"name": "planted_ratings"}

@@ -6,7 +6,8 @@ import pytest
 from helpers import inside, search, write_space
 from own_data import DATA, space, written
 
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
+from tuner.search.own_kinds import CodeHere
 from tuner.search.prepare import prepare
 from tuner.sources.custom import loader as own
 

@@ -21,7 +21,8 @@ from tuner.cli.app import run
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import load
 from tuner.experiment.records import TrialRecord, from_checked_json, to_checked_json
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
+from tuner.search.own_kinds import CodeHere
 
 SUPPORT = str(Path(__file__).parent)
 TINY: dict[str, Any] = {

@@ -11,8 +11,8 @@ from tuner.metrics import METRICS
 from tuner.models import mlp, rnn
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 CPU = torch.device("cpu")
 SMALL = mlp.Settings(hidden_size=8, num_layers=2)

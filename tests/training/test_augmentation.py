@@ -19,8 +19,8 @@ from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Adam
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 SEEDS = (3, 4)
 B, C, H, W = 16, 2, 5, 7

@@ -15,8 +15,8 @@ from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.losses import BinaryCrossEntropy, Dice, Huber, Mae, Quantile
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 SMALL = mlp.Settings(hidden_size=2)
 SIZES = [40, 33, 40]  # of training rows: two stacks

@@ -25,8 +25,8 @@ from tuner.training.lane_data import DatasetTensors, LaneData, as_read, shapes_o
 from tuner.training.lanes import Batches, Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Sgd
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 EPOCHS = 5
 WORDS = (PADDING, UNKNOWN, *"abcdefgh")

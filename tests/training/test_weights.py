@@ -22,8 +22,8 @@ from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.loop import train
 from tuner.training.optimizers import Adam
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 FLAT = {"model": {"name": "mlp", "hidden_size": 4, "activation": None}, "search": {"sampler": "random", "trials": 2}}
 TRAINING = {"epochs": 15, "batch_size": 16, "optimizer": {"name": "adam", "learning_rate": [0.03, 0.1]}}

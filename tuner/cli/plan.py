@@ -23,10 +23,10 @@ def lines(prepared: Prepared, devices: Sequence[str], workers: int) -> Iterator[
     from tuner.data.unseen import in_words, unseen
     from tuner.experiment import grid
     from tuner.report.tables import counted
-    from tuner.search.own import filled
+    from tuner.search.own import filled, not_settings
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
-    trials = prepared.trials()
+    trials, own = prepared.trials(), prepared.own.values()
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
     numbers = "" if dataset.side is None else f" ids and {dataset.side.values.shape[1]} numbers"
     yield f"data      {dataset.name}: {len(dataset):,} rows of {shape}{numbers}, {dataset.task}"
@@ -36,7 +36,8 @@ def lines(prepared: Prepared, devices: Sequence[str], workers: int) -> Iterator[
     yield f"space     {counted(len(experiment.space.parameters), 'parameter')}"
     yield from (f"            {parameter.path}: {_domain(parameter)}" for parameter in experiment.space.parameters)
     yield from (f"only if   {expression.text}" for expression in experiment.space.constraints)
-    yield from (f"filled    {words}, from the data" for words in filled(dataset, prepared.own_models))
+    yield from (f"filled    {words}, from the data" for words in filled(dataset, prepared.own))
+    yield from (f"fixed     {words}, as an experiment file cannot hold this type" for words in not_settings(own))
     if prepared.checked.sizes:
         yield f"size      {prepared.checked.sizes.words()}"
     yield f"chains    {', '.join(chain.name for chain in chains)}"

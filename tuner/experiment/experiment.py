@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_y
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
 from tuner.experiment.other_tools import hint
+from tuner.experiment.own_code import is_user_code
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
 from tuner.experiment.settings import Alternatives, Settings
 from tuner.experiment.space import Choice, Parameter, Range, Space
 from tuner.experiment.stated import with_stated
-from tuner.experiment.unsearched import SECTIONS, read_unsearched
+from tuner.experiment.unsearched import SECTIONS, read_section, read_unsearched
 from tuner.experiment.yaml_file import Document, Node, at, read
 
 MEANING = 1  # increase when the same settings train, split or score differently
@@ -28,12 +29,15 @@ DEFAULT_TRIALS = 30
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The components that experiments can name: settings of each model and dataset, of training, and metrics."""
+    """The components that experiments can name: settings of each model and dataset, of training, and metrics; the
+    settings of the user's own metrics; and of the parts of a training, by path, with the user's own."""
 
     models: Alternatives
     datasets: Alternatives
     training: type[Settings]
     metrics: tuple[str, ...]
+    own_metrics: Alternatives
+    parts: Mapping[str, Alternatives]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Experiment:
     dataset: Settings
     space: Space
     metric: str | None
+    own_metric: Settings | None  # the settings of the metric, if it is the user's own
     resampling: Resampling
     search: Search
     limits: Limits
@@ -145,11 +150,11 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     Its mistakes are kept as `errors`, because checks with the data may find more. Raises `ExperimentError` if it is not
     a YAML mapping."""
     document = read(path, text)
-    root, reader = document.root, Reader()
+    root, reader = document.root, Reader(catalogue.parts)
     unknown, misspelt = _unknown_keys(root)
     space = _space(reader, root, catalogue, misspelt)
     invalid = misspelt | ({"space"} if reader.errors() or reader.unknown else set())
-    name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
+    name, (metric, own_metric) = _name(reader, root, path), _metric(reader, root, catalogue)
     unsearched = read_unsearched(root, catalogue.datasets, misspelt)
     invalid |= {*unsearched.invalid} | ({"metric"} if metric is None and "metric" in root.entries else set())
     found: list[Problem] = []
@@ -157,7 +162,7 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
         stated = {name: node for name, node in _stated(root).items() if not reader.is_hidden(name)}
         on_grid = unsearched.settings["search"].sampler == "grid"
         space, found = with_stated(space, stated, reader.names, on_grid=on_grid)
-    experiment = Experiment(name, document, space=space, metric=metric, **unsearched.settings)
+    experiment = Experiment(name, document, space=space, metric=metric, own_metric=own_metric, **unsearched.settings)
     if "search" not in invalid:
         found += _search_problems(experiment)
         if "space" not in invalid and all(each.warning for each in found):
@@ -216,14 +221,20 @@ def _name(reader: Reader, root: Node, path: Path) -> str:
         return "invalid"
 
 
-def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> str | None:
+def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> tuple[str | None, Settings | None]:
+    """The name of the metric, and its settings if it is the user's own."""
     node = root.entries.get("metric")
     if node is None:
-        return None
+        return None, None
+    name = node.entries.get("name", node).value
+    if isinstance(name, str) and is_user_code(name):
+        settings, problems = read_section(root, "metric", catalogue.own_metrics)
+        reader.problems += problems
+        return (None, None) if problems else (name, settings)
     if not isinstance(node.value, str) or node.value not in catalogue.metrics:
         reader.wrong(node, *_no_metric(node, catalogue.metrics))
-        return None
-    return node.value
+        return None, None
+    return node.value, None
 
 
 def _no_metric(node: Node, metrics: tuple[str, ...]) -> tuple[str, str]:

@@ -1,8 +1,7 @@
 """The user's own code: `FILE.py:NAME` next to the experiment file, or `package.module:NAME` that is installed.
 
-`found` imports it, and hashes it with the modules that it imports from its folder; `code_of` reads its annotated
-arguments. The result, a `Code`, has plain values for other processes; `described` makes settings of them without
-running anything.
+`find_object` imports it, and hashes it with the modules that it imports from its folder. A `Code` describes it in plain
+values for other processes; `tuner.experiment.own_arguments` makes settings of its arguments.
 """
 
 from __future__ import annotations
@@ -10,47 +9,37 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import inspect
-import math
 import os
 import sys
-import typing
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
-
-import annotated_types
-from pydantic import Field, create_model
-from pydantic.errors import PydanticUserError
-from pydantic.fields import FieldInfo
+from typing import Any, NamedTuple
 
 from tuner.errors import LimitReached, TunerError, UsageError, did_you_mean, first_line, lacking
-from tuner.experiment.settings import Settings, members
+from tuner.experiment.settings import Settings
 from tuner.seeds import seed_of
 
 GROUP = "tuner"  # of entry points
-SHAPE = "shape"  # marks an argument as filled in: Annotated[int, "shape"]
-ANNOTATE = "annotate them as int, float, bool, str or Literal"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of user code: a model or a loader.
+    """A kind of user code: a model, a loader, a loss, …
 
     Attributes:
-        section: "model" or "dataset".
-        word: placeholder in messages, "CLASS" or "FUNCTION".
+        section: where the file names it: "model", "dataset", "training.loss", …
+        word: placeholder in messages, "CLASS", "FUNCTION" or "NAME".
         what: what the object must be, for messages.
         fits: whether an object is of this kind.
         handed_in: names of arguments that tuner fills in, unless they have a default; see `despite_default`.
         required, unclear: messages about a setting without a default, and an argument that is neither.
         despite_default: names that are filled in even if they have a default, as are those annotated as "shape".
         declared: an installed package must declare an entry point of the group "tuner".
+        leading: how many of the first arguments of an object are passed by tuner, by position.
     """
 
     section: str
@@ -62,6 +51,12 @@ class Kind:
     unclear: str
     despite_default: tuple[str, ...] = ()
     declared: bool = False
+    leading: Callable[[Any], int] = lambda meant: 0
+
+    @property
+    def noun(self) -> str:
+        """The kind in a word, such as "loss"."""
+        return self.section.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -244,100 +239,3 @@ def _broken(where: str, error: BaseException, kind: Kind) -> TunerError:
     if isinstance(error, ImportError) and "relative import" in str(error):
         hint = f"a module of a package is named with dots: {where.removesuffix('.py').replace('/', '.')}:{kind.word}"
     return UsageError(f"{where} cannot be imported: {first_line(error)}{place}", hint)
-
-
-LARGEST = 2**63 - 1
-PLAIN = (int, float, bool, str, type(None))
-BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt, annotated_types.Interval,
-          annotated_types.MultipleOf, annotated_types.Len, annotated_types.MinLen, annotated_types.MaxLen)  # fmt: skip
-
-
-def _plain(annotation: Any) -> bool:
-    """Whether an experiment file can hold values of this type: numbers, texts, true, false, words of a choice, null."""
-    return all(map(_bound, getattr(annotation, "__metadata__", ()))) and all(
-        member in PLAIN
-        or (typing.get_origin(member) is Literal and {type(word) for word in typing.get_args(member)} <= {*PLAIN})
-        for member in members(annotation)
-    )
-
-
-def _bound(mark: Any) -> bool:
-    """Whether `Annotated` adds only bounds and texts: a predicate would run the user's code in the driver."""
-    if isinstance(mark, FieldInfo):
-        return mark.default_factory is None and all(map(_bound, mark.metadata))
-    return isinstance(mark, (str, *BOUNDS))
-
-
-def _plain_default(default: Any) -> Any:
-    """A number or text of a subclass, such as `IntEnum`, as a plain one."""
-    if type(default).__module__ == "numpy" and hasattr(default, "item") and not getattr(default, "shape", ()):
-        default = default.item()
-    if type(default) in PLAIN:
-        return default
-    return next((kind(default) for kind in (int, float, str) if isinstance(default, kind)), default)
-
-
-def _unwritable(default: Any) -> bool:
-    """Whether an experiment file cannot hold a default: it is infinite, has too many digits, or is not a plain value.
-    Such an argument is not a setting."""
-    if isinstance(default, float):
-        return not math.isfinite(default)
-    return type(default) not in PLAIN or (isinstance(default, int) and abs(default) > LARGEST)
-
-
-def code_of(name: str, found: UserObject, kind: Kind, base: type[Settings]) -> Code:
-    """The arguments of a function or constructor as settings, in addition to those of `base`. Raises `UsageError`."""
-    target, files, digest = found
-    annotated: Any = target
-    try:
-        hints = typing.get_type_hints(
-            annotated.__init__ if isinstance(target, type) else annotated, include_extras=True
-        )
-    except NameError as error:
-        hint = "write int, float, bool, str or Literal"
-        raise UsageError(f"{name}: an annotation cannot be read: {error}", hint) from error
-    fields: dict[str, tuple[Any, Any]] = {}
-    handed_in, skipped = [], {}
-    for argument in list(inspect.signature(target).parameters.values()):
-        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            continue
-        given = argument.default is not argument.empty
-        if argument.name == "name" or argument.name in base.model_fields:
-            means = f"names the {kind.section}" if argument.name == "name" else f"is a setting of every {kind.section}"
-            raise UsageError(f"{name}: argument '{argument.name}' is reserved: it {means}", "rename it")
-        marked = SHAPE in getattr(hints.get(argument.name), "__metadata__", ())
-        if marked and argument.name not in kind.handed_in:
-            text = f"{name}: its argument '{argument.name}' is annotated as a shape, and no shape has this name"
-            raise UsageError(text, did_you_mean(argument.name, kind.handed_in))
-        if argument.name in kind.handed_in and (not given or marked or argument.name in kind.despite_default):
-            handed_in.append(argument.name)
-        elif argument.name in hints or (given and isinstance(argument.default, int | float | str)):
-            annotation = hints.get(argument.name, type(_plain_default(argument.default)))
-            default = _plain_default(argument.default) if given else Field(description=kind.required)
-            if not _plain(annotation) or (given and _unwritable(default)):
-                plain_class = isinstance(annotation, type) and not typing.get_args(annotation)
-                kind_name = annotation.__name__ if plain_class else str(annotation).replace("typing.", "")
-                if not given:
-                    raise UsageError(f"{name}: its argument '{argument.name}' is annotated as {kind_name}", ANNOTATE)
-                skipped[argument.name] = kind_name
-                continue
-            fields[argument.name] = (annotation, default)
-        elif not given:
-            near = did_you_mean(argument.name, kind.handed_in)
-            text = f"{name}: its argument '{argument.name}' {kind.unclear}"
-            raise UsageError(text, f"annotate it, for example {argument.name}: int; or {near}")
-    return Code(name, getattr(target, "__name__", kind.word), fields, tuple(handed_in), skipped, files, digest)
-
-
-def described(code: Code, base: type[Settings]) -> UserCodeInfo:
-    """The code with its settings and those of `base`. Raises `UsageError`."""
-    fields: dict[str, Any] = {"name": (Literal[code.name], code.name), **code.fields}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an argument may have the name of a pydantic method
-            cls = create_model(code.called, __base__=base, **fields)
-            cls.skipped = code.skipped
-            return UserCodeInfo(code, cls)
-    except (PydanticUserError, NameError, TypeError, ValueError) as error:
-        text = f"{code.name}: its arguments cannot be settings: {str(error).splitlines()[0]}"
-        raise UsageError(text, ANNOTATE) from error

@@ -40,7 +40,8 @@ from tuner.experiment.yaml_file import Node, at
 class Reader:
     """Walks nodes and settings side by side, and collects `parameters`, `fixed` and `problems`."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Mapping[str, Alternatives] | None = None) -> None:
+        self._parts = parts or {}  # the alternatives of some settings, by path, with the user's own
         self.parameters: list[Parameter] = []
         self.fixed: list[Fixed] = []
         self.problems: list[Problem] = []
@@ -147,6 +148,7 @@ class Reader:
             self.wrong(node if node.value is not None else node.key or node, text)
             return
         hidden = {"name"} if chosen else set()
+        unknown = [key for key in node.entries if key not in cls.model_fields]
         self._keys(node, [name for name in cls.model_fields if name not in hidden], place.path, deeper(cls))
         for name, field in cls.model_fields.items():
             here = place / name
@@ -157,7 +159,7 @@ class Reader:
             elif name in node.entries:
                 declared = Declared(cls, name)
                 self._field(node.entries[name], declared, self._where_used(node, declared, place))
-            elif field.is_required():
+            elif field.is_required() and not closest(name, unknown):  # else it is told of the misspelt key
                 self.wrong(node.key or node, f"{here.path} is missing", field.description)
             else:
                 self._default(field.get_default(call_default_factory=True), here)
@@ -186,7 +188,7 @@ class Reader:
 
     def _field(self, node: Node, declared: Declared, place: Place) -> None:
         field = declared.field
-        among, inner = alternatives(field), subsettings(field)
+        among, inner = self._parts.get(place.target) or alternatives(field), subsettings(field)
         if among and not (node.value is None and accepts(field, type(None))):
             self.component(node, among, place, getattr(field.get_default(), "name", None))
         elif inner is not None and isinstance(node.value, dict):

@@ -40,24 +40,25 @@ def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str
     problems: list[Problem] = []
     invalid = []
     for section in ("dataset", *SECTIONS):
-        found[section], wrong = _section(root, section, datasets)
+        found[section], wrong = read_section(root, section, datasets)
         problems += [] if section in misspelt and section not in root.entries else wrong
         invalid += [section] if wrong else []
     return Unsearched(found, problems, tuple(invalid))
 
 
-def _section(root: Node, section: str, datasets: Alternatives) -> tuple[Settings, list[Problem]]:
+def read_section(root: Node, section: str, among: Alternatives) -> tuple[Settings, list[Problem]]:
+    """The settings of one section, which are `among` these if it names a component, and the problems in it."""
     reader = Reader()
     reader.searchable = False
     cls = SECTIONS.get(section)
     if cls is not None:
         reader.settings(root.entries.get(section, replace(root, value={}, key=None)), cls, Place.of(section))
     elif section in root.entries:
-        reader.component(root.entries[section], datasets, Place.of(section))
+        reader.component(root.entries[section], among, Place.of(section))
     else:
-        reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(datasets)}")
+        reader.wrong(root, "dataset is missing", f"dataset: {{name: …}}, one of: {', '.join(among)}")
     values = Space((), tuple(reader.fixed)).tree({}).get(section, {})
-    cls = cls or (datasets[values["name"]] if "name" in values else Settings)
+    cls = cls or (among[values["name"]] if "name" in values else Settings)
     try:
         return cls.model_validate(values, strict=False), reader.problems
     except ValidationError as error:

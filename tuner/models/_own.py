@@ -25,7 +25,8 @@ from torch.nn.parameter import is_lazy
 from tuner.data.inputs import Layout
 from tuner.data.target import Task
 from tuner.errors import UsageError
-from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, find_object, reaching, root_of
+from tuner.experiment.own_arguments import code_of, described
+from tuner.experiment.own_code import Kind, UserCodeInfo, find_object, reaching, root_of
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.models.layers import Copies, Lanes, Shapes
 

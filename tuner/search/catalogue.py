@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 
 from tuner import registry
 from tuner.experiment.experiment import Catalogue
-from tuner.experiment.own_code import UserCodeInfo, is_user_code
-from tuner.experiment.settings import Settings
+from tuner.experiment.own_code import is_user_code
+from tuner.experiment.settings import Alternatives, Settings, alternatives
 from tuner.metrics import METRICS
 from tuner.models import _own as models
 from tuner.search.contract import MODELS, SOURCES, member
-from tuner.sources.custom import loader as loaders
+from tuner.search.own_kinds import PARTS, Code
 from tuner.training.settings import TrainingSettings
 
 
-class Code(Protocol):
-    """Describes the user's own models and loaders. Each method raises `UsageError` for an invalid name."""
+class WithOwn(Mapping[str, type[Settings]]):
+    """The settings of components by name; those of the user's code, which `code` describes, are not listed."""
 
-    def model(self, name: str) -> UserCodeInfo: ...
-    def loader(self, name: str) -> UserCodeInfo: ...
-
-
-class CodeHere:
-    """The user's own code run in this process, which therefore must not be the driver."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def model(self, name: str) -> models.UserModel:
-        """The class."""
-        return models.load(name, self._folder)
-
-    def loader(self, name: str) -> loaders.Loader:
-        """The function."""
-        return loaders.load(name, self._folder)
-
-
-class Members(Mapping[str, type[Settings]]):
-    """The settings of every member of a package by name; those of user code, which `own` finds, are not listed."""
-
-    def __init__(self, package: str, own: Callable[[str], UserCodeInfo]) -> None:
-        self._own = own
-        self._settings = {name: member(package, name).Settings for name in registry.names(package)}
+    def __init__(self, section: str, settings: Alternatives, code: Code) -> None:
+        self._section, self._settings, self._code = section, settings, code
 
     def __getitem__(self, name: str) -> type[Settings]:
-        return self._own(name).Settings if is_user_code(name) else self._settings[name]
+        return self._code.info(self._section, name).Settings if is_user_code(name) else self._settings[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._settings)
@@ -59,7 +35,20 @@ class Members(Mapping[str, type[Settings]]):
 
 def catalogue(code: Code) -> Catalogue:
     """The settings of every model and source, of training, and the metrics, for an experiment file."""
-    return Catalogue(Members(MODELS, code.model), Members(SOURCES, code.loader), TrainingSettings, tuple(METRICS))
+    fields = TrainingSettings.model_fields
+    return Catalogue(
+        WithOwn("model", _members(MODELS), code),
+        WithOwn("dataset", _members(SOURCES), code),
+        TrainingSettings,
+        tuple(METRICS),
+        WithOwn("metric", {}, code),
+        {part.section: WithOwn(part.section, alternatives(fields[part.noun]), code) for part in PARTS},
+    )
+
+
+def _members(package: str) -> Alternatives:
+    """The settings of every member of a package."""
+    return {name: member(package, name).Settings for name in registry.names(package)}
 
 
 def model(name: str, folder: Path) -> ModuleType | models.UserModel:

@@ -28,7 +28,7 @@ from tuner.store import FORMAT, StoredStudy, is_ours, version3
 def header(prepared: Prepared, name: str) -> StudyHeader:
     """The header of a study: enough to continue it, to refuse another experiment, and to report without torch."""
     experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
-    files = {f"the file of {name}": own.code.digest[:12] for name, own in prepared.own.items()}
+    files = {f"the file of {own.code.name}": own.code.digest[:12] for own in prepared.own.values()}
     return StudyHeader(
         schema=FORMAT,
         name=name,
@@ -65,7 +65,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
 
 
 def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
-    dataset, weights = prepared.dataset, prepared.dataset.score_weights
+    dataset, weights, dummies = prepared.dataset, prepared.dataset.score_weights, prepared.dummies
     return ChainHeader(
         name=chain.name,
         rows=len(chain.rows),
@@ -74,7 +74,7 @@ def _chain_header(prepared: Prepared, chain: ChainPlan) -> ChainHeader:
         trained=statistics.fmean(len(fold.train) for fold in chain.folds),
         digest=chain.digest(),
         share=chain.share,
-        dummy=dummy(dataset, prepared.metric, chain.rows, chain.test),
+        dummy=dummies[chain.name] if dummies else dummy(dataset, prepared.metric, chain.rows, chain.test),
         unseen=unseen(dataset, chain.rows, chain.test),
         tested=pack(chain.test.astype(np.int32)) if len(chain.test) else None,
         weights=None if weights is None else pack(weights[chain.test]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import Rows
@@ -22,15 +23,17 @@ class Work:
     Attributes:
         dataset: the data.
         metric: name of the metric.
-        folder: the folder of the user's own models.
-        own: name of each user model → hash of its files.
+        folder: the folder of the user's own code.
+        own: section and name of each of the user's own models, parts and metrics → hash of its files.
+        metric_settings: the settings of the metric, if it is the user's own.
         tune_threshold: whether each trial chooses its decision threshold.
     """
 
     dataset: Dataset
     metric: str
     folder: Path = Path()
-    own: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    metric_settings: Mapping[str, Any] = field(default_factory=dict)
     tune_threshold: bool = False
 
 

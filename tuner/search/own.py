@@ -6,7 +6,7 @@ The user's own models are checked in a separate process (`UserCode`), from the t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -27,9 +27,10 @@ from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
 from tuner.models._own import load, shape_settings
 from tuner.models.layers import Lanes, MetaLanes
-from tuner.search.catalogue import CodeHere, catalogue
+from tuner.search.catalogue import catalogue
 from tuner.search.jobs import Work
 from tuner.search.machine import memory_budget_of, too_much
+from tuner.search.own_kinds import PARTS, CodeHere
 from tuner.search.recipe import recipe_of
 from tuner.search.sizes import Sizes, sizes
 from tuner.search.user_code import UserCode
@@ -84,8 +85,8 @@ class ModelCheck(NamedTuple):
 
 def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
     """Build each model with its default settings, and train the user's own on a few rows. Raises `ExperimentError`."""
-    names = names_of_models(experiment.space)
-    own, work = [name for name in names if is_user_code(name)], _work(experiment, dataset)
+    names = names_of(experiment.space, "model")
+    own, work = [name for name in names if is_user_code(name)], work_of(experiment, dataset)
     path, text = (
         experiment.document.path.absolute(),
         experiment.document.text,
@@ -93,27 +94,27 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
     epochs: dict[str, list[Epoch]] = {}
     warnings: list[ModelWarning] = []
     for name in names:
-        with _errors_at(experiment, "model.name" if name in own else "model"):
+        with errors_at(experiment, "model.name" if name in own else "model"):
             if name in own:
                 epochs[name], found = code.with_data(name, dataset, _check_in_child, path, text, name)
                 warnings += found
             else:
-                _check_built(experiment, work, name)
-    if not own:
+                check_built(experiment, work, "model", name)
+    if not work.own:
         return ModelCheck(sizes(experiment.space, work), ())
     code.restart()  # a new process has another process id, time and system entropy, on which a model must not depend
     for name, several in epochs.items():
         if len(several) == TIMES:
-            with _errors_at(experiment, "model.name"):
+            with errors_at(experiment, "model.name"):
                 several += code.with_data(name, dataset, _train_in_child, path, text, name) or [FAILED]
-    with _errors_at(experiment, "model.name"):
-        counted = code.with_data(" or ".join(own), dataset, _sizes_in_child, path, text)
-    warnings += filter(None, (_unrepeated(name, several) for name, several in epochs.items()))
+    with errors_at(experiment, "model.name"):
+        counted = code.with_data(" or ".join(name for _, name in work.own), dataset, _sizes_in_child, path, text)
+    warnings += filter(None, (unrepeated(name, several) for name, several in epochs.items()))
     return ModelCheck(counted, tuple(warnings))
 
 
 @contextmanager
-def _errors_at(experiment: Experiment, where: str) -> Iterator[None]:
+def errors_at(experiment: Experiment, where: str) -> Iterator[None]:
     """Convert an error of a model into an error at that place of the experiment."""
     try:
         yield
@@ -122,16 +123,16 @@ def _errors_at(experiment: Experiment, where: str) -> Iterator[None]:
 
 
 @cache
-def _experiment(path: Path, text: str) -> Experiment:
+def experiment_here(path: Path, text: str) -> Experiment:
     """The experiment, in a process that may run the user's code."""
     return attempt(path, catalogue(CodeHere(path.parent)), text)
 
 
 def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> Tried:
     """Check one of the user's own models, and train its first epoch. Raises `UsageError`."""
-    experiment = _experiment(path, text)
-    work = _work(experiment, dataset)
-    configuration, outline = _check_built(experiment, work, name)
+    experiment = experiment_here(path, text)
+    work = work_of(experiment, dataset)
+    configuration, outline = check_built(experiment, work, "model", name)
     count = sum(parameter.numel() for parameter in outline.parameters())
     limit = memory_budget_of(experiment.limits, ["cpu"]).limit
     if (needed := FEWEST * LEAST * FLOAT * count) > limit:
@@ -145,28 +146,30 @@ def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> Tried
 
 def _train_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
     """The results of the first epoch of one of the user's own models. Raises `UsageError`."""
-    experiment = _experiment(path, text)
-    work = _work(experiment, dataset)
-    configuration, _ = _check_built(experiment, work, name)
+    experiment = experiment_here(path, text)
+    work = work_of(experiment, dataset)
+    configuration, _ = check_built(experiment, work, "model", name)
     return _first_epochs(configuration, work, 1)
 
 
 def _sizes_in_child(dataset: Dataset, path: Path, text: str) -> Sizes | None:
-    experiment = _experiment(path, text)
-    return sizes(experiment.space, _work(experiment, dataset))
+    experiment = experiment_here(path, text)
+    return sizes(experiment.space, work_of(experiment, dataset))
 
 
-def _work(experiment: Experiment, dataset: Dataset) -> Work:
-    """The work for checking models; the metric is the default of the task."""
-    own = {name: "" for name in names_of_models(experiment.space) if is_user_code(name)}
-    return Work(dataset, DEFAULT[dataset.task], experiment.folder, own)
+def work_of(experiment: Experiment, dataset: Dataset) -> Work:
+    """The work for checking the user's own code; the metric is the default of the task."""
+    sections = ("model", *(part.section for part in PARTS))
+    own = {(section, name): "" for section in sections for name in names_of(experiment.space, section)}
+    return Work(dataset, DEFAULT[dataset.task], experiment.folder, {key: "" for key in own if is_user_code(key[1])})
 
 
-def _check_built(experiment: Experiment, work: Work, name: str) -> tuple[Configuration, nn.Module]:
-    """The default configuration with this model, and the model without data. Raises `UsageError`."""
+def check_built(experiment: Experiment, work: Work, section: str, name: str) -> tuple[Configuration, nn.Module]:
+    """The default configuration with `name` as its model, or as another `section`; and its model without data. Raises
+    `UsageError`."""
 
     def choose(parameter: Parameter) -> Value:
-        return name if parameter.path == "model" else parameter.domain.nearest(parameter.default)
+        return name if parameter.path == section else parameter.domain.nearest(parameter.default)
 
     configuration = experiment.space.configuration(experiment.space.walk(choose))
     try:
@@ -240,8 +243,16 @@ def _hint(name: str, work: Work) -> str | None:
 
 
 def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[Epoch]:
+    """The results of `epochs_of`; none if the training fails."""
+    try:
+        return epochs_of(configuration, work, times)
+    except BaseException:  # trials report errors of its training
+        return []
+
+
+def epochs_of(configuration: Configuration, work: Work, times: int) -> list[Epoch]:
     """The results of an epoch on a part of the rows, trained `times` times from the same seed; fewer times if it takes
-    long, and none if it fails."""
+    long. Raises what the user's code raises."""
     dataset = work.dataset
     order = np.random.default_rng(0).permutation(len(dataset))[: 2 * REPEATED].astype(np.int64)
     half = len(order) // 2
@@ -252,16 +263,13 @@ def _first_epochs(configuration: Configuration, work: Work, times: int) -> list[
     )
     found: list[Epoch] = []
     begun = time.monotonic()
-    try:
-        while len(found) < times and time.monotonic() - begun < SLOW:
-            curves = train(recipe, [lane], tensors, lambda epoch, curves: np.ones(1, bool)).curves
-            found.append(Epoch(curves.train_loss, curves.loss, curves.score))
-    except BaseException:  # trials report errors of its training
-        return []
+    while len(found) < times and time.monotonic() - begun < SLOW:
+        curves = train(recipe, [lane], tensors, lambda epoch, curves: np.ones(1, bool)).curves
+        found.append(Epoch(curves.train_loss, curves.loss, curves.score))
     return found
 
 
-def _unrepeated(name: str, epochs: Sequence[Epoch]) -> ModelWarning | None:
+def unrepeated(name: str, epochs: Sequence[Epoch]) -> ModelWarning | None:
     """A warning if the first epoch of a model is not the same each time."""
     for what, words in zip(Epoch._fields, ("training loss", "validation loss", "score"), strict=True):
         for again in epochs[1:]:
@@ -273,14 +281,19 @@ def _unrepeated(name: str, epochs: Sequence[Epoch]) -> ModelWarning | None:
     return None
 
 
-def filled(dataset: Dataset, own: Iterable[UserCodeInfo]) -> list[str]:
+def filled(dataset: Dataset, own: Mapping[tuple[str, str], UserCodeInfo]) -> list[str]:
     """For each of the user's own models: which arguments are filled in from the data."""
     shapes, found = shapes_of(dataset), []
-    for model in own:
+    for model in (each for (section, _), each in own.items() if section == "model"):
         words = ", ".join(f"{argument}={value}" for argument, value in filled_in(model, shapes).items())
-        kept = ", ".join(f"{argument} ({kind})" for argument, kind in model.code.skipped.items())
-        found.append(f"{model.code.name}: {words or 'nothing'}" + (f"; no settings: {kept}" if kept else ""))
+        found.append(f"{model.code.name}: {words or 'nothing'}")
     return found
+
+
+def not_settings(own: Iterable[UserCodeInfo]) -> list[str]:
+    """For the user's own code: which arguments keep their defaults, as no file can hold their type."""
+    each = ((part.code.name, part.code.skipped) for part in own if part.code.skipped)
+    return [f"{name}: {', '.join(f'{key} ({kind})' for key, kind in skipped.items())}" for name, skipped in each]
 
 
 def _as_torch(shape: tuple[int, ...], pixels: bool) -> tuple[int, ...]:
@@ -288,8 +301,8 @@ def _as_torch(shape: tuple[int, ...], pixels: bool) -> tuple[int, ...]:
     return (shape[0], shape[-1], *shape[1:-1]) if pixels and len(shape) == 4 else shape
 
 
-def names_of_models(space: Space) -> list[str]:
-    """Every model that a configuration can have."""
-    chosen = [p.domain.options for p in space.parameters if p.path == "model" and isinstance(p.domain, Choice)]
-    fixed = [str(f.value) for f in space.fixed if f.path == "model.name"]
-    return [*(str(name) for options in chosen for name in options), *fixed]
+def names_of(space: Space, section: str) -> list[str]:
+    """Every name that a configuration can have at `section`: of its model, its loss, …"""
+    chosen = [p.domain.options for p in space.parameters if p.path == section and isinstance(p.domain, Choice)]
+    fixed = [str(f.value) for f in space.fixed if f.path == f"{section}.name"]
+    return [*fixed, *(str(option) for options in chosen for option in options)]

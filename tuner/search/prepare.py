@@ -15,6 +15,7 @@ from tuner.data.resampling import NestedPlan, plan
 from tuner.data.suspicions import suspicions
 from tuner.errors import ColumnError, DataError, ExperimentError, NoResultError, Problem, either
 from tuner.experiment.experiment import Experiment, attempt
+from tuner.experiment.header import Dummy
 from tuner.experiment.own_code import UserCodeInfo, is_user_code
 from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
@@ -26,7 +27,8 @@ from tuner.search.contract import MODELS, SOURCES, member
 from tuner.search.jobs import Work
 from tuner.search.likely_mistakes import likely_mistakes, split_warnings
 from tuner.search.options import SearchOptions
-from tuner.search.own import ModelCheck, check_models, names_of_models
+from tuner.search.own import ModelCheck, check_models, names_of
+from tuner.search.own_parts import check_parts, own_dummies
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of, score_warnings
 from tuner.search.sharing import chain_groups, layout
@@ -45,7 +47,8 @@ class Prepared:
     metric: Metric
     default: bool  # whether trial 0 is the default configuration; False if that breaks a constraint
     checked: ModelCheck  # the results of checking the models
-    own: Mapping[str, UserCodeInfo]  # the user's own models and loader, by name
+    own: Mapping[tuple[str, str], UserCodeInfo]  # the user's own code, by section and name
+    dummies: Mapping[str, Dummy | None] | None  # by chain, as scored by the user's own metric
     notes: tuple[str, ...]  # what to know of the data
     warnings: tuple[str, ...]  # formatted for the terminal, the notes included
 
@@ -54,13 +57,9 @@ class Prepared:
         """The values that its jobs share."""
         experiment = self.experiment
         tune = experiment.search.threshold == "tuned"
-        own = {model.code.name: model.code.digest for model in self.own_models}
-        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, tune)
-
-    @property
-    def own_models(self) -> list[UserCodeInfo]:
-        """The user's own models."""
-        return [self.own[name] for name in names_of_models(self.experiment.space) if is_user_code(name)]
+        own = {key: each.code.digest for key, each in self.own.items() if key[0] != "dataset"}
+        metric = experiment.own_metric.model_dump() if experiment.own_metric else {}
+        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, metric, tune)
 
     @property
     def lanes(self) -> int:
@@ -156,7 +155,7 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
                 check(dataset)
     with problems.collect():
         if dataset is not None and "metric" not in invalid:
-            metric = metric_of(experiment, dataset)
+            metric = metric_of(experiment, dataset, code)
     with problems.collect():
         check_threshold(experiment, dataset, metric)
     with problems.collect("resampling"):
@@ -169,13 +168,16 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
     problems.raise_all()
     assert dataset is not None and metric is not None  # else there would be a problem
     checked = check_models(experiment, dataset, code)
+    unrepeated = check_parts(experiment, dataset, code)
+    dummies = own_dummies(experiment, dataset, cut, code)
     notes = (*suspicions(dataset), *dataset.notes)
     warnings = (
         *experiment.warnings, *_of_data(experiment, dataset, notes), *likely_mistakes(experiment, dataset, cut),
         *score_warnings(experiment, dataset, metric),
         *(experiment.warning("model.name", *each) for each in checked.warnings),
+        *(experiment.warning("training", *each) for each in unrepeated),
     )  # fmt: skip
-    return Prepared(experiment, dataset, cut, metric, default, checked, code.known, notes, warnings)
+    return Prepared(experiment, dataset, cut, metric, default, checked, code.known, dummies, notes, warnings)
 
 
 def load_data(path: Path) -> Dataset:
@@ -237,7 +239,7 @@ def _check_constraints(experiment: Experiment) -> bool:
 def _unsuitable(experiment: Experiment, dataset: Dataset) -> list[tuple[str, Problem]]:
     """For each model that is not for this layout of rows or this task: which of the two, and the problem."""
     problems = []
-    for name in names_of_models(experiment.space):
+    for name in names_of(experiment.space, "model"):
         layouts, tasks = reads(name)
         if dataset.layout not in layouts:
             shape = "×".join(str(n) for n in dataset.features.shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -11,32 +12,73 @@ from tuner.errors import NotTrusted, UsageError
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.own_code import is_user_code
 from tuner.experiment.settings import Settings
-from tuner.metrics import METRICS
-from tuner.models._own import UserModel, load
+from tuner.metrics import METRICS, Metric
+from tuner.models._own import UserModel
 from tuner.models.layers import Lanes, Shapes
 from tuner.search.catalogue import model
 from tuner.search.jobs import Work
+from tuner.search.own_kinds import KINDS, PARTS
+from tuner.search.own_metric import METRIC, MetricSettings, own_metric
+from tuner.training import own
+from tuner.training.own import OwnLoss, OwnOptimizer, OwnParts, OwnSchedule
+from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
-from tuner.training.stack import Recipe
 
 
 def check_own(work: Work) -> None:
     """Raise `UsageError` if user code has changed since the search began."""
-    for name, digest in work.own.items():
-        if load(name, work.folder).code.digest != digest:
+    for (section, name), digest in work.own.items():
+        if KINDS[section].load(name, work.folder).code.digest != digest:
             raise UsageError(f"the file of {name} has changed since the search began", "start it again")
+
+
+def metric_of_work(work: Work) -> Metric:
+    """The metric of a search; the user's own is loaded, which runs its code."""
+    if not is_user_code(work.metric):
+        return METRICS[work.metric]
+    return own_metric(own.load(METRIC, MetricSettings, work.metric, work.folder), work.metric_settings, work.dataset)
 
 
 def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
     """How to train and score a configuration; `training` replaces some of its settings. Raises `NotTrusted`."""
     name = configuration.model["name"]
-    if is_user_code(name) and name not in work.own:  # such as a stored trial that was changed
-        raise NotTrusted(f"a trial names code that its experiment does not: {name}", "restore the study from a copy")
+    parts, written = _own_parts({**configuration.training, **training})
+    for section, code in (("model", name), *((f"training.{key}", part["name"]) for key, part in parts.items())):
+        if is_user_code(code) and (section, code) not in work.own:  # such as a stored trial that was changed
+            text = f"a trial names code that its experiment does not: {code}"
+            raise NotTrusted(text, "restore the study from a copy")
     module = model(name, work.folder)
-    settings = module.Settings.model_validate(configuration.model)
-    how = TrainingSettings.model_validate({**configuration.training, **training})
+    settings, how = module.Settings.model_validate(configuration.model), TrainingSettings.model_validate(written)
     return Recipe(
-        lambda shapes, lanes: _built(module, settings, shapes, lanes), how, METRICS[work.metric], work.tune_threshold
+        lambda shapes, lanes: _built(module, settings, shapes, lanes),
+        how,
+        metric_of_work(work),
+        work.tune_threshold,
+        _made(parts, how, work),
+    )
+
+
+Values = Mapping[str, Any]
+
+
+def _own_parts(training: Values) -> tuple[dict[str, Values], dict[str, Any]]:
+    """The settings of the user's own parts of a training, by section; and the settings without them."""
+    parts = {kind.noun: training[kind.noun] for kind in PARTS if kind.noun in training}
+    own = {key: part for key, part in parts.items() if part is not None and is_user_code(part["name"])}
+    return own, {key: value for key, value in training.items() if key not in own}
+
+
+def _made(parts: Mapping[str, Values], how: TrainingSettings, work: Work) -> OwnParts:
+    """The user's own parts of a training. Raises `UsageError`."""
+    if not parts:
+        return own.NOTHING_OWN
+    found = {kind.noun: own.load(kind, Settings, parts[kind.noun]["name"], work.folder)
+             for kind in PARTS if kind.noun in parts}  # fmt: skip
+    weighted = how.class_weight != "none" or work.dataset.training_weights is not None
+    return OwnParts(
+        OwnLoss(found["loss"], parts["loss"], weighted=weighted) if "loss" in parts else None,
+        OwnOptimizer(found["optimizer"], parts["optimizer"], how.weight_decay) if "optimizer" in parts else None,
+        OwnSchedule(found["schedule"], parts["schedule"]) if "schedule" in parts else None,
     )
 
 

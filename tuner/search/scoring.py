@@ -16,6 +16,8 @@ from tuner.experiment.yaml_file import at
 from tuner.metrics import DEFAULT, METRICS, Metric
 from tuner.metrics.numbers import LEVELS
 from tuner.metrics.parts.baselines import TrainingTargets
+from tuner.search.own_kinds import Code
+from tuner.search.own_metric import described_metric
 from tuner.search.unused_settings import Entry, extremes
 
 SHARE = 0.95  # share of the commonest class from which accuracy is hardly informative
@@ -23,10 +25,15 @@ NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}
 PINBALL = "pinball_"
 
 
-def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
+def metric_of(experiment: Experiment, dataset: Dataset, code: Code) -> Metric:
     """The metric that the file names, or the default of the task. Raises `ExperimentError` if it does not fit the
     data."""
-    metric = METRICS[experiment.metric or DEFAULT[dataset.task]]
+    name = experiment.metric or DEFAULT[dataset.task]
+    if experiment.own_metric:
+        passed = code.info("metric", name).code.handed_in
+        metric = described_metric(name, experiment.own_metric, dataset.task, passed)
+    else:
+        metric = METRICS[name]
     if not fits(dataset, metric):
         fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
         of = either(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
@@ -37,7 +44,10 @@ def metric_of(experiment: Experiment, dataset: Dataset) -> Metric:
         raise experiment.error("metric", text, "use recall@k, or shift the targets")
     if dataset.score_weights is not None and not metric.weighted:
         text = f"{metric.name} ranks the rows of a user, and a rank has no weight"
-        raise experiment.error("metric", text, "weights_for: training, or another metric")
+        hint = "weights_for: training, or another metric"
+        if experiment.own_metric:
+            text, hint = f"{metric.name} does not take sample_weight, and the rows have weights", f"take it, or {hint}"
+        raise experiment.error("metric", text, hint)
     return metric
 
 
@@ -60,7 +70,8 @@ def check_threshold(experiment: Experiment, dataset: Dataset | None, metric: Met
         text = f"threshold: tuned chooses between two classes, and {dataset.name} has {what}"
         raise experiment.error("search.threshold", text, "leave it out")
     if metric is not None and metric.counted is None:
-        text = f"threshold: tuned has no effect on {metric.name}, which scores probabilities"
+        why = "is your own" if experiment.own_metric else "scores probabilities"
+        text = f"threshold: tuned has no effect on {metric.name}, which {why}"
         raise experiment.error("search.threshold", text, "leave it out, or a metric such as macro_f1, mcc or accuracy")
 
 

@@ -22,7 +22,6 @@ from tuner.experiment.diagnosis import FoldTraining, diagnose
 from tuner.experiment.packing import as_small, pack
 from tuner.experiment.records import FoldCurves, RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
-from tuner.metrics import METRICS
 from tuner.metrics.parts.metric import OfSums
 from tuner.metrics.parts.sums import Array, Floats
 from tuner.metrics.parts.threshold import decided
@@ -31,11 +30,11 @@ from tuner.process import use_one_thread
 from tuner.search.answers import confusion_matrix, examples
 from tuner.search.jobs import ChainView, Job, Outcome, RefitJob, TrialJob, Work
 from tuner.search.machine import share_wanted
-from tuner.search.recipe import check_own, recipe_of
+from tuner.search.recipe import check_own, metric_of_work, recipe_of
 from tuner.training.fitting import ENDLESS, DoesNotFit, MemoryBudget
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.loop import Curves, Diverged, Outputs, RefitResult, TrainingResult, train, train_fixed_epochs
-from tuner.training.stack import Recipe
+from tuner.training.recipe import Recipe
 
 OnEpoch = Callable[[int], object]
 LINE, PAGE = 1_000, 10_000  # characters of a traceback that are kept: per entry, and in total
@@ -62,10 +61,10 @@ class Runner:
 
     def __init__(self, work: Work, device: str) -> None:
         use_one_thread()
-        dataset, self._metric = work.dataset, METRICS[work.metric]
-        self._work, self._by_row = work, scored.is_mean_over_rows(dataset, self._metric)
-        self._tensors = DatasetTensors(dataset, torch.device(device))
         check_own(work)
+        self._work, self._metric = work, metric_of_work(work)
+        self._by_row = scored.is_mean_over_rows(work.dataset, self._metric)
+        self._tensors = DatasetTensors(work.dataset, torch.device(device))
 
     def run(self, job: Job, on_epoch: OnEpoch = lambda epoch: None, memory_budget: MemoryBudget = ENDLESS) -> Outcome:
         """Run one job.

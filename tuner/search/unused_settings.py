@@ -12,6 +12,7 @@ from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError
 from tuner.experiment.experiment import Experiment
+from tuner.experiment.own_code import is_user_code
 from tuner.experiment.settings import Alternatives, Settings, alternatives, meets, needs, not_used, subsettings
 from tuner.experiment.space import RANGE_OPTION, Choice, Fixed, Parameter, Range
 from tuner.training.losses import BY_TASK
@@ -57,10 +58,15 @@ def _of_space(
             leaf = entry.target.removeprefix(f"{above}.{name}").split(".")[1:]
             for other, used in needs(cls, name).items() if _written(entry, cls.model_fields[name], leaf) else ():
                 given = about[other] if other in about else _named(entry, f"{above}.{other}", entries)
-                if given and not any(value == RANGE_OPTION or meets(value, used) for value in given):
+                if given and not any(_unknown(value) or meets(value, used) for value in given):
                     hint = "leave it out" + (f", or change {other}" if other not in about else "")
                     yield UnusableSetting(entry.path, not_used(name, other, used, given), hint)
     yield from _too_slow(entries)
+
+
+def _unknown(value: Any) -> bool:
+    """Whether a possible value is a range, or the user's own code, which may be anything."""
+    return value == RANGE_OPTION or (isinstance(value, str) and is_user_code(value))
 
 
 def _about(entries: Sequence[Entry], dataset: Dataset | None) -> dict[str, tuple[Any, ...]]:
@@ -89,7 +95,7 @@ def _other_losses(entries: Sequence[Entry], dataset: Dataset) -> Iterator[tuple[
     """The place and the name of each loss that is not one for the task of the data."""
     for entry in (each for each in entries if each.target in ("training.loss.name", "training.loss")):
         for loss in _values(entry):
-            if loss is not None and loss not in BY_TASK[dataset.task]:
+            if loss is not None and not is_user_code(loss) and loss not in BY_TASK[dataset.task]:
                 yield entry.path.removesuffix(".name"), loss
 
 

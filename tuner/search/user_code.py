@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, LimitReached, NotTrusted, TimeIsOver, TunerError, UsageError, first_line, lacking
 from tuner.escapes import visible
-from tuner.experiment.own_code import Code, UserCodeInfo, check_name, described
+from tuner.experiment.own_arguments import described
+from tuner.experiment.own_code import Code, UserCodeInfo, check_name
 from tuner.experiment.settings import Settings
-from tuner.models import _own as models
 from tuner.search.budget import Budget
 from tuner.search.child import KILLED, LAST, NO_ROOM, UNKNOWN, Child
+from tuner.search.own_kinds import KINDS
 from tuner.search.shared import Memory, Opened, SharedDataset, from_shared_memory, to_shared_memory
 from tuner.sources.custom import loader as loaders
 
@@ -51,7 +52,7 @@ class UserCode:
         self._folder, self._quiet, self._trusted = folder.absolute(), quiet, trusted
         self._child: Child | None = None
         self._printing: threading.Thread | None = None
-        self.known: dict[str, UserCodeInfo] = {}  # by name, the models and loaders that were requested
+        self.known: dict[tuple[str, str], UserCodeInfo] = {}  # what was requested, by section and name
         self._loaded, self._given = Memory(), Memory()  # data from the process, and for it
         self._data: SharedDataset | None = None
 
@@ -61,20 +62,14 @@ class UserCode:
     def __exit__(self, *_: object) -> None:
         self.restart()
 
-    def model(self, name: str) -> UserCodeInfo:
-        """The description of the model `name`. Raises `UsageError`."""
-        check_name(name, models.MODEL)
-        return self._described(_model, name, Settings)
-
-    def loader(self, name: str) -> UserCodeInfo:
-        """The description of the loader `name`. Raises `UsageError`."""
-        check_name(name, loaders.LOADER)
-        return self._described(_loader, name, loaders.LoaderSettings)
-
-    def _described(self, read: Callable[[_Data, str, Path], Code], name: str, base: type[Settings]) -> UserCodeInfo:
-        if name not in self.known:
-            self.known[name] = described(self._call(name, IMPORTED, read, name, self._folder), base)
-        return self.known[name]
+    def info(self, section: str, name: str) -> UserCodeInfo:
+        """The description of the code `name` of a kind of `KINDS`. Raises `UsageError`."""
+        if (section, name) not in self.known:
+            kind = KINDS[section]
+            check_name(name, kind.kind)
+            code = self._call(name, IMPORTED, _describe, section, name, self._folder)
+            self.known[section, name] = described(code, kind.base)
+        return self.known[section, name]
 
     def load(self, name: str, settings: Settings) -> Dataset:
         """The data that the loader returns. Raises `DataError`."""
@@ -256,12 +251,8 @@ def _packed(answer: tuple[Any, TunerError | None, str]) -> bytes:
         return pickle.dumps((None, fault, ""))
 
 
-def _model(data: _Data, name: str, folder: Path) -> Code:
-    return models.load(name, folder).code
-
-
-def _loader(data: _Data, name: str, folder: Path) -> Code:
-    return loaders.load(name, folder).code
+def _describe(data: _Data, section: str, name: str, folder: Path) -> Code:
+    return KINDS[section].load(name, folder).code
 
 
 def _load(data: _Data, name: str, folder: Path, values: dict[str, Any]) -> SharedDataset:

@@ -12,11 +12,13 @@ import torch
 from tuner.models.layers import MetaLanes
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane, padded_to_pair
+from tuner.training.recipe import Recipe
 from tuner.training.row_sets import stacks_of
 from tuner.training.schedules import ReduceOnPlateau
-from tuner.training.stack import FLOAT, Recipe, Stack
+from tuner.training.stack import FLOAT, Stack
 
 LEAST = 3  # copies of the weights in memory at once: weights, stored gradients, and those that autograd returns
+OF_OWN = 2  # tensors that the user's own optimizer keeps for each weight, as Adam does
 FEWEST = 2  # smallest stack; a single lane is trained twice (see `padded_to_pair`)
 
 
@@ -91,9 +93,9 @@ def build_stacks(
 def weight_bytes(recipe: Recipe, tensors: DatasetTensors) -> int:
     """Bytes of the weights of one lane, with the state of the optimizer."""
     model, settings = recipe.build(tensors.shapes, MetaLanes()), recipe.settings
-    histories = len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
+    histories = OF_OWN if recipe.own.optimizer else len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
     # a factor per lane needs a copy of the weights before the step
-    scaled = isinstance(settings.schedule, ReduceOnPlateau)
+    scaled = isinstance(recipe.schedule, ReduceOnPlateau)
     copies = LEAST + histories + scaled
     return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 

@@ -25,7 +25,7 @@ class FlatWeights:
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
         first = self._parameters[0]
         self.weights = first.data.new_zeros(len(first), sum(sizes))
-        for parameter, view in zip(self._parameters, self._views(self.weights), strict=True):
+        for parameter, view in zip(self._parameters, self.views(self.weights), strict=True):
             view.copy_(parameter.data)
         self._attach()
 
@@ -58,10 +58,11 @@ class FlatWeights:
 
     def _attach(self) -> None:
         self.gradients = torch.zeros_like(self.weights)
-        self._gradient_views = self._views(self.gradients)
-        for parameter, view in zip(self._parameters, self._views(self.weights), strict=True):
+        self._gradient_views = self.views(self.gradients)
+        for parameter, view in zip(self._parameters, self.views(self.weights), strict=True):
             parameter.data = view
 
-    def _views(self, rows: Tensor) -> list[Tensor]:
+    def views(self, rows: Tensor) -> list[Tensor]:
+        """Rows (K, P) as the parameters of the model: (K, …) each."""
         spans = zip(self._starts, self._shapes, strict=True)
         return [rows[:, start : start + shape.numel()].view(len(rows), *shape) for start, shape in spans]

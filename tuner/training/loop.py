@@ -16,7 +16,8 @@ from tuner.training.fitting import ENDLESS, MemoryBudget, build_stacks
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane
 from tuner.training.layer_monitor import Floats, LaneStatistics, LayerMonitor, StackStatistics
-from tuner.training.stack import Evaluation, Recipe, Stack
+from tuner.training.recipe import Recipe
+from tuner.training.stack import Evaluation, Stack
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tuner.experiment.settings import Settings
 from tuner.metrics.parts.sums import IGNORED
+from tuner.models.layers.protocols import ReadsWholeBatch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -133,6 +134,12 @@ class Quantile(Settings):
         """Averaged over the M outputs; both (K, B, M)."""
         missing = targets - outputs
         return torch.maximum(self.quantile * missing, (self.quantile - 1) * missing).mean(dim=-1)
+
+
+def set_counts(loss: Loss, counts: Tensor) -> None:
+    """Tell a loss that reads the batch as a whole which rows count: `counts` (K, B) is 0 for padding."""
+    if isinstance(loss, ReadsWholeBatch):
+        loss.counts = counts
 
 
 def label_mask(targets: Tensor) -> Tensor | None:

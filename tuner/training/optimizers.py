@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -19,6 +19,13 @@ from torch.optim.sgd import sgd
 from tuner.experiment.settings import ABOVE_ZERO, Settings, used_when
 
 UpdateFunction = Callable[[Tensor, Tensor, list[Tensor], float], None]
+
+
+class LaneOptimizer(Protocol):
+    """What a stack asks of an optimizer."""
+
+    def step(self, weights: Tensor, gradients: Tensor, factor: float | Tensor = 1.0) -> None: ...
+    def select(self, lanes: Tensor) -> None: ...
 
 
 @dataclass
@@ -36,9 +43,10 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, weights: Tensor, gradients: Tensor, factor: float | Tensor = 1.0) -> None:
-        """Update `weights` (K, P) in place; `factor` is a schedule's, of all lanes or of each (K, 1).
+        """Update `weights` (K, P) in place; `factor` of the learning rate: of all, of each lane (K, 1), or of each
+        weight (1, P) or (K, P).
 
-        Every update is linear in the learning rate, so a factor per lane can be applied afterwards.
+        Every update is linear in the learning rate, so such factors can be applied afterwards.
         """
         if isinstance(factor, float):
             self.update(weights, gradients, self.history, self.learning_rate * factor)

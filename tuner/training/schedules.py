@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -107,7 +107,13 @@ class ReduceOnPlateau(Settings):
         return 1.0
 
 
-Schedule = Constant | Step | Exponential | Cosine | OneCycle | ReduceOnPlateau
+AnySchedule = Constant | Step | Exponential | Cosine | OneCycle | ReduceOnPlateau
+
+
+class Schedule(Protocol):
+    """The factor of the learning rate at each step."""
+
+    def at(self, now: ScheduleStep) -> float: ...
 
 
 class LearningRateSchedule:

@@ -9,7 +9,7 @@ from pydantic import Field
 from tuner.experiment.settings import Settings, used_when
 from tuner.training.losses import WEIGHTED, AnyLoss
 from tuner.training.optimizers import Adam, AnyOptimizer
-from tuner.training.schedules import Constant, Schedule
+from tuner.training.schedules import AnySchedule, Constant
 
 IMAGES = used_when(layout=("image",))
 
@@ -40,7 +40,7 @@ class TrainingSettings(Settings):
         json_schema_extra=used_when(task=("classification", "tagging", "segmentation"), loss=WEIGHTED),
     )
     optimizer: AnyOptimizer = Field(Adam(), discriminator="name", description="how gradients move the weights")
-    schedule: Schedule = Field(Constant(), discriminator="name", description="learning-rate schedule")
+    schedule: AnySchedule = Field(Constant(), discriminator="name", description="learning-rate schedule")
     warmup: int = Field(0, ge=0, le=100_000, description="epochs of linear warm-up before the schedule starts")
     clip_grad_norm: float | None = Field(None, gt=0, le=1e6, description="largest norm of a lane's gradient")
     clip_grad_value: float | None = Field(None, gt=0, le=1e6, description="largest number in a gradient")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tuner.metrics import Metric
-from tuner.models.layers import Decoder, Dropout, HasLaneState, Lanes, ReadsWholeBatch, Shapes
+from tuner.models.layers import Decoder, Dropout, HasLaneState, Lanes, ReadsWholeBatch
 from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
 from tuner.training.constant_baseline import constant_baseline_losses
@@ -18,14 +17,13 @@ from tuner.training.flat import FlatWeights
 from tuner.training.lane_data import DatasetTensors, Inputs, LaneData
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
-from tuner.training.losses import BY_TASK, by_row, label_mask
+from tuner.training.losses import by_row, label_mask, set_counts
 from tuner.training.penalties import add_l1, clip_norm, clip_value
+from tuner.training.recipe import Recipe
 from tuner.training.row_sets import RowSet, row_sets
 from tuner.training.schedules import LearningRateSchedule
 from tuner.training.scorer import Scorer, scorers
-from tuner.training.settings import TrainingSettings
 
-Build = Callable[[Shapes, Lanes], nn.Module]
 GATHER_AT_ONCE = 2**22  # numbers: several batches are gathered in one call, as long as they stay in the cache
 SHRINK_THRESHOLD = 0.75
 PROBED = 8  # rows of the forward pass that measures how much memory a model keeps for the backward pass
@@ -33,24 +31,6 @@ FLOAT = 4  # bytes
 INDEX = 40  # bytes per row of a batch: its number four times over while it is shuffled, its weight
 SCORED = 8  # numbers held per output of a scored row: outputs, their concatenation, their float64 copy, probabilities
 PEAK = 3  # peak memory of a step relative to what its forward pass keeps: gradients and temporaries come on top
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one configuration is trained and scored; the same for all stacks of a trial.
-
-    Attributes:
-        build: makes the model from the shapes of the data and the lanes.
-        settings: training settings.
-        metric: the metric of the validation curves.
-        tune_threshold: score each row set at its own best decision threshold, so that early stopping and pruning follow
-            the score that a tuned threshold would give.
-    """
-
-    build: Build
-    settings: TrainingSettings
-    metric: Metric
-    tune_threshold: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +56,7 @@ class Stack:
     ) -> None:
         self.positions = list(positions)
         self._settings = recipe.settings
-        self._loss = recipe.settings.loss or next(iter(BY_TASK[tensors.dataset.task].values()))
+        self._loss = recipe.loss(tensors.dataset.task)
         random = Lanes(tuple(lane.seed for lane in lanes), tensors.device)
         self.model = recipe.build(tensors.shapes, random).to(tensors.device)
         self._decoder = self.model if isinstance(self.model, Decoder) else None
@@ -84,9 +64,9 @@ class Stack:
         self._flat = FlatWeights(self.model)
         self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
-        self._optimizer = settings.optimizer.build(self._flat.weights, settings.weight_decay)
+        self._optimizer = recipe.optimizer(self._flat)
         self._schedule = LearningRateSchedule(
-            settings.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
+            recipe.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
         )
         self._augmented = Augmentation(settings, random)
         self._batches = Batches(lanes, settings.batch_size, tensors.device)
@@ -134,6 +114,7 @@ class Stack:
         count = min(together, steps - first)  # batches that make one step
         for module in self._counting:
             module.counts = weights > 0
+        set_counts(self._loss, weights > 0)
         inputs, y = self._augmented(inputs, y)
         shares, mask = self._data.shares(y, weights, row_weights)
         at_positions = self._loss(self._answer(inputs, y), y)
@@ -186,8 +167,9 @@ class Stack:
 
     def _evaluate(self, on: RowSet, scorer: Scorer) -> tuple[Tensor, Tensor, Tensor, Floats]:
         outputs, losses, label_counts = [], [], []
-        for rows in torch.split(on.rows, on.width, dim=1):
+        for rows, counts in zip(*(torch.split(each, on.width, dim=1) for each in (on.rows, on.counts)), strict=True):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
+            set_counts(self._loss, counts)
             out = self._answer(inputs, y)
             mask = label_mask(y)
             losses.append(by_row(self._loss(out, y), mask))

@@ -18,7 +18,8 @@ from pydantic import Field
 
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, TunerError
-from tuner.experiment.own_code import Kind, UserCodeInfo, code_of, described, failed, find_object, reaching, root_of
+from tuner.experiment.own_arguments import code_of, described
+from tuner.experiment.own_code import Kind, UserCodeInfo, failed, find_object, reaching, root_of
 from tuner.experiment.settings import Settings as BaseSettings
 from tuner.sources.custom.returned import as_dataset
 from tuner.sources.table import ColumnSettings, Names

@@ -1,0 +1,158 @@
+"""The user's own losses, optimizers and schedules against tuner's: written as torch's, they train the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from toys import SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
+
+from tuner.errors import UsageError
+from tuner.experiment.settings import Settings
+from tuner.training import own
+from tuner.training.loop import train
+from tuner.training.own import LOSS, OPTIMIZER, SCHEDULE, OwnLoss, OwnOptimizer, OwnParts, OwnSchedule
+from tuner.training.schedules import ScheduleStep
+
+PARTS = """
+import math
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+def mean_loss(outputs, targets): return F.cross_entropy(outputs, targets)
+def row_loss(outputs, targets): return F.cross_entropy(outputs, targets, reduction="none")
+def squares(outputs, targets): return (outputs - targets) ** 2
+def mean_square(outputs, targets): return ((outputs - targets) ** 2).mean()
+class Smooth(nn.CrossEntropyLoss): pass
+def text(outputs, targets): return "0.3"
+def codes(outputs, targets): return targets
+def columns(outputs, targets): return outputs
+class Weighted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+def cosine(epoch, epochs): return (1 + math.cos(math.pi * epoch / epochs)) / 2
+def nothing(epoch): return None
+def below(step): return -1.0
+class NoDecay(torch.optim.Optimizer):
+    def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
+"""
+
+
+@pytest.fixture
+def part(tmp_path):
+    (tmp_path / "parts.py").write_text(PARTS)
+    return lambda kind, name: own.load(kind, Settings, name if "." in name else f"parts.py:{name}", tmp_path)
+
+
+def curves(tensors, parts=None, sizes=(31, 40, 36), **training):
+    how = recipe(SMALL, "accuracy" if tensors.dataset.classes else "rmse", epochs=4, batch_size=8, **training)
+    found = replace(how, own=parts) if parts else how
+    return train(found, lanes_of(tensors, sizes), tensors, go_on).curves
+
+
+def assert_alike(ours, theirs):
+    for view in range(len(ours.lanes)):
+        assert_same_view(ours, view, theirs, view)
+
+
+@pytest.mark.parametrize("name", ["mean_loss", "row_loss", "Smooth"])
+def test_a_loss_of_classes_trains_as_torchs(part, name):
+    """The batches of the lanes differ in size, so that some end with padding, which no mean may count."""
+    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
+    assert_alike(curves(classes(), OwnParts(loss=loss)), curves(classes()))
+
+
+@pytest.mark.parametrize("name", ["squares", "mean_square"])
+def test_a_loss_of_numbers_trains_as_torchs(part, name):
+    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
+    found = curves(amounts(), OwnParts(loss=loss), (25, 30, 28))
+    assert_alike(found, curves(amounts(), sizes=(25, 30, 28)))
+
+
+def test_a_loss_of_pixels_reads_what_torchs_reads(part):
+    """Classes in dimension 1, and -100 where a pixel has no label."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.randn(2, 3, 4, 5, 6, generator=generator)  # (K, B, H, W, C)
+    targets = torch.randint(-1, 6, (2, 3, 4, 5), generator=generator)
+    expected = torch.nn.functional.cross_entropy(
+        outputs[1].permute(0, 3, 1, 2), targets[1].masked_fill(targets[1] < 0, -100), reduction="none"
+    )
+    loss = OwnLoss(part(LOSS, "row_loss"), {"name": "parts.py:row_loss"}, weighted=True)
+    torch.testing.assert_close(loss(outputs, targets)[1], expected)
+
+
+def test_a_lane_of_padding_alone_loses_nothing(part):
+    loss = OwnLoss(part(LOSS, "mean_loss"), {"name": "parts.py:mean_loss"}, weighted=False)
+    loss.counts = torch.tensor([[True, True], [False, False]])
+    found = loss(torch.zeros(2, 2, 3), torch.zeros(2, 2, dtype=torch.long))
+    torch.testing.assert_close(found, torch.tensor([[np.log(3)] * 2, [0.0, 0.0]], dtype=torch.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("text", "parts.py:text must return a tensor of losses; it returned str"),
+        ("codes", "parts.py:codes must return a tensor of losses; it returned a tensor of torch.int64"),
+        ("columns", "parts.py:columns returned losses of shape (4, 3) for 4 rows"),
+        ("mean_loss", "parts.py:mean_loss returns one loss for the whole batch, so rows cannot be weighted"),
+    ],
+)
+def test_what_is_no_loss_is_refused(part, name, told):
+    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=True)
+    with pytest.raises(UsageError) as caught:
+        loss(torch.zeros(1, 4, 3), torch.zeros(1, 4, dtype=torch.long))
+    assert caught.value.message == told
+
+
+def test_a_loss_with_weights_is_refused(part):
+    with pytest.raises(UsageError, match="Weighted has weights, which would not be trained"):
+        OwnLoss(part(LOSS, "Weighted"), {"name": "parts.py:Weighted"}, weighted=False)
+
+
+OPTIMIZERS = {
+    "torch.optim:Adam": ("adam", {"lr": 0.02}, {"learning_rate": 0.02}),
+    "torch.optim:SGD": ("sgd", {"lr": 0.1, "momentum": 0.5}, {"learning_rate": 0.1, "momentum": 0.5}),
+    "torch.optim:RMSprop": ("rmsprop", {"lr": 0.01, "alpha": 0.9}, {"learning_rate": 0.01, "alpha": 0.9}),
+}
+TRAININGS = {
+    "plain": {},
+    "a schedule": {"schedule": {"name": "cosine"}, "weight_decay": 0.01},
+    "a factor for each lane": {"schedule": {"name": "reduce_on_plateau", "patience": 0}},
+    "lanes that end early": {"early_stopping": {"patience": 1}, "epochs": 12},
+}
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_of_torch_trains_as_ours(part, name, training):
+    ours, theirs, settings = OPTIMIZERS[name]
+    more = {"epochs": 4, **TRAININGS[training]}
+    tensors, how = classes(), recipe(SMALL, batch_size=8, optimizer={"name": ours, **settings}, **more)
+    made = OwnOptimizer(part(OPTIMIZER, name), {"name": name, **theirs}, how.settings.weight_decay)
+    lanes = lanes_of(tensors, (31, 40, 36, 38, 33))
+    found, expected = (
+        train(each, lanes, tensors, go_on).curves for each in (replace(how, own=OwnParts(optimizer=made)), how)
+    )
+    assert_alike(found, expected)
+
+
+def test_an_optimizer_without_weight_decay_is_refused_where_there_is_one(part):
+    made = OwnOptimizer(part(OPTIMIZER, "NoDecay"), {"name": "parts.py:NoDecay"}, 0.1)
+    with pytest.raises(UsageError, match="NoDecay does not take weight_decay"):
+        curves(classes(), OwnParts(optimizer=made))
+
+
+def test_a_schedule_trains_as_ours(part):
+    schedule = OwnSchedule(part(SCHEDULE, "cosine"), {"name": "parts.py:cosine"})
+    assert_alike(curves(classes(), OwnParts(schedule=schedule)), curves(classes(), schedule={"name": "cosine"}))
+
+
+@pytest.mark.parametrize(("name", "shown"), [("nothing", "None"), ("below", "-1.0")])
+def test_what_is_no_factor_is_refused(part, name, shown):
+    schedule = OwnSchedule(part(SCHEDULE, name), {"name": f"parts.py:{name}"})
+    with pytest.raises(UsageError) as caught:
+        schedule.at(ScheduleStep(2, 0, 5, 10))
+    told = f"parts.py:{name} must return a number of at least 0; it returned {shown} in epoch 2"
+    assert caught.value.message == told

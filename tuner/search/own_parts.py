@@ -1,0 +1,94 @@
+"""Checks the user's own losses, optimizers, schedules and metric before a search, in the process that runs their code:
+each trains the default configuration for one epoch, twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.data.dataset import Dataset
+from tuner.data.inputs import Rows
+from tuner.data.resampling import NestedPlan
+from tuner.errors import TunerError, UsageError
+from tuner.experiment.experiment import Experiment
+from tuner.experiment.header import Dummy
+from tuner.experiment.own_code import Fault, failed, is_user_code
+from tuner.search.dummy import dummy
+from tuner.search.jobs import Work
+from tuner.search.own import (
+    TIMES,
+    Epoch,
+    ModelWarning,
+    check_built,
+    epochs_of,
+    errors_at,
+    experiment_here,
+    names_of,
+    unrepeated,
+    work_of,
+)
+from tuner.search.own_kinds import PARTS
+from tuner.search.recipe import metric_of_work
+from tuner.search.user_code import UserCode
+
+
+def check_parts(experiment: Experiment, dataset: Dataset, code: UserCode) -> list[ModelWarning]:
+    """Train with each of the user's own parts of a training, and score with their metric. Raises `ExperimentError`."""
+    path, text = experiment.document.path.absolute(), experiment.document.text
+    found = [
+        (part.section, name)
+        for part in PARTS
+        for name in names_of(experiment.space, part.section)
+        if is_user_code(name)
+    ]
+    if experiment.own_metric and experiment.metric:
+        found.append(("metric", experiment.metric))
+    warnings = []
+    for section, name in found:
+        with errors_at(experiment, section):
+            epochs = code.with_data(name, dataset, _try_in_child, path, text, section, name)
+        warnings.append(unrepeated(name, epochs))
+    return [warning for warning in warnings if warning]
+
+
+def _try_in_child(dataset: Dataset, path: Path, text: str, section: str, name: str) -> list[Epoch]:
+    """The first epochs of the default configuration with this part. Raises `UsageError`."""
+    experiment = experiment_here(path, text)
+    work = work_of(experiment, dataset)
+    if section == "metric":
+        work = _with_metric(experiment, work)
+    try:
+        configuration, _ = check_built(experiment, work, section, name)
+        return epochs_of(configuration, work, TIMES)
+    except TunerError as error:
+        raise UsageError(error.message, error.hint) from error
+    except BaseException as error:  # the user's code may raise anything
+        fault: Fault = failed(name, error)
+        raise UsageError(*fault) from error
+
+
+def _with_metric(experiment: Experiment, work: Work) -> Work:
+    assert experiment.own_metric is not None and experiment.metric is not None
+    return replace(work, metric=experiment.metric, metric_settings=experiment.own_metric.model_dump())
+
+
+def own_dummies(
+    experiment: Experiment, dataset: Dataset, plan: NestedPlan, code: UserCode
+) -> Mapping[str, Dummy | None] | None:
+    """The dummy baseline of each chain by the user's own metric; None if the metric is tuner's. Raises
+    `ExperimentError`."""
+    if not experiment.own_metric:
+        return None
+    path, text = experiment.document.path.absolute(), experiment.document.text
+    chains = {chain.name: (chain.rows, chain.test) for chain in plan.chains}
+    with errors_at(experiment, "metric"):
+        return code.with_data(str(experiment.metric), dataset, _dummies_in_child, path, text, chains)
+
+
+def _dummies_in_child(
+    dataset: Dataset, path: Path, text: str, chains: Mapping[str, tuple[Rows, Rows]]
+) -> dict[str, Dummy | None]:
+    experiment = experiment_here(path, text)
+    metric = metric_of_work(_with_metric(experiment, work_of(experiment, dataset)))
+    return {name: dummy(dataset, metric, rows, test) for name, (rows, test) in chains.items()}
