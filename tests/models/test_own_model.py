@@ -221,8 +221,9 @@ def test_a_shape_with_a_default_that_does_not_fit_is_an_error_that_says_why(tmp_
 
 def test_arguments_are_settings_and_shapes_are_given(folder):
     module = model("my_nets.py:Plain", folder)
-    assert set(module.Settings.model_fields) == {"name", "hidden", "bias", "kind"}
-    assert module.Settings().model_dump() == {"name": "my_nets.py:Plain", "hidden": 8, "bias": True, "kind": "a"}
+    assert set(module.Settings.model_fields) == {"name", "weights", "hidden", "bias", "kind"}
+    expected = {"name": "my_nets.py:Plain", "weights": None, "hidden": 8, "bias": True, "kind": "a"}
+    assert module.Settings().model_dump() == expected
     assert module.code.handed_in == ("in_features", "num_classes")
 
 

@@ -38,6 +38,7 @@ def lines(prepared: Prepared, devices: Sequence[str], workers: int) -> Iterator[
     yield from (f"only if   {expression.text}" for expression in experiment.space.constraints)
     yield from (f"filled    {words}, from the data" for words in filled(dataset, prepared.own))
     yield from (f"fixed     {words}, as an experiment file cannot hold this type" for words in not_settings(own))
+    yield from (f"weights   {words}" for words in prepared.checked.weights)
     if prepared.checked.sizes:
         yield f"size      {prepared.checked.sizes.words()}"
     yield f"chains    {', '.join(chain.name for chain in chains)}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -28,7 +29,14 @@ from tuner.errors import UsageError
 from tuner.experiment.own_arguments import code_of, described
 from tuner.experiment.own_code import Kind, UserCodeInfo, find_object, reaching, root_of
 from tuner.experiment.settings import Settings as BaseSettings
+from tuner.models._weights import read_weights, start_from
 from tuner.models.layers import Copies, Lanes, Shapes
+
+
+class ModelSettings(BaseSettings):
+    """The settings of every model of the user, beside the arguments of its constructor."""
+
+    weights: str | None = Field(None, description="safetensors file with weights to start from, by name")
 
 
 class Shape(NamedTuple):
@@ -97,19 +105,35 @@ class UserModel(UserCodeInfo):
 
     make: Callable[..., nn.Module]
     root: Path
+    folder: Path  # from which paths start
 
     def build(self, settings: BaseSettings, shapes: Shapes, lanes: Lanes) -> nn.Module:
-        """Build K copies of the user's model. Raises `UsageError`."""
+        """Build K copies of the user's model. Raises `UsageError`, and `DataError` for its weights."""
+        assert isinstance(settings, ModelSettings)
         given, name = filled(self, shapes), self.code.name
         for argument, value in given.items():
             if value is None:
                 text = f"{name} asks for {argument}, which this data does not have"
                 has = [other for other, shape in SHAPES.items() if shape.of(shapes) is not None]
                 raise UsageError(text, f"give it a default, if it is a setting; it has {', '.join(has)}")
-        arguments = {**given, **settings.model_dump(exclude={"name"})}
-        return Copies(partial(self._made, arguments, shapes), lanes, partial(_answer, shapes=shapes, name=name))
+        arguments = {**given, **settings.model_dump(exclude={"name", *ModelSettings.model_fields})}
+        make = partial(self._made, arguments, settings.weights, shapes)
+        return Copies(make, lanes, partial(_answer, shapes=shapes, name=name))
 
-    def _made(self, arguments: Mapping[str, Any], shapes: Shapes) -> nn.Module:
+    def started(self, settings: BaseSettings, shapes: Shapes) -> list[str]:
+        """The parameters and buffers that do not start from the file of `weights`, as it does not have them. Raises
+        `DataError`."""
+        assert isinstance(settings, ModelSettings)
+        arguments = {**filled(self, shapes), **settings.model_dump(exclude={"name", *ModelSettings.model_fields})}
+        return self._start(self._constructed(arguments, shapes), settings.weights)
+
+    def _made(self, arguments: Mapping[str, Any], weights: str | None, shapes: Shapes) -> nn.Module:
+        """One module with its initial weights."""
+        model = self._constructed(arguments, shapes)
+        self._start(model, weights)
+        return model
+
+    def _constructed(self, arguments: Mapping[str, Any], shapes: Shapes) -> nn.Module:
         """One module; its constructor may import, and lazy layers get their shapes from a batch of zeros."""
         with reaching(self.root):
             model = self.make(**arguments)
@@ -123,6 +147,12 @@ class UserModel(UserCodeInfo):
                     model.eval()(batch, **{key: value for key, value in more.items() if key in named})
                 model.train(training)
         return model
+
+    def _start(self, model: nn.Module, weights: str | None) -> list[str]:
+        if weights is None:
+            return []
+        with torch.no_grad():
+            return start_from(model, read_weights(self.folder / weights), weights, self.code.name)
 
 
 def _answer(out: Any, shapes: Shapes, name: str) -> Tensor:
@@ -154,9 +184,9 @@ def load(name: str, folder: Path) -> UserModel:
 @cache
 def _load(name: str, folder: Path) -> UserModel:
     code = find_object(name, folder, MODEL)
-    own = described(code_of(name, code, MODEL, BaseSettings), BaseSettings)
+    own = described(code_of(name, code, MODEL, ModelSettings), ModelSettings)
     _check_forward(name, code.target)
-    return UserModel(own.code, own.Settings, code.target, root_of(name, folder))
+    return UserModel(own.code, own.Settings, code.target, root_of(name, folder), folder)
 
 
 def _check_forward(name: str, cls: type[nn.Module]) -> None:

@@ -29,6 +29,7 @@ def header(prepared: Prepared, name: str) -> StudyHeader:
     """The header of a study: enough to continue it, to refuse another experiment, and to report without torch."""
     experiment, dataset, metric = prepared.experiment, prepared.dataset, prepared.metric
     files = {f"the file of {own.code.name}": own.code.digest[:12] for own in prepared.own.values()}
+    files |= {f"the file {path}": digest[:12] for path, digest in prepared.weights.items()}
     return StudyHeader(
         schema=FORMAT,
         name=name,

@@ -25,6 +25,7 @@ class Work:
         metric: name of the metric.
         folder: the folder of the user's own code.
         own: section and name of each of the user's own models, parts and metrics → hash of its files.
+        weights: path of each file of initial weights → its hash.
         metric_settings: the settings of the metric, if it is the user's own.
         tune_threshold: whether each trial chooses its decision threshold.
     """
@@ -33,6 +34,7 @@ class Work:
     metric: str
     folder: Path = Path()
     own: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     metric_settings: Mapping[str, Any] = field(default_factory=dict)
     tune_threshold: bool = False
 

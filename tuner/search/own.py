@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tuner.data.dataset import Dataset
-from tuner.errors import TunerError, UsageError, first_line
+from tuner.errors import DataError, TunerError, UsageError, first_line
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import Fault, UserCodeInfo, failed, is_user_code
-from tuner.experiment.space import Choice, Parameter, Space, Value
+from tuner.experiment.space import Choice, Fixed, Parameter, Space, Value
 from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
 from tuner.models._own import load, shape_settings
@@ -33,6 +33,7 @@ from tuner.search.machine import memory_budget_of, too_much
 from tuner.search.own_kinds import PARTS, CodeHere
 from tuner.search.recipe import recipe_of
 from tuner.search.sizes import Sizes, sizes
+from tuner.search.unused_settings import extremes
 from tuner.search.user_code import UserCode
 from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import DatasetTensors, LaneData, as_read, shapes_of
@@ -63,6 +64,7 @@ class Tried(NamedTuple):
 
     epochs: list[Epoch]
     warnings: tuple[ModelWarning, ...]
+    weights: tuple[str, ...]  # for each file that it starts from: what the file does not have, in words
 
 
 class Epoch(NamedTuple):
@@ -81,6 +83,7 @@ class ModelCheck(NamedTuple):
 
     sizes: Sizes | None
     warnings: tuple[ModelWarning, ...]
+    weights: tuple[str, ...] = ()  # for each file of initial weights: what it does not have, in words
 
 
 def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
@@ -93,11 +96,13 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
     )  # user code may change its working directory
     epochs: dict[str, list[Epoch]] = {}
     warnings: list[ModelWarning] = []
+    weights: list[str] = []
     for name in names:
         with errors_at(experiment, "model.name" if name in own else "model"):
             if name in own:
-                epochs[name], found = code.with_data(name, dataset, _check_in_child, path, text, name)
+                epochs[name], found, started = code.with_data(name, dataset, _check_in_child, path, text, name)
                 warnings += found
+                weights += started
             else:
                 check_built(experiment, work, "model", name)
     if not work.own:
@@ -110,14 +115,17 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
     with errors_at(experiment, "model.name"):
         counted = code.with_data(" or ".join(name for _, name in work.own), dataset, _sizes_in_child, path, text)
     warnings += filter(None, (unrepeated(name, several) for name, several in epochs.items()))
-    return ModelCheck(counted, tuple(warnings))
+    return ModelCheck(counted, tuple(warnings), tuple(weights))
 
 
 @contextmanager
 def errors_at(experiment: Experiment, where: str) -> Iterator[None]:
-    """Convert an error of a model into an error at that place of the experiment."""
+    """Convert an error of the user's code into an error at that place of the experiment, or at the setting beside it
+    that a `DataError` names."""
     try:
         yield
+    except DataError as error:
+        raise experiment.error(f"{where.partition('.')[0]}.{error.key}", error.message, error.hint) from error
     except UsageError as error:
         raise experiment.error(where, error.message, error.hint) from error
 
@@ -141,7 +149,24 @@ def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> Tried
     found = _check_passes(name, configuration, work)
     if isinstance(found, Fault):
         raise UsageError(*found)
-    return Tried(_first_epochs(configuration, work, TIMES), found)
+    return Tried(_first_epochs(configuration, work, TIMES), found, tuple(_started(experiment, configuration, work)))
+
+
+def _started(experiment: Experiment, configuration: Configuration, work: Work) -> Iterator[str]:
+    """For each file of initial weights: what it does not have of the default configuration. Raises `DataError`."""
+    model = load(configuration.model["name"], work.folder)
+    shapes = shapes_of(as_read(work.dataset, recipe_of(configuration, work).settings))
+    for file in weights_of(experiment):
+        settings = model.Settings.model_validate({**configuration.model, "weights": file})
+        left = model.started(settings, shapes)
+        yield f"{file}, for all of {model.code.name}" + (f" but {', '.join(left)}" if left else "")
+
+
+def weights_of(experiment: Experiment) -> list[str]:
+    """The files of initial weights that the experiment names."""
+    entries: list[Parameter | Fixed] = [*experiment.space.parameters, *experiment.space.fixed]
+    found = [value for each in entries if each.target == "model.weights" for value in extremes(each)]
+    return [value for value in dict.fromkeys(found) if value is not None]
 
 
 def _train_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
@@ -175,6 +200,8 @@ def check_built(experiment: Experiment, work: Work, section: str, name: str) -> 
     try:
         recipe = recipe_of(configuration, work)
         return configuration, recipe.build(shapes_of(as_read(work.dataset, recipe.settings)), MetaLanes())
+    except DataError:
+        raise
     except TunerError as error:
         raise UsageError(error.message, error.hint) from error
     except BaseException as error:

@@ -30,7 +30,7 @@ def _of_function(kind: Kind, base: type[Settings]) -> OwnKind:
 
 
 KINDS: Mapping[str, OwnKind] = {
-    "model": OwnKind(models.MODEL, Settings, models.load),
+    "model": OwnKind(models.MODEL, models.ModelSettings, models.load),
     "dataset": OwnKind(loaders.LOADER, loaders.LoaderSettings, loaders.load),
     "metric": _of_function(METRIC, MetricSettings),
     **{kind.section: _of_function(kind, Settings) for kind in PARTS},

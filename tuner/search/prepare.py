@@ -21,13 +21,14 @@ from tuner.experiment.sections import Limits
 from tuner.experiment.settings import Settings
 from tuner.experiment.yaml_file import at
 from tuner.metrics import Metric
+from tuner.models._weights import digest_of
 from tuner.search.budget import Budget
 from tuner.search.catalogue import catalogue, reads
 from tuner.search.contract import MODELS, SOURCES, member
 from tuner.search.jobs import Work
 from tuner.search.likely_mistakes import likely_mistakes, split_warnings
 from tuner.search.options import SearchOptions
-from tuner.search.own import ModelCheck, check_models, names_of
+from tuner.search.own import ModelCheck, check_models, names_of, weights_of
 from tuner.search.own_parts import check_parts, own_dummies
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of, score_warnings
@@ -59,7 +60,13 @@ class Prepared:
         tune = experiment.search.threshold == "tuned"
         own = {key: each.code.digest for key, each in self.own.items() if key[0] != "dataset"}
         metric = experiment.own_metric.model_dump() if experiment.own_metric else {}
-        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, metric, tune)
+        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, self.weights, metric, tune)
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The hash of each file of initial weights."""
+        experiment = self.experiment
+        return {file: digest_of(experiment.folder / file) for file in weights_of(experiment)}
 
     @property
     def lanes(self) -> int:
@@ -76,7 +83,8 @@ class Prepared:
         """The experiment file, and the files and folders of the data and the code that it names."""
         experiment, folder = self.experiment, self.experiment.folder
         code = [file for own in self.own.values() for file in own.code.files]
-        return [experiment.document.path, *code, *named(experiment.dataset, folder)]
+        weights = [folder / file for file in weights_of(experiment)]
+        return [experiment.document.path, *code, *weights, *named(experiment.dataset, folder)]
 
     def proposer(self, chain: str) -> Proposer:
         """The proposer of configurations for a chain."""

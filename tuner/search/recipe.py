@@ -14,6 +14,7 @@ from tuner.experiment.own_code import is_user_code
 from tuner.experiment.settings import Settings
 from tuner.metrics import METRICS, Metric
 from tuner.models._own import UserModel
+from tuner.models._weights import digest_of
 from tuner.models.layers import Lanes, Shapes
 from tuner.search.catalogue import model
 from tuner.search.jobs import Work
@@ -30,6 +31,9 @@ def check_own(work: Work) -> None:
     for (section, name), digest in work.own.items():
         if KINDS[section].load(name, work.folder).code.digest != digest:
             raise UsageError(f"the file of {name} has changed since the search began", "start it again")
+    for path, digest in work.weights.items():
+        if digest_of(work.folder / path) != digest:
+            raise UsageError(f"{path} has changed since the search began", "start it again")
 
 
 def metric_of_work(work: Work) -> Metric:

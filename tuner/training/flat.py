@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,13 @@ class FlatWeights:
         self._gradient_views = self.views(self.gradients)
         for parameter, view in zip(self._parameters, self.views(self.weights), strict=True):
             parameter.data = view
+
+    def row(self, values: Mapping[int, float]) -> Tensor:
+        """A row (1, P) with one value for all weights of a parameter, by its `id`; 1 for the others."""
+        row = torch.ones_like(self.weights[:1])
+        for parameter, view in zip(self._parameters, self.views(row), strict=True):
+            view.fill_(values.get(id(parameter), 1.0))
+        return row
 
     def views(self, rows: Tensor) -> list[Tensor]:
         """Rows (K, P) as the parameters of the model: (K, …) each."""

@@ -126,6 +126,11 @@ class LearningRateSchedule:
         self._best = torch.full((lanes,), math.inf, dtype=torch.double)
         self._bad = torch.zeros(lanes, dtype=torch.long)
 
+    @property
+    def epoch(self) -> int:
+        """The current epoch, from 0."""
+        return self._epoch
+
     def factor(self, step: int, steps: int) -> float | Tensor:
         """The factor of step `step` of `steps` in the current epoch: one number, or one per lane (K, 1)."""
         warming = self._warmup * steps

@@ -14,6 +14,7 @@ from tuner.models.layers.dropout import MASKS_AT_ONCE
 from tuner.training.augmentation import Augmentation
 from tuner.training.constant_baseline import constant_baseline_losses
 from tuner.training.flat import FlatWeights
+from tuner.training.group_rates import GroupRates
 from tuner.training.lane_data import DatasetTensors, Inputs, LaneData
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
@@ -65,6 +66,7 @@ class Stack:
         self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
         self._optimizer = recipe.optimizer(self._flat)
+        self._rates = GroupRates(self.model, self._flat, recipe.learning_rate)
         self._schedule = LearningRateSchedule(
             recipe.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
         )
@@ -139,7 +141,8 @@ class Stack:
         if settings.clip_grad_value:
             clip_value(gradients, settings.clip_grad_value)
         together = settings.accumulate
-        self._optimizer.step(weights, gradients, self._schedule.factor(number // together, -(-steps // together)))
+        factor = self._schedule.factor(number // together, -(-steps // together))
+        self._optimizer.step(weights, gradients, self._rates.applied(factor, self._schedule.epoch))
 
     def _answer(self, inputs: Inputs, y: Tensor) -> Tensor:
         """The output of the model; a decoder is given the true tokens before each step (teacher forcing)."""

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
+from tuner.models.layers.groups import ParameterGroup, read_groups
 from tuner.models.layers.lanes import Lanes, MetaLanes
 
 # Modules that treat each row independently, draw no random numbers and keep no state: torch.vmap can run them for all
@@ -57,8 +58,17 @@ class Copies(nn.Module):
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
+        self.groups = self._own_groups(models[0])
         self._together = _rows_apart(models[0])
         self._end_if_forked()
+
+    def _own_groups(self, model: nn.Module) -> tuple[ParameterGroup, ...]:
+        """The groups that the module's method `parameter_groups` names, if it has one. Raises `UsageError`."""
+        if not callable(returning := getattr(model, "parameter_groups", None)):
+            return ()
+        own = dict(model.named_parameters())
+        stacked = {id(own[name]): each for name, each in zip(self._names, self.parameters(), strict=True)}
+        return read_groups(type(model).__name__, returning(), stacked)
 
     def forward(self, x: Tensor, *extra_inputs: Tensor) -> Tensor:
         """Run each lane's copy on its rows.

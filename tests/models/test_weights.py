@@ -1,0 +1,131 @@
+"""A model that starts from a safetensors file."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from helpers import inside, search
+from safetensors.torch import save_file
+from torch import nn
+
+from tuner.errors import DataError
+from tuner.models import _own
+from tuner.models._weights import start_from
+from tuner.models.layers import Lanes, Shapes
+from tuner.store import read
+
+NETS = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, in_features: int, num_classes: int, h: int = 6, slow: float = 0.0, frozen: int = 0):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(in_features, h), nn.ReLU(), nn.BatchNorm1d(h))
+        self.head = nn.Linear(h, num_classes)
+        self.slow, self.frozen = slow, frozen
+
+    def forward(self, x):
+        return self.head(self.backbone(x))
+
+    def parameter_groups(self):
+        return [{"params": self.backbone.parameters(), "learning_rate": self.slow, "frozen_epochs": self.frozen}]
+"""
+
+
+def backbone(h=6, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, h), nn.ReLU(), nn.BatchNorm1d(h))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "nets.py").write_text(NETS)
+    save_file(backbone().state_dict(), tmp_path / "backbone.safetensors")
+    save_file(backbone(8).state_dict(), tmp_path / "wide.safetensors")
+    save_file({"other.weight": torch.ones(2)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    return tmp_path
+
+
+def space(folder, **model):
+    content = {
+        "dataset": "iris", "model": {"name": "nets.py:Net", **model}, "training": {"epochs": 2},
+        "resampling": {"outer": 3}, "search": {"sampler": "grid"},
+    }  # fmt: skip
+    (folder / "space.yaml").write_text(json.dumps(content))
+    return folder / "space.yaml"
+
+
+def check(folder, **model):
+    code, out, err = inside("check", space(folder, **model))
+    return code, out + err
+
+
+def test_the_file_of_a_part_is_copied_to_that_part():
+    model = nn.ModuleDict({"backbone": backbone(seed=1), "head": nn.Linear(6, 3)})
+    tensors, head = backbone().state_dict(), model["head"].weight.clone()
+    with torch.no_grad():
+        left = start_from(model, tensors, "backbone.safetensors", "Net")
+    assert left == ["head.weight", "head.bias"]
+    for name, tensor in model["backbone"].state_dict().items():
+        torch.testing.assert_close(tensor, tensors[name])
+    torch.testing.assert_close(model["head"].weight, head)
+
+
+def test_a_tensor_without_a_place_is_refused():
+    with pytest.raises(DataError, match="has a, b, c and 1 more, which Net does not have"):
+        start_from(backbone(), dict.fromkeys("abcd", torch.ones(1)), "x.safetensors", "Net")
+
+
+def test_check_says_what_starts_from_the_file(folder):
+    code, said = check(folder, weights=[None, "backbone.safetensors"])
+    assert code == 0, said
+    assert "weights   backbone.safetensors, for all of nets.py:Net but head.weight, head.bias\n" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("nothing.safetensors", "nothing.safetensors: no such file in"),
+        ("text.safetensors", "text.safetensors is not a safetensors file"),
+        ("other.safetensors", "other.safetensors has other.weight, which nets.py:Net does not have"),
+        ("wide.safetensors", "wide.safetensors: 0.bias is 8, and backbone.0.bias of nets.py:Net is 6"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_where_it_stands(folder, file, told):
+    code, said = check(folder, weights=["backbone.safetensors", file])
+    assert code == 2 and told in said and said.count("error:") == 1 and "^" in said, said
+
+
+def test_pretrained_weights_are_tuned_alike_by_any_number_of_workers(folder):
+    path = space(folder, weights=[None, "backbone.safetensors"], slow=[0.0, 0.01], frozen=[0, 1])
+    found = []
+    for workers in (1, 2):
+        search(path, folder / f"{workers}.db", workers=workers)
+        (study,) = read(folder / f"{workers}.db").values()
+        found.append({t.number: (tuple(t.values.values()), t.curves.train_loss) for t in study.chains["final"].trials})
+    assert found[0] == found[1] and len(found[0]) == 8
+
+
+def test_every_lane_starts_from_the_file(folder):
+    own = _own.load("nets.py:Net", folder)
+    settings = own.Settings(name="nets.py:Net", weights="backbone.safetensors")
+    model = own.build(settings, Shapes(inputs=(4,), outputs=3), Lanes((1, 2)))
+    expected, base = backbone().state_dict(), dict(model.base.named_parameters())
+    for lane in (0, 1):
+        torch.testing.assert_close(base["backbone.0.weight"][lane], expected["0.weight"])
+    assert not torch.equal(*base["head.weight"])
+
+
+def test_a_study_belongs_to_its_file_of_weights(folder):
+    path = space(folder, weights="backbone.safetensors")
+    search(path, folder / "study.db", workers=1)
+    shutil.copy(folder / "backbone.safetensors", folder / "kept")
+    save_file(backbone(seed=5).state_dict(), folder / "backbone.safetensors")
+    code, _, err = inside("search", path, "--study", folder / "study.db")
+    assert code == 2 and "the file backbone.safetensors: " in err
+    code, _, err = inside("report", folder / "study.db", "--output", folder / "backbone.safetensors")
+    assert code != 0 and "backbone.safetensors" in err

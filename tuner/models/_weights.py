@@ -1,0 +1,77 @@
+"""Initial weights of the user's own model from a safetensors file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tuner.errors import DataError, did_you_mean
+
+SHOWN = 3  # names in a message
+
+
+def digest_of(path: Path) -> str:
+    """The hash of a file. Raises `DataError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a file, by name. Raises `DataError`."""
+    return _read(path, digest_of(path))
+
+
+@cache
+def _read(path: Path, digest: str) -> Mapping[str, Tensor]:
+    try:
+        with torch.device("cpu"):
+            return load_file(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except SafetensorError as error:
+        hint = "write it by safetensors.torch.save_file(model.state_dict(), PATH)"
+        raise DataError(f"{path.name} is not a safetensors file", hint, "weights") from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.safetensors")])
+        return DataError(f"{path.name}: no such file in {path.parent}", near, "weights")
+    return DataError(f"{path} cannot be read: {error.strerror}", "name a safetensors file", "weights")
+
+
+def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name: str) -> list[str]:
+    """Copy every tensor of a file to its place in the model `name`, or in one part of it, such as its backbone.
+
+    Returns:
+        The names of the model's parameters and buffers that the file does not have.
+
+    Raises:
+        DataError: the model has no place for a tensor, or one of another shape.
+    """
+    places = model.state_dict()
+    prefixes = ["", *(f"{part}." for part, _ in model.named_modules() if part)]
+    prefix = max(prefixes, key=lambda each: sum(each + key in places for key in tensors))
+    if unplaced := [key for key in tensors if prefix + key not in places]:
+        more = f" and {len(unplaced) - SHOWN} more" if len(unplaced) > SHOWN else ""
+        text = f"{file} has {', '.join(unplaced[:SHOWN])}{more}, which {name} does not have"
+        hint = f"the model has {', '.join(list(places)[:SHOWN])}, …: save the state_dict of the part that it shares"
+        raise DataError(text, hint, "weights")
+    for key, tensor in tensors.items():
+        place = places[prefix + key]
+        if place.shape != tensor.shape:
+            there, here = ("×".join(map(str, each.shape)) or "a number" for each in (tensor, place))
+            text = f"{file}: {key} is {there}, and {prefix}{key} of {name} is {here}"
+            raise DataError(text, "settings that give the shapes of the file", "weights")
+        place.copy_(tensor)
+    return [key for key in places if key.removeprefix(prefix) not in tensors or not key.startswith(prefix)]

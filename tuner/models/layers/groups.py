@@ -1,0 +1,72 @@
+"""Parameter groups: weights with a learning rate of their own, or that are frozen for the first epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from tuner.errors import UsageError
+
+KEYS = ("params", "learning_rate", "frozen_epochs")
+EXAMPLE = "{'params': self.backbone.parameters(), 'learning_rate': 1e-5, 'frozen_epochs': 2}"
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterGroup:
+    """Some parameters of a stack, their learning rate (None: that of the optimizer), and the number of epochs for which
+    they are not changed at first."""
+
+    parameters: tuple[nn.Parameter, ...]
+    learning_rate: float | None = None
+    frozen_epochs: int = 0
+
+
+@runtime_checkable
+class HasParameterGroups(Protocol):
+    """A model whose parameters are not all trained alike; those of no group are trained as usual."""
+
+    groups: Sequence[ParameterGroup]
+
+
+def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -> tuple[ParameterGroup, ...]:
+    """What the method `parameter_groups` of the user's model `name` returned.
+
+    Args:
+        name: of the model, for errors.
+        returned: mappings with the keys `KEYS`.
+        stacked: the parameter of the stack, by `id` of the parameter of the user's model that it is made of.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    wrong = f"parameter_groups of {name} must return a list of dicts such as {EXAMPLE}"
+    if not isinstance(returned, list | tuple) or not all(isinstance(each, Mapping) for each in returned):
+        raise UsageError(f"{wrong}; it returned {type(returned).__name__}", "return a list of dicts")
+    found, seen = [], set[int]()
+    for group in returned:
+        if unknown := [str(key) for key in group if key not in KEYS]:
+            hint = "write learning_rate" if unknown == ["lr"] else f"a group has {', '.join(KEYS)}"
+            raise UsageError(f"parameter_groups of {name}: a group has no '{unknown[0]}'", hint)
+        given = group.get("params", ())
+        tensors = [given] if isinstance(given, Tensor) else list(given)
+        parameters = [each for each in tensors if not isinstance(each, nn.Parameter) or each.requires_grad]
+        if not all(id(each) in stacked for each in parameters):
+            raise UsageError(f"parameter_groups of {name}: params has something that is not its parameter", EXAMPLE)
+        if seen & {id(each) for each in parameters}:
+            raise UsageError(f"parameter_groups of {name}: a parameter is in two groups", "name it once")
+        seen |= {id(each) for each in parameters}
+        found.append(ParameterGroup(tuple(stacked[id(each)] for each in parameters), *_numbers(name, group)))
+    return tuple(found)
+
+
+def _numbers(name: str, group: Mapping[str, Any]) -> tuple[float | None, int]:
+    """The learning rate and the frozen epochs of a group. Raises `UsageError`."""
+    rate, frozen = group.get("learning_rate"), group.get("frozen_epochs", 0)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 100):
+        raise UsageError(f"parameter_groups of {name}: learning_rate must be a number from 0 to 100, not {rate!r}")
+    if isinstance(frozen, bool) or not isinstance(frozen, int) or frozen < 0:
+        raise UsageError(f"parameter_groups of {name}: frozen_epochs must be a whole number from 0, not {frozen!r}")
+    return rate, frozen
