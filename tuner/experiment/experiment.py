@@ -11,7 +11,9 @@ from typing import Any
 from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
-from tuner.experiment.other_tools import hint
+from tuner.experiment.flow import flow
+from tuner.experiment.other_tools import OF_THE_TASK, File, Level, hint, is_loss
+from tuner.experiment.other_values import name_in
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
@@ -145,12 +147,14 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     Its mistakes are kept as `errors`, because checks with the data may find more. Raises `ExperimentError` if it is not
     a YAML mapping."""
     document = read(path, text)
-    root, reader = document.root, Reader()
-    unknown, misspelt = _unknown_keys(root)
+    root = document.root
+    file = _file(root, catalogue)
+    reader = Reader(file)
+    unknown, misspelt = _unknown_keys(file)
     space = _space(reader, root, catalogue, misspelt)
     invalid = misspelt | ({"space"} if reader.errors() or reader.unknown else set())
-    name, metric = _name(reader, root, path), _metric(reader, root, catalogue)
-    unsearched = read_unsearched(root, catalogue.datasets, misspelt)
+    name, metric = _name(reader, root, path), _metric(reader, file)
+    unsearched = read_unsearched(file, catalogue.datasets, misspelt)
     invalid |= {*unsearched.invalid} | ({"metric"} if metric is None and "metric" in root.entries else set())
     found: list[Problem] = []
     if "search" not in invalid:
@@ -167,17 +171,24 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     return replace(experiment, problems=tuple(sorted(problems)), invalid=frozenset(invalid))
 
 
-def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
+def _file(root: Node, catalogue: Catalogue) -> File:
+    """The file with the settings of its sections, as far as these are known before it is read."""
+    name = root.find("model.name").value
+    model = {"model": catalogue.models[name]} if isinstance(name, str) and name in [*catalogue.models] else {}
+    return File(root, {**SECTIONS, "training": catalogue.training, **model}, catalogue.metrics)
+
+
+def _unknown_keys(file: File) -> tuple[list[Problem], set[str]]:
     """A problem for each unknown key of the top level, and the keys that they were probably meant to be."""
     problems: list[Problem] = []
     meant: set[str] = set()
-    for key, entry in root.entries.items():
+    for key, entry in file.root.entries.items():
         if key not in KEYS:
-            told = hint(key, entry, KEYS, "", root.find("training").entries)
+            told = hint(key, entry, Level("", KEYS), file)
             near = did_you_mean(key, (*KEYS, *_inner_keys(key)))
             problems.append(at(entry.key or entry, f"unknown key '{key}'", told or near))
             meant |= {word} if told is None and (word := closest(key, KEYS)) else set()
-    return problems, meant - {*root.entries}
+    return problems, meant - {*file.root.entries}
 
 
 def _space(reader: Reader, root: Node, catalogue: Catalogue, misspelt: Collection[str]) -> Space:
@@ -216,24 +227,24 @@ def _name(reader: Reader, root: Node, path: Path) -> str:
         return "invalid"
 
 
-def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> str | None:
-    node = root.entries.get("metric")
+def _metric(reader: Reader, file: File) -> str | None:
+    node = file.root.entries.get("metric")
     if node is None:
         return None
-    if not isinstance(node.value, str) or node.value not in catalogue.metrics:
-        reader.wrong(node, *_no_metric(node, catalogue.metrics))
+    if not isinstance(node.value, str) or node.value not in file.metrics:
+        reader.wrong(node, *_no_metric(node, file))
         return None
     return node.value
 
 
-def _no_metric(node: Node, metrics: tuple[str, ...]) -> tuple[str, str]:
+def _no_metric(node: Node, file: File) -> tuple[str, str]:
     """What is wrong with a metric, and a hint."""
-    if isinstance(node.value, str):
-        return f"unknown metric {node.text()}", did_you_mean(node.value, metrics)
-    several = node.value if isinstance(node.value, list) else [node.entries.get("name", node)]
-    near = closest(str(several[0].plain()), metrics) if several else None
-    told = f"metric: {near}" if near else "metric: accuracy, or another of: tuner list metrics"
-    return f"metric must be one name, not {node.text()}", told
+    value, near = node.plain(), file.metric(node.plain())
+    if isinstance(value, str):
+        told = f"did you mean '{near}'?" if near else OF_THE_TASK if is_loss(value) else None
+        return f"unknown metric {node.text()}", told or did_you_mean(value, file.metrics)
+    named = OF_THE_TASK if is_loss(name_in(value)) else "metric: accuracy, or another of: tuner list metrics"
+    return f"metric must be one name, not {node.text()}", f"metric: {near}" if near else named
 
 
 def _constraints(reader: Reader, root: Node) -> tuple[Expression, ...]:
@@ -286,8 +297,9 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
     if search.sampler == "grid":
         for parameter, _ in ((p, d) for p, d in ranges if not d.size()):
             node = root.find(parameter.path)
-            hint = "add points: 5 (or step: …), or list the values"
-            problems.append(at(node, f"grid needs points or step on the range {parameter.path}", hint))
+            written = flow({**node.plain(), "points": 5})
+            told = f"write {parameter.path.rpartition('.')[2]}: {written}, or list the values"
+            problems.append(at(node, f"grid needs points or step on the range {parameter.path}", told))
         if not problems:
             problems += _grid_problems(space, search.trials, place)
     else:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from tuner.errors import Problem
+from tuner.experiment.other_tools import File
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search
@@ -28,11 +29,11 @@ class Unsearched(NamedTuple):
     invalid: tuple[str, ...]
 
 
-def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str]) -> Unsearched:
+def read_unsearched(file: File, datasets: Alternatives, misspelt: Collection[str]) -> Unsearched:
     """Read the sections of a file whose settings are not searched.
 
     Args:
-        root: the file.
+        file: the file.
         datasets: the settings of the sources.
         misspelt: keys that the file writes wrongly, so that they are not missing.
     """
@@ -40,14 +41,14 @@ def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str
     problems: list[Problem] = []
     invalid = []
     for section in ("dataset", *SECTIONS):
-        found[section], wrong = _section(root, section, datasets)
-        problems += [] if section in misspelt and section not in root.entries else wrong
+        found[section], wrong = _section(file, section, datasets)
+        problems += [] if section in misspelt and section not in file.root.entries else wrong
         invalid += [section] if wrong else []
     return Unsearched(found, problems, tuple(invalid))
 
 
-def _section(root: Node, section: str, datasets: Alternatives) -> tuple[Settings, list[Problem]]:
-    reader = Reader()
+def _section(file: File, section: str, datasets: Alternatives) -> tuple[Settings, list[Problem]]:
+    root, reader = file.root, Reader(file)
     reader.searchable = False
     cls = SECTIONS.get(section)
     if cls is not None:
