@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from tuner.experiment.other_names import (
 )
 from tuner.experiment.other_ranges import as_here, is_range
 from tuner.experiment.other_values import component, early_stopping, here, name_in
+from tuner.experiment.sections import study_name
 from tuner.experiment.settings import Settings, alternatives, complaint
 from tuner.experiment.yaml_file import Node
 
@@ -93,9 +95,13 @@ class File:
             found = self.here(value, owner, last)
             if found is None and isinstance(value, str) and not _is_possible(owner, last, value):
                 return "…"
-        if found is None:
-            return value if not isinstance(value, dict) or is_range(value) else "…"
-        return found
+        if found is not None:
+            return found
+        named = owner is not None and last in owner.model_fields and bool(alternatives(owner.model_fields[last]))
+        unknown = (
+            not is_range(value) if isinstance(value, dict) and not named else named and isinstance(value, dict | list)
+        )
+        return "…" if value is None or unknown else value
 
     def here(self, value: Any, cls: type[Settings], name: str) -> Any:
         """The value of another tool as the setting `name` is written here; None if that cannot be told, or it is so
@@ -172,7 +178,9 @@ def _by_name(name: str, value: Any, level: Level, file: File) -> str | None:
             return "leave it out: the metric of the file counts"
         return f"metric: {metric}" if metric else OF_THE_TASK
     if name in TITLES and isinstance(value, str):
-        return line("name", value)
+        with suppress(ValueError):
+            return line("name", study_name(value))
+        return "name: NAME"
     if name in FIRST_TRIALS:
         first = value[0] if isinstance(value, list) and value else value
         places = {place: each for key, each in _entries(first) if (place := place_of(key))}

@@ -82,7 +82,9 @@ def early_stopping(key: str, value: Any) -> dict[str, Any] | None:
         return None
     if not any("earlystopping" in plain_name(word) for word in (key, *_words(value))):
         return None
-    return {"patience": next((number for key, number in _numbers(value) if "patience" in key), PATIENCE)}
+    if type(value) is int:
+        return {"patience": value}
+    return {"patience": next((number for inner, number in _numbers(value) if "patience" in inner), PATIENCE)}
 
 
 def _words(value: Any) -> Iterable[str]:
