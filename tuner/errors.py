@@ -205,6 +205,12 @@ OTHER_NAMES = {  # names in papers and other libraries
     "lr": "learning_rate", "wd": "weight_decay", "l2": "weight_decay", "bs": "batch_size", "num_epochs": "epochs",
     "n_layers": "num_layers", "units": "hidden_size", "hidden_dim": "hidden_size", "silu": "swish",
     "momentum": "sgd", "nesterov": "sgd", "lstm": "rnn", "gru": "rnn", "resnet": "cnn", "bert": "transformer",
+    "estimator": "model", "network": "model", "data": "dataset", "logistic": "sigmoid", "glorot_uniform": "xavier",
+    "glorot_normal": "xavier", "sparse_categorical_crossentropy": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy", "binary_crossentropy": "binary_cross_entropy",
+    "bcewithlogitsloss": "binary_cross_entropy", "smoothl1loss": "huber", "l1loss": "mae",
+    "ashascheduler": "halving", "hyperbandscheduler": "halving", "asynchyperbandscheduler": "halving",
+    "successivehalvingpruner": "halving", "cmaessampler": "tpe", "optuna": "tpe",
     "bce": "binary_cross_entropy", "ce": "cross_entropy", "nll_loss": "cross_entropy", "sigma": "std", "betas": "beta1",
     "gradient_clipping": "clip_grad_norm", "grad_clip": "clip_grad_norm", "gamma": "factor", "onecycle": "one_cycle",
     "kaiming": "he", "glorot": "xavier", "plateau": "reduce_on_plateau", "linear": "mlp", "l1": "mae", "l2_loss": "mse",
@@ -243,8 +249,20 @@ def closest(word: str, options: Iterable[str]) -> str | None:
     other = OTHER_NAMES.get(word.lower(), OTHER_NAMES.get(plain_name(word)))
     if other in by_lower and word.lower() not in by_lower:
         return by_lower[other]
-    found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    same = next((name for name in by_lower if plain_name(name) == plain_name(word)), None)
+    if found := same or _contained(word, by_lower):
+        return by_lower[found]
+    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
+
+
+def _contained(word: str, options: Iterable[str]) -> str | None:
+    """The longest option with which the words of a name begin, as mlp in MLPClassifier; else one with which they end,
+    as accuracy in mean_accuracy."""
+    name = "_".join(re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z\d]+|[A-Z\d]+", word)).lower()
+    options = sorted(options, key=len, reverse=True)
+    begins = (option for option in options if name.startswith(f"{option}_"))
+    return next(begins, next((option for option in options if name.endswith(f"_{option}")), None))
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

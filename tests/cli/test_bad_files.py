@@ -91,7 +91,8 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     (model("hidden_size: {low: 1, high: 9, step: 2, points: 3}"), (2, 68), "model.hidden_size has both step and points",
      "3", "keep one of them"),
     (HEAD + "metric: rmse", (3, 1), "rmse is a metric of regression, and iris is a classification task", "metric",
-     did_you_mean("rmse", [m.name for m in ALL.values() if "classification" in m.tasks])),
+     "metric: accuracy, or another "
+     + did_you_mean("", [m.name for m in ALL.values() if "classification" in m.tasks and m.name != "accuracy"])),
     ("dataset: iris\nmodel: rnn", (2, 1),
      "model 'rnn' reads rows of layout sequence or tokens; iris has flat rows of 4", "model",
      "model: mlp or one of your own; or another layout of the data"),
@@ -118,7 +119,7 @@ FULL = [  # text; line and column; the whole sentence; what the caret underlines
     (HEAD + "constraints: [5]", (3, 15), "an expression is text, not 5", "5", 'quote it: "model.num_layers > 1"'),
     (model("dropout: {low: 0.0, high: 0.5}") + "search: {sampler: grid}", (2, 29),
      "grid needs points or step on the range model.dropout", "{low: 0.0, high: 0.5}",
-     "add points: 5 (or step: …), or list the values"),
+     "write dropout: {low: 0.0, high: 0.5, points: 5}, or list the values"),
     (model('hidden_size: {low: 1, high: 9, when: "model.hidden_size > 0"}'), (2, 57),
      "'model.hidden_size > 0' is circular: the setting depends on itself", '"model.hidden_size > 0"', None),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 from helpers import inside, write_space
 
-from tuner.experiment import other_tools
+from tuner.experiment import other_names, other_tools
 
 BASE = {
     "dataset": {"name": "iris"},
@@ -61,10 +61,10 @@ HINTS = {  # the file, and the hint of its only error
     "accelerator": (within("training", accelerator="gpu"), "on the command line: tuner search FILE --device cuda"),
     "n_jobs": (within("search", n_jobs=4), "on the command line: tuner search FILE --workers 4"),
     "direction": (top(direction="maximize"), "leave it out: the direction of a metric is known"),
-    "objective": (top(objective="val_loss"), "metric: accuracy, or another of: tuner list metrics"),
-    "seed": (top(seed=1), "search: {seed: 0} for proposals and trainings; resampling: {seed: 0} for the folds"),
+    "objective": (top(objective="val_loss"), other_tools.OF_THE_TASK),
+    "seed": (top(seed=1), "search: {seed: 1} for proposals and trainings; resampling: {seed: 1} for the folds"),
     "initial configurations": (within("search", points_to_evaluate=[{}]),
-                               "trial 0: search: {default: {model.hidden_size: 32}}"),
+                               "default: {model.hidden_size: 32}: trial 0"),
     "test_size": (within("resampling", test_size=0.2), "resampling: {outer: 5}: every row is tested once"),
     "program": (top(program="train.py"), "leave it out: nothing here needs it"),
     # ranges and choices
@@ -117,7 +117,9 @@ HINTS = {  # the file, and the hint of its only error
                           "training: {optimizer: {name: adam, learning_rate: {low: 0.001, high: 0.1, log: true}}, "
                           "batch_size: [16, 32]}"),
     "scikit-learn's param_grid": (top(param_grid={"alpha": [1], "learning_rate_init": [0.001, 0.01]}),
-                                  "training: {optimizer: {name: adam, learning_rate: [0.001, 0.01]}}"),
+                                  "training: {optimizer: {name: adam, learning_rate: [0.001, 0.01]}, "
+                                  "weight_decay: [1]}; "
+                                  "scikit-learn divides alpha by the rows of a batch"),
     "an optimizer among W&B's parameters": (
         top(parameters={"optimizer": {"values": ["adam", "sgd"]}, "learning_rate": {"min": 0.001, "max": 0.1}}),
         "training: {optimizer: {choose: {adam: {learning_rate: {low: 0.001, high: 0.1}}, "
@@ -131,7 +133,8 @@ HINTS = {  # the file, and the hint of its only error
     "the rate of a stated optimizer": (within("training", optimizer={"name": "sgd"}, lr=0.1),
                                        "optimizer: {name: sgd, learning_rate: 0.1}"),
     "no such metric in a mapping": (top(metric={"foo": 1}), "metric: accuracy, or another of: tuner list metrics"),
-    "a schedule of another tool": (top(scheduler={"type": "StepLR", "step_size": 10}), "training: {schedule: …}"),
+    "a schedule of another tool": (top(scheduler={"type": "StepLR", "step_size": 10}),
+                                   "training: {schedule: {name: step, step_size: 10}}"),
     "several widths": (within("model", hidden_layer_sizes=[[64], [64, 32]]), 'widths: ["64", 64-32]'),
     "Lightning's trainer": (top(trainer={"max_epochs": 30, "gradient_clip_val": 1.0}),
                             "training: {epochs: 30, clip_grad_norm: 1.0}"),
@@ -155,6 +158,6 @@ def test_every_place_that_a_hint_names_is_a_setting():
 
     sections = {"training": TrainingSettings, "model": Mlp, "dataset": Table, "search": Search, "limits": Limits}
     sections["resampling"] = Resampling
-    for place in other_tools.PLACES.values():
+    for place in other_names.PLACES.values():
         section, name, *_ = place.split(".")
         assert name in sections[section].model_fields, place

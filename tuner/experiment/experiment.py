@@ -11,15 +11,16 @@ from typing import Any
 from tuner.errors import ExperimentError, NoResultError, Problem, closest, did_you_mean
 from tuner.experiment import grid
 from tuner.experiment.expressions import Absent, Expression, ExpressionError
-from tuner.experiment.other_tools import hint
-from tuner.experiment.own_code import is_user_code
+from tuner.experiment.flow import flow
+from tuner.experiment.named_metric import read_metric
+from tuner.experiment.other_tools import File, Level, hint
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search, study_name
 from tuner.experiment.settings import Alternatives, Settings
 from tuner.experiment.space import Choice, Parameter, Range, Space
 from tuner.experiment.stated import with_stated
-from tuner.experiment.unsearched import SECTIONS, read_section, read_unsearched
+from tuner.experiment.unsearched import SECTIONS, read_unsearched
 from tuner.experiment.yaml_file import Document, Node, at, read
 
 MEANING = 1  # increase when the same settings train, split or score differently
@@ -150,39 +151,50 @@ def attempt(path: Path, catalogue: Catalogue, text: str | None = None) -> Experi
     Its mistakes are kept as `errors`, because checks with the data may find more. Raises `ExperimentError` if it is not
     a YAML mapping."""
     document = read(path, text)
-    root, reader = document.root, Reader(catalogue.parts)
-    unknown, misspelt = _unknown_keys(root)
+    root = document.root
+    file = _file(root, catalogue)
+    reader = Reader(file)
+    unknown, misspelt = _unknown_keys(file)
     space = _space(reader, root, catalogue, misspelt)
     invalid = misspelt | ({"space"} if reader.errors() or reader.unknown else set())
-    name, (metric, own_metric) = _name(reader, root, path), _metric(reader, root, catalogue)
-    unsearched = read_unsearched(root, catalogue.datasets, misspelt)
-    invalid |= {*unsearched.invalid} | ({"metric"} if metric is None and "metric" in root.entries else set())
+    name, named = _name(reader, root, path), read_metric(file, catalogue.own_metrics)
+    unsearched = read_unsearched(file, catalogue.datasets, misspelt)
+    invalid |= {*unsearched.invalid} | ({"metric"} if named.problems else set())
     found: list[Problem] = []
     if "search" not in invalid:
         stated = {name: node for name, node in _stated(root).items() if not reader.is_hidden(name)}
         on_grid = unsearched.settings["search"].sampler == "grid"
         space, found = with_stated(space, stated, reader.names, on_grid=on_grid)
-    experiment = Experiment(name, document, space=space, metric=metric, own_metric=own_metric, **unsearched.settings)
+    experiment = Experiment(
+        name, document, space=space, metric=named.name, own_metric=named.settings, **unsearched.settings
+    )
     if "search" not in invalid:
         found += _search_problems(experiment)
         if "space" not in invalid and all(each.warning for each in found):
             found += _evaluable(experiment, reader)
         invalid |= set() if all(each.warning for each in found) else {"space"}
-    problems = {*document.repeated, *unknown, *reader.problems, *unsearched.problems, *found}
+    problems = {*document.repeated, *unknown, *reader.problems, *named.problems, *unsearched.problems, *found}
     return replace(experiment, problems=tuple(sorted(problems)), invalid=frozenset(invalid))
 
 
-def _unknown_keys(root: Node) -> tuple[list[Problem], set[str]]:
+def _file(root: Node, catalogue: Catalogue) -> File:
+    """The file with the settings of its sections, as far as these are known before it is read."""
+    name = root.find("model.name").value
+    model = {"model": catalogue.models[name]} if isinstance(name, str) and name in [*catalogue.models] else {}
+    return File(root, {**SECTIONS, "training": catalogue.training, **model}, catalogue.metrics, catalogue.parts)
+
+
+def _unknown_keys(file: File) -> tuple[list[Problem], set[str]]:
     """A problem for each unknown key of the top level, and the keys that they were probably meant to be."""
     problems: list[Problem] = []
     meant: set[str] = set()
-    for key, entry in root.entries.items():
+    for key, entry in file.root.entries.items():
         if key not in KEYS:
-            told = hint(key, entry, KEYS, "", root.find("training").entries)
+            told = hint(key, entry, Level("", KEYS), file)
             near = did_you_mean(key, (*KEYS, *_inner_keys(key)))
             problems.append(at(entry.key or entry, f"unknown key '{key}'", told or near))
             meant |= {word} if told is None and (word := closest(key, KEYS)) else set()
-    return problems, meant - {*root.entries}
+    return problems, meant - {*file.root.entries}
 
 
 def _space(reader: Reader, root: Node, catalogue: Catalogue, misspelt: Collection[str]) -> Space:
@@ -219,32 +231,6 @@ def _name(reader: Reader, root: Node, path: Path) -> str:
     except ValueError as error:
         reader.wrong(node or root, f"name must be {error}")
         return "invalid"
-
-
-def _metric(reader: Reader, root: Node, catalogue: Catalogue) -> tuple[str | None, Settings | None]:
-    """The name of the metric, and its settings if it is the user's own."""
-    node = root.entries.get("metric")
-    if node is None:
-        return None, None
-    name = node.entries.get("name", node).value
-    if isinstance(name, str) and is_user_code(name):
-        settings, problems = read_section(root, "metric", catalogue.own_metrics)
-        reader.problems += problems
-        return (None, None) if problems else (name, settings)
-    if not isinstance(node.value, str) or node.value not in catalogue.metrics:
-        reader.wrong(node, *_no_metric(node, catalogue.metrics))
-        return None, None
-    return node.value, None
-
-
-def _no_metric(node: Node, metrics: tuple[str, ...]) -> tuple[str, str]:
-    """What is wrong with a metric, and a hint."""
-    if isinstance(node.value, str):
-        return f"unknown metric {node.text()}", did_you_mean(node.value, metrics)
-    several = node.value if isinstance(node.value, list) else [node.entries.get("name", node)]
-    near = closest(str(several[0].plain()), metrics) if several else None
-    told = f"metric: {near}" if near else "metric: accuracy, or another of: tuner list metrics"
-    return f"metric must be one name, not {node.text()}", told
 
 
 def _constraints(reader: Reader, root: Node) -> tuple[Expression, ...]:
@@ -297,8 +283,9 @@ def _search_problems(experiment: Experiment) -> list[Problem]:
     if search.sampler == "grid":
         for parameter, _ in ((p, d) for p, d in ranges if not d.size()):
             node = root.find(parameter.path)
-            hint = "add points: 5 (or step: …), or list the values"
-            problems.append(at(node, f"grid needs points or step on the range {parameter.path}", hint))
+            written = flow({**node.plain(), "points": 5})
+            told = f"write {parameter.path.rpartition('.')[2]}: {written}, or list the values"
+            problems.append(at(node, f"grid needs points or step on the range {parameter.path}", told))
         if not problems:
             problems += _grid_problems(space, search.trials, place)
     else:

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from types import MappingProxyType
 
 from tuner.errors import Problem, closest, did_you_mean
-from tuner.experiment.other_tools import hint
+from tuner.experiment.flow import flow
+from tuner.experiment.other_tools import File, Level, hint
+from tuner.experiment.settings import deeper
 from tuner.experiment.space import Range
 from tuner.experiment.yaml_file import Node, at
 
 KEYS = ("low", "high", "log", "step", "points")
 MAX_INTEGER = 2**53  # beyond it a float, and so Optuna's storage, cannot tell neighbours apart
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
 Wrong = Callable[[Problem], None]
 
 
-def unknown_keys(
-    node: Node, allowed: tuple[str, ...], path: str, deeper: Mapping[str, str] = NOTHING
-) -> Iterator[Problem]:
-    """A problem for each key that is not allowed here, with the nearest allowed key, or the place of a `deeper` key."""
+def unknown_keys(node: Node, level: Level, file: File) -> Iterator[Problem]:
+    """A problem for each key that is not allowed here, with the nearest allowed key, or the place of a key further
+    down."""
+    further = deeper(level.cls) if level.cls else {}
+    where = f" in {level.path}" if level.path else ""
     for key, entry in node.entries.items():
-        if key not in allowed:
-            where = f" in {path}" if path else ""
-            inside = None if closest(key, allowed) else closest(key, deeper)
-            near = did_you_mean(key, allowed) if inside is None else deeper[inside]
-            yield at(
-                entry.key or entry, f"unknown key '{key}'{where}", hint(key, entry, allowed, path, node.entries) or near
-            )
+        if key not in level.allowed:
+            inside = None if closest(key, level.allowed) else closest(key, further)
+            value = "…" if entry.value is None else flow(entry.plain())
+            near = did_you_mean(key, level.allowed) if inside is None else further[inside].replace("…", value)
+            yield at(entry.key or entry, f"unknown key '{key}'{where}", hint(key, entry, level, file) or near)
 
 
 def read_range(node: Node, path: str, *, integer: bool, wrong: Wrong) -> Range | None:

@@ -7,7 +7,7 @@ with its place; nothing is raised here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +16,11 @@ from pydantic.fields import FieldInfo
 from tuner.errors import Problem, UsageError, closest, did_you_mean
 from tuner.experiment.expressions import Expression, ExpressionError, parse
 from tuner.experiment.flow import flow
-from tuner.experiment.other_tools import of_file, translated
+from tuner.experiment.other_names import place_of
+from tuner.experiment.other_tools import File, Level, of_file
+from tuner.experiment.other_values import component
 from tuner.experiment.place import Declared, Place, joined
-from tuner.experiment.ranges import KEYS, NOTHING, read_range, unknown_keys
+from tuner.experiment.ranges import KEYS, read_range, unknown_keys
 from tuner.experiment.settings import (
     Alternatives,
     Settings,
@@ -26,7 +28,6 @@ from tuner.experiment.settings import (
     alternatives,
     comparison,
     complaint,
-    deeper,
     hint_for,
     literals,
     name_of,
@@ -40,8 +41,8 @@ from tuner.experiment.yaml_file import Node, at
 class Reader:
     """Walks nodes and settings side by side, and collects `parameters`, `fixed` and `problems`."""
 
-    def __init__(self, parts: Mapping[str, Alternatives] | None = None) -> None:
-        self._parts = parts or {}  # the alternatives of some settings, by path, with the user's own
+    def __init__(self, file: File | None = None) -> None:
+        self.file = file or File()
         self.parameters: list[Parameter] = []
         self.fixed: list[Fixed] = []
         self.problems: list[Problem] = []
@@ -110,7 +111,9 @@ class Reader:
             return None
         if cls is None:
             of = of_file(name) if path == "dataset" else None
-            self.wrong(node, f"unknown {_last(path)} '{name}'", of or did_you_mean(name, among))
+            found = component(name, among)
+            several = f"{_last(path)}: {flow(found)}" if isinstance(found, list) else None
+            self.wrong(node, f"unknown {_last(path)} '{name}'", of or several or did_you_mean(name, among))
             self.unknown.append(path)
         return cls
 
@@ -148,8 +151,7 @@ class Reader:
             self.wrong(node if node.value is not None else node.key or node, text)
             return
         hidden = {"name"} if chosen else set()
-        unknown = [key for key in node.entries if key not in cls.model_fields]
-        self._keys(node, [name for name in cls.model_fields if name not in hidden], place.path, deeper(cls))
+        self._keys(node, [name for name in cls.model_fields if name not in hidden], place.path, cls)
         for name, field in cls.model_fields.items():
             here = place / name
             self.names |= {here.path, here.target}
@@ -159,7 +161,7 @@ class Reader:
             elif name in node.entries:
                 declared = Declared(cls, name)
                 self._field(node.entries[name], declared, self._where_used(node, declared, place))
-            elif field.is_required() and not closest(name, unknown):  # else it is told of the misspelt key
+            elif field.is_required() and not _is_misspelt(name, node, cls):
                 self.wrong(node.key or node, f"{here.path} is missing", field.description)
             else:
                 self._default(field.get_default(call_default_factory=True), here)
@@ -188,7 +190,7 @@ class Reader:
 
     def _field(self, node: Node, declared: Declared, place: Place) -> None:
         field = declared.field
-        among, inner = self._parts.get(place.target) or alternatives(field), subsettings(field)
+        among, inner = self.file.parts.get(place.target) or alternatives(field), subsettings(field)
         if among and not (node.value is None and accepts(field, type(None))):
             self.component(node, among, place, getattr(field.get_default(), "name", None))
         elif inner is not None and isinstance(node.value, dict):
@@ -233,10 +235,12 @@ class Reader:
             self.wrong(node, f"{path} has no alternatives with settings of their own",
                        "a list is a choice among values")  # fmt: skip
             return
-        if not self._open(node, path):
+        found = None if "choice" in entries else self.file.here(node.plain(), declared.cls, declared.name)
+        told = None if found is None else f"write {_last(path)}: {flow(found)}"
+        if not self._open(node, path, told):
             return
-        if (text := translated(node.plain())) is not None and "choice" not in entries:
-            self.wrong(node, f"{path} must be a value, a list or a range", f"write {_last(path)}: {text}")
+        if told is not None:
+            self.wrong(node, f"{path} must be a value, a list or a range", told)
             return
         if "choice" in entries:
             self._keys(node, ("choice", "when"), path)
@@ -300,23 +304,27 @@ class Reader:
             complaining = "must be finite"
         if complaining is None:
             return True
-        text = translated(value) if isinstance(value, str) and self.searchable else None
-        hint = f"write {_last(place.path)}: {text}" if text else hint_for(declared.cls, declared.name, value)
-        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", hint)
+        found = self.file.here(value, declared.cls, declared.name) if isinstance(value, str | bool) else None
+        written = isinstance(found, dict) or (isinstance(found, list) and self.searchable)
+        told = f"{_last(place.path)}: {flow(found)}" if written else hint_for(declared.cls, declared.name, value)
+        told = f"write {told}" if written and isinstance(value, str) else told
+        self.wrong(node, f"{place.path} {complaining}, not {node.text()}", told)
         return False
 
-    def _open(self, node: Node, path: str) -> bool:
+    def _open(self, node: Node, path: str, told: str | None = None) -> bool:
         if not self.searchable:
-            self.wrong(node, f"{path} cannot be searched, so it must be one value, not {node.text()}")
+            self.wrong(node, f"{path} cannot be searched, so it must be one value, not {node.text()}", told)
         return self.searchable
 
-    def _keys(self, node: Node, allowed: Iterable[str], path: str, inside: Mapping[str, str] = NOTHING) -> None:
-        self.problems += unknown_keys(node, tuple(allowed), path, inside)
+    def _keys(self, node: Node, allowed: Iterable[str], path: str, cls: type[Settings] | None = None) -> None:
+        self.problems += unknown_keys(node, Level(path, tuple(allowed), cls), self.file)
 
 
 def _with_name(node: Node, among: Alternatives, path: str, default: str | None) -> str:
     """A hint for settings without a name: the line with the name, where it can be told which is meant."""
     entries, last = node.entries, _last(path)
+    if (found := component(node.plain(), among)) is not None:
+        return f"{last}: {flow(found)}"
     if near := closest("name", entries):
         return f"did you mean 'name' instead of '{near}'?"
     if meant := [key for key in entries if (key in among or closest(key, among)) and entries[key].entries]:
@@ -326,6 +334,12 @@ def _with_name(node: Node, among: Alternatives, path: str, default: str | None) 
     if entries and default is not None and entries.keys() <= among[default].model_fields.keys():
         return f"{last}: {flow({'name': default, **node.plain()})}"
     return f"{path}: {{name: …}}, with one of: {', '.join(among)}"
+
+
+def _is_misspelt(name: str, node: Node, cls: type[Settings]) -> bool:
+    """Whether the entries have this setting under another name, which is reported."""
+    unknown = [key for key in node.entries if key not in cls.model_fields]
+    return any(name == closest(key, cls.model_fields) or (place_of(key) or "").endswith(f".{name}") for key in unknown)
 
 
 def _searched(node: Node) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from tuner.errors import Problem
+from tuner.experiment.other_tools import File
 from tuner.experiment.place import Place
 from tuner.experiment.reader import Reader
 from tuner.experiment.sections import Limits, Resampling, Search
@@ -28,11 +29,11 @@ class Unsearched(NamedTuple):
     invalid: tuple[str, ...]
 
 
-def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str]) -> Unsearched:
+def read_unsearched(file: File, datasets: Alternatives, misspelt: Collection[str]) -> Unsearched:
     """Read the sections of a file whose settings are not searched.
 
     Args:
-        root: the file.
+        file: the file.
         datasets: the settings of the sources.
         misspelt: keys that the file writes wrongly, so that they are not missing.
     """
@@ -40,15 +41,15 @@ def read_unsearched(root: Node, datasets: Alternatives, misspelt: Collection[str
     problems: list[Problem] = []
     invalid = []
     for section in ("dataset", *SECTIONS):
-        found[section], wrong = read_section(root, section, datasets)
-        problems += [] if section in misspelt and section not in root.entries else wrong
+        found[section], wrong = read_section(file, section, datasets)
+        problems += [] if section in misspelt and section not in file.root.entries else wrong
         invalid += [section] if wrong else []
     return Unsearched(found, problems, tuple(invalid))
 
 
-def read_section(root: Node, section: str, among: Alternatives) -> tuple[Settings, list[Problem]]:
+def read_section(file: File, section: str, among: Alternatives) -> tuple[Settings, list[Problem]]:
     """The settings of one section, which are `among` these if it names a component, and the problems in it."""
-    reader = Reader()
+    root, reader = file.root, Reader(file)
     reader.searchable = False
     cls = SECTIONS.get(section)
     if cls is not None:

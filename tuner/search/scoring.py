@@ -10,7 +10,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.inputs import Rows
 from tuner.data.resampling import ChainPlan, NestedPlan
 from tuner.data.scored import needed
-from tuner.errors import did_you_mean, either
+from tuner.errors import closest, did_you_mean, either
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.yaml_file import at
 from tuner.metrics import DEFAULT, METRICS, Metric
@@ -38,7 +38,10 @@ def metric_of(experiment: Experiment, dataset: Dataset, code: Code) -> Metric:
         fitting = [m.name for m in METRICS.values() if fits(dataset, m)]
         of = either(metric.tasks) if dataset.task not in metric.tasks else NEEDS[metric.needs or ""]
         text = f"{metric.name} is a metric of {of}, and {dataset.name} is a {dataset.task} task"
-        raise experiment.error("metric", text, did_you_mean(metric.name, fitting))
+        near = closest(metric.name, fitting)
+        others = [name for name in fitting if name != DEFAULT[dataset.task]]
+        usual = f"metric: {DEFAULT[dataset.task]}, or another {did_you_mean('', others)}"
+        raise experiment.error("metric", text, f"did you mean '{near}'?" if near else usual)
     if metric.least is not None and (lowest := dataset.targets.min()) < metric.least:
         text = f"{metric.name} needs targets of at least {metric.least:g}; the lowest is {lowest:g}"
         raise experiment.error("metric", text, "use recall@k, or shift the targets")
