@@ -101,8 +101,11 @@ def _datasets(to: Console) -> None:
 
 def _sections(to: Console) -> None:
     from tuner.search.listing import sections
+    from tuner.search.own_kinds import PARTS
 
     _components(to, sections())
+    for part in PARTS:
+        to.print(f"[bold]{part.section}: FILE.py:{part.word}[/bold]  your own {part.noun}: {part.what}")
 
 
 def _components(to: Console, components: Iterable[Component]) -> None:
@@ -135,6 +138,7 @@ def _samplers(to: Console) -> None:
 
 def _metrics(to: Console) -> None:
     from tuner.metrics import METRICS
+    from tuner.search.own_metric import PASSED
 
     _pairs(
         to,
@@ -143,6 +147,11 @@ def _metrics(to: Console) -> None:
             for m in METRICS.values()
         ),
     )
+    to.print(
+        "\n[bold]{name: FILE.py:FUNCTION, maximize: true}[/bold]  your own, beside the experiment file. Its arguments "
+        "are settings, but for these, of which it takes those that it needs:"
+    )
+    _pairs(to, ((f"  {name}", meaning) for name, meaning in PASSED.items()))
 
 
 def _spaces(to: Console) -> None:
