@@ -14,6 +14,7 @@ from tuner.data.levels import texts
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError, DataErrors
 from tuner.sources.columns.encode import Categories, inputs
+from tuner.sources.columns.mixed import check_labels, nearly
 from tuner.sources.columns.roles import ROLES, RoleSettings, large_ids, read_roles, unassigned_roles
 from tuner.sources.columns.target import TaskChoice, as_target
 from tuner.sources.columns.written import as_written
@@ -112,15 +113,18 @@ def of_frame(
         with errors.collect():
             features = inputs(frame, columns, name, settings, settings.categories)
         with errors.collect():
+            if settings.task == "auto" and len(wanted) == 1:
+                check_labels(frame[wanted[0]], name)
             target_read = as_target(target_of(frame, wanted, name), settings.task, name, wanted)
     errors.raise_all()
+    single = wanted[0] if len(wanted) == 1 and settings.task == "auto" else None
     return Dataset(
         name=name,
         inputs=features,
         target=target_read,
         roles=read.roles,
         hints=() if settings.cut else unassigned_roles(frame, wanted),
-        notes=(*notes, *written, *read.notes, *large_ids(frame, columns)),
+        notes=(*notes, *written, *read.notes, *large_ids(frame, columns), *nearly(frame, columns, single, signs)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,20 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.inputs import PADDING, UNKNOWN, Ids, Numbers
-from tuner.data.levels import Texts, levels, texts
 from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError, DataErrors, ManyTextsError
 from tuner.sources.columns.dates import PARTS, parts, read
+from tuner.sources.columns.mixed import as_levels, check_no_numbers, truths
 from tuner.sources.columns.moments import Moments, compact, moments
 from tuner.sources.readers.frames import VALUES, check_values
-from tuner.sources.readers.numbers import MISSING
 
 Categories = Literal["one_hot", "embedded"]
-CODES = "correct it, or leave it empty; if these are codes, drop the column, or begin each with a letter"
-ROW = "delete that row if it is a second header or a total; else correct the cell, or leave it empty"
-COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
-FEW = 5  # different numbers, from which on they are amounts
 MOST = {"one_hot": 200, "embedded": 100_000}  # levels of a category
 
 
@@ -124,16 +118,15 @@ def _of_dates(dates: Moments, name: str) -> Amounts:
 def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
     """A column of texts: true/false and dates become numbers, as they are in a Parquet file; other texts are
     categories. Raises `DataError` for numbers with a few texts among them."""
-    missing = column.isna().to_numpy()
-    found, codes = levels(texts(column.astype(object).where(~missing, None)))
-    if {level.lower() for level in found} <= {"true", "false"}:
-        truth = np.array([level.lower() == "true" for level in found])[codes]
-        return Amounts(np.where(missing, np.nan, truth).astype(np.float32)[:, None], (name,))
+    found, codes = as_levels(column)
+    truth = truths(found)
+    if truth is not None:
+        return Amounts(np.append(truth, np.nan)[codes].astype(np.float32)[:, None], (name,))
     dates = moments(found, codes, where)
     if dates is not None:
         return _of_dates(dates, name)
     if not isinstance(column.dtype, pd.CategoricalDtype):  # which says that it is meant so
-        _check_no_numbers(found, codes, where)
+        check_no_numbers(found, codes, where)
     if len(found) > most:
         other = "; or categories: embedded" if most == MOST["one_hot"] else ""
         repeated = len(found) < int((codes >= 0).sum())
@@ -142,25 +135,3 @@ def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | 
         )
         raise ManyTextsError(f"{where} has {len(found):,} different texts", hint + other, name)
     return Category(codes, tuple(found), name)
-
-
-def _check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str) -> None:
-    """Refuse a text of which more than half of the known values are numbers, of `FEW` different values or more, with
-    decimal commas or not: fewer may well be codes, such as 0, 1 and unknown."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
-    plain = pd.Series(levels, dtype=object).str.strip()
-    absent = plain.str.lower().isin(MISSING).to_numpy()
-    numbers = pd.to_numeric(plain.where(~absent).str.replace(COMMA, r"\1.\2", regex=True), errors="coerce")
-    numeric = numbers.notna().to_numpy()
-    wrong = ~absent & pd.to_numeric(plain, errors="coerce").isna().to_numpy()
-    if numbers.nunique() < FEW or 2 * counts[numeric].sum() <= counts[~absent].sum() or not wrong.any():
-        return
-    index = int(np.flatnonzero((codes >= 0) & wrong[codes])[0])
-    level = codes[index]
-    told = f"{str(levels[level])!r} in data row {index + 1}"
-    if numeric[level]:
-        text = f"{where} holds numbers with a comma: {told}"
-        point, thousands = plain[level].replace(",", "."), plain[level].replace(",", "")
-        raise DataError(text, f"write {point} if the comma is decimal, {thousands} if it separates thousands")
-    text = f"{where} mixes numbers and text: {told}, beside '{levels[numeric.argmax()]}'"
-    raise DataError(text, ROW if counts[~numeric & ~absent].sum() == 1 else CODES)

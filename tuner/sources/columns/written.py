@@ -17,7 +17,8 @@ from tuner.sources.readers.settings import PLAIN, DelimitedSettings
 
 SPACES = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
 GROUPS = ",'\u2019" + SPACES  # signs between thousands; the decimal sign is a point
-SIGNS = "-+\u2212"
+MINUS = "\u2212"
+SIGNS = f"-+{MINUS}"
 MONEY = "[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL"
 CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[{SIGNS}])?(?P<money>{MONEY})?[{SPACES}]*(?P<second>[{SIGNS}])?"
@@ -35,6 +36,10 @@ UNITS = {  # which differ in size: a column of several has to be converted
 FEW = 5  # different cells, from which on they are amounts and not codes
 DECIMAL_COMMA = re.compile(rf"[{SIGNS}]?(\d{{1,3}}(\.\d{{3}})+|\d+)(,\d+)?")
 PAIR = re.compile(r"\d+(\.\d+)?\s*/\s*\d{1,3}(\.\d+)?")
+HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]{1,16}")  # as Arrow reads it, and C, NumPy and R write it
+SPAN = re.compile(  # as pandas and Python write it: 1 days 04:05:06.5, -1 day, 23:00:00
+    r"(?i)(?P<days>[+-]?\d+) days?,? (?P<sign>[+-]?)(?P<h>\d{1,2}):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:[.,]\d+)?)"
+)
 CLOCK = re.compile(r"(?i)(\d\d?)(?::([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)?(?:\s?([ap])\.?m\.?)?")
 
 
@@ -76,15 +81,16 @@ def _read(column: pd.Series, where: str, signs: DelimitedSettings) -> tuple[NDAr
     any program reads."""
     known, decimal = column.astype(object).where(column.notna(), None), signs.decimal
     first = next((cell for text in known if text is not None and (cell := _plain(text, decimal))), "")
-    if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR, CLOCK)):
+    if not any(pattern.fullmatch(first) for pattern in (CELL, DECIMAL_COMMA, PAIR, CLOCK, HEX, SPAN)):
         return None  # most columns of words end here, without a look at all their rows
     if not all(value is None or isinstance(value, str) for value in known):
         return None
     found, codes = levels(texts(known))
     plain = {text: cell for text in dict.fromkeys(known) if text is not None and (cell := _plain(text, decimal))}
-    hours = {text: time for text in plain if (time := _hours(text.strip())) is not None}
-    if len(hours) == len(plain):
-        return np.array([*(hours.get(text, np.nan) for text in found), np.nan])[codes], "times of day, in hours"
+    for value, how in WHOLLY:
+        values = {text: number for text in plain if (number := value(text.strip())) is not None}
+        if len(values) == len(plain):
+            return np.array([*(values.get(text, np.nan) for text in found), np.nan])[codes], how
 
     def shown(text: str) -> str:
         return f"{text!r} in data row {int(np.argmax(codes == np.flatnonzero(found == text)[0])) + 1}"
@@ -94,7 +100,8 @@ def _read(column: pd.Series, where: str, signs: DelimitedSettings) -> tuple[NDAr
         raise DataError(f"{where} {refused[0]}", refused[1])
     if len(cells) < len(plain):
         return None
-    if not any(cell.unit or cell.brackets or set(cell.digits) & set(GROUPS) for cell in cells.values()):
+    dashed = any(MINUS in text for text in cells)
+    if not (dashed or any(cell.unit or cell.brackets or set(cell.digits) & set(GROUPS) for cell in cells.values())):
         return None
     units = _first_texts((_singular(cell.unit), text) for text, cell in cells.items() if cell.unit or _value(cell))
     glued = any(re.search(r"\d[^\W\d_]", cell) for cell in plain.values())
@@ -105,8 +112,8 @@ def _read(column: pd.Series, where: str, signs: DelimitedSettings) -> tuple[NDAr
     if len(units) > 1:
         first, second = list(units.values())[:2]
         raise DataError(f"{where} has different units: {shown(first)}, {shown(second)}", "convert them to one unit")
-    values = np.array([_value(cells[text]) if text in cells else np.nan for text in found] + [np.nan])
-    return values[codes], ", ".join(_words(list(cells.values()), decimal))
+    numbers = np.array([_value(cells[text]) if text in cells else np.nan for text in found] + [np.nan])
+    return numbers[codes], ", ".join(_words(list(cells.values()), decimal)) or f"{MINUS} is a minus sign"
 
 
 def _plain(text: object, decimal: str) -> str:
@@ -125,6 +132,26 @@ def _hours(cell: str) -> float | None:
         return None
     hour = hour % 12 + 12 * (half == "p") if half else hour
     return hour + int(match[2] or 0) / 60 + float((match[3] or "0").replace(",", ".")) / 3600
+
+
+def _whole(cell: str) -> float | None:
+    """A hexadecimal number, such as 0x1F; None if it is none."""
+    return float(int(cell, 16)) if HEX.fullmatch(cell) else None
+
+
+def _days(cell: str) -> float | None:
+    """A time span, such as 1 days 04:05:06 or 04:05:06, in days; None if it is none."""
+    match = SPAN.fullmatch(cell)
+    if match is None:
+        hours = _hours(cell) if re.fullmatch(r"\d{1,2}:\d\d:\d\d([.,]\d+)?", cell) else None
+        return None if hours is None else hours / 24
+    clock = (int(match["h"]) + int(match["m"]) / 60 + float(match["s"].replace(",", ".")) / 3600) / 24
+    return int(match["days"]) + (-clock if match["sign"] == "-" else clock)
+
+
+WHOLLY: tuple[tuple[Callable[[str], float | None], str], ...] = (  # ways in which all cells of a column may be written
+    (_hours, "times of day, in hours"), (_days, "time spans, in days"), (_whole, "hexadecimal"),
+)  # fmt: skip
 
 
 def _singular(unit: str) -> str:
@@ -184,7 +211,7 @@ def _cell(text: str) -> Cell | None:
         return None
     if not re.fullmatch(rf"\d+(\.\d*)?|\.\d+|\d{{1,3}}([{GROUPS}])\d{{3}}(?:\2\d{{3}})*(\.\d+)?", match["digits"]):
         return None
-    return Cell(match["digits"], unit, bool(match["open"]) or sign in ("-", "\u2212"), bool(match["open"]))
+    return Cell(match["digits"], unit, bool(match["open"]) or sign in ("-", MINUS), bool(match["open"]))
 
 
 def _value(cell: Cell) -> float:

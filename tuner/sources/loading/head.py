@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tuner.errors import DataError
+from tuner.sources.columns.mixed import as_levels
+from tuner.sources.columns.moments import moments
+from tuner.sources.columns.written import as_written
 from tuner.sources.readers.beginning import COMMENT, DECLARED, NUMBER
 from tuner.sources.readers.encoding import probable
 from tuner.sources.readers.files import IMAGES, inside, reading
 from tuner.sources.readers.frames import TABLES, TYPED
 from tuner.sources.readers.lines import lines_of, text_frame
+from tuner.sources.readers.numbers import MISSING
 
 LOOKED_AT = 5000  # lines, as files are often sorted, the shortest text first
 WORDS = 1.3  # of a cell on average: what has more, and hardly ever the same, is a text
@@ -50,17 +58,20 @@ class Head:
 
     @cached_property
     def table(self) -> bool:
-        """Whether it is a table: its name says so, or each line has as many cells, below a line of names."""
+        """Whether it is a table: its name says so, or each line has as many cells, below a line of names, also if these
+        lack one, as of R's row names, or stand between spaces."""
         return not self.folder and (self.suffix in TABLES or (self.suffix in PLAIN_TEXT and self._tabular()))
 
     def _tabular(self) -> bool:
         lines = [line for line in lines_of(self.path, first=FIRST, encoding=self._encoding) if line.strip()]
-        for sign in SEPARATORS:
-            rows = [[cell.strip(' "') for cell in line.split(sign)] for line in lines]
-            names = rows[0]
-            if len(rows) > 2 < len(names) and {len(row) for row in rows} == {len(names)} and all(names):
-                columns = zip(*rows[1:], strict=True)
-                return not any(map(NUMBER.fullmatch, names)) and any(all(map(NUMBER.fullmatch, c)) for c in columns)
+        for sign in (*SEPARATORS, " "):
+            with suppress(csv.Error):
+                parsed = csv.reader(lines, delimiter=sign, skipinitialspace=True)
+                rows = [[cell.strip() for cell in row] for row in parsed]
+                names, widths = rows[0], {len(row) for row in rows[1:]}
+                if len(rows) > 2 < len(names) and len(widths) == 1 and min(widths) >= len(names) and all(names[1:]):
+                    columns = zip(*rows[1:], strict=True)
+                    return not any(map(NUMBER.fullmatch, names)) and any(map(_are_numbers, columns))
         return False
 
     @cached_property
@@ -135,7 +146,7 @@ class Head:
 
     @cached_property
     def free_text(self) -> tuple[bool, ...]:
-        """Whether the cells of the first two columns are texts, not names of classes."""
+        """Whether the cells of the first two columns are texts, not names of classes, dates or numbers."""
         return tuple(_is_free_text(self.frame.iloc[1:, index]) for index in range(min(2, len(self.frame.columns))))
 
 
@@ -145,6 +156,22 @@ def _all(cells: pd.DataFrame, pattern: str) -> bool:
     return any(column.contains(",").any() and column.fullmatch(pattern).all() for column in columns)
 
 
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether all known cells are numbers, and some are known."""
+    known = [cell for cell in cells if cell.lower() not in MISSING]
+    return bool(known) and all(map(NUMBER.fullmatch, known))
+
+
 def _is_free_text(column: pd.Series) -> bool:
     counts = [len(str(cell).split()) for cell in column]
-    return sum(counts) >= WORDS * len(counts) and column.nunique() > len(counts) / 2
+    return (
+        sum(counts) >= WORDS * len(counts) and column.nunique() > len(counts) / 2 and not _are_dates_or_numbers(column)
+    )
+
+
+def _are_dates_or_numbers(column: pd.Series) -> bool:
+    """Whether a table would read the texts as dates or numbers, or refuse them as such."""
+    try:
+        return moments(*as_levels(column), "") is not None or bool(as_written(column.to_frame("x"), ["x"], "")[1])
+    except DataError:
+        return True

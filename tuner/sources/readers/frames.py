@@ -170,6 +170,8 @@ def _settled(cells: pd.Series) -> pd.Series:
         return pd.to_numeric(cells)
     if kind.startswith("date"):
         return pd.to_datetime(cells)
+    if kind.startswith("timedelta"):
+        return pd.to_timedelta(cells)
     if kind in ("boolean", "empty"):
         return cells.where(cells.notna(), None)
     return typed(cells.map(lambda cell: "" if pd.isna(cell) else str(cell)).astype(object))

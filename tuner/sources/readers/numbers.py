@@ -16,7 +16,10 @@ from tuner.errors import DataError
 from tuner.sources.readers.columnar import narrowed
 from tuner.sources.readers.settings import Decimal
 
-MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "?"})  # in a column that otherwise holds numbers
+MISSING = frozenset(  # in small letters, in a column that otherwise holds numbers: those of pandas and Arrow, and more
+    {"", "na", "nan", "-nan", "n/a", "<na>", "#na", "#n/a", "#n/a n/a", "null", "none", "nat", "?",
+     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
+)  # fmt: skip
 EXACT = 2**53  # integers from here on are rounded in float64
 CODE = r"^[+-]?0\d|^\d+[eE]\d+$"  # in a cell that may be a number, but of which the letters count
 DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"  # with a point between thousands
@@ -119,9 +122,11 @@ def numbers_of(column: pd.Series, where: str, key: str | None, hint: str) -> NDA
 
 def typed(column: pd.Series, decimal: Decimal = ".", *, label: bool = False) -> pd.Series:
     """Text as numbers where every value is one (or plainly missing); else as it stands, empty as missing. In a column
-    of `label`s, such as of groups, 01 and 1 are two."""
+    of `label`s, such as of groups, 01 and 1 are two. If one word for missing is all that it holds, all is missing."""
     text = column.str.strip()
     absent = text.str.lower().isin(MISSING)
+    if absent.all() and not label and text[text != ""].nunique() == 1:
+        return text.where(~absent, None).astype(object)
     if not absent.all() and not (label and text.str.contains(CODE).any()):
         with suppress(pa.ArrowInvalid):
             _floats(pa.array(text, type=pa.string()), decimal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -165,7 +166,9 @@ def _long(dtype: np.dtype[Any]) -> bool:
 def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether columns come first, and dtype; the file stands at the numbers then."""
     version = npy.read_magic(file)
-    shape, columns_first, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
+        shape, columns_first, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("pickled")
     return shape, columns_first, dtype
