@@ -33,6 +33,7 @@ def test_a_verb_without_a_name_reads_the_study_that_ran_last_and_says_so(two, wo
     assert load(two).name == "first"
 
 
+@pytest.mark.slow
 def test_the_command_that_a_search_prints_shows_its_study_also_the_next_day(tmp_path):
     for name in ("one", "other"):
         write_space(tmp_path, f"{name}.yaml", name=name, training={"epochs": 2}, search={"trials": 1})

@@ -104,6 +104,7 @@ def test_outer_test_rows_are_decided_at_the_threshold_of_the_inner_folds(rare):
         assert fold_.winner.score == pytest.approx(np.mean(fold_.winner.fold_scores))
 
 
+@pytest.mark.slow
 def test_early_stopping_follows_the_score_at_the_best_threshold(rare):
     """At the default threshold, a net that never predicts the rare class would stop at once."""
     path = write_space(

@@ -128,7 +128,7 @@ def assert_nothing_silent(folder, odd):
     assert told is None or list(silent(frame, told)) == []
 
 
-@settings(max_examples=20, **UNSHRUNK)
+@settings(max_examples=8, **UNSHRUNK)
 @given(st.fixed_dictionaries(ODD))
 def test_no_number_or_date_of_an_odd_file_is_silently_a_category(tmp_path_factory, odd):
     assert_nothing_silent(tmp_path_factory.mktemp("t"), odd)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import inside, search, write_space
+from helpers import inside, search, slow, write_space
 from sets import scores
 from sklearn import metrics as sk
 from toy_data import toy_dataset
@@ -62,8 +62,8 @@ def test_every_target_has_a_constant_of_its_own():
 
 
 @pytest.mark.parametrize("metric", OF_CLASSES, ids=lambda metric: metric.name)
-@pytest.mark.parametrize("shares", [(0.55, 0.3, 0.15), (0.85, 0.15), (0.4, 0.3, 0.2, 0.1)])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shares", [(0.55, 0.3, 0.15), slow((0.85, 0.15)), slow((0.4, 0.3, 0.2, 0.1))])
+@pytest.mark.parametrize("weighted", [slow(False), True])
 def test_no_class_and_no_draw_beats_the_one_of_classes(metric, shares, weighted):
     """All single classes; of 60 ways to draw the best of 100 draws, by 2,000 others; of probabilities, 2,000."""
     random = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from helpers import inside, search
+from helpers import inside, search, slow
 from torch import nn
 
 from tuner.models import _own
@@ -93,7 +93,7 @@ def check(folder, name, **model):
     return code, out + err
 
 
-@pytest.mark.parametrize("name", ["Base", "LogSoftmax", "Lazy", "Importing"])
+@pytest.mark.parametrize("name", ["Base", slow("LogSoftmax"), "Lazy", slow("Importing")])
 def test_it_works(folder, name):
     code, said = check(folder, name, h=[4, 8])
     assert code == 0 and "warning" not in said, said

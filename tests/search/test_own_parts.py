@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers import inside, report_json, search
+from helpers import inside, report_json, search, slow
 
 from tuner.store import read
 
@@ -98,8 +98,8 @@ def test_all_parts_are_searched_and_scores_do_not_depend_on_the_workers(folder):
     ("dataset", "own", "ours"),
     [
         ("iris", {"name": "parts.py:right", "maximize": True}, "accuracy"),
-        ("iris", {"name": "parts.py:surprise", "maximize": False}, "log_loss"),
-        ("diabetes", {"name": "parts.py:far", "maximize": False}, "rmse"),
+        slow("iris", {"name": "parts.py:surprise", "maximize": False}, "log_loss"),
+        slow("diabetes", {"name": "parts.py:far", "maximize": False}, "rmse"),
         ("diabetes", {"name": "parts.py:far", "maximize": False, "power": 1}, "mae"),
     ],
 )

@@ -6,7 +6,7 @@ import resource
 import numpy as np
 import openpyxl
 import pytest
-from helpers import inside, write_space
+from helpers import inside, slow, write_space
 from survival import real, survived
 
 from tuner.sources import table
@@ -41,7 +41,7 @@ def test_a_gzip_file_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch,
     assert "takes more than 0.1 GB when it is unpacked" in err
 
 
-@pytest.mark.parametrize("verb", ["data", "check"])
+@pytest.mark.parametrize("verb", [slow("data"), "check"])
 def test_a_table_of_too_many_columns_is_refused(tmp_path, verb):
     names = ",".join(f"c{n}" for n in range(100_001))
     (tmp_path / "wide.csv").write_text(f"{names}\n{','.join(['1'] * 100_001)}\n")

@@ -30,7 +30,7 @@ def column(values):
 
 @pytest.mark.parametrize(("form", "timed"), FORMATS)
 @given(days=st.lists(MINUTES, min_size=1, max_size=8))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 def test_what_a_program_writes_is_read(form, timed, days):
     """The oracle is the moment that was written."""
     days = [*CLEAR, *days]
