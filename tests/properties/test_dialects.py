@@ -67,7 +67,7 @@ def write(folder, frame, how):
     return path
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(frames(), dialects())
 def test_every_value_comes_back(tmp_path_factory, frame, how):
     folder = tmp_path_factory.mktemp("t")
@@ -75,7 +75,7 @@ def test_every_value_comes_back(tmp_path_factory, frame, how):
 
 
 @pytest.mark.slow
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(frames(), dialects())
 def test_every_value_comes_back_from_many_files(tmp_path_factory, frame, how):
     assert_same(tmp_path_factory.mktemp("t"), frame, how)

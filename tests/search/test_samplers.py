@@ -163,7 +163,7 @@ def test_failed_trials_are_avoided(tmp_path, sampler):
 
 
 @given(st.integers(-20, 20), st.integers(1, 7), st.integers(0, 6), st.integers(0, 3))
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 def test_every_step_of_an_integer_range_can_be_drawn_and_nothing_else(low, step, steps, rest):
     """Also where it ends at 0, and where `high` is no step."""
     rest = min(rest, step - 1)

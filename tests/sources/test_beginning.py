@@ -89,7 +89,7 @@ def test_every_source_of_text_files_has_an_encoding(tmp_path):
     assert sequences.load(sequences.Settings(**wish), tmp_path).inputs.names == ("größe",)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.sampled_from(["# made by a logger", "# unit: mV", "# a, b, c, d, e, f, g", "", "  "]), max_size=4),
     st.booleans(), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(0, 2),

@@ -206,7 +206,23 @@ DATES = {
 def test_dates_that_may_be_misread_are_refused(tmp_path, case):
     values, text = DATES[case]
     content = "d,x,label\n" + "".join(f"{value},{i},{'ab'[i % 2]}\n" for i, value in enumerate(values))
-    assert refused(load, tmp_path, content) == f"error: t.csv: column 'd' {text}{HINT}"
+    hint = "\n  = day_first: true or day_first: false, in a CSV; or write every date as 2024-03-25"
+    told = f"error: t.csv: column 'd' {text}{hint if 'told apart' in text else HINT}"
+    assert refused(load, tmp_path, content) == told
+
+
+@pytest.mark.parametrize("day_first", [True, False])
+@pytest.mark.parametrize(
+    "days", [["03/05/2024", "04/05/2024"], ["03.05.24", "11.05.24"], ["1-2-2024 10:30", "", "2-2-2024 00:00"]]
+)
+def test_day_first_says_which_number_is_the_day(tmp_path, days, day_first):
+    rows = "".join(f"{day},25/03/2024,2024-03-05,{i},{'ab'[i % 2]}\n" for i, day in enumerate(days))
+    dataset = load(tmp_path, f"d,clear,iso,x,label\n{rows}", day_first=day_first, drop="x")
+    expected = [pd.to_datetime(day, dayfirst=day_first) for day in days]
+    months = [np.nan if pd.isna(day) else day.month for day in expected]
+    assert dataset.inputs.names[1] == "d: month"
+    np.testing.assert_array_equal(dataset.features[:, 1], np.float32(months))
+    np.testing.assert_array_equal(dataset.features[:, [4, 7]], 3)
 
 
 @pytest.mark.parametrize("values", ["1.2.3 1.10.2 2.0.1", "2024-03-25 a b", "10-20-30 1-2-3 x", "2010-11 2011-12"])

@@ -87,7 +87,7 @@ def test_a_loss_of_another_task_is_an_error_at_its_place(tmp_path):
     assert code == 2 and "mse is not a loss for multilabel" in err
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(2, 5))
 def test_every_fold_has_its_share_of_each_common_combination_of_labels(seed, labels, folds):
     random = np.random.default_rng(seed)

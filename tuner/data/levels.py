@@ -21,3 +21,8 @@ def levels(column: Texts) -> tuple[Texts, NDArray[np.int64]]:
     """The different texts in alphabetical order, and the index of each row's text (N,) among them: -1 for None."""
     codes, found = pd.factorize(column, sort=True)
     return found, codes.astype(np.int64)
+
+
+def levels_of(column: pd.Series) -> tuple[Texts, NDArray[np.int64]]:
+    """The `levels` of the values of a column as text, of which missing ones are None."""
+    return levels(texts(column.astype(object).where(column.notna(), None)))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.levels import levels, texts
+from tuner.data.levels import levels_of
 from tuner.errors import DataError, at
 from tuner.sources.columns.moments import EARLIEST, LATEST, Moments, compact, moments
 from tuner.sources.readers.frames import check_complete
@@ -70,7 +70,7 @@ def read(column: pd.Series, where: str) -> Moments | None:
         stamps = [pd.Timestamp(value) for value in column]
         instants = [stamp.tz_convert(None) if stamp.tz else stamp for stamp in stamps]
         return Moments(pd.DatetimeIndex([stamp.tz_localize(None) for stamp in stamps]), pd.DatetimeIndex(instants))
-    found, codes = levels(texts(column.astype(object).where(column.notna(), None)))
+    found, codes = levels_of(column)
     return moments(found, codes, where)
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tuner.data.inputs import PADDING, UNKNOWN, Ids, Numbers
+from tuner.data.levels import levels_of
 from tuner.data.precision import as_numbers, joined, narrow
 from tuner.data.settings import NumberSettings
 from tuner.errors import DataError, DataErrors, ManyTextsError
 from tuner.sources.columns.dates import PARTS, parts, read
-from tuner.sources.columns.mixed import as_levels, check_no_numbers, truths
+from tuner.sources.columns.mixed import check_no_numbers, truths
 from tuner.sources.columns.moments import Moments, compact, moments
 from tuner.sources.readers.frames import VALUES, check_values
 
@@ -118,7 +119,7 @@ def _of_dates(dates: Moments, name: str) -> Amounts:
 def _of_texts(column: pd.Series, name: str, where: str, most: int) -> Amounts | Category:
     """A column of texts: true/false and dates become numbers, as they are in a Parquet file; other texts are
     categories. Raises `DataError` for numbers with a few texts among them."""
-    found, codes = as_levels(column)
+    found, codes = levels_of(column)
     truth = truths(found)
     if truth is not None:
         return Amounts(np.append(truth, np.nan)[codes].astype(np.float32)[:, None], (name,))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.levels import Texts, levels, texts
+from tuner.data.levels import Texts, levels_of
 from tuner.errors import DataError
 from tuner.sources.columns.moments import moments
 from tuner.sources.columns.written import as_written
@@ -24,11 +24,6 @@ COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 FEW = 5  # different numbers, from which on they are amounts
 TRUTHS = {"true", "false"}
 SHOWN = 40  # letters of a cell
-
-
-def as_levels(column: pd.Series) -> tuple[Texts, NDArray[np.int64]]:
-    """The different texts of a column, and the index of each row's (N,) among them, -1 where it is missing."""
-    return levels(texts(column.astype(object).where(column.notna(), None)))
 
 
 def truths(found: Texts) -> NDArray[np.float64] | None:
@@ -68,7 +63,7 @@ def check_labels(column: pd.Series, where: str) -> None:
     dates = pd.api.types.is_datetime64_any_dtype(column)
     if not dates and not _is_text(column):
         return
-    found, codes = as_levels(column)
+    found, codes = levels_of(column)
     name = f"{where}: the target '{column.name}'"
     if dates or _are_dates(found, codes):
         shown = next((text for text in found if text.strip().lower() not in MISSING), "")

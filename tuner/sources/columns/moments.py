@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tuner.data.levels import Texts
+from tuner.data.levels import Texts, levels_of
 from tuner.errors import DataError
 from tuner.sources.readers.numbers import MISSING
 
@@ -42,10 +44,12 @@ HALF_DAY = {"a": 0, "p": 12}
 MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
 COMPACT = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d", 6: "%Y%m"}  # by their digits
 PARTS = ("day", "month", "year")
+ORDER = {True: ("%m-%d-%Y", "%m-%d-%y"), False: ("%d-%m-%Y", "%d-%m-%y")}  # formats that `day_first` excludes
 FURTHEST = 18  # hours that a time zone can be from UTC
 EARLIEST, LATEST = 1678, 2261  # years that nanoseconds can hold
 YEARS = (1900, 2100)  # that whole numbers such as 20240325 are taken for
 HINT = "write every date as 2024-03-25, or leave the column out with drop"
+EITHER = "day_first: true or day_first: false, in a CSV; or write every date as 2024-03-25"
 
 
 class Moments(NamedTuple):
@@ -75,9 +79,26 @@ class _Texts(NamedTuple):
     timed: pd.Series  # whether there is a time of day
 
 
-def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | None:
+def in_order(frame: pd.DataFrame, labels: Collection[str | None], *, day_first: bool) -> pd.DataFrame:
+    """The frame of which dates such as 10/03/2004, where day and month cannot be told apart, are read with the day
+    first, or with the month; other dates, and columns of `labels`, stay texts."""
+    found = {}
+    for name in (each for each in frame.columns if each not in labels and frame[each].dtype.kind == "O"):
+        column = levels_of(frame[name])
+        try:
+            moments(*column, "")
+        except DataError:
+            with suppress(DataError):
+                dates = moments(*column, "", day_first)
+                if dates is not None and dates.wall.equals(dates.instant):
+                    found[name] = dates.wall
+    return frame.assign(**found) if found else frame
+
+
+def moments(levels: Texts, codes: NDArray[np.int64], where: str, day_first: bool | None = None) -> Moments | None:
     """The dates of a column of texts, given as its different `levels` and the index of each row's text (N,) among them,
-    -1 where it is missing. None if its texts are no dates.
+    -1 where it is missing. None if its texts are no dates. Where they can be read with the day first and with the
+    month first, `day_first` says which it is.
 
     Raises:
         DataError: most texts are dates and some are not; day, month and year cannot be told apart; or some times have
@@ -95,7 +116,7 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | No
         return f"'{levels[codes[index]]}' in data row {index + 1}"
 
     read = _split(plain.where(~absent, None))
-    midnight, ways = _dates(read)
+    midnight, ways = _dates(read, day_first)
     clock = read.clock.fillna(pd.Timedelta(0))
     if not midnight.dropna().dt.year.between(EARLIEST, LATEST).all() or not clock.dt.nanoseconds.any():
         clock = clock.dt.as_unit("us")
@@ -107,7 +128,7 @@ def moments(levels: Texts, codes: NDArray[np.int64], where: str) -> Moments | No
         wrong = shown(~(fine | absent))
         raise DataError(f"{where} mixes date formats: {wrong}, but '{levels[fine.argmax()]}'", HINT)
     if ways:
-        raise DataError(f"{where} holds dates whose {ways} cannot be told apart: {shown(fine)}", HINT)
+        raise DataError(f"{where} holds dates whose {ways} cannot be told apart: {shown(fine)}", EITHER)
     zoned = read.offset.notna().to_numpy()
     if zoned.any() and (mixed := fine & ~zoned).any():
         text = f"{where} has times with an offset from UTC and times without: {shown(zoned)}, {shown(mixed)}"
@@ -160,7 +181,7 @@ def _split(plain: pd.Series) -> _Texts:
     return _Texts(found["date"], separators, clock.where(valid), offset, found["hour"].notna())
 
 
-def _dates(read: _Texts) -> tuple[pd.Series, str]:
+def _dates(read: _Texts, day_first: bool | None) -> tuple[pd.Series, str]:
     """The dates of the texts in the format that fits most of them, NaT for others; and what cannot be told apart if
     another format fits as many: "day and month"."""
     nothing = pd.Series(pd.NaT, index=read.dates.index, dtype="datetime64[us]")
@@ -179,11 +200,12 @@ def _dates(read: _Texts) -> tuple[pd.Series, str]:
     by_form = {form: pd.to_datetime(plain, format=form, errors="coerce") for form in forms}
     if "%Y-%m-%d" in forms and "%Y-%m" in forms:  # both are of ISO 8601
         by_form["%Y-%m-%d"] = by_form["%Y-%m-%d"].fillna(by_form["%Y-%m"])
-    found = list(by_form.values())
-    if not found:
+    if not by_form:
         return nothing, ""
-    best = max(each.notna().sum() for each in found)
-    first, *others = [each for each in found if each.notna().sum() == best]
+    best = max(each.notna().sum() for each in by_form.values())
+    fitting = {form: each for form, each in by_form.items() if each.notna().sum() == best}
+    excluded = () if day_first is None else ORDER[day_first]
+    first, *others = [each for form, each in fitting.items() if form not in excluded] or [*fitting.values()]
     differ = {
         part for each in others for part in PARTS
         if not getattr(first.dt, part).equals(getattr(each.dt, part))

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tuner.data.levels import levels_of
 from tuner.errors import DataError
-from tuner.sources.columns.mixed import as_levels
 from tuner.sources.columns.moments import moments
 from tuner.sources.columns.written import as_written
 from tuner.sources.readers.beginning import COMMENT, DECLARED, NUMBER
@@ -172,6 +172,6 @@ def _is_free_text(column: pd.Series) -> bool:
 def _are_dates_or_numbers(column: pd.Series) -> bool:
     """Whether a table would read the texts as dates or numbers, or refuse them as such."""
     try:
-        return moments(*as_levels(column), "") is not None or bool(as_written(column.to_frame("x"), ["x"], "")[1])
+        return moments(*levels_of(column), "") is not None or bool(as_written(column.to_frame("x"), ["x"], "")[1])
     except DataError:
         return True

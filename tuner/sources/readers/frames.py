@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tuner.errors import ColumnError, DataError, DataErrors, did_you_mean
+from tuner.sources.columns.moments import in_order
 from tuner.sources.readers import columnar, delimited, excel
 from tuner.sources.readers.beginning import Dialect, beginning, declared_separator
 from tuner.sources.readers.delimited import check_quotes, with_growing_blocks
@@ -61,6 +62,8 @@ def read_frame(
             frame = pd.DataFrame({name: _settled(cells[name]) for name in column_names(cells.columns, path.name)})
         else:
             frame = _csv(path, settings, "\t" if suffix == ".tsv" else ",", narrow, labels)
+            if settings.day_first is not None:
+                frame = in_order(frame, labels, day_first=settings.day_first)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a readable table: {' '.join(str(error).split())}", key="path") from error
     if len(frame) == 0:

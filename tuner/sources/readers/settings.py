@@ -30,6 +30,11 @@ class DelimitedSettings(EncodedSettings):
     thousands: Thousands | None = Field(
         None, description="the sign between thousands of a CSV; default: what can have no other meaning"
     )
+    day_first: bool | None = Field(
+        None,
+        description="of a CSV, for dates of which day and month cannot be told apart: true if 10/03/2004 is in March, "
+        "false if in October",
+    )
 
 
 PLAIN = DelimitedSettings()  # an ordinary CSV
