@@ -9,6 +9,7 @@ from toys import SMALL, amounts, assert_same_view, classes, go_on, lanes_of, rec
 
 from tuner.errors import UsageError
 from tuner.experiment.settings import Settings
+from tuner.models.layers import Lanes
 from tuner.training import own
 from tuner.training.loop import train
 from tuner.training.own import LOSS, OPTIMIZER, SCHEDULE, OwnLoss, OwnOptimizer, OwnParts, OwnSchedule
@@ -25,6 +26,19 @@ def row_loss(outputs, targets): return F.cross_entropy(outputs, targets, reducti
 def squares(outputs, targets): return (outputs - targets) ** 2
 def mean_square(outputs, targets): return ((outputs - targets) ** 2).mean()
 class Smooth(nn.CrossEntropyLoss): pass
+class Random(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+    def forward(self, outputs, targets): return F.cross_entropy(self.drop(outputs), targets, reduction="none")
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+    def forward(self, outputs, targets):
+        losses = F.cross_entropy(outputs, targets, reduction="none")
+        if self.training: self.mean = 0.9 * self.mean + 0.1 * losses.detach().mean()
+        return losses * (1 + self.mean)
 def text(outputs, targets): return "0.3"
 def codes(outputs, targets): return targets
 def columns(outputs, targets): return outputs
@@ -37,6 +51,15 @@ def nothing(epoch): return None
 def below(step): return -1.0
 class NoDecay(torch.optim.Optimizer):
     def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
+class Rate(torch.optim.Optimizer):
+    def __init__(self, params, rate: float = 0.1): super().__init__(params, {"rate": rate})
+class Unit(torch.optim.Optimizer):
+    def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            norm = torch.stack([p.grad.norm() for p in group["params"]]).norm()
+            for p in group["params"]: p -= group["lr"] * p.grad / norm
 """
 
 
@@ -79,13 +102,13 @@ def test_a_loss_of_pixels_reads_what_torchs_reads(part):
     expected = torch.nn.functional.cross_entropy(
         outputs[1].permute(0, 3, 1, 2), targets[1].masked_fill(targets[1] < 0, -100), reduction="none"
     )
-    loss = OwnLoss(part(LOSS, "row_loss"), {"name": "parts.py:row_loss"}, weighted=True)
+    loss = OwnLoss(part(LOSS, "row_loss"), {"name": "parts.py:row_loss"}, weighted=True).build(Lanes((1, 2)))
     torch.testing.assert_close(loss(outputs, targets)[1], expected)
 
 
 def test_a_lane_of_padding_alone_loses_nothing(part):
-    loss = OwnLoss(part(LOSS, "mean_loss"), {"name": "parts.py:mean_loss"}, weighted=False)
-    loss.counts = torch.tensor([[True, True], [False, False]])
+    loss = OwnLoss(part(LOSS, "mean_loss"), {"name": "parts.py:mean_loss"}, weighted=False).build(Lanes((1, 2)))
+    loss.read(torch.tensor([[True, True], [False, False]]), training=True)
     found = loss(torch.zeros(2, 2, 3), torch.zeros(2, 2, dtype=torch.long))
     torch.testing.assert_close(found, torch.tensor([[np.log(3)] * 2, [0.0, 0.0]], dtype=torch.float32))
 
@@ -100,7 +123,7 @@ def test_a_lane_of_padding_alone_loses_nothing(part):
     ],
 )
 def test_what_is_no_loss_is_refused(part, name, told):
-    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=True)
+    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=True).build(Lanes((1,)))
     with pytest.raises(UsageError) as caught:
         loss(torch.zeros(1, 4, 3), torch.zeros(1, 4, dtype=torch.long))
     assert caught.value.message == told
@@ -108,7 +131,35 @@ def test_what_is_no_loss_is_refused(part, name, told):
 
 def test_a_loss_with_weights_is_refused(part):
     with pytest.raises(UsageError, match="Weighted has weights, which would not be trained"):
-        OwnLoss(part(LOSS, "Weighted"), {"name": "parts.py:Weighted"}, weighted=False)
+        OwnLoss(part(LOSS, "Weighted"), {"name": "parts.py:Weighted"}, weighted=False).build(Lanes((1,)))
+
+
+@pytest.mark.parametrize("name", ["Random", "Counting"])
+def test_a_lane_has_its_own_loss_module_and_random_numbers(part, name):
+    """Dropout in a loss, and a loss that keeps what it has seen: a lane trains alone as in any stack, with lanes that
+    end early beside it, and evaluation changes nothing."""
+    loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
+    how = replace(recipe(SMALL, batch_size=8, epochs=8, early_stopping={"patience": 1}), own=OwnParts(loss=loss))
+    tensors = classes()
+    lanes = lanes_of(tensors, (31, 40, 36, 38, 33), sets=2)
+    together = train(how, lanes, tensors, go_on).curves
+    for number, lane in enumerate(lanes):
+        alone = train(how, [lane], tensors, go_on).curves
+        for view in (0, 1):
+            assert_same_view(together, 2 * number + view, alone, view, rtol=1e-5)
+    again = train(how, lanes, tensors, go_on).curves
+    np.testing.assert_array_equal(again.train_loss, together.train_loss)
+    other = train(how, [replace(lane, seed=lane.seed + 1) for lane in lanes], tensors, go_on).curves
+    assert not np.array_equal(other.train_loss, together.train_loss)
+
+
+def test_a_loss_module_is_evaluated_in_evaluation_mode(part):
+    loss = OwnLoss(part(LOSS, "Random"), {"name": "parts.py:Random"}, weighted=False).build(Lanes((1,)))
+    outputs, targets, counts = torch.randn(1, 9, 3), torch.zeros(1, 9, dtype=torch.long), torch.ones(1, 9).bool()
+    loss.read(counts, training=False)
+    torch.testing.assert_close(loss(outputs, targets)[0], -outputs.log_softmax(-1)[0, :, 0])
+    loss.read(counts, training=True)
+    assert not torch.equal(loss(outputs, targets), loss(outputs, targets))
 
 
 OPTIMIZERS = {
@@ -144,6 +195,24 @@ def test_an_optimizer_without_weight_decay_is_refused_where_there_is_one(part):
         curves(classes(), OwnParts(optimizer=made))
 
 
+def test_an_optimizer_sees_all_parameters_of_a_lane_in_one_group(part):
+    """One that divides by the norm of the whole gradient is clipping to norm 1, as steps of that norm."""
+    made = OwnOptimizer(part(OPTIMIZER, "Unit"), {"name": "parts.py:Unit", "lr": 0.001}, 0.0)
+    found = curves(classes(), OwnParts(optimizer=made))
+    tiny = 1e-4  # no gradient is smaller, so all are clipped to it
+    expected = curves(classes(), clip_grad_norm=tiny, optimizer={"name": "sgd", "learning_rate": 0.001 / tiny})
+    assert_alike(found, expected)
+
+
+@pytest.mark.parametrize("training", [{"warmup": 1}, {"schedule": {"name": "cosine"}}])
+def test_an_optimizer_without_a_learning_rate_has_no_schedule(part, training):
+    made = OwnOptimizer(part(OPTIMIZER, "Rate"), {"name": "parts.py:Rate"}, 0.0)
+    with pytest.raises(
+        UsageError, match="Rate has no learning rate called lr, so a schedule or a warm-up has no effect"
+    ):
+        curves(classes(), OwnParts(optimizer=made), **training)
+
+
 def test_a_schedule_trains_as_ours(part):
     schedule = OwnSchedule(part(SCHEDULE, "cosine"), {"name": "parts.py:cosine"})
     assert_alike(curves(classes(), OwnParts(schedule=schedule)), curves(classes(), schedule={"name": "cosine"}))
@@ -154,5 +223,5 @@ def test_what_is_no_factor_is_refused(part, name, shown):
     schedule = OwnSchedule(part(SCHEDULE, name), {"name": f"parts.py:{name}"})
     with pytest.raises(UsageError) as caught:
         schedule.at(ScheduleStep(2, 0, 5, 10))
-    told = f"parts.py:{name} must return a number of at least 0; it returned {shown} in epoch 2"
+    told = f"parts.py:{name} must return a number of at least 0; it returned {shown} in epoch 3"
     assert caught.value.message == told

@@ -23,7 +23,7 @@ def lines(prepared: Prepared, devices: Sequence[str], workers: int) -> Iterator[
     from tuner.data.unseen import in_words, unseen
     from tuner.experiment import grid
     from tuner.report.tables import counted
-    from tuner.search.own import filled, not_settings
+    from tuner.search.model_checks import filled, not_settings
 
     experiment, dataset, chains = prepared.experiment, prepared.dataset, prepared.plan.chains
     trials, own = prepared.trials(), prepared.own.values()

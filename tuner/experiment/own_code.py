@@ -24,6 +24,7 @@ from tuner.experiment.settings import Settings
 from tuner.seeds import seed_of
 
 GROUP = "tuner"  # of entry points
+INSTALLED = ("site-packages", "dist-packages")  # folders of a virtual environment, which may lie beside the file
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,9 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
         hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
         raise UsageError(f"{where}: no such file in {folder}", hint)
     root = root_of(where, folder)
+    if path is not None and kind.declared and {*INSTALLED} & {*path.relative_to(folder).parts}:
+        hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
+        raise UsageError(f"{where} is an installed file", hint)
     if path is None and kind.declared and not _may_name(where, root):
         text = f"{where} is installed, and its package declares no entry point of the group '{GROUP}'"
         hint = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
@@ -201,7 +205,7 @@ def _may_name(where: str, root: Path) -> bool:
     if spec is None:
         return True
     places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
-    if any(Path(place).is_relative_to(root) and "site-packages" not in place for place in places):
+    if any(Path(place).is_relative_to(root) and not {*INSTALLED} & {*Path(place).parts} for place in places):
         return True
     return package in {point.value.partition(":")[0].partition(".")[0] for point in entry_points(group=GROUP)}
 
@@ -219,7 +223,7 @@ def _executed(path: Path) -> ModuleType:
 def _file_beside(module: ModuleType, root: Path) -> str | None:
     """The file of a module in `root` that is not installed there."""
     place = getattr(module, "__file__", None)
-    if place is None or "site-packages" in place or Path(place).is_relative_to(sys.prefix):
+    if place is None or {*INSTALLED} & {*Path(place).parts} or Path(place).is_relative_to(sys.prefix):
         return None
     return str(place) if Path(place).is_relative_to(root) else None
 

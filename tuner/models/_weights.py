@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -18,12 +18,18 @@ SHOWN = 3  # names in a message
 
 
 def digest_of(path: Path) -> str:
-    """The hash of a file. Raises `DataError` if it cannot be read."""
+    """The hash of a file, computed once for each state of the file. Raises `DataError` if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        about = path.stat()
+        return _digest(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+@cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
@@ -31,7 +37,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     return _read(path, digest_of(path))
 
 
-@cache
+@lru_cache(maxsize=1)
 def _read(path: Path, digest: str) -> Mapping[str, Tensor]:
     try:
         with torch.device("cpu"):
@@ -72,6 +78,8 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
         if place.shape != tensor.shape:
             there, here = ("×".join(map(str, each.shape)) or "a number" for each in (tensor, place))
             text = f"{file}: {key} is {there}, and {prefix}{key} of {name} is {here}"
-            raise DataError(text, "settings that give the shapes of the file", "weights")
+            raise DataError(text, f"choose settings with which {prefix}{key} is {there}", "weights")
         place.copy_(tensor)
-    return [key for key in places if key.removeprefix(prefix) not in tensors or not key.startswith(prefix)]
+    placed = {prefix + key for key in tensors}
+    memory = {places[key].data_ptr() for key in placed}  # tied weights stand under one of their names
+    return [key for key, place in places.items() if key not in placed and place.data_ptr() not in memory]

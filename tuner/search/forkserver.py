@@ -29,7 +29,7 @@ def start_forkserver() -> None:
 
     Forking this process after torch has used threads could hang; forking the server cannot."""
     models = [f"tuner.models.{name}" for name in registry.names("tuner.models")]
-    preload = ["tuner.search.forked", "tuner.search.own", "tuner.search.workers", *models, LATE]
+    preload = ["tuner.search.forked", "tuner.search.model_checks", "tuner.search.workers", *models, LATE]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     set_up_fork_server(PLACE, f"{os.getpid()}:{_folder()}")
     # Ctrl-C in a terminal reaches the server, too: during an import it would print a traceback

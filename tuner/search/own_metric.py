@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from tuner.data.dataset import Dataset
@@ -24,6 +25,7 @@ from tuner.metrics.parts.baselines import Baselines
 from tuner.metrics.parts.metric import CLASSES, Metric
 from tuner.metrics.parts.probabilities import sigmoid, softmax
 from tuner.metrics.parts.sums import Array, Floats
+from tuner.models.layers.copies import RandomState
 from tuner.training.own import REQUIRED, UNCLEAR, OwnPart
 
 PASSED = {
@@ -87,7 +89,7 @@ def _not_here(*_: object) -> float:
 def own_metric(part: OwnPart, values: Mapping[str, Any], dataset: Dataset) -> Metric:
     """The metric, whose code runs here. Raises `UsageError`."""
     settings, name = part.Settings.model_validate(values), part.code.name
-    given = settings.model_dump(exclude={"name", *MetricSettings.model_fields})
+    given, random = part.checked(values, MetricSettings.model_fields), RandomState(torch.Generator().manual_seed(0))
 
     def score(outputs: Array, targets: Array, weights: Floats) -> float:
         known: dict[str, Any] = {**_answers(dataset.task, outputs, targets), "sample_weight": weights}
@@ -95,7 +97,8 @@ def own_metric(part: OwnPart, values: Mapping[str, Any], dataset: Dataset) -> Me
         if missing := [each for each in part.code.handed_in if each not in known]:
             text = f"{name} asks for {' and '.join(missing)}, which a {dataset.task} task does not have"
             raise UsageError(text, f"it has {', '.join(known)}")
-        return _number(name, part.target(**given, **{each: known[each] for each in part.code.handed_in}))
+        with random.active(advance=False):
+            return _number(name, part.target(**given, **{each: known[each] for each in part.code.handed_in}))
 
     return replace(described_metric(name, settings, dataset.task, part.code.handed_in), compute=score)
 

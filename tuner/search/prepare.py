@@ -27,14 +27,15 @@ from tuner.search.catalogue import catalogue, reads
 from tuner.search.contract import MODELS, SOURCES, member
 from tuner.search.jobs import Work
 from tuner.search.likely_mistakes import likely_mistakes, split_warnings
+from tuner.search.model_checks import ModelCheck, check_models, names_of
 from tuner.search.options import SearchOptions
-from tuner.search.own import ModelCheck, check_models, names_of, weights_of
-from tuner.search.own_parts import check_parts, own_dummies
+from tuner.search.part_checks import check_parts, own_dummies
 from tuner.search.samplers import Proposer
 from tuner.search.scoring import check_scores, check_threshold, metric_of, score_warnings
 from tuner.search.sharing import chain_groups, layout
 from tuner.search.unused_settings import check_dataset, check_used
 from tuner.search.user_code import UserCode
+from tuner.search.weights_check import weights_of
 from tuner.sources.loading.cache import load, named
 
 
@@ -60,7 +61,10 @@ class Prepared:
         tune = experiment.search.threshold == "tuned"
         own = {key: each.code.digest for key, each in self.own.items() if key[0] != "dataset"}
         metric = experiment.own_metric.model_dump() if experiment.own_metric else {}
-        return Work(self.dataset, self.metric.name, experiment.folder.absolute(), own, self.weights, metric, tune)
+        return Work(
+            self.dataset, self.metric.name, experiment.folder.absolute(), own=own, weights=self.weights,
+            metric_settings=metric, tune_threshold=tune,
+        )  # fmt: skip
 
     @property
     def weights(self) -> dict[str, str]:
@@ -183,7 +187,7 @@ def _prepared(experiment: Experiment, code: UserCode) -> Prepared:
         *experiment.warnings, *_of_data(experiment, dataset, notes), *likely_mistakes(experiment, dataset, cut),
         *score_warnings(experiment, dataset, metric),
         *(experiment.warning("model.name", *each) for each in checked.warnings),
-        *(experiment.warning("training", *each) for each in unrepeated),
+        *(experiment.warning(section, *each) for section, each in unrepeated if checked.repeatable),
     )  # fmt: skip
     return Prepared(experiment, dataset, cut, metric, default, checked, code.known, dummies, notes, warnings)
 

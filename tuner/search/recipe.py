@@ -19,9 +19,8 @@ from tuner.models.layers import Lanes, Shapes
 from tuner.search.catalogue import model
 from tuner.search.jobs import Work
 from tuner.search.own_kinds import KINDS, PARTS
-from tuner.search.own_metric import METRIC, MetricSettings, own_metric
-from tuner.training import own
-from tuner.training.own import OwnLoss, OwnOptimizer, OwnParts, OwnSchedule
+from tuner.search.own_metric import own_metric
+from tuner.training.own import OwnLoss, OwnOptimizer, OwnPart, OwnParts, OwnSchedule
 from tuner.training.recipe import Recipe
 from tuner.training.settings import TrainingSettings
 
@@ -40,7 +39,14 @@ def metric_of_work(work: Work) -> Metric:
     """The metric of a search; the user's own is loaded, which runs its code."""
     if not is_user_code(work.metric):
         return METRICS[work.metric]
-    return own_metric(own.load(METRIC, MetricSettings, work.metric, work.folder), work.metric_settings, work.dataset)
+    return own_metric(_part("metric", work.metric, work), work.metric_settings, work.dataset)
+
+
+def _part(section: str, name: str, work: Work) -> OwnPart:
+    """A function or class of the user: runs their code. Raises `UsageError`."""
+    found = KINDS[section].load(name, work.folder)
+    assert isinstance(found, OwnPart)
+    return found
 
 
 def recipe_of(configuration: Configuration, work: Work, **training: Any) -> Recipe:
@@ -74,15 +80,14 @@ def _own_parts(training: Values) -> tuple[dict[str, Values], dict[str, Any]]:
 
 def _made(parts: Mapping[str, Values], how: TrainingSettings, work: Work) -> OwnParts:
     """The user's own parts of a training. Raises `UsageError`."""
-    if not parts:
-        return own.NOTHING_OWN
-    found = {kind.noun: own.load(kind, Settings, parts[kind.noun]["name"], work.folder)
-             for kind in PARTS if kind.noun in parts}  # fmt: skip
-    weighted = how.class_weight != "none" or work.dataset.training_weights is not None
+    dataset = work.dataset
+    weights = (dataset.training_weights, dataset.score_weights)
+    weighted = how.class_weight != "none" or any(each is not None for each in weights)
+    found = {key: (_part(f"training.{key}", values["name"], work), values) for key, values in parts.items()}
     return OwnParts(
-        OwnLoss(found["loss"], parts["loss"], weighted=weighted) if "loss" in parts else None,
-        OwnOptimizer(found["optimizer"], parts["optimizer"], how.weight_decay) if "optimizer" in parts else None,
-        OwnSchedule(found["schedule"], parts["schedule"]) if "schedule" in parts else None,
+        loss=OwnLoss(*found["loss"], weighted=weighted) if "loss" in found else None,
+        optimizer=OwnOptimizer(*found["optimizer"], how.weight_decay) if "optimizer" in found else None,
+        schedule=OwnSchedule(*found["schedule"]) if "schedule" in found else None,
     )
 
 

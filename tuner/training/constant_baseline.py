@@ -19,7 +19,7 @@ from torch import Tensor
 from tuner.metrics.parts.sums import IGNORED
 from tuner.training.lane_data import LaneData
 from tuner.training.lanes import Lane
-from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, by_row, label_mask, set_counts
+from tuner.training.losses import TINY, BinaryCrossEntropy, Loss, by_row, label_mask, prepare_loss
 from tuner.training.row_sets import RowSet, row_set
 
 MOST_ROWS = 4096  # training rows, evenly spaced, that the constant is fitted to
@@ -55,7 +55,7 @@ def constant_baseline_losses(
         on_sets: (K, S), the loss on each row set.
     """
     train = _spread(lanes, sets[0], outputs, data)
-    set_counts(loss, train.counts)
+    prepare_loss(loss, train.counts, training=False)
     weights = train.counts.cpu().double()
     if data.row_weights is not None:
         weights = weights * data.row_weights[train.rows.to(data.row_weights.device)].cpu()
@@ -82,7 +82,7 @@ def _mean_loss(loss: Loss, constant: Tensor, data: LaneData, on: RowSet, weights
     losses, label_counts = [], []
     for rows, counts in zip(*(torch.split(each, on.width, dim=1) for each in (on.rows, on.counts)), strict=True):
         targets = data.targets(rows)
-        set_counts(loss, counts)
+        prepare_loss(loss, counts, training=False)
         mask = label_mask(targets)
         losses.append(by_row(loss(_everywhere(constant, targets), targets), mask))
         label_counts.append(torch.ones_like(losses[-1]) if mask is None else mask.flatten(2).sum(dim=2))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tuner.models.layers import MetaLanes
-from tuner.models.layers.groups import HasParameterGroups
+from tuner.models.layers.groups import groups_of
 from tuner.training.lane_data import DatasetTensors
 from tuner.training.lanes import Lane, padded_to_pair
 from tuner.training.recipe import Recipe
@@ -96,8 +96,7 @@ def weight_bytes(recipe: Recipe, tensors: DatasetTensors) -> int:
     model, settings = recipe.build(tensors.shapes, MetaLanes()), recipe.settings
     histories = OF_OWN if recipe.own.optimizer else len(settings.optimizer.build(torch.empty(1, 1), 0.0).history)
     # a factor per lane or group needs a copy of the weights before the step
-    grouped = isinstance(model, HasParameterGroups) and len(model.groups) > 0
-    scaled = grouped or isinstance(recipe.schedule, ReduceOnPlateau)
+    scaled = bool(groups_of(model)) or isinstance(recipe.schedule, ReduceOnPlateau)
     copies = LEAST + histories + scaled
     return copies * FLOAT * sum(parameter.numel() for parameter in model.parameters())
 

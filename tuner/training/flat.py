@@ -23,6 +23,7 @@ class FlatWeights:
         self._parameters = list(model.parameters())
         self._shapes = [p.shape[1:] for p in self._parameters]
         sizes = [math.ceil(shape.numel() / WHOLE) * WHOLE for shape in self._shapes]
+        self.index = {id(parameter): index for index, parameter in enumerate(self._parameters)}  # of each, in `views`
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
         first = self._parameters[0]
         self.weights = first.data.new_zeros(len(first), sum(sizes))

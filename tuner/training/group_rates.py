@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Sequence
 
-from tuner.errors import UsageError
-from tuner.models.layers.groups import HasParameterGroups, ParameterGroup
+from torch import Tensor
+
+from tuner.models.layers.groups import ParameterGroup
 from tuner.training.flat import FlatWeights
 
 
 class GroupRates:
     """The factor of each weight's learning rate: 0 while its group is frozen, as in a group of torch of rate 0."""
 
-    def __init__(self, model: nn.Module, flat: FlatWeights, learning_rate: float | None) -> None:
-        self._groups = tuple(model.groups) if isinstance(model, HasParameterGroups) else ()
+    def __init__(self, groups: Sequence[ParameterGroup], flat: FlatWeights, learning_rate: float | None) -> None:
+        self._groups, self._learning_rate = groups, learning_rate or 1.0
         self._flat, self._epoch, self._row = flat, -1, flat.weights.new_zeros(0)
-        if any(group.learning_rate is not None for group in self._groups) and learning_rate is None:
-            text = "a parameter group has a learning_rate, and the optimizer has no setting lr to compare it with"
-            raise UsageError(text, "give the constructor of the optimizer the argument lr")
-        self._learning_rate = learning_rate or 1.0
 
     def applied(self, factor: float | Tensor, epoch: int) -> float | Tensor:
         """A factor of the learning rate, of all lanes or of each (K, 1), times those of the weights (1, P)."""

@@ -7,7 +7,7 @@ Numbers, and labels of 0 and 1: both (K, B, M) → (K, B).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from tuner.experiment.settings import Settings
 from tuner.metrics.parts.sums import IGNORED
-from tuner.models.layers.protocols import ReadsWholeBatch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -136,10 +135,18 @@ class Quantile(Settings):
         return torch.maximum(self.quantile * missing, (self.quantile - 1) * missing).mean(dim=-1)
 
 
-def set_counts(loss: Loss, counts: Tensor) -> None:
-    """Tell a loss that reads the batch as a whole which rows count: `counts` (K, B) is 0 for padding."""
-    if isinstance(loss, ReadsWholeBatch):
-        loss.counts = counts
+@runtime_checkable
+class ReadsBatch(Protocol):
+    """A loss that reads the batch of a lane as a whole."""
+
+    def read(self, counts: Tensor, *, training: bool) -> None:
+        """Before a call: which rows are not padding (K, B), and whether the lanes are trained on them."""
+
+
+def prepare_loss(loss: Loss, counts: Tensor, *, training: bool) -> None:
+    """Tell a loss that reads batches as a whole about the next one."""
+    if isinstance(loss, ReadsBatch):
+        loss.read(counts, training=training)
 
 
 def label_mask(targets: Tensor) -> Tensor | None:

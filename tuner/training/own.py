@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +24,13 @@ from tuner.experiment.own_arguments import code_of, described
 from tuner.experiment.own_code import Kind, UserCodeInfo, find_object, reaching, root_of
 from tuner.experiment.settings import Settings
 from tuner.metrics.parts.sums import IGNORED
+from tuner.models.layers.copies import RandomState
+from tuner.models.layers.groups import ParameterGroup
+from tuner.models.layers.lanes import Lanes
 from tuner.training.flat import FlatWeights
 from tuner.training.schedules import ScheduleStep
 
+T = TypeVar("T")
 TORCH_IGNORED = -100  # `ignore_index` of torch's losses
 ABOUT_STEP = ("epoch", "epochs", "step", "steps")
 
@@ -83,15 +87,14 @@ class OwnPart(UserCodeInfo):
     target: Callable[..., Any]
     root: Path
 
+    def checked(self, values: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
+        """The values of its settings, validated; its name and those of `without` are left out."""
+        return self.Settings.model_validate(values).model_dump(exclude={"name", *without})
+
     def made(self, values: Mapping[str, Any], *leading: Any, **handed_in: Any) -> Any:
         """Call it with the values of its settings."""
-        settings = self.Settings.model_validate(values)
         with reaching(self.root):
-            return self.target(*leading, **settings.model_dump(exclude={"name"}), **handed_in)
-
-    def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of its settings, validated, without its name."""
-        return self.Settings.model_validate(values).model_dump(exclude={"name"})
+            return self.target(*leading, **self.checked(values), **handed_in)
 
 
 def load(kind: Kind, base: type[Settings], name: str, folder: Path) -> OwnPart:
@@ -107,43 +110,72 @@ def _load(kind: Kind, base: type[Settings], name: str, folder: Path) -> OwnPart:
     return OwnPart(own.code, own.Settings, found.target, root_of(name, folder))
 
 
+@dataclass(frozen=True)
 class OwnLoss:
+    """The user's loss; `build` makes one for each lane. If rows are `weighted`, it must return a loss for each row."""
+
+    part: OwnPart
+    values: Mapping[str, Any]
+    weighted: bool
+
+    def build(self, lanes: Lanes) -> LaneLosses:
+        """One for each lane. Raises `UsageError`."""
+        name = self.part.code.name
+        random = [RandomState(generator) for generator in lanes.generators("loss")]
+        if not _is_module(self.part.target):
+            settings = self.part.checked(self.values)
+            return LaneLosses(name, [partial(self.part.target, **settings)] * len(lanes), random, self.weighted)
+        modules: list[nn.Module] = []
+        for state in random:
+            with state.active(advance=False):
+                modules.append(self.part.made(self.values).to(lanes.device))
+        if any(True for _ in modules[0].parameters()):
+            raise UsageError(f"{name} has weights, which would not be trained", "make them buffers, or settings")
+        return LaneLosses(name, modules, random, self.weighted)
+
+
+class LaneLosses:
     """The user's loss, called with the rows of one lane at a time: outputs (N, C), or (N, C, *positions) as in torch,
     and targets (N, *positions), -100 where there is no label; or both (N, M).
 
-    It returns a loss for each row (N,), position or output, or their mean. `counts` is that of `ReadsWholeBatch`."""
+    It returns a loss for each row (N,), position or output, or their mean. Each lane has a copy of a module, and a
+    random state of its own, which starts anew for each evaluation."""
 
-    def __init__(self, part: OwnPart, values: Mapping[str, Any], *, weighted: bool) -> None:
-        self.counts: Tensor | None = None
-        self._name, self._weighted = part.code.name, weighted
-        if _is_module(part.target):
-            self._module: nn.Module | None = part.made(values)
-            self._function: Callable[..., Any] = self._module
-            if any(True for _ in self._module.parameters()):
-                raise UsageError(f"{self._name} has weights, which would not be trained", "use buffers or settings")
-        else:
-            settings, self._module = part.checked(values), None
-            self._function = lambda outputs, targets: part.target(outputs, targets, **settings)
+    def __init__(
+        self, name: str, losses: Sequence[Callable[..., Any]], random: Sequence[RandomState], weighted: bool
+    ) -> None:
+        self._name, self._losses, self._random, self._weighted = name, list(losses), list(random), weighted
+        self._counts: Tensor | None = None
+        self._training = False
+
+    def read(self, counts: Tensor, *, training: bool) -> None:
+        """Before a call: which rows are not padding (K, B), and whether the lanes are trained on them."""
+        self._counts, self._training = counts, training
+        for module in (each for each in self._losses if isinstance(each, nn.Module)):
+            module.train(training)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The losses (K, B), or (K, B, *positions), of outputs (K, B, *positions, C); 0 for padding."""
         lanes, rows = outputs.shape[:2]
-        counts = [rows] * lanes if self.counts is None else self.counts.sum(dim=1).tolist()
+        counts = [rows] * lanes if self._counts is None else self._counts.sum(dim=1).tolist()
         found = [
-            self._of_lane(outputs[lane, :count], targets[lane, :count]) if count else None
+            self._of_lane(lane, outputs[lane, :count], targets[lane, :count]) if count else None
             for lane, count in enumerate(counts)
         ]
         some = next((each for each in found if each is not None), outputs.new_zeros(0))
         padded = [some.new_zeros(rows, *some.shape[1:]) if each is None else _padded(each, rows) for each in found]
         return torch.stack(padded)
 
-    def _of_lane(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        positions = targets.ndim > 1 and not targets.is_floating_point()
-        if positions:
+    def select(self, lanes: Sequence[int]) -> None:
+        """Keep only these lanes; a lane that occurs twice gets a second copy."""
+        self._losses = with_twins(self._losses, lanes)
+        self._random = [copy.copy(self._random[lane]) for lane in lanes]
+
+    def _of_lane(self, lane: int, outputs: Tensor, targets: Tensor) -> Tensor:
+        if targets.ndim > 1 and not targets.is_floating_point():
             outputs, targets = outputs.movedim(-1, 1), targets.masked_fill(targets == IGNORED, TORCH_IGNORED)
-        if self._module is not None:
-            self._module.to(outputs.device)
-        found = self._function(outputs, targets)
+        with self._random[lane].active(advance=self._training):
+            found = self._losses[lane](outputs, targets)
         if not isinstance(found, Tensor) or not found.is_floating_point():
             kind = f"a tensor of {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
             raise UsageError(f"{self._name} must return a tensor of losses; it returned {kind}", "return one per row")
@@ -173,56 +205,77 @@ class OwnOptimizer:
     values: Mapping[str, Any]
     weight_decay: float
 
-    @property
-    def learning_rate(self) -> float | None:
-        """The setting `lr`, as torch's optimizers call it; None if it has no such setting."""
-        return self.part.checked(self.values).get("lr")
-
-    def build(self, flat: FlatWeights) -> LaneByLane:
-        """One for each lane. Raises `UsageError`."""
+    def build(self, flat: FlatWeights, groups: Sequence[ParameterGroup], lanes: Lanes) -> LaneByLane:
+        """One for each lane, with its parameters in one group, or in the `groups` of the model and one of the others.
+        Raises `UsageError`."""
         name, takes = self.part.code.name, "weight_decay" in self.part.code.handed_in
         if self.weight_decay and not takes:
             text = f"{name} does not take weight_decay, and training.weight_decay is {self.weight_decay:g}"
             raise UsageError(text, "add the argument weight_decay to its constructor, or leave the setting out")
         more = {"weight_decay": self.weight_decay} if takes else {}
+        named = [[flat.index[id(each)] for each in group.parameters] for group in groups]
+        rest = sorted(set(range(len(flat.index))) - {index for indices in named for index in indices})
+        indices = [each for each in (*named, rest) if each]
 
-        def make(parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
-            made: torch.optim.Optimizer = self.part.made(self.values, parameters, **more)
+        def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            listed = [{"params": [parameters[index] for index in each]} for each in indices]
+            made: torch.optim.Optimizer = self.part.made(self.values, listed if groups else parameters, **more)
             return made
 
-        return LaneByLane(make, flat)
+        return LaneByLane(make, flat, indices, lanes)
 
 
 class LaneByLane:
     """An optimizer of torch for each lane, whose parameters are views of the lane's weights."""
 
-    def __init__(self, make: Callable[[list[dict[str, Any]]], torch.optim.Optimizer], flat: FlatWeights) -> None:
-        self._views = flat.views
-        of_lanes = list(zip(*(view.unbind() for view in flat.views(flat.weights)), strict=True))
-        # a group for each parameter: groups have their own learning rates
-        self._optimizers = [make([{"params": [nn.Parameter(each)]} for each in views]) for views in of_lanes]
+    def __init__(
+        self,
+        make: Callable[[list[nn.Parameter]], torch.optim.Optimizer],
+        flat: FlatWeights,
+        groups: Sequence[Sequence[int]],
+        lanes: Lanes,
+    ) -> None:
+        self._views, self._groups = flat.views, groups
+        of_lanes = zip(*(view.unbind() for view in flat.views(flat.weights)), strict=True)
+        self._parameters = [[nn.Parameter(each) for each in views] for views in of_lanes]
+        self._optimizers = [make(parameters) for parameters in self._parameters]
+        self._random = [RandomState(generator) for generator in lanes.generators("optimizer")]
         self._rates = [group.get("lr") for group in self._optimizers[0].param_groups]
 
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate, which torch's optimizers call `lr`; None if it has none."""
+        return None if self._rates[0] is None else float(self._rates[0])
+
     def step(self, weights: Tensor, gradients: Tensor, factor: float | Tensor = 1.0) -> None:
-        """Update `weights` (K, P) in place; `factor` as in `Optimizer.step`."""
+        """Update `weights` (K, P) in place; `factor` as in `Optimizer.step`, the same for all weights of a group."""
         values, slopes = self._views(weights), self._views(gradients)
         factors = None if isinstance(factor, float) else self._views(factor.expand_as(weights))
-        for lane, optimizer in enumerate(self._optimizers):
-            for index, group in enumerate(optimizer.param_groups):
-                (parameter,) = group["params"]
+        for lane, (optimizer, parameters) in enumerate(zip(self._optimizers, self._parameters, strict=True)):
+            for index, parameter in enumerate(parameters):
                 parameter.data, parameter.grad = values[index][lane], slopes[index][lane]
-                if (rate := self._rates[index]) is not None:
-                    now = factor if factors is None else float(factors[index][lane].flatten()[0])
+            for group, rate, indices in zip(optimizer.param_groups, self._rates, self._groups, strict=True):
+                if rate is not None:
+                    now = factor if factors is None else float(factors[indices[0]][lane].flatten()[0])
                     group["lr"] = rate * now
-            optimizer.step()
+            with self._random[lane].active(advance=True):
+                optimizer.step()
 
     def select(self, lanes: Tensor) -> None:
         """Go on with these lanes only; a lane that occurs twice gets a second optimizer."""
-        before, taken = self._optimizers, set[int]()
-        self._optimizers = []
-        for lane in lanes.tolist():
-            self._optimizers.append(copy.deepcopy(before[lane]) if lane in taken else before[lane])
-            taken.add(lane)
+        pairs = [*zip(self._optimizers, self._parameters, strict=True)]
+        chosen = with_twins(pairs, lanes.tolist())
+        self._optimizers, self._parameters = ([*each] for each in zip(*chosen, strict=True))
+        self._random = [copy.copy(self._random[lane]) for lane in lanes.tolist()]
+
+
+def with_twins(each: Sequence[T], lanes: Sequence[int]) -> list[T]:
+    """What belongs to these lanes; a lane that occurs twice gets a copy."""
+    taken, found = set[int](), []
+    for lane in lanes:
+        found.append(copy.deepcopy(each[lane]) if lane in taken else each[lane])
+        taken.add(lane)
+    return found
 
 
 class OwnSchedule:
@@ -236,9 +289,8 @@ class OwnSchedule:
         about = {key: value for key, value in asdict(now).items() if key in self._part.code.handed_in}
         found = self._part.target(**self._values, **about)
         if isinstance(found, bool) or not isinstance(found, int | float) or not (math.isfinite(found) and found >= 0):
-            text = (
-                f"{self._part.code.name} must return a number of at least 0; it returned {found!r} in epoch {now.epoch}"
-            )
+            told = f"must return a number of at least 0; it returned {found!r} in epoch {now.epoch + 1}"
+            text = f"{self._part.code.name} {told}"
             raise UsageError(text, "return the factor of the learning rate")
         return float(found)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from tuner.errors import UsageError
 from tuner.metrics import Metric
 from tuner.models.layers import Lanes, Shapes
+from tuner.models.layers.groups import ParameterGroup
 from tuner.training.flat import FlatWeights
 from tuner.training.losses import BY_TASK, Loss
 from tuner.training.optimizers import LaneOptimizer
 from tuner.training.own import NOTHING_OWN, OwnParts
-from tuner.training.schedules import Schedule
+from tuner.training.schedules import Constant, Schedule
 from tuner.training.settings import TrainingSettings
 
 Build = Callable[[Shapes, Lanes], nn.Module]
@@ -38,20 +40,24 @@ class Recipe:
     tune_threshold: bool = False
     own: OwnParts = NOTHING_OWN
 
-    def loss(self, task: str) -> Loss:
-        """The training loss; of a task's losses the first one is the default."""
-        return self.own.loss or self.settings.loss or next(iter(BY_TASK[task].values()))
+    def loss(self, task: str, lanes: Lanes) -> Loss:
+        """The training loss; of a task's losses the first one is the default. Raises `UsageError`."""
+        if self.own.loss:
+            return self.own.loss.build(lanes)
+        return self.settings.loss or next(iter(BY_TASK[task].values()))
 
-    def optimizer(self, flat: FlatWeights) -> LaneOptimizer:
-        """The optimizer of all lanes."""
-        if self.own.optimizer:
-            return self.own.optimizer.build(flat)
-        return self.settings.optimizer.build(flat.weights, self.settings.weight_decay)
-
-    @property
-    def learning_rate(self) -> float | None:
-        """The learning rate of the optimizer; None if the user's own has none."""
-        return self.own.optimizer.learning_rate if self.own.optimizer else self.settings.optimizer.learning_rate
+    def optimizer(self, flat: FlatWeights, groups: Sequence[ParameterGroup], lanes: Lanes) -> LaneOptimizer:
+        """The optimizer of all lanes, for a model with these parameter groups. Raises `UsageError`."""
+        settings = self.settings
+        if not self.own.optimizer:
+            return settings.optimizer.build(flat.weights, settings.weight_decay)
+        built = self.own.optimizer.build(flat, groups, lanes)
+        scaled = self.own.schedule is not None or not isinstance(settings.schedule, Constant) or settings.warmup > 0
+        if built.learning_rate is None and (groups or scaled):
+            what = "parameter groups have" if groups else "a schedule or a warm-up has"
+            text = f"{self.own.optimizer.part.code.name} has no learning rate called lr, so {what} no effect"
+            raise UsageError(text, "call the argument of its constructor lr, and pass it on as the default 'lr'")
+        return built
 
     @property
     def schedule(self) -> Schedule:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tuner.models.layers import Decoder, Dropout, HasLaneState, Lanes, ReadsWholeBatch
 from tuner.models.layers.dropout import MASKS_AT_ONCE
+from tuner.models.layers.groups import groups_of
 from tuner.training.augmentation import Augmentation
 from tuner.training.constant_baseline import constant_baseline_losses
 from tuner.training.flat import FlatWeights
@@ -18,7 +19,7 @@ from tuner.training.group_rates import GroupRates
 from tuner.training.lane_data import DatasetTensors, Inputs, LaneData
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
-from tuner.training.losses import by_row, label_mask, set_counts
+from tuner.training.losses import by_row, label_mask, prepare_loss
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.recipe import Recipe
 from tuner.training.row_sets import RowSet, row_sets
@@ -57,7 +58,6 @@ class Stack:
     ) -> None:
         self.positions = list(positions)
         self._settings = recipe.settings
-        self._loss = recipe.loss(tensors.dataset.task)
         random = Lanes(tuple(lane.seed for lane in lanes), tensors.device)
         self.model = recipe.build(tensors.shapes, random).to(tensors.device)
         self._decoder = self.model if isinstance(self.model, Decoder) else None
@@ -65,8 +65,9 @@ class Stack:
         self._flat = FlatWeights(self.model)
         self.layer_monitor = LayerMonitor(self.model)
         self._counting = [module for module in self.model.modules() if isinstance(module, ReadsWholeBatch)]
-        self._optimizer = recipe.optimizer(self._flat)
-        self._rates = GroupRates(self.model, self._flat, recipe.learning_rate)
+        self._loss, groups = recipe.loss(tensors.dataset.task, random), groups_of(self.model)
+        self._optimizer = recipe.optimizer(self._flat, groups, random)
+        self._rates = GroupRates(groups, self._flat, self._optimizer.learning_rate)
         self._schedule = LearningRateSchedule(
             recipe.schedule, settings.warmup, settings.epochs, len(lanes), tensors.device
         )
@@ -116,7 +117,7 @@ class Stack:
         count = min(together, steps - first)  # batches that make one step
         for module in self._counting:
             module.counts = weights > 0
-        set_counts(self._loss, weights > 0)
+        prepare_loss(self._loss, weights > 0, training=True)
         inputs, y = self._augmented(inputs, y)
         shares, mask = self._data.shares(y, weights, row_weights)
         at_positions = self._loss(self._answer(inputs, y), y)
@@ -172,7 +173,7 @@ class Stack:
         outputs, losses, label_counts = [], [], []
         for rows, counts in zip(*(torch.split(each, on.width, dim=1) for each in (on.rows, on.counts)), strict=True):
             inputs, y = self._data.inputs(rows), self._data.targets(rows)
-            set_counts(self._loss, counts)
+            prepare_loss(self._loss, counts, training=False)
             out = self._answer(inputs, y)
             mask = label_mask(y)
             losses.append(by_row(self._loss(out, y), mask))
@@ -198,6 +199,8 @@ class Stack:
         self._optimizer.select(here)
         self._schedule.select(here)
         self._augmented.select(index.tolist())
+        if isinstance(self._loss, HasLaneState):
+            self._loss.select(index.tolist())
         for module in self.model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer[here])

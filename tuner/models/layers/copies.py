@@ -58,7 +58,7 @@ class Copies(nn.Module):
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
-        self.groups = self._own_groups(models[0])
+        self.lane_groups = self._own_groups(models[0])
         self._together = _rows_apart(models[0])
         self._end_if_forked()
 

@@ -28,7 +28,13 @@ class ParameterGroup:
 class HasParameterGroups(Protocol):
     """A model whose parameters are not all trained alike; those of no group are trained as usual."""
 
-    groups: Sequence[ParameterGroup]
+    lane_groups: Sequence[ParameterGroup]
+
+
+def groups_of(model: nn.Module) -> tuple[ParameterGroup, ...]:
+    """The parameter groups of a model of all lanes that are not empty."""
+    found = model.lane_groups if isinstance(model, HasParameterGroups) else ()
+    return tuple(group for group in found if group.parameters)
 
 
 def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -> tuple[ParameterGroup, ...]:
@@ -48,13 +54,16 @@ def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -
     found, seen = [], set[int]()
     for group in returned:
         if unknown := [str(key) for key in group if key not in KEYS]:
-            hint = "write learning_rate" if unknown == ["lr"] else f"a group has {', '.join(KEYS)}"
-            raise UsageError(f"parameter_groups of {name}: a group has no '{unknown[0]}'", hint)
-        given = group.get("params", ())
+            hint = "write learning_rate" if unknown == ["lr"] else f"the keys are {', '.join(KEYS)}"
+            raise UsageError(f"parameter_groups of {name}: unknown key '{unknown[0]}' in a group", hint)
+        if "params" not in group:
+            raise UsageError(f"parameter_groups of {name}: a group has no params", f"for example {EXAMPLE}")
+        given = group["params"]
         tensors = [given] if isinstance(given, Tensor) else list(given)
         parameters = [each for each in tensors if not isinstance(each, nn.Parameter) or each.requires_grad]
         if not all(id(each) in stacked for each in parameters):
-            raise UsageError(f"parameter_groups of {name}: params has something that is not its parameter", EXAMPLE)
+            text = f"parameter_groups of {name}: params holds something that is not a parameter of {name}"
+            raise UsageError(text, f"for example {EXAMPLE}")
         if seen & {id(each) for each in parameters}:
             raise UsageError(f"parameter_groups of {name}: a parameter is in two groups", "name it once")
         seen |= {id(each) for each in parameters}
@@ -65,8 +74,10 @@ def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -
 def _numbers(name: str, group: Mapping[str, Any]) -> tuple[float | None, int]:
     """The learning rate and the frozen epochs of a group. Raises `UsageError`."""
     rate, frozen = group.get("learning_rate"), group.get("frozen_epochs", 0)
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 100):
-        raise UsageError(f"parameter_groups of {name}: learning_rate must be a number from 0 to 100, not {rate!r}")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 100):
+        text = f"parameter_groups of {name}: learning_rate must be a number from 0 to 100, not {rate!r}"
+        raise UsageError(text, "give a number, or leave it out for that of the optimizer")
     if isinstance(frozen, bool) or not isinstance(frozen, int) or frozen < 0:
-        raise UsageError(f"parameter_groups of {name}: frozen_epochs must be a whole number from 0, not {frozen!r}")
+        text = f"parameter_groups of {name}: frozen_epochs must be a whole number from 0, not {frozen!r}"
+        raise UsageError(text, "give the number of epochs, or leave it out")
     return rate, frozen

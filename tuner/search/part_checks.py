@@ -13,10 +13,10 @@ from tuner.data.resampling import NestedPlan
 from tuner.errors import TunerError, UsageError
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.header import Dummy
-from tuner.experiment.own_code import Fault, failed, is_user_code
+from tuner.experiment.own_code import failed, is_user_code
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
-from tuner.search.own import (
+from tuner.search.model_checks import (
     TIMES,
     Epoch,
     ModelWarning,
@@ -33,8 +33,12 @@ from tuner.search.recipe import metric_of_work
 from tuner.search.user_code import UserCode
 
 
-def check_parts(experiment: Experiment, dataset: Dataset, code: UserCode) -> list[ModelWarning]:
-    """Train with each of the user's own parts of a training, and score with their metric. Raises `ExperimentError`."""
+def check_parts(experiment: Experiment, dataset: Dataset, code: UserCode) -> list[tuple[str, ModelWarning]]:
+    """Train with each of the user's own parts of a training, and score with their metric. Raises `ExperimentError`.
+
+    Returns:
+        A warning, with its section, for each that does not give the same again.
+    """
     path, text = experiment.document.path.absolute(), experiment.document.text
     found = [
         (part.section, name)
@@ -48,8 +52,9 @@ def check_parts(experiment: Experiment, dataset: Dataset, code: UserCode) -> lis
     for section, name in found:
         with errors_at(experiment, section):
             epochs = code.with_data(name, dataset, _try_in_child, path, text, section, name)
-        warnings.append(unrepeated(name, epochs))
-    return [warning for warning in warnings if warning]
+        if warning := unrepeated(name, epochs):
+            warnings.append((section, warning))
+    return warnings
 
 
 def _try_in_child(dataset: Dataset, path: Path, text: str, section: str, name: str) -> list[Epoch]:
@@ -64,8 +69,7 @@ def _try_in_child(dataset: Dataset, path: Path, text: str, section: str, name: s
     except TunerError as error:
         raise UsageError(error.message, error.hint) from error
     except BaseException as error:  # the user's code may raise anything
-        fault: Fault = failed(name, error)
-        raise UsageError(*fault) from error
+        raise UsageError(*failed(name, error)) from error
 
 
 def _with_metric(experiment: Experiment, work: Work) -> Work:
@@ -91,4 +95,9 @@ def _dummies_in_child(
 ) -> dict[str, Dummy | None]:
     experiment = experiment_here(path, text)
     metric = metric_of_work(_with_metric(experiment, work_of(experiment, dataset)))
-    return {name: dummy(dataset, metric, rows, test) for name, (rows, test) in chains.items()}
+    try:
+        return {name: dummy(dataset, metric, rows, test) for name, (rows, test) in chains.items()}
+    except TunerError:
+        raise
+    except BaseException as error:  # the user's code may raise anything
+        raise UsageError(*failed(metric.name, error, " on the predictions of the dummy")) from error

@@ -22,7 +22,7 @@ from tuner.errors import DataError, TunerError, UsageError, first_line
 from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment, attempt
 from tuner.experiment.own_code import Fault, UserCodeInfo, failed, is_user_code
-from tuner.experiment.space import Choice, Fixed, Parameter, Space, Value
+from tuner.experiment.space import Choice, Parameter, Space, Value
 from tuner.metrics import DEFAULT
 from tuner.models._own import filled as filled_in
 from tuner.models._own import load, shape_settings
@@ -33,8 +33,8 @@ from tuner.search.machine import memory_budget_of, too_much
 from tuner.search.own_kinds import PARTS, CodeHere
 from tuner.search.recipe import recipe_of
 from tuner.search.sizes import Sizes, sizes
-from tuner.search.unused_settings import extremes
 from tuner.search.user_code import UserCode
+from tuner.search.weights_check import check_weights
 from tuner.training.fitting import FEWEST, LEAST
 from tuner.training.lane_data import DatasetTensors, LaneData, as_read, shapes_of
 from tuner.training.lanes import Lane
@@ -84,6 +84,7 @@ class ModelCheck(NamedTuple):
     sizes: Sizes | None
     warnings: tuple[ModelWarning, ...]
     weights: tuple[str, ...] = ()  # for each file of initial weights: what it does not have, in words
+    repeatable: bool = True  # whether training one of the models again gave the same
 
 
 def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> ModelCheck:
@@ -103,6 +104,8 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
                 epochs[name], found, started = code.with_data(name, dataset, _check_in_child, path, text, name)
                 warnings += found
                 weights += started
+            elif work.own:  # a part of the training is the user's own
+                code.with_data(name, dataset, _build_in_child, path, text, name)
             else:
                 check_built(experiment, work, "model", name)
     if not work.own:
@@ -114,8 +117,8 @@ def check_models(experiment: Experiment, dataset: Dataset, code: UserCode) -> Mo
                 several += code.with_data(name, dataset, _train_in_child, path, text, name) or [FAILED]
     with errors_at(experiment, "model.name"):
         counted = code.with_data(" or ".join(name for _, name in work.own), dataset, _sizes_in_child, path, text)
-    warnings += filter(None, (unrepeated(name, several) for name, several in epochs.items()))
-    return ModelCheck(counted, tuple(warnings), tuple(weights))
+    changing = [each for name, several in epochs.items() if (each := unrepeated(name, several))]
+    return ModelCheck(counted, (*warnings, *changing), tuple(weights), not changing)
 
 
 @contextmanager
@@ -125,7 +128,8 @@ def errors_at(experiment: Experiment, where: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise experiment.error(f"{where.partition('.')[0]}.{error.key}", error.message, error.hint) from error
+        place = where if error.key is None else f"{where.partition('.')[0]}.{error.key}"
+        raise experiment.error(place, error.message, error.hint) from error
     except UsageError as error:
         raise experiment.error(where, error.message, error.hint) from error
 
@@ -149,24 +153,16 @@ def _check_in_child(dataset: Dataset, path: Path, text: str, name: str) -> Tried
     found = _check_passes(name, configuration, work)
     if isinstance(found, Fault):
         raise UsageError(*found)
-    return Tried(_first_epochs(configuration, work, TIMES), found, tuple(_started(experiment, configuration, work)))
+    started = list(check_weights(experiment, name, work))
+    refused = [ModelWarning(each.refused, "exclude these: constraints: […]") for each in started if each.refused]
+    weights = tuple(each.words for each in started)
+    return Tried(_first_epochs(configuration, work, TIMES), (*found, *refused), weights)
 
 
-def _started(experiment: Experiment, configuration: Configuration, work: Work) -> Iterator[str]:
-    """For each file of initial weights: what it does not have of the default configuration. Raises `DataError`."""
-    model = load(configuration.model["name"], work.folder)
-    shapes = shapes_of(as_read(work.dataset, recipe_of(configuration, work).settings))
-    for file in weights_of(experiment):
-        settings = model.Settings.model_validate({**configuration.model, "weights": file})
-        left = model.started(settings, shapes)
-        yield f"{file}, for all of {model.code.name}" + (f" but {', '.join(left)}" if left else "")
-
-
-def weights_of(experiment: Experiment) -> list[str]:
-    """The files of initial weights that the experiment names."""
-    entries: list[Parameter | Fixed] = [*experiment.space.parameters, *experiment.space.fixed]
-    found = [value for each in entries if each.target == "model.weights" for value in extremes(each)]
-    return [value for value in dict.fromkeys(found) if value is not None]
+def _build_in_child(dataset: Dataset, path: Path, text: str, name: str) -> None:
+    """Build a model of tuner's, in the process that runs the user's code. Raises `UsageError`."""
+    experiment = experiment_here(path, text)
+    check_built(experiment, work_of(experiment, dataset), "model", name)
 
 
 def _train_in_child(dataset: Dataset, path: Path, text: str, name: str) -> list[Epoch]:
