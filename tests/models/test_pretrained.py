@@ -1,7 +1,6 @@
 """A model that starts from a safetensors file."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -50,10 +49,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def space(folder, **model):
+def space(folder, default=None, **model):
     content = {
-        "dataset": "iris", "model": {"name": "nets.py:Net", **model}, "training": {"epochs": 2},
-        "resampling": {"outer": 3}, "search": {"sampler": "grid"},
+        "dataset": "iris", "model": model if "choose" in model else {"name": "nets.py:Net", **model},
+        "training": {"epochs": 2}, "resampling": {"outer": 3}, "search": {"sampler": "grid", "default": default or {}},
     }  # fmt: skip
     (folder / "space.yaml").write_text(json.dumps(content))
     return folder / "space.yaml"
@@ -110,6 +109,47 @@ def test_pretrained_weights_are_tuned_alike_by_any_number_of_workers(folder):
     assert found[0] == found[1] and len(found[0]) == 8
 
 
+def test_each_of_two_models_starts_from_its_own_file(folder):
+    (folder / "other.py").write_text(NETS.replace("h: int = 6", "h: int = 8"))
+    choose = {"nets.py:Net": {"weights": "backbone.safetensors"}, "other.py:Net": {"weights": "wide.safetensors"}}
+    code, out, err = inside("check", space(folder, choose=choose))
+    assert code == 0, err
+    assert "weights   wide.safetensors, for all of other.py:Net but head.weight, head.bias\n" in out
+
+
+def test_settings_that_do_not_fit_the_file_are_named(folder):
+    code, said = check(folder, weights="backbone.safetensors", h=[6, 8])
+    assert code == 0
+    assert (
+        "backbone.safetensors does not fit 1 of 2 configurations that were tried: backbone.safetensors: 0.bias" in said
+    )
+    code, said = check(folder, weights="wide.safetensors", h=[6, 8])
+    assert code == 2 and "choose settings with which backbone.0.bias is 8; those of trial 0 stand in" in said
+    code, said = check(folder, weights="wide.safetensors", h=[6, 8], default={"model.h": 8})
+    assert code == 0 and "wide.safetensors does not fit 1 of 2 configurations" in said
+
+
+def test_tied_weights_stand_in_a_file_once():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.other.weight = self.one.weight
+
+    tensors = {"one.weight": torch.ones(3, 3), "one.bias": torch.zeros(3)}
+    with torch.no_grad():
+        assert start_from(Tied(), tensors, "tied.safetensors", "Tied") == ["other.bias"]
+
+
+@pytest.mark.parametrize("prefix", ["model.", "module.net."])
+def test_a_prefix_that_a_trainer_adds_is_left_out(prefix):
+    model, tensors = backbone(seed=1), backbone().state_dict()
+    named = {prefix + name: tensor for name, tensor in tensors.items()}
+    with torch.no_grad():
+        assert start_from(model, named, "x.safetensors", "Net") == []
+    torch.testing.assert_close(model.state_dict(), tensors)
+
+
 def test_every_lane_starts_from_the_file(folder):
     own = _own.load("nets.py:Net", folder)
     settings = own.Settings(name="nets.py:Net", weights="backbone.safetensors")
@@ -123,9 +163,10 @@ def test_every_lane_starts_from_the_file(folder):
 def test_a_study_belongs_to_its_file_of_weights(folder):
     path = space(folder, weights="backbone.safetensors")
     search(path, folder / "study.db", workers=1)
-    shutil.copy(folder / "backbone.safetensors", folder / "kept")
     save_file(backbone(seed=5).state_dict(), folder / "backbone.safetensors")
     code, _, err = inside("search", path, "--study", folder / "study.db")
     assert code == 2 and "the file backbone.safetensors: " in err
+    before = (folder / "backbone.safetensors").read_bytes()
     code, _, err = inside("report", folder / "study.db", "--output", folder / "backbone.safetensors")
-    assert code != 0 and "backbone.safetensors" in err
+    assert code == 4 and "which the search reads" in err, err
+    assert (folder / "backbone.safetensors").read_bytes() == before

@@ -1,16 +1,35 @@
 """Losses, optimizers, schedules and metrics of the user, through the command line."""
 
 import json
+import os
 
+import numpy as np
 import pytest
 from helpers import inside, report_json, search, slow
 
 from tuner.store import read
 
 PARTS = """
+import os
+import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+
+pathlib.Path(__file__).with_name("processes").open("a").write(f"{os.getpid()}\\n")
+
+
+def dropped(outputs, targets):
+    return F.cross_entropy(F.dropout(outputs, 0.3), targets, reduction="none")
+
+
+def apart(outputs, targets):
+    return torch.tensor(float(F.cross_entropy(outputs, targets)), requires_grad=True)
+
+
+def total(outputs, targets):
+    return F.cross_entropy(outputs, targets, reduction="sum")
 
 
 def smooth(outputs, targets, eps: float = 0.1):
@@ -47,6 +66,8 @@ def far(y_true, y_pred, power: int = 2): return np.mean(np.abs(y_true - y_pred) 
 def named(classes, y_true): return float(len(classes))
 def both(y_true): return {"score": 1.0}
 def failing(y_true): raise KeyError("no such cost")
+def undefined(y_true, y_pred): return np.nan
+def ratio(y_true, y_pred): return 1.0 if len(set(y_pred.tolist())) > 1 else 1 / 0
 """
 TRAINING = {
     "epochs": 3,
@@ -92,6 +113,33 @@ def test_all_parts_are_searched_and_scores_do_not_depend_on_the_workers(folder):
     assert all(scores for trials in found.values() for _, _, scores in trials)
     code, _, err = inside("replay", folder / "1.db", "--trial", 0)
     assert code == 0, err
+    assert str(os.getpid()) not in (folder / "processes").read_text().split()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_own_code_never_runs_in_this_process_and_its_random_numbers_are_seeded(folder, workers):
+    """With a model of tuner's; a trial trained again draws the same."""
+    path = space(folder, training={"epochs": 2, "loss": "parts.py:dropped"}, search={"trials": 2})
+    search(path, folder / "study.db", workers=workers)
+    for words in (["replay", folder / "study.db", "--trial", 1], ["curve", folder / "study.db"]):
+        code, _, err = inside(*words)
+        assert code == 0, err
+    assert str(os.getpid()) not in (folder / "processes").read_text().split()
+
+
+def test_the_loss_of_rows_that_weigh_in_scores_alone_is_ours(folder):
+    rows = "".join(f"{i % 7},{1 + i % 3},{'ab'[i % 2]}\n" for i in range(60))
+    (folder / "rows.csv").write_text(f"x,w,y\n{rows}")
+    dataset = {"name": "table", "path": "rows.csv", "target": "y", "weights": "w", "weights_for": "scores"}
+    code, said = check(folder, dataset=dataset, training={"loss": "parts.py:mean"})
+    assert code == 2 and "returns one loss for the whole batch, so rows cannot be weighted" in said
+    losses = []
+    for file, loss in (("own.yaml", {"name": "parts.py:smooth", "eps": 0.0}), ("ours.yaml", "cross_entropy")):
+        path = space(folder, file, dataset=dataset, training={"epochs": 2, "loss": loss})
+        search(path, folder / f"{file}.db", workers=1)
+        (study,) = read(folder / f"{file}.db").values()
+        losses.append([trial.curves.loss for trial in study.chains["final"].trials])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +175,16 @@ REFUSED = {
     "no number": (
         {"metric": {"name": "parts.py:both", "maximize": True}}, "both must return a number; it returned dict"),
     "an error": ({"metric": {"name": "parts.py:failing", "maximize": True}}, "parts.py:failing fails: KeyError"),
+    "an error on the dummy": (
+        {"training": {"epochs": 20}, "metric": {"name": "parts.py:ratio", "maximize": True}},
+        "parts.py:ratio fails on the predictions of the dummy: ZeroDivisionError"),
+    "no score": (
+        {"metric": {"name": "parts.py:undefined", "maximize": True}},
+        "parts.py:undefined returned nan in the first epoch"),
+    "a loss that the outputs do not reach": (
+        {"training": {"loss": "parts.py:apart"}}, "parts.py:apart returned a loss that does not depend on the outputs"),
+    "a sum of losses": (
+        {"training": {"loss": "parts.py:total"}}, "parts.py:total returns the sum of the losses of the rows"),
     "a tuned threshold": (
         {"dataset": "breast_cancer", "search": {"threshold": "tuned"},
          "metric": {"name": "parts.py:right", "maximize": True}}, "threshold: tuned has no effect on parts.py:right"),

@@ -56,6 +56,18 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read: {error.strerror}", "name a safetensors file", "weights")
 
 
+def _shortened(tensors: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+    """The tensors without the beginning that all their names share (`model.`, `module.`), as trainers add it, if the
+    model has a place for them then."""
+    places, short = model.state_dict(), dict(tensors)
+    while short and not short.keys() & places.keys():
+        heads = {name.partition(".")[0] for name in short}
+        if len(heads) > 1 or not all("." in name for name in short):
+            return tensors
+        short = {name.partition(".")[2]: tensor for name, tensor in short.items()}
+    return short
+
+
 def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name: str) -> list[str]:
     """Copy every tensor of a file to its place in the model `name`, or in one part of it, such as its backbone.
 
@@ -65,7 +77,7 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
     Raises:
         DataError: the model has no place for a tensor, or one of another shape.
     """
-    places = model.state_dict()
+    places, tensors = model.state_dict(), _shortened(tensors, model)
     prefixes = ["", *(f"{part}." for part, _ in model.named_modules() if part)]
     prefix = max(prefixes, key=lambda each: sum(each + key in places for key in tensors))
     if unplaced := [key for key in tensors if prefix + key not in places]:
@@ -78,7 +90,8 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
         if place.shape != tensor.shape:
             there, here = ("×".join(map(str, each.shape)) or "a number" for each in (tensor, place))
             text = f"{file}: {key} is {there}, and {prefix}{key} of {name} is {here}"
-            raise DataError(text, f"choose settings with which {prefix}{key} is {there}", "weights")
+            hint = f"choose settings with which {prefix}{key} is {there}; those of trial 0 stand in search.default"
+            raise DataError(text, hint, "weights")
         place.copy_(tensor)
     placed = {prefix + key for key in tensors}
     memory = {places[key].data_ptr() for key in placed}  # tied weights stand under one of their names

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from tuner.data.dataset import Dataset
 from tuner.data.inputs import Rows
 from tuner.data.resampling import NestedPlan
 from tuner.errors import TunerError, UsageError
+from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.header import Dummy
 from tuner.experiment.own_code import failed, is_user_code
+from tuner.models.layers import Lanes
 from tuner.search.dummy import dummy
 from tuner.search.jobs import Work
 from tuner.search.model_checks import (
@@ -29,8 +34,10 @@ from tuner.search.model_checks import (
     work_of,
 )
 from tuner.search.own_kinds import PARTS
-from tuner.search.recipe import metric_of_work
+from tuner.search.recipe import metric_of_work, recipe_of
 from tuner.search.user_code import UserCode
+from tuner.training.lane_data import DatasetTensors, LaneData
+from tuner.training.lanes import Lane
 
 
 def check_parts(experiment: Experiment, dataset: Dataset, code: UserCode) -> list[tuple[str, ModelWarning]]:
@@ -65,11 +72,40 @@ def _try_in_child(dataset: Dataset, path: Path, text: str, section: str, name: s
         work = _with_metric(experiment, work)
     try:
         configuration, _ = check_built(experiment, work, section, name)
-        return epochs_of(configuration, work, TIMES)
+        if section == "training.loss":
+            _check_mean(configuration, work)
+        epochs = epochs_of(configuration, work, TIMES)
+        if section == "metric" and not all(np.isfinite(epoch.score).all() for epoch in epochs):
+            text = f"{name} returned {epochs[0].score.flat[-1]:g} in the first epoch"
+            raise UsageError(text, _codes(dataset) or "return a finite number for any predictions")
+        return epochs
     except TunerError as error:
         raise UsageError(error.message, error.hint) from error
     except BaseException as error:  # the user's code may raise anything
         raise UsageError(*failed(name, error)) from error
+
+
+def _check_mean(configuration: Configuration, work: Work) -> None:
+    """Raise `UsageError` if the loss of a batch is the sum of the losses of its rows: twice that where each row stands
+    twice."""
+    dataset, recipe = work.dataset, recipe_of(configuration, work)
+    rows = np.arange(min(8, len(dataset)))
+    targets = DatasetTensors(dataset, torch.device("cpu")).read_as(recipe.settings)
+    truth = LaneData(targets, [Lane(rows, (), 0)]).targets(torch.from_numpy(rows)[None])
+    shape = truth.shape if truth.is_floating_point() else (*truth.shape, dataset.outputs)
+    outputs = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    loss = recipe.loss(dataset.task, Lanes((0,)))
+    once, twice = loss(outputs, truth), loss(torch.cat([outputs] * 2, dim=1), torch.cat([truth] * 2, dim=1))
+    one, two = once.flatten()[0], twice.flatten()[0]
+    if once.numel() > 1 and (once == one).all() and (two - 2 * one).abs() <= 1e-4 * two.abs() and two.abs() > 0:
+        name = configuration.get("training.loss.name")
+        raise UsageError(f"{name} returns the sum of the losses of the rows", "return their mean, or one loss per row")
+
+
+def _codes(dataset: Dataset) -> str | None:
+    """A hint at the codes of classes, with which names may have been compared; None for other targets."""
+    named = ", ".join(f"{code} for {name}" for code, name in enumerate(dataset.classes[:3]))
+    return f"y_true and y_pred hold codes: {named}" if dataset.classes else None
 
 
 def _with_metric(experiment: Experiment, work: Work) -> Work:

@@ -179,6 +179,9 @@ class LaneLosses:
         if not isinstance(found, Tensor) or not found.is_floating_point():
             kind = f"a tensor of {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
             raise UsageError(f"{self._name} must return a tensor of losses; it returned {kind}", "return one per row")
+        if outputs.requires_grad and found.grad_fn is None:
+            text = f"{self._name} returned a loss that does not depend on the outputs, so nothing would be learned"
+            raise UsageError(text, "compute it from the outputs, without item(), detach() or numpy()")
         if found.ndim == 0:
             if self._weighted:
                 text = f"{self._name} returns one loss for the whole batch, so rows cannot be weighted"
