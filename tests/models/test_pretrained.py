@@ -1,6 +1,7 @@
 """A model that starts from a safetensors file."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -46,6 +47,10 @@ def folder(tmp_path):
     save_file(backbone(8).state_dict(), tmp_path / "wide.safetensors")
     save_file({"other.weight": torch.ones(2)}, tmp_path / "other.safetensors")
     (tmp_path / "text.safetensors").write_text("no tensors")
+    whole = {name: tensor.long() for name, tensor in backbone().state_dict().items()}
+    save_file(whole, tmp_path / "whole.safetensors")
+    save_file(backbone().state_dict() | {"0.bias": torch.full((6,), torch.nan)}, tmp_path / "nan.safetensors")
+    os.mkfifo(tmp_path / "pipe.safetensors")
     return tmp_path
 
 
@@ -89,6 +94,10 @@ def test_check_says_what_starts_from_the_file(folder):
     ("file", "told"),
     [
         ("nothing.safetensors", "nothing.safetensors: no such file in"),
+        ("whole.safetensors", "holds values of type int64"),
+        ("nan.safetensors", "nan.safetensors: 0.bias holds values that are not finite"),
+        ("pipe.safetensors", "pipe.safetensors is a pipe, not a file"),
+        ("", "is a folder, not a file"),
         ("text.safetensors", "text.safetensors is not a safetensors file"),
         ("other.safetensors", "other.safetensors has other.weight, which nets.py:Net does not have"),
         ("wide.safetensors", "wide.safetensors: 0.bias is 8, and backbone.0.bias of nets.py:Net is 6"),
@@ -124,7 +133,7 @@ def test_settings_that_do_not_fit_the_file_are_named(folder):
         "backbone.safetensors does not fit 1 of 2 configurations that were tried: backbone.safetensors: 0.bias" in said
     )
     code, said = check(folder, weights="wide.safetensors", h=[6, 8])
-    assert code == 2 and "choose settings with which backbone.0.bias is 8; those of trial 0 stand in" in said
+    assert code == 2 and "choose settings with which backbone.0.bias is 8, for trial 0 in search.default" in said
     code, said = check(folder, weights="wide.safetensors", h=[6, 8], default={"model.h": 8})
     assert code == 0 and "wide.safetensors does not fit 1 of 2 configurations" in said
 

@@ -208,6 +208,12 @@ def test_what_cannot_be_used_is_refused_by_check(folder, what):
     assert said.count("error:") == 1
 
 
+def test_a_module_of_torch_is_a_loss(folder):
+    loss = {"name": "torch.nn:CrossEntropyLoss", "label_smoothing": [0.0, 0.1]}
+    code, said = check(folder, training={"epochs": 1, "loss": loss})
+    assert code == 0, said
+
+
 def test_a_class_weight_goes_with_a_loss_of_rows(folder):
     training = {"epochs": 2, "loss": "parts.py:smooth", "class_weight": "balanced"}
     assert check(folder, training=training)[0] == 0

@@ -5,14 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from toys import SMALL, amounts, assert_same_view, classes, go_on, lanes_of, recipe
 
 from tuner.errors import UsageError
 from tuner.experiment.settings import Settings
-from tuner.models.layers import Lanes
+from tuner.models.layers import Copies, Lanes
+from tuner.models.layers.groups import groups_of
 from tuner.training import own
+from tuner.training.flat import FlatWeights
+from tuner.training.group_rates import GroupRates
 from tuner.training.loop import train
-from tuner.training.own import LOSS, OPTIMIZER, SCHEDULE, OwnLoss, OwnOptimizer, OwnParts, OwnSchedule
+from tuner.training.own import LOSS, OPTIMIZER, SCHEDULE, OwnSchedule
+from tuner.training.own_loss import OwnLoss
+from tuner.training.own_optimizer import OwnOptimizer
+from tuner.training.recipe import OwnParts
 from tuner.training.schedules import ScheduleStep
 
 PARTS = """
@@ -26,6 +33,14 @@ def row_loss(outputs, targets): return F.cross_entropy(outputs, targets, reducti
 def squares(outputs, targets): return (outputs - targets) ** 2
 def mean_square(outputs, targets): return ((outputs - targets) ** 2).mean()
 class Smooth(nn.CrossEntropyLoss): pass
+def in_place(outputs, targets):
+    outputs[torch.arange(len(targets)), targets] -= 3.0
+    return F.cross_entropy(outputs, targets, reduction="none")
+def cloned(outputs, targets):
+    outputs = outputs.clone()
+    outputs[torch.arange(len(targets)), targets] -= 3.0
+    return F.cross_entropy(outputs, targets, reduction="none")
+def keras(y_true, y_pred): return (y_true - y_pred) ** 2
 class Random(nn.Module):
     def __init__(self):
         super().__init__()
@@ -53,6 +68,13 @@ class NoDecay(torch.optim.Optimizer):
     def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
 class Rate(torch.optim.Optimizer):
     def __init__(self, params, rate: float = 0.1): super().__init__(params, {"rate": rate})
+class Closure(torch.optim.SGD):
+    def step(self, closure): closure()
+class Rebind(torch.optim.Optimizer):
+    def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]: p.data = p.data - group["lr"] * p.grad
 class Unit(torch.optim.Optimizer):
     def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
     @torch.no_grad()
@@ -92,6 +114,21 @@ def test_a_loss_of_numbers_trains_as_torchs(part, name):
     loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
     found = curves(amounts(), OwnParts(loss=loss), (25, 30, 28))
     assert_alike(found, curves(amounts(), sizes=(25, 30, 28)))
+
+
+def test_a_loss_may_change_its_arguments(part):
+    one, other = (
+        curves(classes(), OwnParts(loss=OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)))
+        for name in ("in_place", "cloned")
+    )
+    np.testing.assert_array_equal(one.score, other.score)
+    np.testing.assert_array_equal(one.loss, other.loss)
+
+
+def test_a_loss_that_takes_the_targets_first_is_refused(part):
+    loss = OwnLoss(part(LOSS, "keras"), {"name": "parts.py:keras"}, weighted=False)
+    with pytest.raises(UsageError, match="takes y_true before y_pred, and a loss gets the outputs first"):
+        loss.build(Lanes((1,)))
 
 
 def test_a_loss_of_pixels_reads_what_torchs_reads(part):
@@ -192,6 +229,43 @@ def test_an_optimizer_of_torch_trains_as_ours(part, name, training):
 def test_an_optimizer_without_weight_decay_is_refused_where_there_is_one(part):
     made = OwnOptimizer(part(OPTIMIZER, "NoDecay"), {"name": "parts.py:NoDecay"}, 0.1)
     with pytest.raises(UsageError, match="NoDecay does not take weight_decay"):
+        curves(classes(), OwnParts(optimizer=made))
+
+
+def test_an_optimizer_may_put_other_tensors_into_its_parameters(part):
+    made = OwnOptimizer(part(OPTIMIZER, "Rebind"), {"name": "parts.py:Rebind", "lr": 0.05}, 0.0)
+    found = curves(classes(), OwnParts(optimizer=made))
+    assert_alike(found, curves(classes(), optimizer={"name": "sgd", "learning_rate": 0.05}))
+
+
+def test_an_optimizer_that_needs_a_closure_is_refused(part):
+    for name in ("torch.optim:LBFGS", "parts.py:Closure"):
+        made = OwnOptimizer(part(OPTIMIZER, name.removeprefix("parts.py:")), {"name": name}, 0.0)
+        with pytest.raises(UsageError, match="needs a closure"):
+            curves(classes(), OwnParts(optimizer=made))
+
+
+def test_frozen_parameters_stay_whatever_the_optimizer_does(part):
+    """Rprop reads the learning rate for its first step only."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    model.parameter_groups = lambda: [{"params": model[0], "frozen_epochs": 2}]
+    copies = Copies(lambda: model, Lanes((1,)))
+    flat, groups = FlatWeights(copies), groups_of(copies)
+    made = OwnOptimizer(part(OPTIMIZER, "torch.optim:Rprop"), {"name": "torch.optim:Rprop"}, 0.0)
+    optimizer = made.build(flat, groups, Lanes((1,)))
+    rates = GroupRates(groups, flat, optimizer.learning_rate)
+    for epoch, thawed in enumerate((False, False, True)):
+        before = flat.weights.clone()
+        flat.gradients.normal_(generator=torch.Generator().manual_seed(epoch))
+        optimizer.step(flat.weights, flat.gradients, rates.applied(1.0, epoch))
+        changed = [not torch.equal(*pair) for pair in zip(flat.views(before), flat.views(flat.weights), strict=True)]
+        assert changed == [thawed, thawed, True, True]
+
+
+def test_a_bias_is_a_vector_for_an_optimizer(part):
+    """Muon, which is for matrices, refuses it as torch's does."""
+    made = OwnOptimizer(part(OPTIMIZER, "torch.optim:Muon"), {"name": "torch.optim:Muon"}, 0.0)
+    with pytest.raises(ValueError, match="2D parameters"):
         curves(classes(), OwnParts(optimizer=made))
 
 

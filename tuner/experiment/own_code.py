@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from tuner.experiment.settings import Settings
 from tuner.seeds import seed_of
 
 GROUP = "tuner"  # of entry points
+DECLARE = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
 INSTALLED = ("site-packages", "dist-packages")  # folders of a virtual environment, which may lie beside the file
 
 
@@ -40,6 +42,7 @@ class Kind:
         required, unclear: messages about a setting without a default, and an argument that is neither.
         despite_default: names that are filled in even if they have a default, as are those annotated as "shape".
         declared: an installed package must declare an entry point of the group "tuner".
+        functions_declared: so must one that names an installed function, but not a class.
         leading: how many of the first arguments of an object are passed by tuner, by position.
     """
 
@@ -52,6 +55,7 @@ class Kind:
     unclear: str
     despite_default: tuple[str, ...] = ()
     declared: bool = False
+    functions_declared: bool = False
     leading: Callable[[Any], int] = lambda meant: 0
 
     @property
@@ -118,6 +122,8 @@ def find_object(name: str, folder: Path, kind: Kind) -> UserObject:
         if not called:
             raise UsageError(f"'{name}' names no {noun}", f"name: {where}:{fitting[0] if fitting else kind.word}")
         raise UsageError(text, did_you_mean(called, fitting) if fitting else None)
+    if kind.functions_declared and inspect.isfunction(meant) and not where.endswith(".py"):
+        _check_declared(where, root_of(name, folder))
     return UserObject(meant, tuple(files), _digest(files))
 
 
@@ -170,10 +176,8 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     if path is not None and kind.declared and {*INSTALLED} & {*path.relative_to(folder).parts}:
         hint = f"{kind.section}.name is FILE.py:{kind.word} beside the experiment file"
         raise UsageError(f"{where} is an installed file", hint)
-    if path is None and kind.declared and not _may_name(where, root):
-        text = f"{where} is installed, and its package declares no entry point of the group '{GROUP}'"
-        hint = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
-        raise UsageError(text, hint)
+    if path is None and kind.declared:
+        _check_declared(where, root)
     for name in _beside:  # another folder may have a module of the same name
         sys.modules.pop(name, None)
     _beside.clear()
@@ -194,6 +198,13 @@ def _imported(where: str, folder: Path, kind: Kind) -> tuple[ModuleType, list[Pa
     place = getattr(module, "__file__", None)  # a namespace package has none
     own = [path] if path else [Path(place)] if place else []
     return module, [*own, *sorted({*files.values()} - {*own})]
+
+
+def _check_declared(where: str, root: Path) -> None:
+    """Raise `UsageError` for an installed module whose package declares no entry point."""
+    if not _may_name(where, root):
+        text = f"{where} is installed, and its package declares no entry point of the group '{GROUP}'"
+        raise UsageError(text, DECLARE)
 
 
 def _may_name(where: str, root: Path) -> bool:

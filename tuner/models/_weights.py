@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tuner.errors import DataError, did_you_mean
+from tuner.files import file_kind
 
 SHOWN = 3  # names in a message
 
@@ -21,6 +22,8 @@ def digest_of(path: Path) -> str:
     """The hash of a file, computed once for each state of the file. Raises `DataError` if it cannot be read."""
     try:
         about = path.stat()
+        if kind := file_kind(about.st_mode):
+            raise DataError(f"{path} is {kind}, not a file", "name a safetensors file", "weights")
         return _digest(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -90,8 +93,16 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
         if place.shape != tensor.shape:
             there, here = ("×".join(map(str, each.shape)) or "a number" for each in (tensor, place))
             text = f"{file}: {key} is {there}, and {prefix}{key} of {name} is {here}"
-            hint = f"choose settings with which {prefix}{key} is {there}; those of trial 0 stand in search.default"
+            hint = f"choose settings with which {prefix}{key} is {there}, for trial 0 in search.default; "
+            hint += f"or leave {key} out of the file, then it starts at random"
             raise DataError(text, hint, "weights")
+        if tensor.is_floating_point() != place.is_floating_point() or tensor.is_complex():
+            text = f"{file}: {key} holds values of type {str(tensor.dtype).removeprefix('torch.')}"
+            raise DataError(text, f"save them as {str(place.dtype).removeprefix('torch.')}", "weights")
+        if not tensor.isfinite().all():
+            raise DataError(
+                f"{file}: {key} holds values that are not finite", "save the weights of an earlier epoch", "weights"
+            )
         place.copy_(tensor)
     placed = {prefix + key for key in tensors}
     memory = {places[key].data_ptr() for key in placed}  # tied weights stand under one of their names

@@ -7,7 +7,6 @@ are settings, and returns a number.
 from __future__ import annotations
 
 import inspect
-import numbers
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from tuner.metrics.parts.metric import CLASSES, Metric
 from tuner.metrics.parts.probabilities import sigmoid, softmax
 from tuner.metrics.parts.sums import Array, Floats
 from tuner.models.layers.copies import RandomState
-from tuner.training.own import REQUIRED, UNCLEAR, OwnPart
+from tuner.training.own import REQUIRED, UNCLEAR, OwnPart, plain_number
 
 PASSED = {
     "y_true": "targets: codes of classes (N,), labels of 0 and 1 (N, L), or numbers (N,), (N, M)",
@@ -103,13 +102,12 @@ def own_metric(part: OwnPart, values: Mapping[str, Any], dataset: Dataset) -> Me
     return replace(described_metric(name, settings, dataset.task, part.code.handed_in), compute=score)
 
 
-def _number(name: str, found: Any) -> float:
+def _number(name: str, returned: Any) -> float:
     """The score that a metric returned. Raises `UsageError`."""
-    if hasattr(found, "item") and getattr(found, "size", 1) == 1:
-        found = found.item()
-    if isinstance(found, bool) or not isinstance(found, numbers.Real):
-        raise UsageError(f"{name} must return a number; it returned {type(found).__name__}", "return one score")
-    return float(found)
+    found = plain_number(returned)
+    if found is None:
+        raise UsageError(f"{name} must return a number; it returned {type(returned).__name__}", "return one score")
+    return found
 
 
 def _answers(task: str, outputs: Array, targets: Array) -> dict[str, Array]:

@@ -20,8 +20,10 @@ from tuner.search.catalogue import model
 from tuner.search.jobs import Work
 from tuner.search.own_kinds import KINDS, PARTS
 from tuner.search.own_metric import own_metric
-from tuner.training.own import OwnLoss, OwnOptimizer, OwnPart, OwnParts, OwnSchedule
-from tuner.training.recipe import Recipe
+from tuner.training.own import OwnPart, OwnSchedule
+from tuner.training.own_loss import OwnLoss
+from tuner.training.own_optimizer import OwnOptimizer
+from tuner.training.recipe import OwnParts, Recipe
 from tuner.training.settings import TrainingSettings
 
 

@@ -12,6 +12,7 @@ from tuner.data.resampling import ChainPlan, NestedPlan
 from tuner.data.scored import needed
 from tuner.errors import closest, did_you_mean, either
 from tuner.experiment.experiment import Experiment
+from tuner.experiment.own_code import is_user_code
 from tuner.experiment.yaml_file import at
 from tuner.metrics import DEFAULT, METRICS, Metric
 from tuner.metrics.numbers import LEVELS
@@ -120,6 +121,8 @@ def _loss_of_another_quantile(experiment: Experiment, metric: Metric) -> Iterato
     """A warning about a loss whose best prediction is another quantile than the metric's, or not a quantile."""
     entries: list[Entry] = [*experiment.space.parameters, *experiment.space.fixed]
     losses = [v for e in entries if e.target in ("training.loss", "training.loss.name") for v in extremes(e)]
+    if any(is_user_code(loss) for loss in losses if loss is not None):
+        return  # what it aims at is not known
     levels = {v for e in entries if e.target == "training.loss.quantile" for v in extremes(e)}
     levels |= {0.5} if "mae" in losses else set()
     wanted = float(metric.name.removeprefix(PINBALL)) if metric.name.startswith(PINBALL) else None

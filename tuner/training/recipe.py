@@ -14,11 +14,25 @@ from tuner.models.layers.groups import ParameterGroup
 from tuner.training.flat import FlatWeights
 from tuner.training.losses import BY_TASK, Loss
 from tuner.training.optimizers import LaneOptimizer
-from tuner.training.own import NOTHING_OWN, OwnParts
+from tuner.training.own import OwnSchedule
+from tuner.training.own_loss import OwnLoss
+from tuner.training.own_optimizer import OwnOptimizer
 from tuner.training.schedules import Constant, Schedule
 from tuner.training.settings import TrainingSettings
 
 Build = Callable[[Shapes, Lanes], nn.Module]
+
+
+@dataclass(frozen=True)
+class OwnParts:
+    """The user's own parts of a training; None where tuner's are used."""
+
+    loss: OwnLoss | None = None
+    optimizer: OwnOptimizer | None = None
+    schedule: OwnSchedule | None = None
+
+
+NOTHING_OWN = OwnParts()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
+from tuner.errors import UsageError
 from tuner.models.layers.groups import ParameterGroup, read_groups
 from tuner.models.layers.lanes import Lanes, MetaLanes
 
@@ -64,8 +65,12 @@ class Copies(nn.Module):
 
     def _own_groups(self, model: nn.Module) -> tuple[ParameterGroup, ...]:
         """The groups that the module's method `parameter_groups` names, if it has one. Raises `UsageError`."""
-        if not callable(returning := getattr(model, "parameter_groups", None)):
+        returning = getattr(model, "parameter_groups", None)
+        if returning is None:
             return ()
+        if not callable(returning):
+            text = f"parameter_groups of {type(model).__name__} must be a method; it is {type(returning).__name__}"
+            raise UsageError(text, "def parameter_groups(self): return […]")
         own = dict(model.named_parameters())
         stacked = {id(own[name]): each for name, each in zip(self._names, self.parameters(), strict=True)}
         return read_groups(type(model).__name__, returning(), stacked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,7 +59,8 @@ def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -
         if "params" not in group:
             raise UsageError(f"parameter_groups of {name}: a group has no params", f"for example {EXAMPLE}")
         given = group["params"]
-        tensors = [given] if isinstance(given, Tensor) else list(given)
+        given = given.parameters() if isinstance(given, nn.Module) else given
+        tensors = [given] if isinstance(given, Tensor) else list(given) if isinstance(given, Iterable) else [given]
         parameters = [each for each in tensors if not isinstance(each, nn.Parameter) or each.requires_grad]
         if not all(id(each) in stacked for each in parameters):
             text = f"parameter_groups of {name}: params holds something that is not a parameter of {name}"
