@@ -91,7 +91,8 @@ def test_the_plan_shows_what_decides_the_search(tmp_path):
     )
     code, out, err = inside("check", path)
     assert code == 0, err
-    for words in ("each group whole in one fold, by 'who' (20 groups)", "only if   model.num_layers * training.epochs",
+    for words in ("each group whole in one fold, by 'who', class shares kept (20 groups)",
+                  "only if   model.num_layers * training.epochs",
                   "when model.num_layers > 1", "limits    pruner: median, time: 7h", "device    cpu; "):  # fmt: skip
         assert words in out
     search(path, tmp_path / "s.db")

@@ -82,7 +82,8 @@ def folder(tmp_path):
 def space(folder, name, constraints=(), sampler="random", **model):
     content = {
         "dataset": "iris", "model": {"name": f"nets.py:{name}", **model}, "training": {"epochs": 1, "batch_size": 7},
-        "resampling": {"outer": 3}, "search": {"sampler": sampler, "trials": 4}, "constraints": list(constraints),
+        "resampling": {"outer": 3}, "constraints": list(constraints),
+        "search": {"sampler": sampler, "trials": 4 if sampler == "grid" else 2},
     }  # fmt: skip
     (folder / "space.yaml").write_text(json.dumps(content))
     return folder / "space.yaml"

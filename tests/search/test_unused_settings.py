@@ -111,7 +111,7 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path, changes, what):
     code, out, err = said(tmp_path, **changes)
     assert code == 0 and f"warning: {what}" in out + err
     meant = {**changes, "training": {"weight_decay": 0.01, "batch_size": [4, 8], **changes.get("training", {})}}
-    meant["training"]["batch_size"] = [4, 8]
+    meant["training"]["batch_size"] = {"low": 4, "high": 8}
     assert "warning" not in "".join(said(tmp_path, **meant)[1:])
 
 

@@ -30,7 +30,9 @@ def lines(prepared: Prepared, devices: Sequence[str], workers: int) -> Iterator[
     shape = "×".join(str(n) for n in dataset.features.shape[1:])
     numbers = "" if dataset.side is None else f" ids and {dataset.side.values.shape[1]} numbers"
     yield f"data      {dataset.name}: {len(dataset):,} rows of {shape}{numbers}, {dataset.task}"
-    yield f"metric    {prepared.metric.name}, {'higher' if prepared.metric.maximize else 'lower'} is better"
+    one = prepared.metric.of_class(dataset.classes)
+    of = f" of class '{one}'" if one else ""
+    yield f"metric    {prepared.metric.name}{of}, {'higher' if prepared.metric.maximize else 'lower'} is better"
     cells = f" of {counted(grid.size(experiment.space), 'cell')}" if experiment.search.sampler == "grid" else ""
     yield f"sampler   {experiment.search.sampler}, {counted(trials, 'trial')} per chain{cells}"
     yield f"space     {counted(len(experiment.space.parameters), 'parameter')}"
@@ -89,10 +91,13 @@ def _domain(parameter: Parameter) -> str:
 def _split(prepared: Prepared) -> str:
     """How the rows are cut, and by which column."""
     from tuner.data.cuts import kind_of
+    from tuner.data.strata import STRATIFIED
 
     dataset, kind = prepared.dataset, kind_of(prepared.experiment.resampling, prepared.dataset)
     column = getattr(prepared.experiment.dataset, kind, None)
-    return WAYS[kind] + (f", by '{column}'" if column else "") + (
+    asked = prepared.experiment.resampling.stratify
+    alike = kind in ("random", "groups") and (dataset.task in STRATIFIED if asked == "auto" else asked)
+    return WAYS[kind] + (f", by '{column}'" if column else "") + (", class shares kept" if alike else "") + (
         f" ({prepared.plan.units:,} groups)" if kind == "groups" and dataset.roles.groups is not None else ""
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.data.columns import DataColumn, columns
 from tuner.data.dataset import Dataset
-from tuner.data.inputs import SPECIAL, Tokens
+from tuner.data.inputs import SPECIAL, Ids, Tokens
 
 SHOWN = 5  # names in a message
 FIRST = 1000  # rows that are enough to clear most columns
@@ -21,6 +21,7 @@ CHANCE = 10  # equal rows are reported if there are this many times more than by
 LEAST = 0.01  # … and they are at least this share of all rows: fewer hardly change a score
 MOST = 200  # categories of a column in which the same word may be written twice
 YEARS = (1800, 2100)
+CASES, ROWS_OF_CASE = 20, 5  # so many different texts, of so few rows each on average, may name cases
 ALONE = 0.5  # share of texts without a word that any other text has
 DROP = "it cannot help to predict new rows; drop it"
 
@@ -31,6 +32,7 @@ def suspicions(dataset: Dataset) -> tuple[str, ...]:
     found = (*_similar_classes(dataset, read), *_lone_texts(dataset))
     if dataset.roles.until is None:  # windows of a series overlap, and count on
         found += (*_target_leaks(dataset, read), *_row_numbers(read), *_repeated_rows(dataset, read))
+        found += tuple(_names_of_cases(dataset, read))
     return found
 
 
@@ -183,6 +185,17 @@ def _equal_by_chance(dataset: Dataset, read: Sequence[DataColumn]) -> float:
         if share * rows**2 < 1 / CHANCE:
             return 0.0
     return rows * (1 - float(np.exp(-share * (rows - 1) / 2)))
+
+
+def _names_of_cases(dataset: Dataset, read: Sequence[DataColumn]) -> Iterator[str]:
+    """Warnings about categories that may name cases, such as patients, each of a few rows."""
+    if dataset.roles.groups is not None or isinstance(dataset.inputs, Ids):
+        return
+    for column in (each for each in read if len(each.levels) >= CASES):
+        known = int((column.values >= 0).sum())
+        if len(column.levels) < known <= ROWS_OF_CASE * len(column.levels):
+            text = f"column '{column.name}' has {len(column.levels)} different texts in {known:,} rows"
+            yield f"{text}: if they name cases, such as patients, set groups: {column.name}; else consider dropping it"
 
 
 def _lone_texts(dataset: Dataset) -> Iterator[str]:

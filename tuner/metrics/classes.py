@@ -208,9 +208,12 @@ METRICS = (
             undefined=one_class),
     *(
         Metric(name=name, tasks=LABELS, maximize=True, compute=_of_each_class(area), bounds=(0, 1), baselines=baselines,
-               meaning=f"area under the {curve} curve, {AREA}", undefined=one_class)
-        for name, area, curve, baselines in (("roc_auc", auc, "ROC", equal_scores),
-                                           ("average_precision", average_precision, "precision-recall", random_order))
+               meaning=f"area under the {curve} curve, {of}", undefined=one_class, second=name == "average_precision")
+        for name, area, curve, of, baselines in (
+            ("roc_auc", auc, "ROC", AREA, equal_scores),
+            ("average_precision", average_precision, "precision-recall", f"{AREA}; of two classes that of the second",
+             random_order),
+        )
     ),
     mean_of(negative_log_likelihood, name="log_loss", tasks=LABELS, maximize=False, bounds=(0, None), baselines=shares,
             meaning="mean −log probability of the true class, or of each label"),

@@ -9,8 +9,10 @@ import numpy as np
 
 from tuner.data.unseen import in_words
 from tuner.experiment.diagnosis import FINDINGS, advice, inside
+from tuner.experiment.header import StudyHeader
 from tuner.experiment.records import RefitRecord, TrialRecord
 from tuner.experiment.selection import refit_epochs
+from tuner.metrics import METRICS
 from tuner.report import verdicts
 from tuner.report.periods import periods
 from tuner.report.results import FEW, REPEATS, Results
@@ -29,13 +31,21 @@ def title(results: Results) -> list[str]:
     outer = counted(len(results.folds), "outer fold")
     nested = f"{outer} and the final chain" if results.folds else "a flat search"
     column = header.identity.get(f"dataset.{header.cut}")
+    weighted = "; rows count by weight" if header.weighted else ""
     lines = [f"{results.name}: {data.name}, {data.rows:,} rows of {shape}{_cut(header.cut, column)}; "
-             f"{results.metric} ({better} is better{'; rows count by weight' if header.weighted else ''}); "
+             f"{results.metric}{_of_class(header)} ({better} is better{weighted}); "
              f"{header.sampler}, {counted(results.total, 'trial')} for {nested}"]  # fmt: skip
     first = next((trial for trial in results.chains["final"].trials if trial.number == 0), None)
     if header.default and first is not None and (values := settings(first)):
         lines.append(f"default configuration (trial 0): {values}")
     return lines
+
+
+def _of_class(header: StudyHeader) -> str:
+    """The class of which the score is, if it is of one of two."""
+    metric = METRICS.get(header.metric)
+    one = metric and metric.of_class(header.dataset.classes)
+    return f" of class '{one}'" if one else ""
 
 
 def _cut(kind: str, column: object) -> str:

@@ -11,9 +11,11 @@ import pandas as pd
 from tuner.data.cuts import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.resampling import NestedPlan
+from tuner.errors import NoResultError
+from tuner.experiment import grid
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.sections import Halving, Median, Percentile, Pruner
-from tuner.experiment.space import Fixed, Parameter
+from tuner.experiment.space import Fixed, Parameter, Range, Space
 from tuner.search.unused_settings import extremes
 
 Warned = Iterator[tuple[str, str, str | None]]  # the place in the file, the mistake, a hint
@@ -52,8 +54,21 @@ def _of_search(experiment: Experiment) -> Warned:
     if not experiment.space.parameters and trials > 1:
         text = f"nothing is searched: all {trials} trials train the same configuration from other seeds"
         yield "model", text, "a list or {low: …, high: …} instead of a value"
+    elif experiment.search.sampler != "grid" and 0 < (count := _configurations(experiment.space)) < trials:
+        text = f"the space has {count:,} configurations, of which {trials:,} trials train some again from other seeds"
+        yield "search", text, f"sampler: grid, or trials: {count}"
     elif why := _never_stops(experiment.search.pruner, trials, max(_ends(experiment, "training.epochs"), default=1)):
         yield "search.pruner", f"no trial can be stopped early: {why}", "a smaller number, or pruner: none"
+
+
+def _configurations(space: Space) -> int:
+    """How many configurations a space has; 0 if it has ranges without steps, or too many to count."""
+    if any(isinstance(each.domain, Range) and each.domain.step is None for each in space.parameters):
+        return 0
+    try:
+        return grid.size(space)
+    except NoResultError:
+        return 0
 
 
 def _never_stops(pruner: Pruner, trials: int, epochs: int) -> str | None:

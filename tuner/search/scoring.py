@@ -22,6 +22,7 @@ from tuner.search.own_metric import described_metric
 from tuner.search.unused_settings import Entry, extremes
 
 SHARE = 0.95  # share of the commonest class from which accuracy is hardly informative
+SHARE_OF_COMMON = 0.6  # share of a class from which it is hardly the one that is looked for
 NEEDS = {"users": "ratings, which name a user", "naive": "forecasts"}
 PINBALL = "pinball_"
 
@@ -102,6 +103,7 @@ def score_warnings(experiment: Experiment, dataset: Dataset, metric: Metric) -> 
     """Warnings about a metric that is hardly informative, or that the loss does not optimize."""
     nodes = experiment.document.root.entries
     found = [(nodes.get("metric", nodes["dataset"]), *each) for each in _uninformative_accuracy(dataset, metric)]
+    found += [(nodes.get("metric", nodes["dataset"]), *each) for each in _of_the_common_class(dataset, metric)]
     found += [
         (nodes.get("training", nodes["dataset"]), *each) for each in _loss_of_another_quantile(experiment, metric)
     ]
@@ -115,6 +117,15 @@ def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[
         if (share := counts.max() / counts.sum()) >= SHARE:
             text = f"accuracy is {share:.2g} for guessing the commonest class, '{dataset.classes[counts.argmax()]}'"
             yield text, "balanced_accuracy, average_precision or mcc are more informative"
+
+
+def _of_the_common_class(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
+    """A warning about the score of one of two classes, if that is the commoner one."""
+    if (one := metric.of_class(dataset.classes)) is not None:
+        share = np.average(dataset.targets == 1, weights=dataset.counts(np.arange(len(dataset))))
+        if share > SHARE_OF_COMMON:
+            text = f"{metric.name} is that of the second class in the order of names, '{one}', which {share:.0%} have"
+            yield text, f"rename '{one}' so that the rare class stands second, or use roc_auc or mcc"
 
 
 def _loss_of_another_quantile(experiment: Experiment, metric: Metric) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ V rows with P places in all: a row of a table is one place; a row with a class a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -55,6 +55,7 @@ class Metric:
         least: targets below it have no meaning; None where all have.
         needs: what it takes in addition for each row: its user (V,), or the mean absolute error of the seasonal-naive
             forecast on the training rows (V, M).
+        second: whether the score of two classes is that of the second one alone, in the order of their names.
         undefined: says why rows with these targets have no score, or None.
         weighted: whether rows may have weights.
     """
@@ -71,6 +72,7 @@ class Metric:
     whole: bool = False
     least: float | None = None
     needs: Need | None = None
+    second: bool = False
     undefined: Undefined | None = None
     weighted: bool = True
 
@@ -127,6 +129,10 @@ class Metric:
 
     def _needed(self, needed: Array | None) -> tuple[Array | None, ...]:
         return () if self.needs is None else (needed,)
+
+    def of_class(self, classes: Sequence[str]) -> str | None:
+        """The class of which the score is, if it is of one of two."""
+        return classes[1] if self.second and len(classes) == 2 else None
 
     def why_undefined(self, targets: Array, weights: Floats, needed: Array | None) -> str:
         """Why rows with these targets (V, …) and weights (V,) have no score; empty where they have one."""
