@@ -101,6 +101,21 @@ def test_dates_in_a_typed_file_are_not_silently_classes(tmp_path):
     assert "the target 'x' holds dates" in told(tmp_path / "t.parquet", "--target", "x")[2]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pd.to_timedelta(np.arange(24), unit="h"), "holds time spans, such as '0 days 00:00:00'"),
+        ([datetime.time(hour) for hour in range(24)], "holds times of day, such as '00:00:00'"),
+        ([datetime.date(2024, 1, 1 + day) for day in range(24)], "holds dates, such as '2024-01-01'"),
+    ],
+    ids=["spans", "times", "dates"],
+)
+def test_times_in_a_typed_file_are_not_silently_classes(tmp_path, values, said):
+    pd.DataFrame({"x": np.arange(24) / 8, "y": values}).to_parquet(tmp_path / "t.parquet")
+    code, _, err = inside("data", tmp_path / "t.parquet", "--target", "y")
+    assert code == 2 and said in err
+
+
 @pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
 def test_two_columns_of_times_are_dates_and_not_sentences_and_their_translation(tmp_path, suffix):
     begin = pd.Timestamp("2024-01-05 10:00:00") + pd.to_timedelta(np.arange(ROWS) * 1000, unit="min")
@@ -165,3 +180,8 @@ def test_an_array_that_python_2_wrote_is_read_without_a_warning(tmp_path):
     space.write_text("dataset: {name: arrays, path: t.npy, target: y.npy}\nmodel: mlp\n")
     code, out, err = inside("data", space)
     assert (code, err) == (0, "") and "6 of 2" in out
+
+
+def test_a_header_that_begins_like_a_packed_file_is_read(tmp_path):
+    (tmp_path / "t.csv").write_text("BZh_id,PK\n" + "".join(f"{n / 8},{'pq'[n % 2]}\n" for n in range(ROWS)))
+    assert set(told(tmp_path / "t.csv", "--target", "PK")[0]) == {"BZh_id", "PK"}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import ExperimentError
-from tuner.experiment.experiment import KEYS
 from tuner.experiment.yaml_file import read
 from tuner.search.prepare import prepare
 
+SECTIONS = {"dataset", "model", "training", "metric", "resampling", "search", "limits", "constraints"}
 LEFT_OUT = ("leave it out", "on the command line: ")
 LINE = re.compile(r"(?:[,;]? ?(?:and )?)(\w+): ")
 PLAIN = re.compile(r'"[^"]*"|[^\s,;:]+')
@@ -68,7 +68,7 @@ def _follow(tree, problem, path, additions):
             if key == path[-1] and not unknown:
                 above[key] = value
             else:
-                additions.append((() if key in KEYS else path[:-1], key, value))
+                additions.append((() if key in SECTIONS else path[:-1], key, value))
 
 
 def _inside(tree, path):

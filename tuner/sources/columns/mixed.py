@@ -23,6 +23,10 @@ ROW = "delete that row if it is a second header or a total; else correct the cel
 COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 FEW = 5  # different numbers, from which on they are amounts
 TRUTHS = {"true", "false"}
+TIMES = {  # what pandas infers of a column, in words
+    "datetime64": "dates", "datetime": "dates", "date": "dates", "period": "periods", "time": "times of day",
+    "timedelta64": "time spans", "timedelta": "time spans",
+}  # fmt: skip
 SHOWN = 40  # letters of a cell
 
 
@@ -58,17 +62,17 @@ def check_no_numbers(levels: Texts, codes: NDArray[np.int64], where: str, hint: 
 
 
 def check_labels(column: pd.Series, where: str) -> None:
-    """Refuse a target of dates, or of numbers with a few texts among them, or of true and false of which some are
-    missing, before its values become classes. Raises `DataError`."""
-    dates = pd.api.types.is_datetime64_any_dtype(column)
-    if not dates and not _is_text(column):
+    """Refuse a target of dates, times or time spans, or of numbers with a few texts among them, or of true and false of
+    which some are missing, before its values become classes. Raises `DataError`."""
+    kind = TIMES.get(pd.api.types.infer_dtype(column.dropna()))
+    if kind is None and not _is_text(column):
         return
     found, codes = levels_of(column)
     name = f"{where}: the target '{column.name}'"
-    if dates or _are_dates(found, codes):
+    if kind or _are_dates(found, codes):
         shown = next((text for text in found if text.strip().lower() not in MISSING), "")
-        hint = "another target; or task: classification, if each different date is a class"
-        raise DataError(f"{name} holds dates, such as '{shown}'", hint, "target")
+        hint = "another target, or numbers; or task: classification, if each different one is a class"
+        raise DataError(f"{name} holds {kind or 'dates'}, such as '{shown}'", hint, "target")
     check_no_numbers(found, codes, name, LABELS)
     truth = truths(found)
     if truth is not None and np.isnan(truth).any():

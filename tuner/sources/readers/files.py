@@ -24,7 +24,7 @@ IMAGES = frozenset(  # of which a file's name says what it is
 TWICE = "name it once: duplicate rows would leak from training into test folds"
 ENOUGH = 2**20  # bytes of a first look
 PACKED = {  # how files begin that hold others
-    b"BZh": "packed by bzip2", b"\xfd7zXZ": "packed by xz", b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"1AY&SY": "packed by bzip2", b"\xfd7zXZ": "packed by xz", b"\x28\xb5\x2f\xfd": "packed by zstd",
     b"PK\x03\x04": "a ZIP archive, as .xlsx files are too",
 }  # fmt: skip
 LONGEST_LINE = 2**26  # bytes: what has longer ones is no text
@@ -131,7 +131,8 @@ def bytes_of(path: Path, key: str = "path") -> bytes:
 def reading_text(path: Path, key: str = "path", encoding: str | None = None) -> Iterator[BufferedIOBase]:
     """The file as UTF-8, unpacked if it is gzip's. Raises `DataError`."""
     with reading(path, key) as file:
-        start = file.read(6)
+        start = file.read(10)
+        start = start[4:] if start.startswith(b"BZh") else start  # then comes the size of a block
         file.seek(0)
         if what := next((what for sign, what in PACKED.items() if start.startswith(sign)), None):
             raise DataError(f"{path.name} is {what}, and not text", "unpack it, or pack it by gzip (.gz)", key)
