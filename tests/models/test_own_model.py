@@ -240,3 +240,31 @@ def test_a_default_without_end_stays_with_the_code(tmp_path):
     assert {*model("my_nets.py:Net", tmp_path).Settings.model_fields} == {"name", "size"}
     net = {"name": "my_nets.py:Net", "hidden_size": None, "activation": None}
     search(write_space(tmp_path, model=net, search={"trials": 1}), tmp_path / "study.db")
+
+
+class Centred(nn.Module):
+    def __init__(self, in_place):
+        super().__init__()
+        self.layer, self.in_place = nn.Linear(5, 3), in_place
+
+    def forward(self, x):
+        mean = x.mean(dim=1, keepdim=True)
+        if self.in_place:
+            x -= mean
+            x[:, 0] = 0
+        else:
+            x = (x - mean).index_fill(1, torch.tensor([0]), 0.0)
+        return self.layer(x)
+
+
+def test_a_model_may_change_its_input_in_place():
+    tensors = classes()
+    found = [
+        train(
+            Recipe(lambda s, k, p=p: Copies(lambda: Centred(p), k), TrainingSettings(epochs=3), METRICS["accuracy"]),
+            lanes_of(tensors, [40, 41, 33]), tensors, go_on,
+        ).curves
+        for p in (True, False)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(found[0].train_loss, found[1].train_loss)
+    np.testing.assert_array_equal(found[0].loss, found[1].loss)

@@ -99,8 +99,8 @@ class Copies(nn.Module):
         for lane, (model, count) in enumerate(zip(self._copies[0], counts, strict=True)):
             own = {name: weight[lane] for name, weight in weights.items()}
             with self._random_states[lane].active(advance=self.training) if self._random_states else nullcontext():
-                given = {name: each[lane, :count] for name, each in more.items()}
-                out = self._answer(functional_call(model, own, (x[lane, :count],), given))
+                given = {name: each[lane, :count].clone() for name, each in more.items()}  # it may change its inputs
+                out = self._answer(functional_call(model, own, (x[lane, :count].clone(),), given))
                 self._end_if_forked()
             outs.append(torch.cat([out, out.new_zeros(rows - count, *out.shape[1:])]))
         return torch.stack(outs)
