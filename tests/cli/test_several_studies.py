@@ -33,6 +33,15 @@ def test_a_verb_without_a_name_reads_the_study_that_ran_last_and_says_so(two, wo
     assert load(two).name == "first"
 
 
+@pytest.mark.parametrize(("size", "said"), [(0, True), (2**40, False)])
+def test_a_large_study_is_announced_before_it_is_read(two, monkeypatch, size, said):
+    told = []
+    monkeypatch.setattr("tuner.cli.chosen.LARGE", size)
+    monkeypatch.setattr("tuner.cli.console.announce", told.append)
+    assert inside("status", two)[0] == 0
+    assert told == ([f"reading {two}"] if said else [])
+
+
 @pytest.mark.slow
 def test_the_command_that_a_search_prints_shows_its_study_also_the_next_day(tmp_path):
     for name in ("one", "other"):
