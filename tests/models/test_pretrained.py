@@ -150,6 +150,23 @@ def test_tied_weights_stand_in_a_file_once():
         assert start_from(Tied(), tensors, "tied.safetensors", "Tied") == ["other.bias"]
 
 
+def test_a_whole_name_goes_before_a_shortened_one():
+    """`proj.fc` is the layer of that name in the encoder, and not the head `fc`."""
+    model = nn.ModuleDict(
+        {"encoder": nn.ModuleDict({"proj": nn.ModuleDict({"fc": nn.Linear(3, 3)})}), "fc": nn.Linear(3, 3)}
+    )
+    with torch.no_grad():
+        left = start_from(model, {"proj.fc.weight": torch.ones(3, 3)}, "x.safetensors", "Net")
+    assert left == ["encoder.proj.fc.bias", "fc.weight", "fc.bias"]
+
+
+def test_a_mask_may_hold_infinity():
+    model = nn.Linear(2, 2)
+    model.register_buffer("mask", torch.full((2, 2), -torch.inf).triu(1))
+    with torch.no_grad():
+        assert start_from(model, model.state_dict(), "x.safetensors", "Net") == []
+
+
 @pytest.mark.parametrize("prefix", ["model.", "module.net."])
 def test_a_prefix_that_a_trainer_adds_is_left_out(prefix):
     model, tensors = backbone(seed=1), backbone().state_dict()

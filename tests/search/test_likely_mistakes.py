@@ -13,7 +13,7 @@ WARNED = [  # sections of the file, and the warning
     ({"search": {"trials": 4, "pruner": {"name": "halving", "first": 9}}},
      PRUNED + "a trial has 5 epochs, and the first comparison is after 9"),
     ({"model": {"name": "mlp", "hidden_size": [2, 4]}, "search": {"sampler": "random", "trials": 5}},
-     "the space has 4 configurations, of which 5 trials train some again from other seeds"),
+     "the space has only 4 configurations, so 5 trials train some again, from other seeds"),
     ({"resampling": {"kind": "time"}}, "no column has times, so the rows are taken in the order of the data"),
     ({"dataset": {"groups": "g"}, "resampling": {"kind": "random"}},
      "dataset.groups is not used, as resampling.kind is random: rows of one group can train and test"),
@@ -100,3 +100,12 @@ def test_texts_that_may_name_cases_are_told(tmp_path, rows, warned):
         assert code == 0
         text = f"column 'who' has 30 different texts in {30 * rows} rows: if they name cases, such as patients"
         assert (f"{text}, set groups: who" in out + err) is told
+
+
+def test_a_score_of_pixels_of_one_class_is_weighed_by_pixels(tmp_path):
+    (tmp_path / "t.yaml").write_text(
+        "dataset: {name: strokes, rows: 12}\nmodel: {name: unet, depth: 1}\ntraining: {epochs: 1}\n"
+        "metric: average_precision\nresampling: {outer: 3}\n"
+    )
+    code, out, err = inside("check", tmp_path / "t.yaml")
+    assert code == 0 and "metric    average_precision" in out, err

@@ -174,13 +174,15 @@ REFUSED = {
         "parts.py:surprise asks for y_prob, which a regression task does not have"),
     "no number": (
         {"metric": {"name": "parts.py:both", "maximize": True}}, "both must return a number; it returned dict"),
-    "an error": ({"metric": {"name": "parts.py:failing", "maximize": True}}, "parts.py:failing fails: KeyError"),
+    "an error": (
+        {"metric": {"name": "parts.py:failing", "maximize": True}},
+        "parts.py:failing fails on predictions that are nearly right: KeyError"),
     "an error on the dummy": (
         {"training": {"epochs": 20}, "metric": {"name": "parts.py:ratio", "maximize": True}},
         "parts.py:ratio fails on the predictions of the dummy: ZeroDivisionError"),
     "no score": (
         {"metric": {"name": "parts.py:undefined", "maximize": True}},
-        "parts.py:undefined returned nan in the first epoch"),
+        "parts.py:undefined returned nan for predictions that are nearly right"),
     "a loss that the outputs do not reach": (
         {"training": {"loss": "parts.py:apart"}}, "parts.py:apart returned a loss that does not depend on the outputs"),
     "a sum of losses": (

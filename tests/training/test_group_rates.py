@@ -128,3 +128,14 @@ def test_frozen_parameters_need_no_group():
 
     model = Copies(Frozen, Lanes((1, 2)))
     assert [len(group.parameters) for group in model.lane_groups] == [0, 2, 2]
+
+
+def test_groups_can_be_chosen_by_shape():
+    """The parameters have their values when the method is called."""
+
+    class ByShape(Net):
+        def parameter_groups(self):
+            return [{"params": [each for each in self.parameters() if each.ndim > 1], "learning_rate": 0.1}]
+
+    model = Copies(ByShape, Lanes((1, 2)))
+    assert [each.shape[1:] for each in model.lane_groups[0].parameters] == [(4, 5), (4, 4), (3, 4)]

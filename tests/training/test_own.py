@@ -40,6 +40,12 @@ def cloned(outputs, targets):
     outputs = outputs.clone()
     outputs[torch.arange(len(targets)), targets] -= 3.0
     return F.cross_entropy(outputs, targets, reduction="none")
+def sometimes(outputs, targets):
+    if (targets == 0).sum() > 4: return torch.zeros(())
+    return F.cross_entropy(outputs, targets)
+def positive(outputs, targets):
+    if (outputs == outputs[:1]).all(): raise ValueError("no constants")
+    return F.cross_entropy(outputs, targets, reduction="none")
 def keras(y_true, y_pred): return (y_true - y_pred) ** 2
 class Random(nn.Module):
     def __init__(self):
@@ -75,6 +81,11 @@ class Rebind(torch.optim.Optimizer):
     def step(self, closure=None):
         for group in self.param_groups:
             for p in group["params"]: p.data = p.data - group["lr"] * p.grad
+class Split(torch.optim.SGD):
+    def __init__(self, params, lr: float = 0.1):
+        params = list(params)
+        vectors, others = ([p for p in params if (p.ndim == 1) == one] for one in (True, False))
+        super().__init__([{"params": vectors}, {"params": others}], lr)
 class Unit(torch.optim.Optimizer):
     def __init__(self, params, lr: float = 0.1): super().__init__(params, {"lr": lr})
     @torch.no_grad()
@@ -123,6 +134,12 @@ def test_a_loss_may_change_its_arguments(part):
     )
     np.testing.assert_array_equal(one.score, other.score)
     np.testing.assert_array_equal(one.loss, other.loss)
+
+
+def test_a_loss_may_be_zero_for_a_batch_or_refuse_constant_outputs(part):
+    for name in ("sometimes", "positive"):
+        loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
+        assert np.isfinite(curves(classes(), OwnParts(loss=loss)).loss).all()
 
 
 def test_a_loss_that_takes_the_targets_first_is_refused(part):
@@ -236,6 +253,13 @@ def test_an_optimizer_may_put_other_tensors_into_its_parameters(part):
     made = OwnOptimizer(part(OPTIMIZER, "Rebind"), {"name": "parts.py:Rebind", "lr": 0.05}, 0.0)
     found = curves(classes(), OwnParts(optimizer=made))
     assert_alike(found, curves(classes(), optimizer={"name": "sgd", "learning_rate": 0.05}))
+
+
+def test_an_optimizer_may_make_groups_of_its_own(part):
+    made = OwnOptimizer(part(OPTIMIZER, "Split"), {"name": "parts.py:Split", "lr": 0.05}, 0.0)
+    found = curves(classes(), OwnParts(optimizer=made), schedule={"name": "cosine"})
+    ours = {"name": "sgd", "learning_rate": 0.05}
+    assert_alike(found, curves(classes(), optimizer=ours, schedule={"name": "cosine"}))
 
 
 def test_an_optimizer_that_needs_a_closure_is_refused(part):

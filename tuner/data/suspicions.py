@@ -195,7 +195,7 @@ def _names_of_cases(dataset: Dataset, read: Sequence[DataColumn]) -> Iterator[st
         known = int((column.values >= 0).sum())
         if len(column.levels) < known <= ROWS_OF_CASE * len(column.levels):
             text = f"column '{column.name}' has {len(column.levels)} different texts in {known:,} rows"
-            yield f"{text}: if they name cases, such as patients, set groups: {column.name}; else consider dropping it"
+            yield f"{text}: if they name cases, such as patients, set groups: {column.name}"
 
 
 def _lone_texts(dataset: Dataset) -> Iterator[str]:

@@ -18,6 +18,10 @@ from tuner.files import file_kind
 SHOWN = 3  # names in a message
 
 
+class OtherShape(DataError):
+    """A tensor has another shape than its place in the model, as other settings may give it."""
+
+
 def digest_of(path: Path) -> str:
     """The hash of a file, computed once for each state of the file. Raises `DataError` if it cannot be read."""
     try:
@@ -59,16 +63,26 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read: {error.strerror}", "name a safetensors file", "weights")
 
 
-def _shortened(tensors: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
-    """The tensors without the beginning that all their names share (`model.`, `module.`), as trainers add it, if the
-    model has a place for them then."""
-    places, short = model.state_dict(), dict(tensors)
-    while short and not short.keys() & places.keys():
+def _placed(tensors: Mapping[str, Tensor], model: nn.Module) -> tuple[Mapping[str, Tensor], str]:
+    """The tensors and the part of the model, "" or such as "backbone.", that has a place for most of them. A beginning
+    that all names share (`model.`, `module.`), as trainers add it, is left out if they have no place with it."""
+    places, parts = model.state_dict(), ["", *(f"{part}." for part, _ in model.named_modules() if part)]
+
+    def count(short: Mapping[str, Tensor], prefix: str) -> int:
+        return sum(prefix + key in places for key in short)
+
+    def fits(short: Mapping[str, Tensor], prefix: str) -> bool:
+        return all(places[prefix + key].shape == tensor.shape for key, tensor in short.items())
+
+    short = dict(tensors)
+    while True:
+        prefix = max(parts, key=lambda each: count(short, each))
         heads = {name.partition(".")[0] for name in short}
-        if len(heads) > 1 or not all("." in name for name in short):
-            return tensors
+        if count(short, prefix) == len(short) and (short.keys() == tensors.keys() or fits(short, prefix)):
+            return short, prefix
+        if len(heads) != 1 or not all("." in name for name in short):
+            return tensors, max(parts, key=lambda each: count(tensors, each))
         short = {name.partition(".")[2]: tensor for name, tensor in short.items()}
-    return short
 
 
 def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name: str) -> list[str]:
@@ -80,9 +94,8 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
     Raises:
         DataError: the model has no place for a tensor, or one of another shape.
     """
-    places, tensors = model.state_dict(), _shortened(tensors, model)
-    prefixes = ["", *(f"{part}." for part, _ in model.named_modules() if part)]
-    prefix = max(prefixes, key=lambda each: sum(each + key in places for key in tensors))
+    places, trained = model.state_dict(), {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    tensors, prefix = _placed(tensors, model)
     if unplaced := [key for key in tensors if prefix + key not in places]:
         more = f" and {len(unplaced) - SHOWN} more" if len(unplaced) > SHOWN else ""
         text = f"{file} has {', '.join(unplaced[:SHOWN])}{more}, which {name} does not have"
@@ -95,14 +108,13 @@ def start_from(model: nn.Module, tensors: Mapping[str, Tensor], file: str, name:
             text = f"{file}: {key} is {there}, and {prefix}{key} of {name} is {here}"
             hint = f"choose settings with which {prefix}{key} is {there}, for trial 0 in search.default; "
             hint += f"or leave {key} out of the file, then it starts at random"
-            raise DataError(text, hint, "weights")
+            raise OtherShape(text, hint, "weights")
         if tensor.is_floating_point() != place.is_floating_point() or tensor.is_complex():
             text = f"{file}: {key} holds values of type {str(tensor.dtype).removeprefix('torch.')}"
             raise DataError(text, f"save them as {str(place.dtype).removeprefix('torch.')}", "weights")
-        if not tensor.isfinite().all():
-            raise DataError(
-                f"{file}: {key} holds values that are not finite", "save the weights of an earlier epoch", "weights"
-            )
+        if prefix + key in trained and not tensor.float().isfinite().all():  # a mask may well hold -inf
+            text = f"{file}: {key} holds values that are not finite"
+            raise DataError(text, "save the weights of an earlier epoch", "weights")
         place.copy_(tensor)
     placed = {prefix + key for key in tensors}
     memory = {places[key].data_ptr() for key in placed}  # tied weights stand under one of their names

@@ -55,7 +55,7 @@ def _of_search(experiment: Experiment) -> Warned:
         text = f"nothing is searched: all {trials} trials train the same configuration from other seeds"
         yield "model", text, "a list or {low: …, high: …} instead of a value"
     elif experiment.search.sampler != "grid" and 0 < (count := _configurations(experiment.space)) < trials:
-        text = f"the space has {count:,} configurations, of which {trials:,} trials train some again from other seeds"
+        text = f"the space has only {count:,} configurations, so {trials:,} trials train some again, from other seeds"
         yield "search", text, f"sampler: grid, or trials: {count}"
     elif why := _never_stops(experiment.search.pruner, trials, max(_ends(experiment, "training.epochs"), default=1)):
         yield "search.pruner", f"no trial can be stopped early: {why}", "a smaller number, or pruner: none"

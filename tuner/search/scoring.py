@@ -122,8 +122,8 @@ def _uninformative_accuracy(dataset: Dataset, metric: Metric) -> Iterator[tuple[
 def _of_the_common_class(dataset: Dataset, metric: Metric) -> Iterator[tuple[str, str]]:
     """A warning about the score of one of two classes, if that is the commoner one."""
     if (one := metric.of_class(dataset.classes)) is not None:
-        share = np.average(dataset.targets == 1, weights=dataset.counts(np.arange(len(dataset))))
-        if share > SHARE_OF_COMMON:
+        counts = TrainingTargets(dataset.targets, dataset.counts(np.arange(len(dataset))), dataset.classes).counts
+        if (share := counts[1] / counts.sum()) > SHARE_OF_COMMON:
             text = f"{metric.name} is that of the second class in the order of names, '{one}', which {share:.0%} have"
             yield text, f"rename '{one}' so that the rare class stands second, or use roc_auc or mcc"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -14,12 +15,14 @@ from tuner.experiment.configuration import Configuration
 from tuner.experiment.experiment import Experiment
 from tuner.experiment.space import Choice, Fixed, Parameter, Value
 from tuner.models._own import load
+from tuner.models._weights import OtherShape
 from tuner.search.jobs import Work
 from tuner.search.recipe import recipe_of
 from tuner.search.unused_settings import extremes
 from tuner.training.lane_data import as_read, shapes_of
 
-TRIED = 32  # draws of a configuration, of which the first is the default
+TRIED = 16  # draws of a configuration, of which the first is the default
+SLOW = 10.0  # seconds after which no further one is tried
 
 
 class Started(NamedTuple):
@@ -51,28 +54,26 @@ def check_weights(experiment: Experiment, name: str, work: Work) -> Iterator[Sta
     """For each file that the model `name` can start from. Raises `DataError` if it fits no configuration."""
     own = load(name, work.folder)
     for file in weights_of(experiment, name):
-        left: list[str] | None = None
+        left: list[list[str]] = []
         errors: list[DataError] = []
-        tried = 0
+        begun = time.monotonic()
         for configuration in _configurations(experiment, name, file):
             shapes = shapes_of(as_read(work.dataset, recipe_of(configuration, work).settings))
             try:
-                found = own.started(own.Settings.model_validate(configuration.model), shapes)
+                left.append(own.started(own.Settings.model_validate(configuration.model), shapes))
             except DataError as error:
                 errors.append(error)
             except Exception:  # of the constructor: the trial will say so
                 continue
-            else:
-                left = found if left is None else left
-            tried += 1
-        if left is None and errors:
+            if time.monotonic() - begun > SLOW:
+                break
+        tried = len(left) + len(errors)
+        if not left and errors and (tried == 1 or not all(isinstance(each, OtherShape) for each in errors)):
             raise errors[0]
-        rest, refused = f" but {', '.join(left)}" if left else "", None
-        if errors:
-            refused = (
-                f"{file} does not fit {len(errors)} of {tried} configurations that were tried: {errors[0].message}"
-            )
-        yield Started(f"{file}, for all of {name}{rest}", refused)
+        words = f"{file}, for all of {name}" + (f" but {', '.join(left[0])}" if left and left[0] else "")
+        refused = f"{file} does not fit {len(errors)} of {tried} configurations that were tried: " if errors else None
+        yield Started(words if left else f"{file}: fits no configuration of {name} that was tried",
+                      refused and refused + errors[0].message)  # fmt: skip
 
 
 def _configurations(experiment: Experiment, name: str, file: str) -> Iterator[Configuration]:

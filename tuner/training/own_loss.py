@@ -44,7 +44,7 @@ class OwnLoss:
         for state in random:
             with state.active(advance=False):
                 modules.append(self.part.made(self.values).to(lanes.device))
-        if any(True for _ in modules[0].parameters()):
+        if any(each.requires_grad for each in modules[0].parameters()):
             raise UsageError(f"{name} has weights, which would not be trained", "make them buffers, or settings")
         return LaneLosses(name, modules, random, self.weighted)
 
@@ -104,9 +104,8 @@ class LaneLosses:
         if not isinstance(found, Tensor) or not found.is_floating_point():
             kind = f"a tensor of {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
             raise UsageError(f"{self._name} must return a tensor of losses; it returned {kind}", "return one per row")
-        if outputs.requires_grad and found.grad_fn is None:
-            text = f"{self._name} returned a loss that does not depend on the outputs, so nothing would be learned"
-            raise UsageError(text, "compute it from the outputs, without item(), detach() or numpy()")
+        if outputs.requires_grad and found.grad_fn is None:  # such as 0 for a batch without any pair
+            found = found + 0 * outputs.sum()
         if found.ndim == 0:
             if self._weighted:
                 text = f"{self._name} returns one loss for the whole batch, so rows cannot be weighted"

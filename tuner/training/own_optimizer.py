@@ -48,7 +48,7 @@ class OwnOptimizer:
             made: torch.optim.Optimizer = self.part.made(self.values, listed if groups else parameters, **more)
             return made
 
-        built = LaneByLane(make, flat, indices, lanes)
+        built = LaneByLane(name, make, flat, lanes)
         if built.learning_rate == 0 and any(group.learning_rate is not None for group in groups):
             text = f"the lr of {name} is 0, with which the learning rates of parameter groups cannot be compared"
             raise UsageError(text, "give lr the learning rate of the parameters that stand in no group")
@@ -59,18 +59,16 @@ class LaneByLane:
     """An optimizer of torch for each lane, whose parameters are views of the lane's weights."""
 
     def __init__(
-        self,
-        make: Callable[[list[nn.Parameter]], torch.optim.Optimizer],
-        flat: FlatWeights,
-        groups: Sequence[Sequence[int]],
-        lanes: Lanes,
+        self, name: str, make: Callable[[list[nn.Parameter]], torch.optim.Optimizer], flat: FlatWeights, lanes: Lanes
     ) -> None:
-        self._views, self._groups = flat.views, groups
+        self._name, self._views = name, flat.views
         of_lanes = zip(*(_unbound(view) for view in flat.views(flat.weights)), strict=True)
         self._parameters = [[nn.Parameter(each) for each in views] for views in of_lanes]
         self._optimizers = [make(parameters) for parameters in self._parameters]
         self._random = [RandomState(generator) for generator in lanes.generators("optimizer")]
-        self._rates = [group.get("lr") for group in self._optimizers[0].param_groups]
+        of_first, places = self._optimizers[0], {id(each): index for index, each in enumerate(self._parameters[0])}
+        self._rates = [group.get("lr") for group in of_first.param_groups]
+        self._groups = [[places[id(each)] for each in group["params"]] for group in of_first.param_groups]  # its own
 
     @property
     def learning_rate(self) -> float | None:
@@ -79,7 +77,9 @@ class LaneByLane:
 
     @torch.no_grad()
     def step(self, weights: Tensor, gradients: Tensor, factor: float | Tensor = 1.0) -> None:
-        """Update `weights` (K, P) in place; `factor` as in `Optimizer.step`, the same for all weights of a group."""
+        """Update `weights` (K, P) in place; `factor` as in `Optimizer.step`, the same for all weights of a group.
+
+        Raises `UsageError` if the optimizer has groups of its own that mix them."""
         values, slopes = ([*map(_unbound, self._views(rows))] for rows in (weights, gradients))
         factors = None if isinstance(factor, float) else self._views(factor.expand_as(weights))
         for lane, (optimizer, parameters) in enumerate(zip(self._optimizers, self._parameters, strict=True)):
@@ -87,11 +87,17 @@ class LaneByLane:
                 parameter.data, parameter.grad = values[index][lane], slopes[index][lane]
             frozen: dict[int, Tensor] = {}
             for group, rate, indices in zip(optimizer.param_groups, self._rates, self._groups, strict=True):
-                now = factor if factors is None else float(factors[indices[0]][lane].flatten()[0])
+                now = {
+                    index: factor if factors is None else float(factors[index][lane].flatten()[0]) for index in indices
+                }
+                # a frozen parameter stays also where the steps are not multiples of lr
+                frozen |= {index: values[index][lane].clone() for index in indices if now[index] == 0}
+                moving = {each for each in now.values() if each}
+                if len(moving) > 1:
+                    text = f"{self._name} puts parameters of different learning rates into one group"
+                    raise UsageError(text, "keep the groups that its constructor gets, or leave parameter_groups out")
                 if rate is not None:
-                    group["lr"] = rate * now
-                if now == 0:  # also for an optimizer whose steps are not multiples of lr
-                    frozen |= {index: values[index][lane].clone() for index in indices}
+                    group["lr"] = rate * next(iter(moving), 0.0)
             with self._random[lane].active(advance=True):
                 optimizer.step()
             for index, parameter in enumerate(parameters):

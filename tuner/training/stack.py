@@ -19,7 +19,7 @@ from tuner.training.group_rates import GroupRates
 from tuner.training.lane_data import DatasetTensors, Inputs, LaneData
 from tuner.training.lanes import Batches, Lane, padded_to_pair
 from tuner.training.layer_monitor import Floats, LayerMonitor
-from tuner.training.losses import by_row, label_mask, prepare_loss
+from tuner.training.losses import ReadsBatch, by_row, label_mask, prepare_loss
 from tuner.training.penalties import add_l1, clip_norm, clip_value
 from tuner.training.recipe import Recipe
 from tuner.training.row_sets import RowSet, row_sets
@@ -163,7 +163,13 @@ class Stack:
     def constant_baseline(self, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor]:
         """The loss of the best constant prediction on the lanes' training rows (K,) and on their row sets (K, S)."""
         balanced = self._settings.class_weight == "balanced"
-        return constant_baseline_losses(self._loss, self._data, lanes, self._sets, self._outputs, balanced=balanced)
+        try:
+            return constant_baseline_losses(self._loss, self._data, lanes, self._sets, self._outputs, balanced=balanced)
+        except Exception:
+            if not isinstance(self._loss, ReadsBatch):
+                raise
+            unknown = torch.full((len(lanes), 1 + len(self._sets)), torch.nan)  # the user's loss takes no constants
+            return unknown[:, 0], unknown[:, 1:]
 
     def gradient_norms(self) -> Floats:
         """Of the last step, by lane and layer (K, layers)."""

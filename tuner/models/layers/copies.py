@@ -10,6 +10,7 @@ import pickle
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
-from tuner.errors import UsageError
 from tuner.models.layers.groups import ParameterGroup, read_groups
 from tuner.models.layers.lanes import Lanes, MetaLanes
 
@@ -58,22 +58,14 @@ class Copies(nn.Module):
         self._random_states = [RandomState(generator) for generator in lanes.for_dropout()]
         self._beside = {"lengths", "side"} & set(inspect.signature(models[0].forward).parameters)
         self.base = nn.ModuleDict()  # only to name the parameters as the module does
+        groups, own = _groups_of(models[0]), dict(models[0].named_parameters())  # before their values are taken
         self._names, self._copies = _stacked(models, self), [models]  # a list in a list, that torch does not see
-        self.lane_groups = self._own_groups(models[0])
+        stacked = {id(own[name]): each for name, each in zip(self._names, self.parameters(), strict=True)}
+        self.lane_groups = tuple(
+            replace(group, parameters=tuple(stacked[id(each)] for each in group.parameters)) for group in groups
+        )
         self._together = _rows_apart(models[0])
         self._end_if_forked()
-
-    def _own_groups(self, model: nn.Module) -> tuple[ParameterGroup, ...]:
-        """The groups that the module's method `parameter_groups` names, if it has one. Raises `UsageError`."""
-        returning = getattr(model, "parameter_groups", None)
-        if returning is None:
-            return ()
-        if not callable(returning):
-            text = f"parameter_groups of {type(model).__name__} must be a method; it is {type(returning).__name__}"
-            raise UsageError(text, "def parameter_groups(self): return […]")
-        own = dict(model.named_parameters())
-        stacked = {id(own[name]): each for name, each in zip(self._names, self.parameters(), strict=True)}
-        return read_groups(type(model).__name__, returning(), stacked)
 
     def forward(self, x: Tensor, *extra_inputs: Tensor) -> Tensor:
         """Run each lane's copy on its rows.
@@ -174,6 +166,15 @@ class RandomState:
             torch.cuda.set_rng_state(cuda, self._device)
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def _groups_of(model: nn.Module) -> tuple[ParameterGroup, ...]:
+    """The groups that the module's method `parameter_groups` returns, if it has one. Raises `UsageError`."""
+    method = getattr(model, "parameter_groups", None)
+    if not inspect.isroutine(method):
+        return ()
+    trained = [each for each in model.parameters() if each.requires_grad]
+    return read_groups(type(model).__name__, method(), trained)
 
 
 def _drawn_states() -> bytes:

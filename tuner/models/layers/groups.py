@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -37,13 +37,13 @@ def groups_of(model: nn.Module) -> tuple[ParameterGroup, ...]:
     return tuple(group for group in found if group.parameters)
 
 
-def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -> tuple[ParameterGroup, ...]:
+def read_groups(name: str, returned: Any, own: Collection[nn.Parameter]) -> tuple[ParameterGroup, ...]:
     """What the method `parameter_groups` of the user's model `name` returned.
 
     Args:
         name: of the model, for errors.
         returned: mappings with the keys `KEYS`.
-        stacked: the parameter of the stack, by `id` of the parameter of the user's model that it is made of.
+        own: the parameters of the model that are trained.
 
     Raises:
         UsageError: it is something else.
@@ -51,25 +51,29 @@ def read_groups(name: str, returned: Any, stacked: Mapping[int, nn.Parameter]) -
     wrong = f"parameter_groups of {name} must return a list of dicts such as {EXAMPLE}"
     if not isinstance(returned, list | tuple) or not all(isinstance(each, Mapping) for each in returned):
         raise UsageError(f"{wrong}; it returned {type(returned).__name__}", "return a list of dicts")
-    found, seen = [], set[int]()
+    known, found, seen = {id(each): each for each in own}, [], set[int]()
     for group in returned:
         if unknown := [str(key) for key in group if key not in KEYS]:
             hint = "write learning_rate" if unknown == ["lr"] else f"the keys are {', '.join(KEYS)}"
             raise UsageError(f"parameter_groups of {name}: unknown key '{unknown[0]}' in a group", hint)
         if "params" not in group:
             raise UsageError(f"parameter_groups of {name}: a group has no params", f"for example {EXAMPLE}")
-        given = group["params"]
-        given = given.parameters() if isinstance(given, nn.Module) else given
-        tensors = [given] if isinstance(given, Tensor) else list(given) if isinstance(given, Iterable) else [given]
-        parameters = [each for each in tensors if not isinstance(each, nn.Parameter) or each.requires_grad]
-        if not all(id(each) in stacked for each in parameters):
+        parameters = dict.fromkeys(map(id, _trained(group["params"])))  # one that is tied stands in it once
+        if not parameters.keys() <= known.keys():
             text = f"parameter_groups of {name}: params holds something that is not a parameter of {name}"
             raise UsageError(text, f"for example {EXAMPLE}")
-        if seen & {id(each) for each in parameters}:
+        if seen & parameters.keys():
             raise UsageError(f"parameter_groups of {name}: a parameter is in two groups", "name it once")
-        seen |= {id(each) for each in parameters}
-        found.append(ParameterGroup(tuple(stacked[id(each)] for each in parameters), *_numbers(name, group)))
+        seen |= parameters.keys()
+        found.append(ParameterGroup(tuple(known[each] for each in parameters), *_numbers(name, group)))
     return tuple(found)
+
+
+def _trained(given: Any) -> list[Any]:
+    """The parameters of a group that are not frozen for good, and whatever else stands there."""
+    given = given.parameters() if isinstance(given, nn.Module) else given
+    listed = [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
+    return [each for each in listed if not isinstance(each, nn.Parameter) or each.requires_grad]
 
 
 def _numbers(name: str, group: Mapping[str, Any]) -> tuple[float | None, int]:

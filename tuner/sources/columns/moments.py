@@ -44,7 +44,10 @@ HALF_DAY = {"a": 0, "p": 12}
 MONTH = re.compile(r"(1[6-9]|2[01])\d{2}-\d{2}")
 COMPACT = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d", 6: "%Y%m"}  # by their digits
 PARTS = ("day", "month", "year")
-ORDER = {True: ("%m-%d-%Y", "%m-%d-%y"), False: ("%d-%m-%Y", "%d-%m-%y")}  # formats that `day_first` excludes
+ORDER = {
+    True: ("%m-%d-%Y", "%m-%d-%y", "%y-%m-%d"),
+    False: ("%d-%m-%Y", "%d-%m-%y", "%y-%m-%d"),
+}  # formats that `day_first` excludes
 FURTHEST = 18  # hours that a time zone can be from UTC
 EARLIEST, LATEST = 1678, 2261  # years that nanoseconds can hold
 YEARS = (1900, 2100)  # that whole numbers such as 20240325 are taken for
