@@ -39,6 +39,7 @@ def test_every_command_of_a_page_runs_in_order_in_a_fresh_folder(page, tmp_path)
     """With the files that the page has shown so far; those of the package go into a copy of it."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     surroundings = {**os.environ, "PATH": path}
+    surroundings.pop("PYTHONSAFEPATH", None)  # which a command in this process may have set
     if any(block.title.startswith("tuner/") for block in blocks(page)):
         shutil.copytree(ROOT / "tuner", tmp_path / "tuner", ignore=shutil.ignore_patterns("__pycache__"))
         surroundings["PYTHONPATH"] = str(tmp_path)

@@ -237,7 +237,7 @@ def test_a_default_without_end_stays_with_the_code(tmp_path):
         "        self.net = nn.Sequential(nn.Linear(in_features, size), nn.Linear(size, num_classes))\n"
         "    def forward(self, x):\n        return self.net(x)\n"
     )
-    assert {*model("my_nets.py:Net", tmp_path).Settings.model_fields} == {"name", "size"}
+    assert {*model("my_nets.py:Net", tmp_path).Settings.model_fields} == {"name", "weights", "size"}
     net = {"name": "my_nets.py:Net", "hidden_size": None, "activation": None}
     search(write_space(tmp_path, model=net, search={"trials": 1}), tmp_path / "study.db")
 
