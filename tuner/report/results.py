@@ -334,7 +334,7 @@ def load(path: Path, name: str | None = None, *, curves: bool = False, kind: Kin
         StorageError: the file is not a study, or is damaged.
     """
     studies = {results.name: results for results in every(path, curves=curves, kind=kind)}
-    name = name or max(studies, key=lambda each: studies[each].began)  # of equal ones the first
+    name = name or max(reversed(studies), key=lambda each: studies[each].began)  # of equal ones the newest
     if name not in studies:
         raise UsageError(f"no study '{name}' in {path}", did_you_mean(name, studies))
     return studies[name]

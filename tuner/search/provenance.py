@@ -66,7 +66,7 @@ def recorded(store: Store, name: str, runs: Sequence[Run], run: Run) -> Iterator
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _commit() -> str | None:
