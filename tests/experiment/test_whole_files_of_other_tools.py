@@ -1,7 +1,7 @@
 """Whole files as people write them who know another tool: corrected as the hints say, they run.
 
-The files of a tool stand in one file of `other_tools`, after their titles. At the end of a line, after each `#!`, is
-the hint of an error there. Whoever corrects them knows nothing but the hints.
+Each file in the folder `other_tools` holds several experiment files in the manner of one tool, each after its title. A
+line with a mistake ends with `#!` and the hint that `tuner` must give there. The corrections use the hints alone.
 """
 
 from pathlib import Path

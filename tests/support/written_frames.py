@@ -176,7 +176,7 @@ def as_r(*, sep=",", decimal=".", names='""', quote=True, suffix=".csv", na="NA"
 
 
 MISSING = ["NA", "NULL", "?", "nan", "NaN", "None", "<NA>", "#N/A", "n/a", "N/A", "NaT", "-nan", "1.#QNAN"]
-SIGNS = [".", "-", "\\N", "missing", "--"]  # which no program takes for a missing value unless it is told so
+SIGNS = [".", "-", "\\N", "missing", "--"]  # signs for a missing value that pandas and R read as text by default
 WRITERS = {
     "plain": text(),
     "index": text(index=True),

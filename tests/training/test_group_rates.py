@@ -119,7 +119,7 @@ def test_what_are_no_groups_is_refused(returned, told, cure):
 
 
 def test_frozen_parameters_need_no_group():
-    """`requires_grad_(False)` freezes for good; such parameters may stand in a group."""
+    """A parameter with `requires_grad_(False)` is never trained; a group may contain it, and it is left out."""
 
     class Frozen(Net):
         def __init__(self):

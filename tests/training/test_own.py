@@ -190,8 +190,8 @@ def test_a_loss_with_weights_is_refused(part):
 
 @pytest.mark.parametrize("name", ["Random", "Counting"])
 def test_a_lane_has_its_own_loss_module_and_random_numbers(part, name):
-    """Dropout in a loss, and a loss that keeps what it has seen: a lane trains alone as in any stack, with lanes that
-    end early beside it, and evaluation changes nothing."""
+    """With dropout in the loss, or state: a lane trains in a stack exactly as it trains alone, even if other lanes of
+    the stack end early; and evaluating it does not change its training."""
     loss = OwnLoss(part(LOSS, name), {"name": f"parts.py:{name}"}, weighted=False)
     how = replace(recipe(SMALL, batch_size=8, epochs=8, early_stopping={"patience": 1}), own=OwnParts(loss=loss))
     tensors = classes()

@@ -148,8 +148,8 @@ def _metrics(to: Console) -> None:
         ),
     )
     to.print(
-        "\n[bold]{name: FILE.py:FUNCTION, maximize: true}[/bold]  your own, beside the experiment file. Its arguments "
-        "are settings, but for these, of which it takes those that it needs:"
+        "\n[bold]{name: FILE.py:FUNCTION, maximize: true}[/bold]  a function of yours, beside the experiment file. It "
+        "takes those of these arguments that it needs; its other arguments are settings:"
     )
     _pairs(to, ((f"  {name}", meaning) for name, meaning in PASSED.items()))
 

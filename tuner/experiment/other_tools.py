@@ -54,8 +54,8 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class File:
-    """What a reader knows beside the node that it reads: the whole file, the settings of its sections, the metrics, and
-    the alternatives of some settings by path, with the user's own."""
+    """The context in which a part of a file is read: the whole file, the settings of each section, the known metrics,
+    and for settings that name a component (by path) the components that they can name."""
 
     root: Node = field(default_factory=lambda: Node({}, 0, 0))
     sections: Mapping[str, type[Settings]] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def line(path: str, value: Any, optimizer: str | list[str] = "adam") -> str:
 
 
 def _of_optimizer(optimizer: Any, own: Mapping[str, Any]) -> Any:
-    """The optimizer, or each of several, with settings of its own."""
+    """The optimizer with its settings; of several optimizers, each with its own."""
     if isinstance(optimizer, list):
         return {"choose": dict.fromkeys(optimizer, own)} if own else optimizer
     if isinstance(optimizer, dict):

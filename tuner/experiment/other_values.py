@@ -8,9 +8,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from tuner.errors import closest, plain_name
+from tuner.experiment.flow import flow
 from tuner.experiment.other_names import COMPONENT_SETTINGS, WEIGHT_DECAY, place_of
 from tuner.experiment.other_ranges import as_here, is_range
 from tuner.experiment.settings import Alternatives, Settings, alternatives, literals, subsettings
+from tuner.experiment.yaml_file import Node
 
 NAMES = ("name", "type", "target", "classpath", "classname", "buildertunername", "builtintunername",
          "builtinassessorname")  # fmt: skip
@@ -106,3 +108,19 @@ def _numbers(value: Any) -> Iterable[tuple[str, int]]:
         if type(each) is int:
             yield plain_name(key), each
         yield from _numbers(each)
+
+
+def with_name(node: Node, among: Alternatives, path: str, default: str | None) -> str:
+    """A hint for settings without a name: the line with the name, where it can be told which is meant."""
+    entries, last = node.entries, path.rpartition(".")[2]
+    if (found := component(node.plain(), among)) is not None:
+        return f"{last}: {flow(found)}"
+    if near := closest("name", entries):
+        return f"did you mean 'name' instead of '{near}'?"
+    if meant := [key for key in entries if (key in among or closest(key, among)) and entries[key].entries]:
+        inner = entries[meant[0]].plain()
+        one = {"name": meant[0] if meant[0] in among else closest(meant[0], among), **inner}
+        return f"{last}: {flow(one if len(meant) == 1 else {'choose': node.plain()})}"
+    if entries and default is not None and entries.keys() <= among[default].model_fields.keys():
+        return f"{last}: {flow({'name': default, **node.plain()})}"
+    return f"{path}: {{name: …}}, with one of: {', '.join(among)}"

@@ -25,8 +25,8 @@ from tuner.experiment.settings import Settings
 from tuner.seeds import seed_of
 
 GROUP = "tuner"  # of entry points
-DECLARE = f"a function beside the experiment file; or in its pyproject.toml: [project.entry-points.{GROUP}]"
-INSTALLED = ("site-packages", "dist-packages")  # folders of a virtual environment, which may lie beside the file
+DECLARE = f"put the function beside the experiment file, or declare it in its package: [project.entry-points.{GROUP}]"
+INSTALLED = ("site-packages", "dist-packages")  # where pip installs; may lie beside the experiment file
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tuner.experiment.expressions import Expression, ExpressionError, parse
 from tuner.experiment.flow import flow
 from tuner.experiment.other_names import place_of
 from tuner.experiment.other_tools import File, Level, of_file
-from tuner.experiment.other_values import component
+from tuner.experiment.other_values import component, with_name
 from tuner.experiment.place import Declared, Place, joined
 from tuner.experiment.ranges import KEYS, read_range, unknown_keys
 from tuner.experiment.settings import (
@@ -78,7 +78,7 @@ class Reader:
                 self.wrong(name, text, several if self.searchable else None)
                 self.unknown.append(path)
         else:
-            self.wrong(node.key or node, f"{path} needs a name", _with_name(node, among, path, default))
+            self.wrong(node.key or node, f"{path} needs a name", with_name(node, among, path, default))
             self.unknown.append(path)
 
     def _by_name(self, items: list[Node], path: str) -> dict[str, Node]:
@@ -318,22 +318,6 @@ class Reader:
 
     def _keys(self, node: Node, allowed: Iterable[str], path: str, cls: type[Settings] | None = None) -> None:
         self.problems += unknown_keys(node, Level(path, tuple(allowed), cls), self.file)
-
-
-def _with_name(node: Node, among: Alternatives, path: str, default: str | None) -> str:
-    """A hint for settings without a name: the line with the name, where it can be told which is meant."""
-    entries, last = node.entries, _last(path)
-    if (found := component(node.plain(), among)) is not None:
-        return f"{last}: {flow(found)}"
-    if near := closest("name", entries):
-        return f"did you mean 'name' instead of '{near}'?"
-    if meant := [key for key in entries if (key in among or closest(key, among)) and entries[key].entries]:
-        inner = entries[meant[0]].plain()
-        one = {"name": meant[0] if meant[0] in among else closest(meant[0], among), **inner}
-        return f"{last}: {flow(one if len(meant) == 1 else {'choose': node.plain()})}"
-    if entries and default is not None and entries.keys() <= among[default].model_fields.keys():
-        return f"{last}: {flow({'name': default, **node.plain()})}"
-    return f"{path}: {{name: …}}, with one of: {', '.join(among)}"
 
 
 def _is_misspelt(name: str, node: Node, cls: type[Settings]) -> bool:
